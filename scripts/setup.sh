@@ -7,6 +7,8 @@ if [ ! -e node_modules/.package-lock.json ] || [ package-lock.json -nt node_modu
   ! node_modules/.bin/node --version >/dev/null 2>&1; then
   command -v npm >/dev/null || { echo "setup: npm is missing; install Node.js 20 or newer" >&2; exit 1; }
   echo "setup: installing npm packages (about half a minute)"
-  npm ci --no-fund --no-audit --loglevel=error
+  # Not `npm ci`: it refuses a lockfile that lacks the optional packages of platforms this registry does not carry.
+  # `install` keeps to the lockfile's versions and hashes all the same, and --no-save leaves the file as it is.
+  npm install --no-save --no-fund --no-audit --loglevel=error
   touch node_modules/.package-lock.json
 fi
