@@ -1,0 +1,72 @@
+/**
+ * LeasedNode: in the worker cluster, one record per binding and lent node, in the binding's mount namespace. Only the
+ * agent writes it; the syncer turns it into a vnode. It is untrusted input to the computing cluster.
+ */
+import type { Condition, KubeObject, ObjectMeta, Resource } from '../kube/types.ts';
+
+export const LeasedNodes: Resource = {
+  group: 'cloud.tencent.com',
+  version: 'v1beta1',
+  plural: 'leasednodes',
+  kind: 'LeasedNode',
+  namespaced: true,
+};
+
+export interface LeasedNode extends KubeObject {
+  metadata: ObjectMeta & { namespace: string };
+  spec: LeasedNodeSpec;
+  status?: LeasedNodeStatus;
+}
+
+export interface LeasedNodeSpec {
+  /** Name of the ClusterBinding. */
+  cluster: string;
+  /** Name and UID of the worker node. */
+  nodeName: string;
+  nodeUID: string;
+  /** Name of the policy under which it was first lent; `status.policy` names the one that applies now. */
+  policy: string;
+}
+
+/** Active: pods welcome. Closing: no new pods, those that run have notice. Closed: `reason` says why; drain. */
+export type LeasedNodePhase = 'Active' | 'Closing' | 'Closed';
+
+export type LeasedNodeClosedReason = 'NodeGone' | 'NotSelected' | 'PolicyGone' | 'Released';
+
+export interface Taint {
+  key: string;
+  value?: string;
+  effect: 'NoSchedule' | 'PreferNoSchedule' | 'NoExecute';
+  timeAdded?: string;
+}
+
+export interface LeasedNodeStatus {
+  phase?: LeasedNodePhase;
+  /** Set when `phase` is Closed (and then one of {@link LeasedNodeClosedReason}); may name the window when Closing. */
+  reason?: string;
+  message?: string;
+  /** The policy that applies now. */
+  policy?: string;
+  /** What is lent, as resource quantities. */
+  allocatable?: Record<string, string>;
+  /** Taints to show on the vnode: the lease's own and the worker node's. */
+  taints?: Taint[];
+  /** The worker node is cordoned. */
+  unschedulable?: boolean;
+  /** Next transitions, RFC 3339. */
+  window?: { closesAt?: string; opensAt?: string };
+  /** RFC 3339; when eviction starts, if Closing. */
+  reclaimAt?: string;
+  node?: LeasedNodeInfo;
+}
+
+/** What the vnode shows of the worker node. */
+export interface LeasedNodeInfo {
+  labels?: Record<string, string>;
+  conditions?: Condition[];
+  /** core/v1 NodeSystemInfo. */
+  nodeInfo?: Record<string, unknown>;
+  innerIP?: string;
+  /** storage.k8s.io/v1 CSINodeDriver, raw. */
+  csiDrivers?: Record<string, unknown>[];
+}

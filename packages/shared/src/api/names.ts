@@ -1,0 +1,90 @@
+/**
+ * Names that are derived, never looked up: each is a function of what it names, the same on every run and in every
+ * process. Where a part has no bound, the name is cut and a hash keeps it distinct.
+ */
+import { createHash } from 'node:crypto';
+
+const labelMax = 63;
+const subdomainMax = 253;
+const prefixMax = 30;
+
+/** First 32 hex digits (128 bits) of the SHA-256 of the parts. Parts are joined by `/`, which no name or UID contains. */
+function digest(...parts: string[]): string {
+  return createHash('sha256').update(parts.join('/')).digest('hex').slice(0, 32);
+}
+
+/** Text cut to 30 characters that still ends (and starts) with a letter or digit, `-`, and the hash: at most 63. */
+function cutWithHash(text: string, hash: string): string {
+  const prefix = text.slice(0, prefixMax).replace(/[^A-Za-z0-9]+$/, '');
+  return prefix === '' ? hash : `${prefix}-${hash}`;
+}
+
+/**
+ * Name of the vnode of a worker node: `vnode-<clusterID>-<node>`, or cut and hashed when longer than 63 characters
+ * (the name is also the value of the label kubernetes.io/hostname). Two bindings can come to the same plain name
+ * (`a` + `b-c`, `a-b` + `c`); who finds the name taken by another binding's Node uses {@link vnodeHashedName}.
+ */
+export function vnodeName(clusterID: string, node: string): string {
+  const plain = `vnode-${clusterID}-${node}`;
+  return plain.length <= labelMax ? plain : vnodeHashedName(clusterID, node);
+}
+
+/** The name of a vnode that no other pair of clusterID and node can come to. */
+export function vnodeHashedName(clusterID: string, node: string): string {
+  return cutWithHash(`vnode-${clusterID}-${node}`, digest('vnode', clusterID, node));
+}
+
+/** Kinds whose worker copies are named by {@link workerName}; a pod has no kind in its hash. */
+export type CopiedKind = 'configmap' | 'secret' | 'persistentvolumeclaim';
+
+/**
+ * Name in the worker of the counterpart of a home pod, or with `kind` of the copy of a home object. Valid as a DNS
+ * subdomain and as a label value, at most 63 characters.
+ */
+export function workerName(bindingUID: string, namespace: string, name: string, kind?: CopiedKind): string {
+  return cutWithHash(name, kind ? digest(kind, bindingUID, namespace, name) : digest(bindingUID, namespace, name));
+}
+
+/**
+ * Name in the worker of the Secret with the ServiceAccount tokens of one home pod. The pod's UID is in the hash: a
+ * token is bound to the pod it was made for, so a new pod of the same name must not find the old one's.
+ */
+export function tokenSecretName(bindingUID: string, namespace: string, pod: string, podUID: string): string {
+  return cutWithHash(pod, digest('token', bindingUID, namespace, pod, podUID));
+}
+
+/**
+ * Name of the LeasedNode of a binding and worker node: `<binding>.<node>`. Hashed, then without any dot, when that is
+ * longer than 253 characters or the binding's own name has a dot (`a.b` + `c` would be `a` + `b.c`).
+ */
+export function leasedNodeName(binding: string, node: string): string {
+  const plain = `${binding}.${node}`;
+  if (plain.length <= subdomainMax && !binding.includes('.')) return plain;
+  return cutWithHash(plain.replaceAll('.', '-'), digest('leasednode', binding, node));
+}
+
+/** Name of the Lease by which a binding claims its name in a mount namespace. */
+export function claimName(binding: string): string {
+  if (binding.length <= labelMax) return `kubeocean-claim.${binding}`;
+  return `kubeocean-claim-${cutWithHash(binding, digest('claim', binding))}`;
+}
+
+/** Deployment, ServiceAccount, ClusterRoleBinding and RoleBindings of a binding's syncer. clusterID: at most 24. */
+export function syncerName(clusterID: string): string {
+  return `kubeocean-syncer-${clusterID}`;
+}
+
+/** Deployment, ServiceAccount, ClusterRoleBinding and headless Service of a binding's proxier. clusterID: at most 24. */
+export function proxierName(clusterID: string): string {
+  return `kubeocean-proxier-${clusterID}`;
+}
+
+/**
+ * The text itself where it may be a label value (empty, or at most 63 of letters, digits, `-`, `_`, `.`, with a letter
+ * or digit at both ends; k8s.io/apimachinery validation), otherwise a cut, cleaned and hashed form of it.
+ */
+export function labelValue(text: string): string {
+  if (text.length <= labelMax && /^(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?)?$/.test(text)) return text;
+  const clean = text.replace(/[^-A-Za-z0-9_.]+/g, '-').replace(/^[^A-Za-z0-9]+/, '');
+  return cutWithHash(clean, digest('label', text));
+}
