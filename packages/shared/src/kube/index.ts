@@ -1,1 +1,13 @@
-export {};
+/** Talking to an API server: the part that every process stands on. */
+export * from './client.ts';
+export * from './credentials.ts';
+export * from './errors.ts';
+export * from './events.ts';
+export * from './leader.ts';
+export * from './patch.ts';
+export * from './queue.ts';
+export * from './reflector.ts';
+export * from './resources.ts';
+export * from './store.ts';
+export * from './transport.ts';
+export * from './types.ts';

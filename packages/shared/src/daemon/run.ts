@@ -1,0 +1,166 @@
+/** The frame of every process: options, logger, metrics, signals, an orderly end. */
+import { randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
+import { collectDefaultMetrics, Counter, Histogram, Registry } from 'prom-client';
+import type { CredentialSource } from '../kube/credentials.ts';
+import { KubeClient } from '../kube/client.ts';
+import { runAsLeader, type Leadership } from '../kube/leader.ts';
+import { messageOf } from '../kube/errors.ts';
+import { Transport } from '../kube/transport.ts';
+import { startHealthServers, type ReadyCheck } from './health.ts';
+import { createLogger, type Logger } from './logger.ts';
+import {
+  type COMMON_OPTIONS,
+  helpText,
+  type LEADER_OPTIONS,
+  OptionError,
+  type OptionTable,
+  type OptionValues,
+  parseOptions,
+} from './options.ts';
+
+export const VERSION = '0.1.0';
+
+/** What a process is given to work with. */
+export interface Daemon<T extends OptionTable> {
+  name: string;
+  options: OptionValues<T>;
+  log: Logger;
+  registry: Registry;
+  /** Aborts at SIGTERM or SIGINT. */
+  signal: AbortSignal;
+  /** Name of this replica: the pod's name, or the host's. */
+  instance: string;
+  /** Namespace of this pod. */
+  namespace: string;
+  /** Add the reasons for which this process is not ready. */
+  ready: Record<string, ReadyCheck>;
+  /** A client whose calls are counted in this process's metrics under `cluster`. */
+  connect(credentials: CredentialSource, cluster: string): KubeClient;
+}
+
+export interface DaemonDefinition<T extends OptionTable> {
+  name: string;
+  /** One line for `--help`. */
+  summary: string;
+  options: T;
+  /** Works until the signal aborts. An error ends the process with code 1. */
+  run(daemon: Daemon<T>): Promise<void>;
+}
+
+/** Runs a process to its end and exits: 0 after an orderly stop, 1 after an error, 2 for a bad command line. */
+export async function runDaemon<T extends OptionTable & typeof COMMON_OPTIONS>(
+  definition: DaemonDefinition<T>,
+  argv: readonly string[] = process.argv.slice(2),
+): Promise<never> {
+  const { name } = definition;
+  let options: OptionValues<T>;
+  try {
+    const parsed = parseOptions(definition.options, argv);
+    if (parsed === 'help') {
+      process.stdout.write(helpText(name, definition.summary, definition.options));
+      process.exit(0);
+    }
+    options = parsed;
+  } catch (error) {
+    if (!(error instanceof OptionError)) throw error;
+    process.stderr.write(`${name}: ${error.message}\n`);
+    process.exit(2);
+  }
+  const common = options as OptionValues<typeof COMMON_OPTIONS>;
+  const log = createLogger(name, common['log-level']);
+  const stop = new AbortController();
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(signal, () => {
+      log.info({ signal }, 'stopping');
+      stop.abort();
+    });
+  }
+  process.on('unhandledRejection', (error) => {
+    log.fatal({ error }, 'unhandled rejection');
+    process.exit(1);
+  });
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const ready: Record<string, ReadyCheck> = {};
+  let code = 0;
+  try {
+    const servers = await startHealthServers({
+      healthAddress: common['health-probe-bind-address'],
+      metricsAddress: common['metrics-bind-address'],
+      registry,
+      ready,
+    });
+    log.info({ version: VERSION, node: process.version, timeZoneData: process.versions['tz'], ...servers }, 'started');
+    await definition.run({
+      name,
+      options,
+      log,
+      registry,
+      signal: stop.signal,
+      instance: process.env['POD_NAME'] ?? hostname(),
+      namespace: process.env['POD_NAMESPACE'] ?? 'kubeocean-system',
+      ready,
+      connect: connector(registry, name),
+    });
+    await servers.close();
+  } catch (error) {
+    log.fatal({ error, cause: messageOf(error) }, 'ended by an error');
+    code = 1;
+  }
+  log.info('stopped');
+  process.exit(code);
+}
+
+function connector(registry: Registry, name: string): Daemon<OptionTable>['connect'] {
+  const calls = new Counter({
+    name: 'kubeocean_api_calls_total',
+    help: 'Calls to API servers by cluster, method and answer (0: none came)',
+    labelNames: ['cluster', 'method', 'code'],
+    registers: [registry],
+  });
+  const seconds = new Histogram({
+    name: 'kubeocean_api_call_seconds',
+    help: 'Time until the headers of the answer',
+    labelNames: ['cluster', 'method'],
+    buckets: [0.005, 0.02, 0.1, 0.5, 2, 10],
+    registers: [registry],
+  });
+  return (credentials, cluster) =>
+    new KubeClient(
+      new Transport(credentials, {
+        userAgent: `kubeocean-${name}/${VERSION}`,
+        observe(call) {
+          calls.inc({ cluster, method: call.method, code: String(call.code) });
+          seconds.observe({ cluster, method: call.method }, call.seconds);
+        },
+      }),
+    );
+}
+
+/**
+ * Runs `lead` while this replica leads, as the leader-election flags say. Without election it leads at once. The
+ * process ends with an error when leadership is lost, so that nothing of the old leader goes on.
+ */
+export async function leadWhenElected<T extends OptionTable & typeof LEADER_OPTIONS>(
+  daemon: Daemon<T>,
+  client: KubeClient,
+  lead: (leadership: Leadership) => Promise<void>,
+): Promise<void> {
+  const options = daemon.options as OptionValues<typeof LEADER_OPTIONS>;
+  if (!options['leader-elect']) {
+    await lead({ signal: daemon.signal, isCurrent: () => !daemon.signal.aborted, transitions: 0 });
+    return;
+  }
+  const election = {
+    namespace: options['leader-election-namespace'] || daemon.namespace,
+    name: options['leader-election-id'] || daemon.name,
+    identity: `${daemon.instance}_${randomBytes(4).toString('hex')}`,
+    onError: (error: unknown) => daemon.log.warn({ error: messageOf(error) }, 'leader election'),
+  };
+  daemon.log.info({ lease: `${election.namespace}/${election.name}` }, 'waiting to lead');
+  await runAsLeader(client, election, daemon.signal, async (leadership) => {
+    daemon.log.info({ identity: election.identity, transitions: leadership.transitions }, 'leading');
+    await lead(leadership);
+  });
+}

@@ -1,0 +1,180 @@
+/** Verbs on kinds: builds paths and bodies, keeps objects as raw JSON. One client per cluster. */
+import type { Transport } from './transport.ts';
+import { apiVersionOf, type Json, type KubeList, type KubeObject, type Resource } from './types.ts';
+
+export type PatchType = 'merge' | 'strategic' | 'json';
+
+const PATCH_CONTENT: Record<PatchType, string> = {
+  merge: 'application/merge-patch+json',
+  strategic: 'application/strategic-merge-patch+json',
+  json: 'application/json-patch+json',
+};
+
+/** Selects among the objects of a kind. An absent or empty namespace means all of them. */
+export interface Selection {
+  namespace?: string;
+  labelSelector?: string;
+  fieldSelector?: string;
+}
+
+export interface CallOptions {
+  signal?: AbortSignal;
+  timeoutMs?: number;
+  retry?: boolean;
+  /** `true`: the server checks everything and stores nothing. */
+  dryRun?: boolean;
+}
+
+export interface PatchOptions extends CallOptions {
+  type?: PatchType;
+  subresource?: string;
+  fieldManager?: string;
+}
+
+export interface DeleteOptions extends CallOptions {
+  /** Preconditions: 409 Conflict when the object is another one by now. */
+  uid?: string;
+  resourceVersion?: string;
+  gracePeriodSeconds?: number;
+  propagationPolicy?: 'Foreground' | 'Background' | 'Orphan';
+}
+
+/** Path of a kind, an object or a subresource. Every segment is escaped. */
+export function pathOf(resource: Resource, namespace?: string, name?: string, subresource?: string): string {
+  const base = resource.group ? `/apis/${resource.group}/${resource.version}` : `/api/${resource.version}`;
+  const scope = resource.namespaced && namespace ? `/namespaces/${encodeURIComponent(namespace)}` : '';
+  const object = name === undefined ? '' : `/${encodeURIComponent(name)}`;
+  const sub = subresource ? `/${subresource}` : '';
+  return `${base}${scope}/${resource.plural}${object}${sub}`;
+}
+
+/** Talks to one API server. All methods throw ApiError or ConnectionError. */
+export class KubeClient {
+  readonly transport: Transport;
+
+  constructor(transport: Transport) {
+    this.transport = transport;
+  }
+
+  get<T extends KubeObject>(
+    resource: Resource,
+    namespace: string,
+    name: string,
+    options: CallOptions = {},
+  ): Promise<T> {
+    return this.transport.call({ method: 'GET', path: pathOf(resource, namespace, name), ...plain(options) });
+  }
+
+  /** One page. `reflector.ts` pages through everything. */
+  list<T extends KubeObject>(
+    resource: Resource,
+    selection: Selection & { limit?: number; continue?: string; resourceVersion?: string } = {},
+    options: CallOptions & { headers?: Record<string, string> } = {},
+  ): Promise<KubeList<T>> {
+    const { namespace, ...query } = selection;
+    return this.transport.call({
+      method: 'GET',
+      path: pathOf(resource, namespace),
+      query,
+      ...plain(options),
+      ...(options.headers && { headers: options.headers }),
+    });
+  }
+
+  /** Creates `object`, or posts to its subresource (`eviction`, `token`, `binding`) when one is named. */
+  create<T extends KubeObject>(
+    resource: Resource,
+    object: Omit<T, 'metadata'> & { metadata: { name?: string; namespace?: string; generateName?: string } & Json },
+    options: CallOptions & { subresource?: string; fieldManager?: string } = {},
+  ): Promise<T> {
+    const { subresource, fieldManager } = options;
+    const { namespace, name } = object.metadata;
+    const body = subresource ? object : { apiVersion: apiVersionOf(resource), kind: resource.kind, ...object };
+    return this.transport.call({
+      method: 'POST',
+      path: pathOf(resource, namespace, subresource ? name : undefined, subresource),
+      query: { fieldManager, dryRun: options.dryRun ? 'All' : undefined },
+      body: JSON.stringify(body),
+      ...plain(options),
+    });
+  }
+
+  /** Writes the whole object; fails with 409 when its resourceVersion is not the current one. */
+  replace<T extends KubeObject>(
+    resource: Resource,
+    object: T,
+    options: CallOptions & { subresource?: string } = {},
+  ): Promise<T> {
+    const { namespace, name } = object.metadata;
+    return this.transport.call({
+      method: 'PUT',
+      path: pathOf(resource, namespace, name, options.subresource),
+      query: { dryRun: options.dryRun ? 'All' : undefined },
+      body: JSON.stringify(object),
+      ...plain(options),
+    });
+  }
+
+  /** Patches; the default type is a JSON merge patch. Put `metadata.uid` into the patch to guard against a namesake. */
+  patch<T extends KubeObject>(
+    resource: Resource,
+    namespace: string,
+    name: string,
+    patch: unknown,
+    options: PatchOptions = {},
+  ): Promise<T> {
+    return this.transport.call({
+      method: 'PATCH',
+      path: pathOf(resource, namespace, name, options.subresource),
+      query: { fieldManager: options.fieldManager, dryRun: options.dryRun ? 'All' : undefined },
+      headers: { 'content-type': PATCH_CONTENT[options.type ?? 'merge'] },
+      body: JSON.stringify(patch),
+      ...plain(options),
+    });
+  }
+
+  /** Server-side apply: the object becomes ours in exactly the fields given. `force` takes fields over from other managers. */
+  apply<T extends KubeObject>(
+    resource: Resource,
+    object: KubeObject,
+    fieldManager: string,
+    options: CallOptions & { force?: boolean; subresource?: string } = {},
+  ): Promise<T> {
+    const { namespace, name } = object.metadata;
+    return this.transport.call({
+      method: 'PATCH',
+      path: pathOf(resource, namespace, name, options.subresource),
+      query: { fieldManager, force: options.force ?? true, dryRun: options.dryRun ? 'All' : undefined },
+      headers: { 'content-type': 'application/apply-patch+yaml' },
+      body: JSON.stringify({ apiVersion: apiVersionOf(resource), kind: resource.kind, ...object }),
+      ...plain(options),
+    });
+  }
+
+  delete(resource: Resource, namespace: string, name: string, options: DeleteOptions = {}): Promise<KubeObject> {
+    const { uid, resourceVersion, gracePeriodSeconds, propagationPolicy } = options;
+    const preconditions = uid || resourceVersion ? { uid, resourceVersion } : undefined;
+    return this.transport.call({
+      method: 'DELETE',
+      path: pathOf(resource, namespace, name),
+      query: { dryRun: options.dryRun ? 'All' : undefined },
+      body: JSON.stringify({
+        kind: 'DeleteOptions',
+        apiVersion: 'v1',
+        preconditions,
+        gracePeriodSeconds,
+        propagationPolicy,
+      }),
+      ...plain(options),
+    });
+  }
+}
+
+function plain(options: CallOptions): Pick<CallOptions, 'signal' | 'timeoutMs' | 'retry'> {
+  const { signal, timeoutMs, retry } = options;
+  return {
+    ...(signal && { signal }),
+    ...(timeoutMs !== undefined && { timeoutMs }),
+    ...(retry !== undefined && { retry }),
+  };
+}

@@ -1,0 +1,105 @@
+/** Errors of talking to an API server: what it answered ({@link ApiError}) or that it did not ({@link ConnectionError}). */
+
+/** metav1.Status as the server sends it with an error. */
+export interface Status {
+  kind?: string;
+  status?: string;
+  code?: number;
+  reason?: string;
+  message?: string;
+  details?: {
+    name?: string;
+    kind?: string;
+    retryAfterSeconds?: number;
+    causes?: { reason?: string; message?: string }[];
+  };
+}
+
+/** The API server answered with an error. `message` is the server's own text. */
+export class ApiError extends Error {
+  readonly code: number;
+  readonly reason: string;
+  readonly status: Status;
+  readonly method: string;
+  readonly path: string;
+
+  constructor(code: number, status: Status, method: string, path: string) {
+    super(status.message ?? `${method} ${path}: HTTP ${code}`);
+    this.name = 'ApiError';
+    this.code = code;
+    this.reason = status.reason ?? '';
+    this.status = status;
+    this.method = method;
+    this.path = path;
+  }
+}
+
+/** No answer came: refused, reset, timed out, or the server's certificate is not trusted. */
+export class ConnectionError extends Error {
+  /** Node's error code, such as `ECONNREFUSED`, `ETIMEDOUT`, `SELF_SIGNED_CERT_IN_CHAIN`. */
+  readonly code: string;
+  readonly server: string;
+
+  constructor(server: string, code: string, message: string, options?: ErrorOptions) {
+    super(`${server}: ${message}`, options);
+    this.name = 'ConnectionError';
+    this.code = code;
+    this.server = server;
+  }
+}
+
+/** Codes by which Node says that the server's certificate is not to be trusted. */
+const CERTIFICATE_CODES = new Set([
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+  'UNABLE_TO_GET_ISSUER_CERT',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'CERT_HAS_EXPIRED',
+  'CERT_NOT_YET_VALID',
+  'CERT_SIGNATURE_FAILURE',
+  'ERR_TLS_CERT_ALTNAME_INVALID',
+]);
+
+export function isCertificateError(error: unknown): boolean {
+  return error instanceof ConnectionError && CERTIFICATE_CODES.has(error.code);
+}
+
+function hasCode(error: unknown, code: number, reason?: string): boolean {
+  return error instanceof ApiError && error.code === code && (reason === undefined || error.reason === reason);
+}
+
+export function isNotFound(error: unknown): boolean {
+  return hasCode(error, 404);
+}
+
+/** 409 because another writer was faster, or a precondition (UID, resourceVersion) no longer holds. */
+export function isConflict(error: unknown): boolean {
+  return hasCode(error, 409, 'Conflict');
+}
+
+export function isAlreadyExists(error: unknown): boolean {
+  return hasCode(error, 409, 'AlreadyExists');
+}
+
+/** The resourceVersion asked for is no longer kept: list again. */
+export function isExpired(error: unknown): boolean {
+  return hasCode(error, 410);
+}
+
+/**
+ * The resourceVersion asked for is from the server's future: it was restored from a backup, or a stale replica
+ * answered (apiserver's `ResourceVersionTooLarge` cause on a Timeout status).
+ */
+export function isTooLargeResourceVersion(error: unknown): boolean {
+  return (
+    error instanceof ApiError &&
+    error.reason === 'Timeout' &&
+    (error.status.details?.causes ?? []).some((cause) => cause.reason === 'ResourceVersionTooLarge')
+  );
+}
+
+/** Text for a log line or a condition, of anything thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

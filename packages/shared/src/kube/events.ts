@@ -1,0 +1,138 @@
+/**
+ * Events for people: `kubectl describe` shows them on the object they are about. The same event again raises a count
+ * instead of making another; a flood about one object is cut. Failures to record are told and never stop the work.
+ */
+import { createHash } from 'node:crypto';
+import type { KubeClient } from './client.ts';
+import { isNotFound } from './errors.ts';
+import { Events } from './resources.ts';
+import type { KubeObject } from './types.ts';
+
+export interface EventSubject {
+  apiVersion: string;
+  kind: string;
+  metadata: { name: string; namespace?: string; uid?: string };
+}
+
+export interface EventRecorder {
+  /** `reason` is one CamelCase word; `message` a sentence for a person (cut at 1,024 characters). */
+  event(subject: EventSubject, type: 'Normal' | 'Warning', reason: string, message: string): void;
+  /** Resolves when what was recorded so far is written or has failed. */
+  flush(): Promise<void>;
+}
+
+interface Known {
+  name: string;
+  count: number;
+  firstTimestamp: string;
+  at: number;
+}
+
+/** Events of one object before it is cut, and how long until another is allowed (client-go's spam filter). */
+const BURST = 25;
+const REFILL_MS = 300_000;
+const REMEMBER = 4096;
+
+export interface EventRecorderOptions {
+  /** Reporting component, such as `kubeocean-syncer`. */
+  component: string;
+  /** Reporting instance: the pod's name. */
+  instance: string;
+  now?: () => Date;
+  onError?: (error: unknown) => void;
+}
+
+export function createEventRecorder(client: KubeClient, options: EventRecorderOptions): EventRecorder {
+  const now = options.now ?? (() => new Date());
+  const known = new Map<string, Known>();
+  const buckets = new Map<string, { tokens: number; at: number }>();
+  let tail: Promise<void> = Promise.resolve();
+  let pending = 0;
+
+  function allowed(subject: string, at: number): boolean {
+    const bucket = buckets.get(subject) ?? { tokens: BURST, at };
+    bucket.tokens = Math.min(BURST, bucket.tokens + (at - bucket.at) / REFILL_MS);
+    bucket.at = at;
+    remember(buckets, subject, bucket);
+    if (bucket.tokens < 1) return false;
+    bucket.tokens--;
+    return true;
+  }
+
+  async function write(subject: EventSubject, type: string, reason: string, message: string): Promise<void> {
+    const time = now()
+      .toISOString()
+      .replace(/\.\d+Z$/, 'Z');
+    const namespace = subject.metadata.namespace ?? 'default';
+    const key = createHash('sha256')
+      .update(
+        JSON.stringify([subject.kind, namespace, subject.metadata.name, subject.metadata.uid, type, reason, message]),
+      )
+      .digest('hex')
+      .slice(0, 16);
+    const seen = known.get(key);
+    if (seen) {
+      seen.count++;
+      try {
+        await client.patch(Events, namespace, seen.name, { count: seen.count, lastTimestamp: time }, { retry: false });
+        return;
+      } catch (error) {
+        // Events live for an hour; after that the same one is new.
+        if (!isNotFound(error)) throw error;
+        known.delete(key);
+      }
+    }
+    const entry: Known = {
+      name: `${subject.metadata.name.slice(0, 200)}.${key}${Date.now().toString(16)}`,
+      count: 1,
+      firstTimestamp: time,
+      at: performance.now(),
+    };
+    await client.create<KubeObject>(
+      Events,
+      {
+        metadata: { name: entry.name, namespace },
+        involvedObject: {
+          apiVersion: subject.apiVersion,
+          kind: subject.kind,
+          name: subject.metadata.name,
+          ...(subject.metadata.namespace && { namespace: subject.metadata.namespace }),
+          ...(subject.metadata.uid && { uid: subject.metadata.uid }),
+        },
+        type,
+        reason,
+        message,
+        count: 1,
+        firstTimestamp: time,
+        lastTimestamp: time,
+        source: { component: options.component },
+        reportingComponent: options.component,
+        reportingInstance: options.instance,
+      },
+      { retry: false },
+    );
+    remember(known, key, entry);
+  }
+
+  return {
+    event(subject, type, reason, message) {
+      const at = performance.now();
+      const who = `${subject.kind}/${subject.metadata.namespace ?? ''}/${subject.metadata.name}`;
+      if (pending >= 1000 || !allowed(who, at)) return;
+      pending++;
+      const text = message.length > 1024 ? `${message.slice(0, 1021)}...` : message;
+      tail = tail
+        .then(() => write(subject, type, reason, text))
+        .catch((error: unknown) => options.onError?.(error))
+        .finally(() => pending--);
+    },
+    flush: () => tail,
+  };
+}
+
+/** Keeps at most REMEMBER entries, the least recently used going first. */
+function remember<V>(map: Map<string, V>, key: string, value: V): void {
+  map.delete(key);
+  map.set(key, value);
+  if (map.size > REMEMBER) map.delete(map.keys().next().value as string);
+}

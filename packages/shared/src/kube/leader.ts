@@ -1,0 +1,206 @@
+/**
+ * One of several replicas leads: the holder of a Lease. Candidates watch the Lease, so a clean exit hands over at once;
+ * a dead leader is succeeded when its Lease has not been seen to change for its whole duration, measured on our own
+ * monotonic clock (clocks of other machines are not trusted). Rules of client-go's tools/leaderelection.
+ */
+import type { KubeClient } from './client.ts';
+import { isAlreadyExists, isConflict, isNotFound } from './errors.ts';
+import { createReflector } from './reflector.ts';
+import { Leases } from './resources.ts';
+import { sleep } from './transport.ts';
+import type { KubeObject } from './types.ts';
+
+export interface Lease extends KubeObject {
+  spec?: {
+    holderIdentity?: string;
+    leaseDurationSeconds?: number;
+    /** metav1.MicroTime */
+    acquireTime?: string;
+    renewTime?: string;
+    leaseTransitions?: number;
+  };
+}
+
+export interface LeaderElectionOptions {
+  namespace: string;
+  name: string;
+  /** Unique to this process, such as the pod's name with a random part. */
+  identity: string;
+  /** A Lease not renewed for so long may be taken. Default 15. */
+  leaseDurationSeconds?: number;
+  /** A leader that could not renew for so long stops leading. Default 10. */
+  renewDeadlineSeconds?: number;
+  /** Between renewals, and between tries. Default 2. */
+  retrySeconds?: number;
+  onError?: (error: unknown) => void;
+  labels?: Record<string, string>;
+}
+
+export interface Leadership {
+  /** Aborts when leadership is lost or given up. Everything that writes takes it. */
+  readonly signal: AbortSignal;
+  /** True while the last renewal is younger than the renew deadline. Ask before a write that must not be made by two. */
+  isCurrent(): boolean;
+  /** How often the Lease has changed hands: rises with each leadership. */
+  readonly transitions: number;
+}
+
+/** RFC 3339 with microseconds, as Leases want it. */
+export function microTime(date: Date): string {
+  return date.toISOString().replace('Z', '000Z');
+}
+
+/**
+ * Waits for leadership, runs `lead`, and releases the Lease when `lead` ends or the signal aborts. `lead` gets a signal
+ * that aborts on loss and must then end soon; the promise rejects with an Error when leadership was lost.
+ */
+export async function runAsLeader(
+  client: KubeClient,
+  options: LeaderElectionOptions,
+  signal: AbortSignal,
+  lead: (leadership: Leadership) => Promise<void>,
+): Promise<void> {
+  const durationMs = (options.leaseDurationSeconds ?? 15) * 1000;
+  const deadlineMs = (options.renewDeadlineSeconds ?? 10) * 1000;
+  const retryMs = (options.retrySeconds ?? 2) * 1000;
+  let lease: Lease | undefined = await acquire();
+  if (!lease) return;
+
+  let renewedAt = performance.now();
+  const lost = new AbortController();
+  const leadership: Leadership = {
+    signal: AbortSignal.any([signal, lost.signal]),
+    isCurrent: () => !lost.signal.aborted && performance.now() - renewedAt < deadlineMs,
+    transitions: lease.spec?.leaseTransitions ?? 0,
+  };
+  const over = new AbortController();
+  const renewing = renew(AbortSignal.any([over.signal, leadership.signal]));
+  try {
+    await lead(leadership);
+  } finally {
+    over.abort();
+    await renewing;
+    if (!lost.signal.aborted) await release();
+  }
+  if (lost.signal.aborted) throw lost.signal.reason as Error;
+
+  async function acquire(): Promise<Lease | undefined> {
+    const stop = new AbortController();
+    const ended = AbortSignal.any([signal, stop.signal]);
+    const reflector = createReflector<Lease>(client, {
+      resource: Leases,
+      namespace: options.namespace,
+      fieldSelector: `metadata.name=${options.name}`,
+      ...(options.onError && { onError: options.onError }),
+    });
+    let changed = Promise.withResolvers<void>();
+    let seenAt = performance.now();
+    reflector.store.onChange(() => {
+      seenAt = performance.now();
+      changed.resolve();
+      changed = Promise.withResolvers<void>();
+    });
+    const watching = reflector.run(ended);
+    try {
+      while (!signal.aborted) {
+        const next = changed.promise;
+        let waitMs = retryMs;
+        try {
+          await Promise.race([reflector.store.synced, untilAborted(signal)]);
+          if (signal.aborted) return undefined;
+          const known = reflector.store.get(`${options.namespace}/${options.name}`);
+          const left = known?.spec?.holderIdentity
+            ? seenAt + (known.spec.leaseDurationSeconds ?? 15) * 1000 - performance.now()
+            : 0;
+          if (left <= 0) return await take(known);
+          waitMs = left;
+        } catch (error) {
+          if (!isConflict(error) && !isAlreadyExists(error)) options.onError?.(error);
+        }
+        await Promise.race([next, sleep(waitMs, signal)]).catch(() => undefined);
+      }
+      return undefined;
+    } finally {
+      stop.abort();
+      await watching;
+    }
+  }
+
+  async function take(known: Lease | undefined): Promise<Lease> {
+    const now = microTime(new Date());
+    const spec = {
+      holderIdentity: options.identity,
+      leaseDurationSeconds: durationMs / 1000,
+      acquireTime: now,
+      renewTime: now,
+      leaseTransitions: (known?.spec?.leaseTransitions ?? -1) + 1,
+    };
+    if (!known) {
+      const metadata = {
+        namespace: options.namespace,
+        name: options.name,
+        ...(options.labels && { labels: options.labels }),
+      };
+      return client.create<Lease>(Leases, { metadata, spec }, { signal, timeoutMs: 5000 });
+    }
+    return client.replace<Lease>(Leases, { ...known, spec: { ...known.spec, ...spec } }, { signal, timeoutMs: 5000 });
+  }
+
+  async function renew(ended: AbortSignal): Promise<void> {
+    while (!ended.aborted) {
+      await sleep(retryMs, ended).catch(() => undefined);
+      if (ended.aborted) return;
+      const startedAt = performance.now();
+      try {
+        lease = await client.replace<Lease>(
+          Leases,
+          { ...(lease as Lease), spec: { ...lease?.spec, renewTime: microTime(new Date()) } },
+          { signal: ended, timeoutMs: Math.max(1000, deadlineMs - (startedAt - renewedAt)), retry: false },
+        );
+        // Counted from before the call: the server may have taken it at once.
+        renewedAt = startedAt;
+      } catch (error) {
+        if (ended.aborted) return;
+        options.onError?.(error);
+        // Another writer, or an answer of ours that got lost: look who holds it now.
+        if (isConflict(error)) lease = (await stillOurs(ended)) ?? lease;
+        else if (isNotFound(error)) lost.abort(new Error(`the Lease ${options.namespace}/${options.name} was deleted`));
+      }
+      if (performance.now() - renewedAt > deadlineMs) {
+        lost.abort(new Error(`leadership of ${options.namespace}/${options.name} could not be renewed in time`));
+      }
+    }
+  }
+
+  async function stillOurs(ended: AbortSignal): Promise<Lease | undefined> {
+    try {
+      const current = await client.get<Lease>(Leases, options.namespace, options.name, {
+        signal: ended,
+        timeoutMs: 5000,
+      });
+      if (current.spec?.holderIdentity === options.identity) return current;
+      lost.abort(
+        new Error(`the Lease ${options.namespace}/${options.name} is held by ${current.spec?.holderIdentity}`),
+      );
+    } catch (error) {
+      if (!ended.aborted) options.onError?.(error);
+    }
+    return undefined;
+  }
+
+  async function release(): Promise<void> {
+    try {
+      const patch = { metadata: { resourceVersion: lease?.metadata.resourceVersion }, spec: { holderIdentity: '' } };
+      await client.patch(Leases, options.namespace, options.name, patch, { timeoutMs: 3000 });
+    } catch (error) {
+      options.onError?.(error);
+    }
+  }
+}
+
+function untilAborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  signal.addEventListener('abort', () => resolve(), { once: true });
+  return promise;
+}

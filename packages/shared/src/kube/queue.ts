@@ -1,0 +1,142 @@
+/**
+ * Work by key: a key never runs twice at once, adding it again while it waits changes nothing, and adding it while it
+ * runs makes it run once more afterwards. Failed keys come back after a delay that doubles. Semantics of client-go's
+ * util/workqueue.
+ */
+import { sleep } from './transport.ts';
+
+export interface WorkQueueOptions {
+  name: string;
+  /** Keys worked on at the same time. Default 8. */
+  workers?: number;
+  /** First delay of a failed key in milliseconds, doubled each time. Default 50. */
+  baseDelayMs?: number;
+  /** Longest delay in milliseconds. Default 60,000. */
+  maxDelayMs?: number;
+  /** Told of a handler that threw; the key is tried again by itself. */
+  onError?: (key: string, error: unknown, failures: number) => void;
+  /** Told when a key was worked on: how long it waited and ran, in seconds. */
+  observe?: (run: { waitSeconds: number; workSeconds: number; failed: boolean }) => void;
+  random?: () => number;
+}
+
+/** What a handler may ask for by its return value: to run again after so many milliseconds. */
+export type Outcome = { againInMs: number } | undefined | void;
+
+export class WorkQueue {
+  private readonly options: Required<Pick<WorkQueueOptions, 'workers' | 'baseDelayMs' | 'maxDelayMs'>> &
+    WorkQueueOptions;
+  /** Keys that wait, in order, with the time they were added. */
+  private readonly waiting = new Map<string, number>();
+  private readonly running = new Set<string>();
+  /** Keys added while they ran. */
+  private readonly dirty = new Set<string>();
+  private readonly delayed = new Map<string, { timer: NodeJS.Timeout; dueAt: number }>();
+  private readonly failures = new Map<string, number>();
+  private readonly handler: (key: string) => Promise<Outcome>;
+  private started = false;
+  private stopped = false;
+  private idle = Promise.withResolvers<void>();
+
+  constructor(handler: (key: string) => Promise<Outcome>, options: WorkQueueOptions) {
+    this.handler = handler;
+    this.options = { workers: 8, baseDelayMs: 50, maxDelayMs: 60_000, ...options };
+    this.idle.resolve();
+  }
+
+  /** Keys that wait, without those that wait for a time. */
+  get depth(): number {
+    return this.waiting.size;
+  }
+
+  /** Runs the key as soon as a worker is free. */
+  add(key: string): void {
+    if (this.stopped) return;
+    this.cancelDelay(key);
+    if (this.running.has(key)) this.dirty.add(key);
+    else if (!this.waiting.has(key)) this.waiting.set(key, performance.now());
+    this.dispatch();
+  }
+
+  /** Runs the key after `ms` milliseconds; the earlier of two times holds. */
+  addAfter(key: string, ms: number): void {
+    if (this.stopped) return;
+    if (ms <= 0) return this.add(key);
+    const dueAt = performance.now() + ms;
+    const known = this.delayed.get(key);
+    if (known && known.dueAt <= dueAt) return;
+    this.cancelDelay(key);
+    // setTimeout takes at most 2^31-1 ms; a longer wait is taken in parts.
+    const timer = setTimeout(
+      () => {
+        this.delayed.delete(key);
+        const left = dueAt - performance.now();
+        if (left > 1000) this.addAfter(key, left);
+        else this.add(key);
+      },
+      Math.min(ms, 2 ** 31 - 1),
+    );
+    timer.unref();
+    this.delayed.set(key, { timer, dueAt });
+  }
+
+  /** Begins to work. Keys added before wait until now. */
+  start(): void {
+    this.started = true;
+    this.dispatch();
+  }
+
+  /** Takes nothing new, drops what waits, and resolves when what runs has ended or `deadlineMs` have passed. */
+  async stop(deadlineMs = 10_000): Promise<void> {
+    this.stopped = true;
+    this.waiting.clear();
+    this.dirty.clear();
+    for (const key of [...this.delayed.keys()]) this.cancelDelay(key);
+    await Promise.race([this.idle.promise, sleep(deadlineMs)]);
+  }
+
+  private dispatch(): void {
+    if (!this.started || this.stopped) return;
+    for (const [key, addedAt] of this.waiting) {
+      if (this.running.size >= this.options.workers) return;
+      this.waiting.delete(key);
+      if (this.running.size === 0) this.idle = Promise.withResolvers<void>();
+      this.running.add(key);
+      void this.work(key, addedAt);
+    }
+  }
+
+  private async work(key: string, addedAt: number): Promise<void> {
+    const begunAt = performance.now();
+    let failed = false;
+    try {
+      const outcome = await this.handler(key);
+      this.failures.delete(key);
+      if (outcome) this.addAfter(key, outcome.againInMs);
+    } catch (error) {
+      failed = true;
+      const failures = (this.failures.get(key) ?? 0) + 1;
+      this.failures.set(key, failures);
+      this.options.onError?.(key, error, failures);
+      const random = this.options.random ?? Math.random;
+      const delay = Math.min(this.options.baseDelayMs * 2 ** (failures - 1), this.options.maxDelayMs);
+      this.addAfter(key, delay * (0.75 + random() / 2));
+    }
+    this.options.observe?.({
+      waitSeconds: (begunAt - addedAt) / 1000,
+      workSeconds: (performance.now() - begunAt) / 1000,
+      failed,
+    });
+    this.running.delete(key);
+    if (this.dirty.delete(key)) this.add(key);
+    if (this.running.size === 0) this.idle.resolve();
+    this.dispatch();
+  }
+
+  private cancelDelay(key: string): void {
+    const delayed = this.delayed.get(key);
+    if (!delayed) return;
+    clearTimeout(delayed.timer);
+    this.delayed.delete(key);
+  }
+}
