@@ -1,0 +1,150 @@
+/** The CustomResourceDefinitions of our kinds, from which the charts' YAML and docs/api.md are generated. */
+import type { Json, Resource } from '../kube/types.ts';
+import { ClusterBindings } from './binding.ts';
+import { bindingSchema } from './binding-schema.ts';
+import { LeasedNodes } from './leased-node.ts';
+import { leasedNodeSchema } from './leased-node-schema.ts';
+import { ResourceLeasingPolicies } from './policy.ts';
+import { policySchema } from './policy-schema.ts';
+import type { Schema } from './schema.ts';
+import { object, text } from './schema.ts';
+
+/** A column of `kubectl get`; priority 1 shows with `-o wide` only. */
+export interface Column {
+  name: string;
+  type: 'string' | 'integer' | 'boolean' | 'date';
+  jsonPath: string;
+  description: string;
+  priority?: 0 | 1;
+}
+
+/** One kind as its file describes it. */
+export interface Definition {
+  resource: Resource;
+  shortName: string;
+  description: string;
+  spec: Schema;
+  status: Schema;
+  columns: Column[];
+}
+
+const age: Column = {
+  name: 'Age',
+  type: 'date',
+  jsonPath: '.metadata.creationTimestamp',
+  description: 'Time since it was made.',
+};
+
+export const bindingDefinition: Definition = {
+  resource: ClusterBindings,
+  shortName: 'cb',
+  ...bindingSchema,
+  columns: [
+    { name: 'ClusterID', type: 'string', jsonPath: '.spec.clusterID', description: 'ID of the worker cluster.' },
+    { name: 'Phase', type: 'string', jsonPath: '.status.phase', description: 'Pending, Ready or Failed.' },
+    { name: 'Nodes', type: 'integer', jsonPath: '.status.nodes', description: 'Number of vnodes.', priority: 1 },
+    {
+      name: 'Pods',
+      type: 'integer',
+      jsonPath: '.status.pods',
+      description: 'Pods that run in the worker.',
+      priority: 1,
+    },
+    {
+      name: 'Worker-Version',
+      type: 'string',
+      jsonPath: '.status.workerVersion',
+      description: 'Kubernetes version of the worker.',
+      priority: 1,
+    },
+    age,
+  ],
+};
+
+export const policyDefinition: Definition = {
+  resource: ResourceLeasingPolicies,
+  shortName: 'rlp',
+  ...policySchema,
+  columns: [
+    { name: 'Cluster', type: 'string', jsonPath: '.spec.cluster', description: 'Binding it lends to.' },
+    { name: 'Phase', type: 'string', jsonPath: '.status.phase', description: 'Active, Inactive, Pending or Failed.' },
+    { name: 'Active', type: 'boolean', jsonPath: '.status.activeTimeWindow', description: 'Whether a window is open.' },
+    {
+      name: 'Closes',
+      type: 'string',
+      jsonPath: '.status.closesAt',
+      description: 'When the window closes.',
+      priority: 1,
+    },
+    { name: 'Opens', type: 'string', jsonPath: '.status.opensAt', description: 'When one opens next.', priority: 1 },
+    { name: 'Nodes', type: 'integer', jsonPath: '.status.nodes', description: 'Nodes lent now.', priority: 1 },
+    { name: 'Reason', type: 'string', jsonPath: '.status.reason', description: 'Why nothing is lent.', priority: 1 },
+    age,
+  ],
+};
+
+export const leasedNodeDefinition: Definition = {
+  resource: LeasedNodes,
+  shortName: 'ln',
+  ...leasedNodeSchema,
+  columns: [
+    { name: 'Cluster', type: 'string', jsonPath: '.spec.cluster', description: 'Binding it is lent to.' },
+    { name: 'Node', type: 'string', jsonPath: '.spec.nodeName', description: 'Worker node.' },
+    { name: 'Phase', type: 'string', jsonPath: '.status.phase', description: 'Active, Closing or Closed.' },
+    { name: 'CPU', type: 'string', jsonPath: '.status.allocatable.cpu', description: 'CPU lent.' },
+    { name: 'Memory', type: 'string', jsonPath: '.status.allocatable.memory', description: 'Memory lent.' },
+    { name: 'Pods', type: 'string', jsonPath: '.status.allocatable.pods', description: 'Pods lent.' },
+    { name: 'Closes', type: 'string', jsonPath: '.status.window.closesAt', description: 'When the window closes.' },
+    { name: 'Reason', type: 'string', jsonPath: '.status.reason', description: 'Why it is closed.', priority: 1 },
+    age,
+  ],
+};
+
+/** All kinds of Kubeocean. */
+export const definitions: readonly Definition[] = [bindingDefinition, policyDefinition, leasedNodeDefinition];
+
+/** apiextensions.k8s.io/v1 CustomResourceDefinition of a kind. helm keeps it on uninstall, and with it all objects. */
+export function customResourceDefinition(definition: Definition): Json {
+  const { resource, shortName, columns } = definition;
+  return {
+    apiVersion: 'apiextensions.k8s.io/v1',
+    kind: 'CustomResourceDefinition',
+    metadata: {
+      name: `${resource.plural}.${resource.group}`,
+      annotations: { 'helm.sh/resource-policy': 'keep' },
+    },
+    spec: {
+      group: resource.group,
+      scope: resource.namespaced ? 'Namespaced' : 'Cluster',
+      names: {
+        kind: resource.kind,
+        listKind: `${resource.kind}List`,
+        plural: resource.plural,
+        singular: resource.kind.toLowerCase(),
+        shortNames: [shortName],
+      },
+      versions: [
+        {
+          name: resource.version,
+          served: true,
+          storage: true,
+          subresources: { status: {} },
+          additionalPrinterColumns: columns,
+          schema: {
+            openAPIV3Schema: object(
+              definition.description,
+              {
+                apiVersion: text('Version of the schema.'),
+                kind: text('Kind of the object.'),
+                metadata: { type: 'object' },
+                spec: definition.spec,
+                status: definition.status,
+              },
+              { required: ['spec'] },
+            ),
+          },
+        },
+      ],
+    },
+  };
+}

@@ -1,0 +1,64 @@
+/** Schema of LeasedNode; the TypeScript side is leased-node.ts. */
+import { boolean, list, map, object, raw, text, time, word } from './schema.ts';
+import { immutable, objectName } from './schema-common.ts';
+
+const spec = object(
+  'Which node is lent to whom. Set once.',
+  {
+    cluster: {
+      ...objectName('Name of the ClusterBinding.'),
+      'x-kubernetes-validations': [immutable('cluster', 'a record belongs to one binding')],
+    },
+    nodeName: {
+      ...objectName('Name of the worker node.'),
+      'x-kubernetes-validations': [immutable('nodeName', 'a record belongs to one node')],
+    },
+    nodeUID: text('UID of the worker node.', { minLength: 1, maxLength: 128 }),
+    policy: objectName('Policy under which it was first lent.'),
+  },
+  { required: ['cluster', 'nodeName', 'nodeUID', 'policy'] },
+);
+
+const taint = object(
+  'core/v1 Taint.',
+  {
+    key: text('Key.', { minLength: 1, maxLength: 317 }),
+    value: text('Value.', { maxLength: 63 }),
+    effect: word('Effect.', ['NoSchedule', 'PreferNoSchedule', 'NoExecute']),
+    timeAdded: time('When it was added.'),
+  },
+  { required: ['key', 'effect'] },
+);
+
+const status = object('The lease as it stands.', {
+  phase: word('Active: pods welcome. Closing: no new pods, notice running. Closed: see reason.', [
+    'Active',
+    'Closing',
+    'Closed',
+  ]),
+  reason: text('Why it is closed: NodeGone, NotSelected, PolicyGone, Released.'),
+  message: text('The same for people.'),
+  policy: text('Policy that applies now.'),
+  allocatable: map('What is lent, by resource.', text('Quantity.')),
+  taints: list("Taints to show on the vnode: the lease's own and the worker node's.", taint),
+  unschedulable: boolean('Whether the worker node is cordoned.'),
+  window: object('Next transitions.', {
+    closesAt: time('When the open window closes.'),
+    opensAt: time('When a window opens next.'),
+  }),
+  reclaimAt: time('When eviction starts, if Closing.'),
+  node: object('What the vnode shows of the worker node.', {
+    labels: map('Labels.', text('Value.')),
+    conditions: list('Conditions, as the node has them.', raw('core/v1 NodeCondition.')),
+    nodeInfo: raw('core/v1 NodeSystemInfo.'),
+    innerIP: text('InternalIP.'),
+    csiDrivers: list('CSI drivers of the node.', raw('storage.k8s.io/v1 CSINodeDriver.')),
+  }),
+});
+
+export const leasedNodeSchema = {
+  description:
+    'LeasedNode is one worker node, or a share of it, lent to one binding. Written by the worker agent only, into the mount namespace of the binding.',
+  spec,
+  status,
+};
