@@ -1,0 +1,112 @@
+/**
+ * `npm test`: checks, unit tests, then end-to-end tests on real clusters; closes with `N passed, N failed`. Says where
+ * the time went. `--unit` stops before the clusters; `--keep` leaves them running afterwards.
+ */
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { runChecks } from './check.ts';
+import { reportStep, runStep, type StepResult } from './steps.ts';
+
+const RESULTS = '.local/results';
+
+interface VitestReport {
+  numPassedTests: number;
+  numFailedTests: number;
+  numPendingTests: number;
+  numTodoTests: number;
+  testResults: {
+    name: string;
+    status: string;
+    message?: string;
+    startTime: number;
+    endTime: number;
+    assertionResults: unknown[];
+  }[];
+}
+
+interface Counts {
+  passed: number;
+  failed: number;
+  skipped: number;
+}
+
+/** Runs one vitest project and counts its tests; a file that could not be loaded counts as one failure. */
+async function runProject(project: string): Promise<Counts> {
+  const file = `${RESULTS}/${project}.json`;
+  rmSync(file, { force: true });
+  const result = await runStep(
+    `${project} tests`,
+    [
+      'node_modules/.bin/vitest',
+      'run',
+      '--project',
+      project,
+      '--reporter=default',
+      '--reporter=json',
+      `--outputFile.json=${file}`,
+    ],
+    { live: true },
+  );
+  reportStep(result, true);
+  if (!existsSync(file)) return { passed: 0, failed: 1, skipped: 0 };
+  const report = JSON.parse(readFileSync(file, 'utf8')) as VitestReport;
+  const broken = report.testResults.filter(
+    (suite) => suite.status === 'failed' && suite.assertionResults.length === 0,
+  ).length;
+  const slowest = [...report.testResults]
+    .sort((a, b) => b.endTime - b.startTime - (a.endTime - a.startTime))
+    .slice(0, 8);
+  for (const suite of slowest) {
+    const seconds = (suite.endTime - suite.startTime) / 1000;
+    if (seconds > 2)
+      console.log(`    ${seconds.toFixed(1).padStart(6)} s  ${suite.name.replace(`${process.cwd()}/`, '')}`);
+  }
+  const failed = report.numFailedTests + broken;
+  // A run that ended badly without any failed test (a crash, an unhandled rejection) is a failure all the same.
+  return {
+    passed: report.numPassedTests,
+    failed: failed === 0 && !result.ok ? 1 : failed,
+    skipped: report.numPendingTests + report.numTodoTests,
+  };
+}
+
+const { values } = parseArgs({
+  options: {
+    unit: { type: 'boolean', default: false },
+    keep: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
+  },
+  strict: true,
+});
+if (values.help) {
+  console.log(
+    'npm test [-- --unit] [-- --keep]\n  --unit  checks and unit tests only\n  --keep  leave the clusters running',
+  );
+  process.exit(0);
+}
+
+const started = performance.now();
+mkdirSync(RESULTS, { recursive: true });
+const checks: StepResult[] = await runChecks();
+const totals: Counts = {
+  passed: checks.filter((check) => check.ok).length,
+  failed: checks.filter((check) => !check.ok).length,
+  skipped: 0,
+};
+for (const project of values.unit ? ['unit'] : ['unit', 'e2e']) {
+  const counts = await runProject(project);
+  totals.passed += counts.passed;
+  totals.failed += counts.failed;
+  totals.skipped += counts.skipped;
+}
+if (!values.unit && !values.keep) {
+  const down = await runStep('clusters down', [process.execPath, 'e2e/clusters/cli.ts', 'down']);
+  reportStep(down);
+  if (down.ok) totals.passed++;
+  else totals.failed++;
+}
+console.log(`\nin ${((performance.now() - started) / 60_000).toFixed(1)} minutes`);
+console.log(
+  `${totals.passed} passed, ${totals.failed} failed${totals.skipped > 0 ? `, ${totals.skipped} skipped` : ''}`,
+);
+process.exit(totals.failed === 0 ? 0 : 1);

@@ -1,0 +1,31 @@
+/** Two projects: `unit` needs nothing but Node; `e2e` runs on the real clusters of `npm run cluster`, one file at a time. */
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: 'unit',
+          include: [
+            'packages/*/src/**/*.test.ts',
+            'e2e/clusters/**/*.test.ts',
+            'e2e/harness/**/*.test.ts',
+            'scripts/**/*.test.ts',
+          ],
+          testTimeout: 30_000,
+        },
+      },
+      {
+        test: {
+          name: 'e2e',
+          include: ['e2e/*.test.ts'],
+          testTimeout: 120_000,
+          hookTimeout: 300_000,
+          fileParallelism: false,
+          globalSetup: ['e2e/setup.ts'],
+        },
+      },
+    ],
+  },
+});
