@@ -1,1 +1,11 @@
-export {};
+/** Pure functions of the leasing rules. */
+export * from './allocate.ts';
+export * from './claims.ts';
+export * from './limits.ts';
+export * from './policies.ts';
+export * from './quantity.ts';
+export * from './record.ts';
+export * from './requests.ts';
+export * from './resources.ts';
+export * from './selector.ts';
+export * from './windows.ts';

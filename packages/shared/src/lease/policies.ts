@@ -1,0 +1,57 @@
+/** A policy as the allocator sees it at one moment: valid or not, open or not, and until when. */
+import type { ResourceLeasingPolicy, ResourceLeasingPolicySpec } from '../api/policy.ts';
+import { limitsProblem } from './limits.ts';
+import { nodeSelectorProblem } from './selector.ts';
+import { insideWindows, nextTransition, windowsProblem } from './windows.ts';
+
+export interface JudgedPolicy {
+  policy: ResourceLeasingPolicy;
+  /** What applies: its spec when valid, otherwise the last valid one that is remembered, otherwise nothing. */
+  spec?: ResourceLeasingPolicySpec;
+  /** Why its spec is not valid. */
+  problem?: string;
+  /** Whether a window is open; false without `spec`. */
+  inside: boolean;
+  /** The next closing and the next opening. */
+  closesAt?: Date;
+  opensAt?: Date;
+}
+
+/** Why a policy's spec is not valid, in words for its status; undefined when it is. The CRD refuses most of it first. */
+export function policyProblem(spec: ResourceLeasingPolicySpec, defaultTimeZone: string): string | undefined {
+  const grace = spec.gracefulReclaimPeriodSeconds ?? 0;
+  if (!spec.cluster) return 'spec.cluster is missing; name the ClusterBinding';
+  if (!Number.isInteger(grace) || grace < 0) return 'gracefulReclaimPeriodSeconds must be a whole number from 0';
+  const selector = nodeSelectorProblem(spec.nodeSelector);
+  return (
+    (selector && `nodeSelector: ${selector}`) ??
+    limitsProblem(spec.resourceLimits) ??
+    windowsProblem(spec.timeWindows, spec.timeZone ?? defaultTimeZone)
+  );
+}
+
+/** Judges a policy at `now`. `lastValid` is its last valid spec, if somebody remembers one. */
+export function judgePolicy(
+  policy: ResourceLeasingPolicy,
+  lastValid: ResourceLeasingPolicySpec | undefined,
+  now: Date,
+  defaultTimeZone: string,
+): JudgedPolicy {
+  const problem = policyProblem(policy.spec, defaultTimeZone);
+  const spec = problem === undefined ? policy.spec : lastValid;
+  const reason = problem === undefined ? {} : { problem };
+  if (!spec) return { policy, inside: false, ...reason };
+  const zone = spec.timeZone ?? defaultTimeZone;
+  const inside = insideWindows(spec.timeWindows, now, zone);
+  const next = nextTransition(spec.timeWindows, now, zone);
+  const after = next && nextTransition(spec.timeWindows, next, zone);
+  const [closesAt, opensAt] = inside ? [next, after] : [after, next];
+  return { policy, spec, inside, ...reason, ...(closesAt && { closesAt }), ...(opensAt && { opensAt }) };
+}
+
+/** Older policies come first; of equal age the name decides. */
+export function olderPolicyFirst(a: ResourceLeasingPolicy, b: ResourceLeasingPolicy): number {
+  const [left, right] = [a.metadata.creationTimestamp ?? '', b.metadata.creationTimestamp ?? ''];
+  if (left !== right) return left < right ? -1 : 1;
+  return a.metadata.name < b.metadata.name ? -1 : a.metadata.name > b.metadata.name ? 1 : 0;
+}

@@ -1,0 +1,148 @@
+/**
+ * Amounts of resources, exactly as Kubernetes reads and writes them (k8s.io/apimachinery/pkg/api/resource, Quantity).
+ * The amount is a bigint in billionths, the finest step Kubernetes knows, so nothing here ever rounds but the parser.
+ */
+
+/** The style a quantity was written in; kept through arithmetic so that `27Gi` does not come out as a row of digits. */
+export type QuantityFormat = 'DecimalSI' | 'BinarySI' | 'DecimalExponent';
+
+export interface Quantity {
+  /** Billionths of the unit (cores, bytes, pieces). */
+  readonly nanos: bigint;
+  readonly format: QuantityFormat;
+}
+
+/** Text that is no quantity. */
+export class QuantityError extends Error {
+  override readonly name = 'QuantityError';
+}
+
+const NanosPerUnit = 1_000_000_000n;
+const decimalExponents = new Map<string, number>([
+  ['n', -9],
+  ['u', -6],
+  ['m', -3],
+  ['', 0],
+  ['k', 3],
+  ['M', 6],
+  ['G', 9],
+  ['T', 12],
+  ['P', 15],
+  ['E', 18],
+]);
+const decimalSuffixes = new Map([...decimalExponents].map(([suffix, exponent]) => [exponent, suffix]));
+const binarySuffixes = ['', 'Ki', 'Mi', 'Gi', 'Ti', 'Pi', 'Ei'];
+const maxBinaryNanos = ((1n << 63n) - 1n) * NanosPerUnit;
+/** Nothing real is larger; the bound keeps `1e999999999` from becoming a number of a billion digits. */
+const maxExponent = 64;
+
+const shape = /^([+-]?)([0-9]*)(?:\.([0-9]*))?([eE][+-]?[0-9]+|[numkMGTPE]|[KMGTPE]i)?$/;
+
+export const Zero: Quantity = { nanos: 0n, format: 'DecimalSI' };
+
+/**
+ * Reads a quantity. Numbers stand for their decimal text (a CRD's int-or-string). More precision than a billionth is
+ * rounded away from zero and binary amounts end at 2^63-1, as in Kubernetes.
+ * @throws QuantityError when the text is no quantity
+ */
+export function parseQuantity(text: string | number): Quantity {
+  const match = shape.exec(String(text));
+  const whole = match?.[2] ?? '';
+  const fraction = match?.[3] ?? '';
+  if (!match || whole + fraction === '') {
+    throw new QuantityError(
+      `"${String(text)}" is not a quantity: write a number with an optional suffix, like 500m, 4 or 2Gi`,
+    );
+  }
+  const suffix = match[4] ?? '';
+  const mantissa = BigInt(whole + fraction);
+  const sign = match[1] === '-' ? -1n : 1n;
+  const binary = binarySuffixes.indexOf(suffix);
+  if (binary > 0) return parseBinary(sign, mantissa << BigInt(binary * 10), fraction.length);
+
+  const si = decimalExponents.get(suffix);
+  const exponent = si ?? Number(suffix.slice(1));
+  if (exponent > maxExponent) throw new QuantityError(`"${String(text)}" is out of range: no cluster holds that much`);
+  const nanos = scale(mantissa, exponent - fraction.length + 9);
+  return { nanos: sign * nanos, format: si === undefined ? 'DecimalExponent' : 'DecimalSI' };
+}
+
+function parseBinary(sign: bigint, mantissa: bigint, decimals: number): Quantity {
+  const exact = scale(mantissa, 9 - decimals);
+  const nanos = exact > maxBinaryNanos ? maxBinaryNanos : exact;
+  return { nanos: sign * nanos, format: nanos > 0n && nanos < NanosPerUnit ? 'DecimalSI' : 'BinarySI' };
+}
+
+/** value × 10^exponent, rounded up. */
+function scale(value: bigint, exponent: number): bigint {
+  if (value === 0n) return 0n;
+  if (exponent >= 0) return value * 10n ** BigInt(exponent);
+  // Beyond this every digit is gone and what is left rounds up to one.
+  if (-exponent > 10_000) return 1n;
+  return ceilDivide(value, 10n ** BigInt(-exponent));
+}
+
+function ceilDivide(value: bigint, divisor: bigint): bigint {
+  return (value + divisor - 1n) / divisor;
+}
+
+/** The canonical text: no fraction, the largest suffix that loses nothing. */
+export function formatQuantity(quantity: Quantity): string {
+  const { nanos } = quantity;
+  if (nanos === 0n) return '0';
+  const units = nanos / NanosPerUnit;
+  const whole = units * NanosPerUnit === nanos;
+  if (quantity.format === 'BinarySI' && whole && (units >= 1024n || units <= -1024n)) return formatBinary(units);
+  return formatDecimal(nanos, quantity.format === 'DecimalExponent');
+}
+
+function formatBinary(units: bigint): string {
+  let value = units;
+  let step = 0;
+  while (step < binarySuffixes.length - 1 && value % 1024n === 0n) {
+    value /= 1024n;
+    step++;
+  }
+  return `${value}${binarySuffixes[step] ?? ''}`;
+}
+
+function formatDecimal(nanos: bigint, exponentStyle: boolean): string {
+  let value = nanos;
+  let exponent = -9;
+  while (value % 1000n === 0n && (exponentStyle || exponent < 18)) {
+    value /= 1000n;
+    exponent += 3;
+  }
+  if (exponentStyle) return exponent === 0 ? `${value}` : `${value}e${exponent}`;
+  return `${value}${decimalSuffixes.get(exponent) ?? ''}`;
+}
+
+/** Negative when a < b, 0 when equal, positive when a > b. */
+export function compareQuantities(a: Quantity, b: Quantity): number {
+  return a.nanos < b.nanos ? -1 : a.nanos > b.nanos ? 1 : 0;
+}
+
+/** a + b in the style of a, or of b when a is zero. */
+export function addQuantities(a: Quantity, b: Quantity): Quantity {
+  return { nanos: a.nanos + b.nanos, format: a.nanos === 0n ? b.format : a.format };
+}
+
+/** a - b in the style of a, or of b when a is zero. */
+export function subtractQuantities(a: Quantity, b: Quantity): Quantity {
+  return { nanos: a.nanos - b.nanos, format: a.nanos === 0n ? b.format : a.format };
+}
+
+/** The smaller; a when equal. */
+export function minQuantity(a: Quantity, b: Quantity): Quantity {
+  return b.nanos < a.nanos ? b : a;
+}
+
+/** The larger; a when equal. */
+export function maxQuantity(a: Quantity, b: Quantity): Quantity {
+  return b.nanos > a.nanos ? b : a;
+}
+
+/** The largest multiple of `step` billionths that is not above the quantity. Not for negative amounts. */
+export function floorQuantity(quantity: Quantity, step: bigint): Quantity {
+  return { nanos: quantity.nanos - (quantity.nanos % step), format: quantity.format };
+}

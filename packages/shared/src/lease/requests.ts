@@ -1,0 +1,96 @@
+/**
+ * What a pod takes from its node, as the scheduler counts it: k8s.io/component-helpers/resource PodRequests with the
+ * options the scheduler of 1.34 uses (in-place resize and pod-level resources on), plus the one place in `pods`.
+ */
+import type { KubeObject } from '../kube/types.ts';
+import { addQuantities, parseQuantity, type Quantity, Zero } from './quantity.ts';
+import { accumulate, parseResources, raise } from './resources.ts';
+
+type ResourceList = Record<string, string | number>;
+
+interface Container {
+  name: string;
+  restartPolicy?: string;
+  resources?: { requests?: ResourceList };
+}
+
+interface ContainerStatus {
+  name: string;
+  resources?: { requests?: ResourceList };
+  allocatedResources?: ResourceList;
+}
+
+/** The fields of a Pod that decide what it takes. A store may keep just these. */
+export interface PodForRequests extends KubeObject {
+  spec: {
+    containers?: Container[];
+    initContainers?: Container[];
+    overhead?: ResourceList;
+    resources?: { requests?: ResourceList };
+    [field: string]: unknown;
+  };
+  status?: {
+    containerStatuses?: ContainerStatus[];
+    initContainerStatuses?: ContainerStatus[];
+    conditions?: { type: string; reason?: string }[];
+    [field: string]: unknown;
+  };
+}
+
+/**
+ * Requests of a pod, with `pods: 1`. Sidecars (init containers that restart always) run beside everything after them;
+ * any other init container counts only where it needs more than what runs later. Phase is not looked at.
+ * @throws QuantityError when an amount is no quantity, which no API server lets through
+ */
+export function podRequests(pod: PodForRequests): Map<string, Quantity> {
+  const statuses = new Map<string, ContainerStatus>();
+  for (const status of pod.status?.containerStatuses ?? []) statuses.set(status.name, status);
+  for (const status of pod.status?.initContainerStatuses ?? []) statuses.set(status.name, status);
+  const infeasible =
+    pod.status?.conditions?.find((condition) => condition.type === 'PodResizePending')?.reason === 'Infeasible';
+
+  const total = new Map<string, Quantity>();
+  for (const container of pod.spec.containers ?? []) {
+    accumulate(total, resizableRequests(container, statuses.get(container.name), infeasible));
+  }
+  const sidecars = new Map<string, Quantity>();
+  const startup = new Map<string, Quantity>();
+  for (const container of pod.spec.initContainers ?? []) {
+    if (container.restartPolicy === 'Always') {
+      const requests = resizableRequests(container, statuses.get(container.name), infeasible);
+      accumulate(total, requests);
+      accumulate(sidecars, requests);
+      raise(startup, sidecars);
+    } else {
+      const requests = parseResources(container.resources?.requests);
+      accumulate(requests, sidecars);
+      raise(startup, requests);
+    }
+  }
+  raise(total, startup);
+  for (const [name, amount] of Object.entries(pod.spec.resources?.requests ?? {})) {
+    if (isPodLevelResource(name)) total.set(name, parseQuantity(amount));
+  }
+  accumulate(total, parseResources(pod.spec.overhead));
+  total.set('pods', addQuantities(total.get('pods') ?? Zero, parseQuantity(1)));
+  return total;
+}
+
+/** While a resize is under way, the largest of what is asked for, set aside and in force; an infeasible one is not asked for. */
+function resizableRequests(
+  container: Container,
+  status: ContainerStatus | undefined,
+  infeasible: boolean,
+): Map<string, Quantity> {
+  const asked = parseResources(container.resources?.requests);
+  if (!status?.resources) return asked;
+  const requests = infeasible ? new Map<string, Quantity>() : asked;
+  raise(requests, parseResources(status.resources.requests));
+  raise(requests, parseResources(status.allocatedResources));
+  return requests;
+}
+
+/** Resources that `spec.resources` of a pod may name (KEP-2837). */
+function isPodLevelResource(name: string): boolean {
+  return name === 'cpu' || name === 'memory' || name.startsWith('hugepages-');
+}

@@ -1,0 +1,46 @@
+/** Lists of resources (cpu, memory, pods, …) with arithmetic per resource. What a list lacks counts as zero. */
+import {
+  addQuantities,
+  formatQuantity,
+  maxQuantity,
+  parseQuantity,
+  type Quantity,
+  subtractQuantities,
+  Zero,
+} from './quantity.ts';
+
+/** Amount by resource name. */
+export type Resources = ReadonlyMap<string, Quantity>;
+
+/**
+ * Reads a core/v1 ResourceList.
+ * @throws QuantityError when an amount is no quantity
+ */
+export function parseResources(list: Record<string, string | number> | undefined): Map<string, Quantity> {
+  return new Map(Object.entries(list ?? {}).map(([name, amount]) => [name, parseQuantity(amount)]));
+}
+
+/** Writes a core/v1 ResourceList, sorted by name, so that equal lists are equal texts. */
+export function formatResources(resources: Resources): Record<string, string> {
+  const entries = [...resources].map(([name, quantity]) => [name, formatQuantity(quantity)] as const);
+  return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+/** Adds every amount of `added` to `total`, in place. */
+export function accumulate(total: Map<string, Quantity>, added: Resources): void {
+  for (const [name, quantity] of added) total.set(name, addQuantities(total.get(name) ?? Zero, quantity));
+}
+
+/** Raises `total` to at least `floor`, per resource, in place. */
+export function raise(total: Map<string, Quantity>, floor: Resources): void {
+  for (const [name, quantity] of floor) total.set(name, maxQuantity(total.get(name) ?? quantity, quantity));
+}
+
+/** What `taken` leaves of `total`: the resources of `total`, none below zero. */
+export function remaining(total: Resources, taken: Resources): Map<string, Quantity> {
+  const left = new Map<string, Quantity>();
+  for (const [name, quantity] of total) {
+    left.set(name, maxQuantity(subtractQuantities(quantity, taken.get(name) ?? Zero), { ...quantity, nanos: 0n }));
+  }
+  return left;
+}

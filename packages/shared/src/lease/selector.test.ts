@@ -1,0 +1,67 @@
+import { describe, expect, it } from 'vitest';
+import type { NodeSelector, NodeSelectorRequirement } from '../api/selector.ts';
+import { matchesNode, nodeSelectorProblem } from './selector.ts';
+
+const node = { metadata: { name: 'node1', labels: { role: 'worker', cores: '8', empty: '' } } };
+
+function one(...matchExpressions: NodeSelectorRequirement[]): NodeSelector {
+  return { nodeSelectorTerms: [{ matchExpressions }] };
+}
+
+function field(operator: NodeSelectorRequirement['operator'], ...values: string[]): NodeSelector {
+  return { nodeSelectorTerms: [{ matchFields: [{ key: 'metadata.name', operator, values }] }] };
+}
+
+const cases: [string, NodeSelector | undefined, boolean][] = [
+  ['left out', undefined, true],
+  ['without terms', { nodeSelectorTerms: [] }, true],
+  ['with one empty term', { nodeSelectorTerms: [{}] }, false],
+  ['In', one({ key: 'role', operator: 'In', values: ['a', 'worker'] }), true],
+  ['In, other value', one({ key: 'role', operator: 'In', values: ['a'] }), false],
+  ['In, no such label', one({ key: 'none', operator: 'In', values: [''] }), false],
+  ['In, empty value', one({ key: 'empty', operator: 'In', values: [''] }), true],
+  ['In on a name every object has', one({ key: 'constructor', operator: 'Exists' }), false],
+  ['NotIn', one({ key: 'role', operator: 'NotIn', values: ['a'] }), true],
+  ['NotIn, no such label', one({ key: 'none', operator: 'NotIn', values: ['a'] }), true],
+  ['NotIn, same value', one({ key: 'role', operator: 'NotIn', values: ['worker'] }), false],
+  ['Exists', one({ key: 'empty', operator: 'Exists' }), true],
+  ['DoesNotExist', one({ key: 'empty', operator: 'DoesNotExist' }), false],
+  ['Gt', one({ key: 'cores', operator: 'Gt', values: ['7'] }), true],
+  ['Gt, equal', one({ key: 'cores', operator: 'Gt', values: ['8'] }), false],
+  ['Lt', one({ key: 'cores', operator: 'Lt', values: ['9'] }), true],
+  ['Gt on text', one({ key: 'role', operator: 'Gt', values: ['1'] }), false],
+  ['expressions are ANDed', one({ key: 'role', operator: 'Exists' }, { key: 'none', operator: 'Exists' }), false],
+  [
+    'terms are ORed',
+    {
+      nodeSelectorTerms: [
+        { matchExpressions: [{ key: 'none', operator: 'Exists' }] },
+        { matchExpressions: [{ key: 'role', operator: 'Exists' }] },
+      ],
+    },
+    true,
+  ],
+  ['field In', field('In', 'node1'), true],
+  ['field In, other node', field('In', 'node2'), false],
+  ['field NotIn', field('NotIn', 'node2'), true],
+  ['field In with two values is not valid and matches nothing', field('In', 'node1', 'node2'), false],
+];
+
+describe('a node selector', () => {
+  it.each(cases)('%s', (_, selector, expected) => expect(matchesNode(selector, node)).toBe(expected));
+
+  it.each([
+    [one({ key: 'a', operator: 'In' }), /In needs at least one value/],
+    [one({ key: 'a', operator: 'Exists', values: ['x'] }), /takes no values/],
+    [one({ key: 'a', operator: 'Gt', values: ['x'] }), /exactly one integer/],
+    [one({ key: 'a', operator: 'Gt', values: ['9223372036854775808'] }), /exactly one integer/],
+    [one({ key: 'a', operator: 'Near' as 'In' }), /operator "Near" does not exist/],
+    [field('In', 'a', 'b'), /exactly one value/],
+    [field('Exists'), /use In or NotIn/],
+    [{ nodeSelectorTerms: [{ matchFields: [{ key: 'spec.x', operator: 'In' as const, values: ['a'] }] }] }, /spec\.x/],
+  ])('%j is told to be wrong', (selector, problem) => expect(nodeSelectorProblem(selector)).toMatch(problem));
+
+  it('that is right has no problem', () => {
+    for (const [, selector] of cases.slice(0, 21)) expect(nodeSelectorProblem(selector)).toBeUndefined();
+  });
+});

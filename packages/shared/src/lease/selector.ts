@@ -1,0 +1,113 @@
+/**
+ * Which nodes a NodeSelector means. Rules of k8s.io/component-helpers/scheduling/corev1/nodeaffinity, with one addition
+ * that the tutorial makes: a selector left out, or with no terms at all, means every node.
+ */
+import type { NodeSelector, NodeSelectorRequirement, NodeSelectorTerm } from '../api/selector.ts';
+
+/** What a selector looks at. */
+export interface SelectableNode {
+  metadata: { name: string; labels?: Record<string, string> };
+}
+
+/**
+ * True when the node is meant. Terms are ORed, the requirements of one term ANDed; a term without requirements, or with
+ * one that is not valid (see {@link nodeSelectorProblem}), matches nothing.
+ */
+export function matchesNode(selector: NodeSelector | undefined, node: SelectableNode): boolean {
+  const terms = selector?.nodeSelectorTerms ?? [];
+  if (terms.length === 0) return true;
+  return terms.some((term) => termProblem(term) === undefined && matchesTerm(term, node));
+}
+
+function matchesTerm(term: NodeSelectorTerm, node: SelectableNode): boolean {
+  const expressions = term.matchExpressions ?? [];
+  const fields = term.matchFields ?? [];
+  if (expressions.length + fields.length === 0) return false;
+  const labels = node.metadata.labels ?? {};
+  return (
+    expressions.every((requirement) => {
+      const value = Object.hasOwn(labels, requirement.key) ? labels[requirement.key] : undefined;
+      return matchesValue(requirement, value);
+    }) && fields.every((requirement) => matchesValue(requirement, node.metadata.name))
+  );
+}
+
+function matchesValue(requirement: NodeSelectorRequirement, value: string | undefined): boolean {
+  const values = requirement.values ?? [];
+  switch (requirement.operator) {
+    case 'In':
+      return value !== undefined && values.includes(value);
+    case 'NotIn':
+      return value === undefined || !values.includes(value);
+    case 'Exists':
+      return value !== undefined;
+    case 'DoesNotExist':
+      return value === undefined;
+    case 'Gt':
+      return compareIntegers(value, values[0], (a, b) => a > b);
+    case 'Lt':
+      return compareIntegers(value, values[0], (a, b) => a < b);
+  }
+}
+
+function compareIntegers(
+  a: string | undefined,
+  b: string | undefined,
+  compare: (a: bigint, b: bigint) => boolean,
+): boolean {
+  const left = parseInteger(a);
+  const right = parseInteger(b);
+  return left !== undefined && right !== undefined && compare(left, right);
+}
+
+/** A 64-bit integer, as Go's ParseInt reads it. */
+function parseInteger(text: string | undefined): bigint | undefined {
+  if (text === undefined || !/^[+-]?[0-9]+$/.test(text)) return undefined;
+  const value = BigInt(text.replace(/^\+/, ''));
+  return BigInt.asIntN(64, value) === value ? value : undefined;
+}
+
+/** Why a selector is not valid, in words for the object that carries it; undefined when it is. */
+export function nodeSelectorProblem(selector: NodeSelector | undefined): string | undefined {
+  const terms: unknown = selector?.nodeSelectorTerms ?? [];
+  if (!Array.isArray(terms)) return 'nodeSelectorTerms is not a list';
+  for (const [index, term] of (terms as NodeSelectorTerm[]).entries()) {
+    const problem = termProblem(term);
+    if (problem) return `nodeSelectorTerms[${index}]: ${problem}`;
+  }
+  return undefined;
+}
+
+function termProblem(term: NodeSelectorTerm): string | undefined {
+  for (const requirement of term.matchExpressions ?? []) {
+    const problem = expressionProblem(requirement);
+    if (problem) return `matchExpressions, key "${requirement.key}": ${problem}`;
+  }
+  for (const requirement of term.matchFields ?? []) {
+    if (requirement.key !== 'metadata.name')
+      return `matchFields: "${requirement.key}" is not a field; only metadata.name is`;
+    if (requirement.operator !== 'In' && requirement.operator !== 'NotIn') {
+      return `matchFields: operator ${requirement.operator} is not allowed; use In or NotIn`;
+    }
+    if (requirement.values?.length !== 1) return 'matchFields: exactly one value is needed; use a term per node name';
+  }
+  return undefined;
+}
+
+function expressionProblem(requirement: NodeSelectorRequirement): string | undefined {
+  const values = requirement.values ?? [];
+  switch (requirement.operator) {
+    case 'In':
+    case 'NotIn':
+      return values.length === 0 ? `${requirement.operator} needs at least one value` : undefined;
+    case 'Exists':
+    case 'DoesNotExist':
+      return values.length > 0 ? `${requirement.operator} takes no values` : undefined;
+    case 'Gt':
+    case 'Lt':
+      if (values.length === 1 && parseInteger(values[0]) !== undefined) return undefined;
+      return `${requirement.operator} needs exactly one integer`;
+    default:
+      return `operator "${String(requirement.operator)}" does not exist; use In, NotIn, Exists, DoesNotExist, Gt or Lt`;
+  }
+}
