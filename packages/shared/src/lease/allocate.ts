@@ -6,7 +6,7 @@ import { Label } from '../api/constants.ts';
 import type { LeasedNode, LeasedNodeClosedReason, LeasedNodeSpec, LeasedNodeStatus } from '../api/leased-node.ts';
 import { labelValue, leasedNodeName } from '../api/names.ts';
 import type { ResourceLeasingPolicy, ResourceLeasingPolicySpec } from '../api/policy.ts';
-import { type KubeObject, keyOf } from '../kube/types.ts';
+import type { KubeObject } from '../kube/types.ts';
 import { type Claim, type ClaimVerdict, judgeClaims, readClaim, type Tenant } from './claims.ts';
 import { lentShare } from './limits.ts';
 import { type JudgedPolicy, judgePolicy, olderPolicyFirst } from './policies.ts';
@@ -88,14 +88,14 @@ export function allocate(input: AllocationInput): Allocation {
       return { ...judged, claim: verdictOn((judged.spec ?? policy.spec).cluster), nodes: [], passedOver: new Map() };
     });
 
-  const records = new Map(input.records.map((record) => [keyOf(record), record]));
+  const records = new Map(input.records.map((record) => [keyOf(record.metadata), record]));
   const usage = countPods(input.pods, input.tenants);
   const nodes = input.nodes.filter((node) => node.metadata.deletionTimestamp === undefined).sort(byName);
   const open = nodes.flatMap((node) => lend(node, outcomes, records, usage, input.now));
-  const openKeys = new Set(open.map(keyOfDesired));
+  const openKeys = new Set(open.map(keyOf));
 
   const closed = input.records
-    .filter((record) => !openKeys.has(keyOf(record)))
+    .filter((record) => !openKeys.has(keyOf(record.metadata)))
     .map((record) => ({ record, ...closing(record, nodes, outcomes, verdictOn(record.spec.cluster)) }));
   const removable = closed
     .filter(({ record, reason }) => isRemovable(record, reason, nodes, usage))
@@ -162,7 +162,7 @@ function bidFor(node: WorkerNode, outcome: PolicyOutcome, records: ReadonlyMap<s
   if (!claim) return undefined;
   const { spec, policy } = outcome;
   const name = leasedNodeName((spec ?? policy.spec).cluster, node.metadata.name);
-  const existing = records.get(`${claim.namespace}/${name}`);
+  const existing = records.get(keyOf({ namespace: claim.namespace, name }));
   const bid = { outcome, claim, existing };
   const running = isOpen(existing) && existing.spec.nodeUID === node.metadata.uid;
   // Not valid and nothing remembered: what runs under it stays, nothing new comes.
@@ -278,8 +278,8 @@ function groupOf(namespace: string, { spec, policy }: PolicyOutcome): string {
   return `${namespace}/${labelValue((spec ?? policy.spec).cluster)}`;
 }
 
-function keyOfDesired(record: DesiredRecord): string {
-  return `${record.namespace}/${record.name}`;
+function keyOf({ namespace, name }: { namespace: string; name: string }): string {
+  return `${namespace}/${name}`;
 }
 
 function byName(a: WorkerNode, b: WorkerNode): number {

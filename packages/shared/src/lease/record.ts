@@ -107,7 +107,7 @@ function nodeInfo(node: WorkerNode): LeasedNodeInfo {
 /** Conditions without their heartbeat times, which change without meaning anything. */
 export function steadyConditions(conditions: readonly Condition[]): Condition[] {
   return conditions
-    .map(({ lastHeartbeatTime: _heartbeat, ...condition }) => condition as Condition)
+    .map(({ lastHeartbeatTime: _heartbeat, ...condition }) => condition)
     .sort((a, b) => (a.type < b.type ? -1 : 1));
 }
 

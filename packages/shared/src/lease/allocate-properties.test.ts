@@ -1,0 +1,130 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { LeasedNode } from '../api/leased-node.ts';
+import { allocate } from './allocate.ts';
+import { claim, mount, node, now, pod, policy, tenants, written } from './allocate-fixtures.ts';
+import { parseQuantity } from './quantity.ts';
+
+describe('allocation, for any input', () => {
+  const nodeName = fc.constantFrom('n1', 'n2', 'n3');
+  const binding = fc.constantFrom('b1', 'b2', 'b3');
+  const cores = fc.nat(9000).map((milli) => `${milli}m`);
+  const limit = fc.record(
+    { resource: fc.constantFrom('cpu', 'memory', 'pods'), quantity: fc.nat(12).map(String), percent: fc.nat(100) },
+    { requiredKeys: ['resource'] },
+  );
+  const policies = fc
+    .uniqueArray(
+      fc.record({
+        name: fc.constantFrom('p1', 'p2', 'p3', 'p4'),
+        cluster: binding,
+        limits: fc.array(limit, { maxLength: 3 }),
+        month: fc.integer({ min: 1, max: 3 }),
+      }),
+      { selector: ({ name }) => name },
+    )
+    .map((list) =>
+      list.map(({ name, cluster, limits, month }) =>
+        policy(name, { cluster, resourceLimits: limits }, `2026-0${month}-01T00:00:00Z`),
+      ),
+    );
+  const pods = fc
+    .array(
+      fc.record({
+        nodeName,
+        cpu: cores,
+        lent: fc.boolean(),
+        binding,
+        phase: fc.constantFrom('Running', 'Pending', 'Failed'),
+      }),
+      { maxLength: 12 },
+    )
+    .map((list) =>
+      list.map((each, index) =>
+        pod(
+          `pod${index}`,
+          each.nodeName,
+          each.cpu,
+          each.lent ? mount : 'default',
+          { 'kubeocean.io/cluster-binding': each.binding },
+          each.phase,
+        ),
+      ),
+    );
+  const input = fc.record({
+    nodes: fc.uniqueArray(nodeName).map((names) => names.map((name) => node(name))),
+    pods,
+    policies,
+    claims: fc.uniqueArray(binding).map((names) => names.map((name) => claim(name))),
+    records: fc.constant<LeasedNode[]>([]),
+    tenants: fc.constant(tenants),
+    now: fc.constant(now),
+    defaultTimeZone: fc.constant('UTC'),
+  });
+
+  it('never lends more than native pods leave, nor above the limits', () => {
+    fc.assert(
+      fc.property(input, (given) => {
+        const result = allocate(given);
+        for (const { metadata } of given.nodes) {
+          const records = result.open.filter((record) => record.spec.nodeName === metadata.name);
+          const native = given.pods.filter(
+            (each) =>
+              each.spec['nodeName'] === metadata.name &&
+              each.metadata.namespace !== mount &&
+              each.status?.['phase'] !== 'Failed',
+          );
+          const used = native.reduce((sum, each) => sum + cpuOf(each.spec.containers?.[0]?.resources?.requests), 0n);
+          const left = 8_000_000_000n - used;
+          const total = records.reduce((sum, record) => sum + cpuOf(record.status.allocatable), 0n);
+          expect(total).toBeLessThanOrEqual(left > 0n ? left : 0n);
+          for (const record of records) {
+            const chosen = given.policies.find((each) => each.metadata.name === record.status.policy);
+            for (const { resource, quantity } of chosen?.spec.resourceLimits ?? []) {
+              if (quantity === undefined) continue;
+              expect(parseQuantity(record.status.allocatable?.[resource] ?? '0').nanos).toBeLessThanOrEqual(
+                parseQuantity(quantity).nanos,
+              );
+            }
+          }
+        }
+      }),
+    );
+  });
+
+  it('does not depend on the order of anything', () => {
+    const shuffled = input.chain((given) =>
+      fc
+        .tuple(
+          fc.shuffledSubarray(given.nodes, { minLength: given.nodes.length }),
+          fc.shuffledSubarray(given.pods, { minLength: given.pods.length }),
+          fc.shuffledSubarray(given.policies, { minLength: given.policies.length }),
+          fc.shuffledSubarray(given.claims, { minLength: given.claims.length }),
+        )
+        .map(
+          ([nodes, otherPods, otherPolicies, claims]) =>
+            [given, { ...given, nodes, pods: otherPods, policies: otherPolicies, claims }] as const,
+        ),
+    );
+    fc.assert(
+      fc.property(shuffled, ([a, b]) => {
+        expect(allocate(b)).toEqual(allocate(a));
+      }),
+    );
+  });
+
+  it('asks for no change of what it asked for', () => {
+    fc.assert(
+      fc.property(input, (given) => {
+        const first = allocate(given);
+        const second = allocate({ ...given, records: written(first.open) });
+        expect(second.open).toEqual(first.open);
+        expect(second.closed).toEqual([]);
+      }),
+    );
+  });
+});
+
+function cpuOf(list: Record<string, string | number> | undefined): bigint {
+  return parseQuantity(list?.['cpu'] ?? '0').nanos;
+}
