@@ -1,0 +1,70 @@
+/** Flags of the syncer. */
+import { MountPath } from '@kubeocean/shared/api';
+import { COMMON_OPTIONS, LEADER_OPTIONS, type OptionTable, type OptionValues } from '@kubeocean/shared/daemon';
+import type { SyncerSettings } from './context.ts';
+
+export const SYNCER_OPTIONS = {
+  ...COMMON_OPTIONS,
+  ...LEADER_OPTIONS,
+  'cluster-binding-name': {
+    type: 'string',
+    required: true,
+    description: 'name of the ClusterBinding to work for',
+  },
+  'worker-kubeconfig': {
+    type: 'string',
+    default: MountPath.workerKubeconfig,
+    description: 'kubeconfig file of the worker cluster; read again when it changes',
+  },
+  'cluster-dns': {
+    type: 'string',
+    default: '',
+    pattern: /^[0-9A-Fa-f:.]+(,[0-9A-Fa-f:.]+)*$/,
+    form: 'IP addresses separated by commas',
+    description: 'DNS of the computing cluster for pods in the worker; empty: found from its Services',
+  },
+  'cluster-domain': {
+    type: 'string',
+    default: 'cluster.local',
+    description: 'DNS domain of the computing cluster',
+  },
+  'kubernetes-service-host': {
+    type: 'string',
+    default: '',
+    description: "address of the computing cluster's API server for pods in the worker; empty: found from its Services",
+  },
+  'kubernetes-service-port': {
+    type: 'string',
+    default: '',
+    pattern: /^\d{1,5}$/,
+    form: 'a port number',
+    description: 'port that goes with --kubernetes-service-host',
+  },
+  'max-vnodes': {
+    type: 'integer',
+    default: 1000,
+    min: 0,
+    description: 'most vnodes that this binding may make, however many records the worker shows',
+  },
+  'worker-schedule-timeout': {
+    type: 'integer',
+    default: 300,
+    min: 0,
+    unit: 'seconds',
+    description: 'a pod that the worker has not scheduled for so long fails at home',
+  },
+} as const satisfies OptionTable;
+
+export type SyncerOptions = OptionValues<typeof SYNCER_OPTIONS>;
+
+export function settingsOf(options: SyncerOptions, systemNamespace: string): SyncerSettings {
+  return {
+    clusterDNS: options['cluster-dns'].split(',').filter((address) => address !== ''),
+    clusterDomain: options['cluster-domain'],
+    kubernetesServiceHost: options['kubernetes-service-host'],
+    kubernetesServicePort: options['kubernetes-service-port'],
+    maxVnodes: options['max-vnodes'],
+    workerScheduleTimeoutSeconds: options['worker-schedule-timeout'],
+    systemNamespace,
+  };
+}
