@@ -1,0 +1,12 @@
+/** What every end-to-end test uses. Import from here; importing registers the cleaning up after the file's last test. */
+import { registerCleanup } from './cleanup.ts';
+
+export * from './api-server.ts';
+export { cleanup } from './cleanup.ts';
+export * from './clusters.ts';
+export * from './link.ts';
+export * from './names.ts';
+export * from './process.ts';
+export * from './wait.ts';
+
+registerCleanup();
