@@ -75,6 +75,12 @@ export const Annotation = {
   virtualNamespace: 'kubeocean.io/virtual-namespace',
   /** ServiceAccount of the home pod, on token Secrets. */
   serviceAccount: 'kubeocean.io/service-account',
+  /** RFC 3339; when the tokens in a token Secret are renewed. */
+  tokenRenewAt: 'kubeocean.io/token-renew-at',
+  /** `uid/resourceVersion` of the home object that a copy was made of. */
+  sourceVersion: 'kubeocean.io/source-version',
+  /** Begins the annotations of a worker pod that its downward API volumes show: values of the home pod. */
+  downwardPrefix: 'kubeocean.io/downward.',
   /** `namespace/name` of the LeasedNode behind a vnode. */
   leasedNode: 'kubeocean.io/leased-node',
   /** Set by users: `true` on a DaemonSet's pod template runs it on vnodes. */
