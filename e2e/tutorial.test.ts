@@ -1,0 +1,184 @@
+/**
+ * The whole path as a user goes it: both charts from nothing, the tutorial's commands word for word with our processes as
+ * pods, then what must hold afterwards: both kubectls, processes killed, pods deleted, the binding removed.
+ */
+import { existsSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { bash, POD, runTutorialStep, TUTORIAL } from '../scripts/tutorial.ts';
+import { waitFor } from './harness/index.ts';
+
+interface PodList {
+  items: {
+    metadata: { name: string; uid: string };
+    spec: { nodeName?: string };
+    status: { phase: string; containerStatuses?: { restartCount: number; containerID?: string }[] };
+  }[];
+}
+
+function pods(cluster: 'computing' | 'worker-1', selection: string): PodList['items'] {
+  const { stdout, stderr, status } = bash(cluster, `kubectl get pod ${selection} -o json`);
+  if (status !== 0) throw new Error(stderr);
+  return (JSON.parse(stdout) as PodList).items;
+}
+
+function ok(cluster: 'computing' | 'worker-1', command: string): string {
+  const { stdout, stderr, status } = bash(cluster, command);
+  if (status !== 0) throw new Error(`${command}: exit code ${status}: ${stdout}${stderr}`);
+  return stdout;
+}
+
+/** What a user would do to start over; every command may find nothing. */
+function startOver(): void {
+  bash('computing', 'kubectl delete deployment hello --ignore-not-found --timeout=30s');
+  bash('computing', 'kubectl delete cb --all --timeout=60s');
+  bash('worker-1', 'kubectl delete rlp --all --timeout=30s');
+  bash('worker-1', 'kubectl label node node1 node2 kubeocean.io/role-');
+  bash('computing', 'kubectl -n kubeocean-system delete secret worker-cluster-kubeconfig --ignore-not-found');
+  bash('computing', 'helm uninstall kubeocean --wait');
+  bash('worker-1', 'helm uninstall kubeocean-worker --wait');
+}
+
+/** Containers of the tutorial's pods in the worker, by ID: the same set means that nothing ran again. */
+function runningContainers(): string[] {
+  return pods('worker-1', '-n kubeocean-worker')
+    .flatMap((pod) =>
+      (pod.status.containerStatuses ?? []).map((status) => `${status.containerID} ${status.restartCount}`),
+    )
+    .toSorted();
+}
+
+beforeAll(startOver);
+afterAll(startOver);
+
+describe('the tutorial, word for word', () => {
+  let failedStep: string | undefined;
+  for (const step of TUTORIAL) {
+    it(step.title, async (context) => {
+      if (failedStep) context.skip(`the tutorial stopped at "${failedStep}"`);
+      failedStep = step.title;
+      const { good, code, output } = await runTutorialStep(step);
+      expect(good, `[${step.cluster}] ${step.command}\nexit code ${code}\n${output}`).toBe(true);
+      failedStep = undefined;
+    });
+  }
+});
+
+describe('what holds afterwards', () => {
+  it('helm uninstall keeps the kinds; here: they carry the keep policy', () => {
+    for (const [cluster, kind] of [
+      ['computing', 'clusterbindings'],
+      ['worker-1', 'resourceleasingpolicies'],
+      ['worker-1', 'leasednodes'],
+    ] as const) {
+      const policy = ok(
+        cluster,
+        `kubectl get crd ${kind}.cloud.tencent.com -o jsonpath='{.metadata.annotations.helm\\.sh/resource-policy}'`,
+      );
+      expect(policy).toBe('keep');
+    }
+  });
+
+  it('an installed kubectl of another version works as the built one does', (context) => {
+    const other = ['/usr/bin/kubectl', '/usr/local/bin/kubectl'].find((path) => existsSync(path));
+    if (!other) context.skip('no other kubectl is installed on this machine');
+    const version = ok('computing', `${other} version --client -o json`);
+    console.log(
+      `other kubectl: ${(JSON.parse(version) as { clientVersion: { gitVersion: string } }).clientVersion.gitVersion}`,
+    );
+    expect(ok('computing', `${other} logs ${POD}`)).toMatch(/hello from hello-/);
+    const run = bash('computing', `${other} exec ${POD} -- sh -c 'echo out; echo err >&2; exit 5'`);
+    expect(run.stdout).toBe('out\n');
+    expect(run.stderr).toMatch(/^err$/m);
+    expect(run.status).toBe(5);
+  });
+
+  it('standard input reaches the container and comes back whole', () => {
+    const sum = ok('computing', `head -c 3000000 /dev/zero | tr '\\0' 'x' | kubectl exec -i ${POD} -- sha256sum`);
+    expect(sum).toBe(ok('computing', `head -c 3000000 /dev/zero | tr '\\0' 'x' | sha256sum`));
+  });
+
+  it('logs -f follows', () => {
+    const { stdout } = bash('computing', `timeout 3 kubectl logs -f --tail=1 ${POD}`);
+    expect(stdout).toMatch(/hello from hello-/);
+  });
+
+  it('our pods are non-root, with a read-only root file system and no capabilities', () => {
+    for (const [cluster, namespace] of [
+      ['computing', 'kubeocean-system'],
+      ['worker-1', 'kubeocean-agent'],
+    ] as const) {
+      const { items } = JSON.parse(ok(cluster, `kubectl -n ${namespace} get pod -o json`)) as {
+        items: {
+          metadata: { name: string };
+          spec: { securityContext?: object; containers: { securityContext?: object }[] };
+        }[];
+      };
+      expect(items.length).toBeGreaterThan(0);
+      for (const pod of items) {
+        expect(pod.spec.securityContext, pod.metadata.name).toMatchObject({ runAsNonRoot: true });
+        for (const container of pod.spec.containers) {
+          expect(container.securityContext, pod.metadata.name).toMatchObject({
+            readOnlyRootFilesystem: true,
+            allowPrivilegeEscalation: false,
+            capabilities: { drop: ['ALL'] },
+          });
+        }
+      }
+    }
+  });
+
+  it.each([
+    ['computing', 'kubeocean-system', 'kubeocean.io/component=syncer'],
+    ['computing', 'kubeocean-system', 'kubeocean.io/component=proxier'],
+    ['computing', 'kubeocean-system', 'app.kubernetes.io/name=kubeocean-manager'],
+    ['worker-1', 'kubeocean-agent', 'app.kubernetes.io/name=kubeocean-worker-agent'],
+  ] as const)(
+    'killing all replicas in %s %s with %s loses nothing and runs nothing again',
+    async (cluster, namespace, label) => {
+      const before = pods('computing', '-l app=hello').map((pod) => pod.metadata.uid);
+      const containers = runningContainers();
+      expect(containers.length).toBe(2);
+      const killed = pods(cluster, `-n ${namespace} -l ${label}`).map((pod) => pod.metadata.uid);
+      expect(killed.length).toBeGreaterThan(0);
+      ok(cluster, `kubectl -n ${namespace} delete pod -l ${label} --grace-period=0 --force`);
+      await waitFor(
+        'new replicas are ready',
+        () => {
+          const now = pods(cluster, `-n ${namespace} -l ${label} --field-selector=status.phase=Running`);
+          return now.length >= 2 && now.every((pod) => !killed.includes(pod.metadata.uid));
+        },
+        { timeoutMs: 60_000, everyMs: 500 },
+      );
+      await waitFor('a command runs again', () => bash('computing', `kubectl exec ${POD} -- true`).status === 0, {
+        timeoutMs: 60_000,
+        everyMs: 500,
+      });
+      expect(pods('computing', '-l app=hello').map((pod) => pod.metadata.uid)).toEqual(before);
+      expect(runningContainers()).toEqual(containers);
+    },
+  );
+
+  it('a deleted Deployment leaves nothing behind in the worker', async () => {
+    ok('computing', 'kubectl delete deployment hello --timeout=60s');
+    await waitFor('no pod is left on either side', () => {
+      return pods('computing', '-l app=hello').length === 0 && pods('worker-1', '-n kubeocean-worker').length === 0;
+    });
+    await waitFor('the copies are gone', () => {
+      const left = ok(
+        'worker-1',
+        'kubectl -n kubeocean-worker get cm,secret -l kubeocean.io/managed-by=kubeocean -o name',
+      );
+      return left.trim() === '';
+    });
+  });
+
+  it('a deleted binding takes its vnodes and its processes with it', async () => {
+    ok('computing', 'kubectl delete cb example-cluster --timeout=90s');
+    expect(ok('computing', 'kubectl get node -l type=virtual-kubelet -o name')).toBe('');
+    await waitFor('syncer and proxier are gone', () => {
+      return (
+        ok('computing', 'kubectl -n kubeocean-system get deploy -l kubeocean.io/cluster-binding -o name').trim() === ''
+      );
+    });
+  });
+});
