@@ -31,6 +31,8 @@ export interface AllocationInput {
   defaultTimeZone: string;
   /** Last valid spec by policy UID, for policies that are not valid now. */
   lastValid?: ReadonlyMap<string, ResourceLeasingPolicySpec>;
+  /** By claim UID, since when it was not seen to be renewed. Told in the policies' status; what is lent stays. */
+  staleSince?: ReadonlyMap<string, Date>;
 }
 
 /** A record that should exist with just this spec and status. */
@@ -74,7 +76,7 @@ export function allocate(input: AllocationInput): Allocation {
   const claims = input.claims.map(readClaim).filter((claim) => claim !== undefined);
   const verdicts = new Map<string, ClaimVerdict>();
   function verdictOn(binding: string): ClaimVerdict {
-    const verdict = verdicts.get(binding) ?? judgeClaims(claims, input.tenants, binding);
+    const verdict = verdicts.get(binding) ?? judgeClaims(claims, input.tenants, binding, input.staleSince);
     verdicts.set(binding, verdict);
     return verdict;
   }

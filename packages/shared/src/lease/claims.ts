@@ -72,13 +72,23 @@ export function mayClaim(tenants: readonly Tenant[], namespace: string, binding:
   );
 }
 
-/** Picks the claim that is served for a binding: the oldest allowed one that is not released. */
-export function judgeClaims(claims: readonly Claim[], tenants: readonly Tenant[], binding: string): ClaimVerdict {
+/**
+ * Picks the claim that is served for a binding: the oldest allowed one that is not released. `staleSince` says by claim
+ * UID since when a claim was not seen to be renewed; that is told, and changes nothing.
+ */
+export function judgeClaims(
+  claims: readonly Claim[],
+  tenants: readonly Tenant[],
+  binding: string,
+  staleSince: ReadonlyMap<string, Date> = new Map(),
+): ClaimVerdict {
   const named = claims.filter((claim) => claim.name === claimName(binding)).sort(olderFirst);
   const allowed = named.filter((claim) => mayClaim(tenants, claim.namespace, binding));
   const [served, ...later] = allowed.filter((claim) => !claim.released);
   if (served) {
+    const since = staleSince.get(served.uid);
     const remarks = [
+      ...(since ? [`the claim ${served.namespace}/${served.name} is not renewed since ${since.toISOString()}`] : []),
       ...(served.problem ? [`the claim ${served.namespace}/${served.name} cannot be read: ${served.problem}`] : []),
       ...later.map((claim) => `the later claim in namespace ${claim.namespace} gets nothing`),
     ];

@@ -1,0 +1,36 @@
+/** The agent's sign of life: a Lease in each mount namespace, by which syncers know that records are kept true. */
+import { ChartName, FieldManager, Label, ManagedByValue, Seconds } from '@kubeocean/shared/api';
+import type { Logger } from '@kubeocean/shared/daemon';
+import { type KubeClient, type KubeObject, Leases, messageOf, microTime, sleep } from '@kubeocean/shared/kube';
+
+/** The Lease of one namespace at one moment. */
+export function heartbeatLease(namespace: string, identity: string, now: Date): KubeObject {
+  return {
+    metadata: { namespace, name: ChartName.agent, labels: { [Label.managedBy]: ManagedByValue } },
+    spec: { holderIdentity: identity, leaseDurationSeconds: Seconds.leaseDuration, renewTime: microTime(now) },
+  };
+}
+
+/** Renews the Leases every 10 s until the signal aborts. A namespace that fails does not hold up the others. */
+export async function beat(
+  client: KubeClient,
+  namespaces: readonly string[],
+  identity: string,
+  log: Logger,
+  signal: AbortSignal,
+): Promise<void> {
+  while (!signal.aborted) {
+    const options = { signal, timeoutMs: 8000 };
+    const results = await Promise.allSettled(
+      namespaces.map((namespace) =>
+        client.apply(Leases, heartbeatLease(namespace, identity, new Date()), FieldManager.agent, options),
+      ),
+    );
+    for (const [index, result] of results.entries()) {
+      if (result.status === 'rejected' && !signal.aborted) {
+        log.warn({ namespace: namespaces[index], error: messageOf(result.reason) }, 'the heartbeat was not written');
+      }
+    }
+    await sleep(Seconds.renewEvery * 1000, signal).catch(() => undefined);
+  }
+}

@@ -1,0 +1,11 @@
+/** The worker agent's process: see `--help`. */
+import { runDaemon } from '@kubeocean/shared/daemon';
+import { runAgent } from './agent.ts';
+import { AGENT_OPTIONS } from './options.ts';
+
+await runDaemon({
+  name: 'worker-agent',
+  summary: 'lends nodes of this cluster to computing clusters, as its ResourceLeasingPolicies say',
+  options: AGENT_OPTIONS,
+  run: runAgent,
+});

@@ -1,0 +1,88 @@
+/** The agent's view of the worker cluster: one reflector per kind, one per mount namespace for claims. */
+import {
+  Label,
+  type LeasedNode,
+  LeasedNodes,
+  ResourceLeasingPolicies,
+  type ResourceLeasingPolicy,
+} from '@kubeocean/shared/api';
+import type { Logger } from '@kubeocean/shared/daemon';
+import {
+  createReflector,
+  type KubeClient,
+  type KubeObject,
+  Leases,
+  messageOf,
+  Nodes,
+  Pods,
+  type ReadonlyStore,
+  type Reflector,
+  type ReflectorOptions,
+} from '@kubeocean/shared/kube';
+import type { PodForRequests, Tenant, WorkerNode } from '@kubeocean/shared/lease';
+import { matters, projectClaim, projectNode, projectPod } from './projections.ts';
+
+export interface AgentStores {
+  nodes: ReadonlyStore<WorkerNode>;
+  pods: ReadonlyStore<PodForRequests>;
+  policies: ReadonlyStore<ResourceLeasingPolicy>;
+  records: ReadonlyStore<LeasedNode>;
+  /** One per mount namespace. */
+  claims: ReadonlyStore<KubeObject>[];
+  /** Resolves when every store holds a complete list. Nothing may be written before. */
+  synced: Promise<unknown>;
+  /** Kinds that are not complete yet, for the readiness probe. */
+  missing(): string[];
+  /** Watches until the signal aborts. */
+  run(signal: AbortSignal): Promise<void>;
+}
+
+/** Makes the stores; `onChange` is called for every change that could change what is lent. */
+export function createStores(
+  client: KubeClient,
+  tenants: readonly Tenant[],
+  log: Logger,
+  onChange: () => void,
+): AgentStores {
+  const reflectors = new Map<string, Reflector<KubeObject>>();
+  function reflect<T extends KubeObject>(kind: string, options: ReflectorOptions<T>, fields: readonly string[]) {
+    const reflector = createReflector<T>(client, {
+      ...options,
+      onError: (error, doing) => log.warn({ kind, doing, error: messageOf(error) }, 'the watch failed and goes on'),
+    });
+    reflector.store.onChange((change) => {
+      if (matters(change, fields)) onChange();
+    });
+    void reflector.store.synced.then(onChange);
+    reflectors.set(kind, reflector);
+    return reflector.store;
+  }
+
+  const nodes = reflect<WorkerNode>('nodes', { resource: Nodes, project: projectNode }, ['spec', 'status']);
+  const pods = reflect<PodForRequests>(
+    'pods',
+    { resource: Pods, fieldSelector: 'spec.nodeName!=', project: projectPod },
+    ['spec', 'status'],
+  );
+  const policies = reflect<ResourceLeasingPolicy>('policies', { resource: ResourceLeasingPolicies }, ['spec']);
+  const records = reflect<LeasedNode>('records', { resource: LeasedNodes }, ['spec', 'status']);
+  const claims = tenants.map(({ namespace }) =>
+    reflect<KubeObject>(
+      `claims in ${namespace}`,
+      { resource: Leases, namespace, labelSelector: `${Label.claim}=true`, project: projectClaim },
+      [],
+    ),
+  );
+  return {
+    nodes,
+    pods,
+    policies,
+    records,
+    claims,
+    synced: Promise.all([...reflectors.values()].map((reflector) => reflector.store.synced)),
+    missing: () => [...reflectors].filter(([, { store }]) => !store.hasSynced).map(([kind]) => kind),
+    async run(signal) {
+      await Promise.all([...reflectors.values()].map((reflector) => reflector.run(signal)));
+    },
+  };
+}

@@ -1,0 +1,52 @@
+/** Brings many reasons to work into few runs: set by events, due at a time, never more often than an interval. */
+import { sleep } from '@kubeocean/shared/kube';
+
+/** The longest nap before the wall clock is looked at again: a clock that was set must not make us miss a window. */
+const MAX_NAP_MS = 60_000;
+
+export class Trigger {
+  private pending = false;
+  private due: number | undefined;
+  private woken = Promise.withResolvers<void>();
+
+  /** Asks for a run as soon as the interval allows. */
+  set(): void {
+    this.pending = true;
+    this.woken.resolve();
+  }
+
+  /** Asks for a run at a time of the wall clock; replaces what was asked for before. */
+  setAt(time: Date | undefined): void {
+    this.due = time?.getTime();
+  }
+
+  /**
+   * Calls `work` for every request until the signal aborts, one call at a time, their starts at least `intervalMs`
+   * apart. A request made during a call leads to another. Errors of `work` end the loop.
+   */
+  async run(work: () => Promise<void>, intervalMs: number, signal: AbortSignal): Promise<void> {
+    signal.addEventListener('abort', () => this.woken.resolve(), { once: true });
+    while (!signal.aborted) {
+      await this.wait(signal);
+      if (signal.aborted) return;
+      this.pending = false;
+      this.due = undefined;
+      this.woken = Promise.withResolvers<void>();
+      const started = performance.now();
+      await work();
+      const rest = intervalMs - (performance.now() - started);
+      if (rest > 0) await sleep(rest, signal).catch(() => undefined);
+    }
+  }
+
+  private async wait(signal: AbortSignal): Promise<void> {
+    while (!this.pending && !signal.aborted) {
+      const left = this.due === undefined ? undefined : this.due - Date.now();
+      if (left !== undefined && left <= 0) return;
+      const nap = new AbortController();
+      const timer = left === undefined ? undefined : sleep(Math.min(left, MAX_NAP_MS), nap.signal);
+      await Promise.race([this.woken.promise, ...(timer ? [timer.catch(() => undefined)] : [])]);
+      nap.abort();
+    }
+  }
+}
