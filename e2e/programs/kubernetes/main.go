@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -43,8 +44,8 @@ func main() {
 	case name == "etcd":
 		etcdmain.Main(os.Args)
 	case name == "kubelet":
-		// kubelet parses its own flags and takes a context, so that it can stop cleanly.
-		os.Exit(cli.Run(kubelet.NewKubeletCommand(signalContext())))
+		// Not a signal context: the kubelet makes its own, and a second one panics.
+		os.Exit(cli.Run(kubelet.NewKubeletCommand(context.Background())))
 	case programs[name] != nil:
 		os.Exit(cli.Run(programs[name]()))
 	default:

@@ -1,0 +1,35 @@
+/** Real clusters for tests, demos and benchmarks: bring them up, look at them, take them down. */
+
+import * as kind from './kind.ts';
+import * as local from './local/provider.ts';
+import type { Provider, UpOptions } from './options.ts';
+import { type Progress, startProgress } from './progress.ts';
+
+export type { ClusterSet, ComponentStatus, NodeStatus, SetStatus } from './local/provider.ts';
+export type { Provider, UpOptions } from './options.ts';
+export type { Progress } from './progress.ts';
+export { buildImageTar, buildLayer, nodeBaseLayer } from './local/image-tar.ts';
+export type { Image, ImageFile, Layer } from './local/image-tar.ts';
+export { importImages } from './local/provider.ts';
+export { binFolder, kubeconfigPath, stateRoot } from './paths.ts';
+export { ensureProgram } from './programs.ts';
+
+interface ProviderOption {
+  provider?: Provider;
+  progress?: Progress;
+}
+
+/** Brings the clusters up, or completes and repairs those that run. Returns the kubeconfig files by cluster name. */
+export function up(options: UpOptions & ProviderOption = {}): Promise<{ kubeconfigs: Record<string, string> }> {
+  const { progress = startProgress() } = options;
+  return options.provider === 'kind' ? kind.up(options, progress) : local.up(options, progress);
+}
+
+/** Takes the clusters down. Throws naming everything that could not be removed. */
+export function down(options: ProviderOption = {}): Promise<void> {
+  const { progress = startProgress() } = options;
+  return options.provider === 'kind' ? kind.down(progress) : local.down(progress);
+}
+
+/** What runs of the provider `local`; nothing is changed. */
+export const status = local.status;

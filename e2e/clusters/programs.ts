@@ -1,0 +1,138 @@
+/**
+ * The programs of the clusters, built from the Go modules in `e2e/programs`.
+ *
+ * A program is kept under the user's cache by a hash of its module (go.mod, go.sum, *.go), so that every checkout on a
+ * machine shares it. It is built under another name and renamed, so that a killed build leaves no half program behind.
+ */
+
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { run } from './local/run.ts';
+import { binFolder, checkout, programCache } from './paths.ts';
+import type { Progress } from './progress.ts';
+
+interface Program {
+  name: string;
+  /** The Go package to build, in its module's terms. */
+  package: string;
+  /** Values for string variables of the program, `-X` of the Go linker. */
+  set: Record<string, string>;
+  /** Names it is also called by: it looks at the name it was started with. */
+  links: string[];
+  /** Rough time of a first build on two cores. */
+  seconds: number;
+}
+
+export const kubernetesVersion = 'v1.34.4';
+
+const componentVersion = 'k8s.io/component-base/version';
+
+export const programs = {
+  kubernetes: {
+    name: 'kubernetes',
+    package: '.',
+    // Without these clients are told v0.0.0, and some refuse to talk to it.
+    set: {
+      [`${componentVersion}.gitVersion`]: kubernetesVersion,
+      [`${componentVersion}.gitMajor`]: '1',
+      [`${componentVersion}.gitMinor`]: '34',
+    },
+    links: ['etcd', 'kube-apiserver', 'kube-controller-manager', 'kube-scheduler', 'kubelet', 'kube-proxy', 'kubectl'],
+    seconds: 300,
+  },
+  coredns: { name: 'coredns', package: 'github.com/coredns/coredns', set: {}, links: [], seconds: 150 },
+  helm: {
+    name: 'helm',
+    package: 'helm.sh/helm/v3/cmd/helm',
+    set: { 'helm.sh/helm/v3/internal/version.version': 'v3.21.4' },
+    links: [],
+    seconds: 60,
+  },
+  kwok: { name: 'kwok', package: 'sigs.k8s.io/kwok/cmd/kwok', set: {}, links: [], seconds: 60 },
+  pause: { name: 'pause', package: '.', set: {}, links: [], seconds: 5 },
+} satisfies Record<string, Program>;
+
+export type ProgramName = keyof typeof programs;
+
+/** Hash of a module's files, 12 hex digits: the program's version in the cache. */
+export function moduleHash(folder: string): string {
+  const hash = createHash('sha256');
+  for (const file of readdirSync(folder).toSorted()) {
+    if (file !== 'go.mod' && file !== 'go.sum' && !file.endsWith('.go')) continue;
+    hash
+      .update(`${file}\0`)
+      .update(readFileSync(join(folder, file)))
+      .update('\0');
+  }
+  return hash.digest('hex').slice(0, 12);
+}
+
+/** Whether Go version `have` ("go1.26.8") is at least `want` ("1.25.0"). */
+export function goIsNewEnough(have: string, want: string): boolean {
+  const numbers = (text: string): number[] => (/(\d+(?:\.\d+)*)/.exec(text)?.[1] ?? '0').split('.').map(Number);
+  const [a, b] = [numbers(have), numbers(want)];
+  for (let i = 0; i < 3; i++) {
+    const difference = (a[i] ?? 0) - (b[i] ?? 0);
+    if (difference !== 0) return difference > 0;
+  }
+  return true;
+}
+
+async function checkGo(program: Program, folder: string): Promise<void> {
+  const found = await run(['go', 'env', 'GOVERSION', 'GOTOOLCHAIN']).catch(() => undefined);
+  if (!found) throw new Error(`${program.name} is built with Go, and there is no "go" here: install Go 1.25 or newer`);
+  const [version = '', toolchain = ''] = found.stdout.split('\n');
+  if (!goIsNewEnough(version, '1.25')) throw new Error(`Go is ${version}, and 1.25 or newer is needed: install it`);
+  const wanted = /^go (\S+)$/m.exec(readFileSync(join(folder, 'go.mod'), 'utf8'))?.[1] ?? '1.25';
+  if (toolchain === 'local' && !goIsNewEnough(version, wanted)) {
+    throw new Error(
+      `${program.name} needs Go ${wanted}, this is ${version} and GOTOOLCHAIN=local keeps it from fetching another: ` +
+        `install Go ${wanted}, or set GOTOOLCHAIN=auto`,
+    );
+  }
+}
+
+async function build(program: Program, folder: string, target: string, progress: Progress): Promise<void> {
+  await checkGo(program, folder);
+  mkdirSync(join(target, '..'), { recursive: true });
+  const unfinished = `${target}.building-${process.pid}`;
+  const flags = ['-s', '-w', ...Object.entries(program.set).map(([name, value]) => `-X ${name}=${value}`)].join(' ');
+  progress(`building ${program.name} from its Go module: some ${program.seconds} s the first time`);
+  const start = performance.now();
+  const seconds = (): number => Math.round((performance.now() - start) / 1000);
+  const ticking = setInterval(() => progress(`building ${program.name}: ${seconds()} s so far`), 15_000);
+  try {
+    await run(['go', 'build', '-trimpath', '-ldflags', flags, '-o', unfinished, program.package], {
+      cwd: folder,
+      env: { ...process.env, CGO_ENABLED: '0' },
+    });
+    renameSync(unfinished, target);
+  } finally {
+    clearInterval(ticking);
+    rmSync(unfinished, { force: true });
+  }
+  progress(`built ${program.name} in ${seconds()} s`);
+}
+
+function link(target: string, path: string): void {
+  const fresh = `${path}.new-${process.pid}`;
+  rmSync(fresh, { force: true });
+  symlinkSync(target, fresh);
+  renameSync(fresh, path);
+}
+
+/**
+ * Returns the file of a program, building it first when the cache has none, and links it (and its other names) into
+ * the state folder's `bin`. Throws when Go is missing or too old, or the build fails.
+ */
+export async function ensureProgram(name: ProgramName, root: string, progress: Progress): Promise<string> {
+  const program: Program = programs[name];
+  const folder = join(checkout, 'e2e/programs', name);
+  const target = join(programCache(), `${name}-${moduleHash(folder)}`);
+  if (!existsSync(target)) await build(program, folder, target, progress);
+  mkdirSync(binFolder(root), { recursive: true });
+  for (const called of [program.name, ...program.links]) link(target, join(binFolder(root), called));
+  return target;
+}

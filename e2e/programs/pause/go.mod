@@ -1,0 +1,3 @@
+module kubeocean.io/e2e/programs/pause
+
+go 1.25.0
