@@ -75,6 +75,7 @@ export function createEventRecorder(client: KubeClient, options: EventRecorderOp
       seen.count++;
       try {
         await client.patch(Events, namespace, seen.name, { count: seen.count, lastTimestamp: time }, { retry: false });
+        remember(known, key, seen);
         return;
       } catch (error) {
         // Events live for an hour; after that the same one is new.

@@ -7,7 +7,7 @@ import type { KubeClient } from './client.ts';
 import { isAlreadyExists, isConflict, isNotFound } from './errors.ts';
 import { createReflector } from './reflector.ts';
 import { Leases } from './resources.ts';
-import { sleep } from './transport.ts';
+import { sleep } from './sleep.ts';
 import type { KubeObject } from './types.ts';
 
 export interface Lease extends KubeObject {
@@ -188,12 +188,23 @@ export async function runAsLeader(
     return undefined;
   }
 
+  /** Empties the holder, if it is still us: a successor that watches may begin at once. */
   async function release(): Promise<void> {
-    try {
-      const patch = { metadata: { resourceVersion: lease?.metadata.resourceVersion }, spec: { holderIdentity: '' } };
-      await client.patch(Leases, options.namespace, options.name, patch, { timeoutMs: 3000 });
-    } catch (error) {
-      options.onError?.(error);
+    for (let tries = 0; tries < 3; tries++) {
+      try {
+        const patch = { metadata: { resourceVersion: lease?.metadata.resourceVersion }, spec: { holderIdentity: '' } };
+        await client.patch(Leases, options.namespace, options.name, patch, { timeoutMs: 3000 });
+        return;
+      } catch (error) {
+        if (!isConflict(error)) {
+          options.onError?.(error);
+          return;
+        }
+        // A renewal that we ended without its answer was taken all the same.
+        const current = await stillOurs(AbortSignal.timeout(3000));
+        if (!current) return;
+        lease = current;
+      }
     }
   }
 }

@@ -3,7 +3,7 @@
  * runs makes it run once more afterwards. Failed keys come back after a delay that doubles. Semantics of client-go's
  * util/workqueue.
  */
-import { sleep } from './transport.ts';
+import { sleep } from './sleep.ts';
 
 export interface WorkQueueOptions {
   name: string;
@@ -91,8 +91,10 @@ export class WorkQueue {
     this.stopped = true;
     this.waiting.clear();
     this.dirty.clear();
-    for (const key of [...this.delayed.keys()]) this.cancelDelay(key);
-    await Promise.race([this.idle.promise, sleep(deadlineMs)]);
+    for (const key of this.delayed.keys()) this.cancelDelay(key);
+    const over = new AbortController();
+    await Promise.race([this.idle.promise, sleep(deadlineMs, over.signal).catch(() => undefined)]);
+    over.abort();
   }
 
   private dispatch(): void {

@@ -5,12 +5,12 @@
  *
  * Rules after client-go's reflector (tools/cache) and https://kubernetes.io/docs/reference/using-api/api-concepts/.
  */
-import type { IncomingMessage } from 'node:http';
 import { type KubeClient, pathOf, type Selection } from './client.ts';
 import { ApiError, isExpired, isTooLargeResourceVersion, type Status } from './errors.ts';
 import { type IndexFunction, type ReadonlyStore, Store } from './store.ts';
-import { sleep } from './transport.ts';
-import type { KubeObject, Resource } from './types.ts';
+import { sleep } from './sleep.ts';
+import { keyOf, type KubeObject, type Resource } from './types.ts';
+import { isChange, lines, revisionIn } from './watch-lines.ts';
 
 export interface ReflectorOptions<T extends KubeObject> extends Selection {
   resource: Resource;
@@ -33,6 +33,12 @@ export interface ReflectorOptions<T extends KubeObject> extends Selection {
   onError?: (error: unknown, doing: 'list' | 'watch') => void;
   /** Told whenever a request succeeds: the server answered a list, opened a watch or sent an event. */
   onContact?: () => void;
+  /** How long the server is asked to keep a watch, in seconds; up to twice as long. Default 300. */
+  watchSeconds?: number;
+  /** A watch on which nothing came for so long, in milliseconds, is dead. Default 150,000. */
+  silenceMs?: number;
+  /** A sample is compared with the server between two watches at most this often, in milliseconds. Default 600,000. */
+  verifyEveryMs?: number;
   random?: () => number;
 }
 
@@ -58,7 +64,9 @@ export function createReflector<T extends KubeObject = KubeObject>(
   client: KubeClient,
   options: ReflectorOptions<T>,
 ): Reflector<T> {
-  const store = new Store<T>(options.indexes);
+  const store = new Store<T>(options.indexes, {
+    ...(options.onError && { onListenerError: (error: unknown) => options.onError?.(error, 'watch') }),
+  });
   const random = options.random ?? Math.random;
   const project = options.project ?? withoutManagedFields<T>;
   const accept = (list: boolean) =>
@@ -68,6 +76,11 @@ export function createReflector<T extends KubeObject = KubeObject>(
   let revision = '';
   let lists = 0;
   let watches = 0;
+  /** False after a list that outlived its own pages: the next one takes everything at once. */
+  let paged = true;
+  /** Set when a connection broke: the server may have been put back to an older state meanwhile. */
+  let doubtful = false;
+  let verifiedAt = performance.now();
 
   async function run(signal: AbortSignal): Promise<void> {
     let failures = 0;
@@ -76,7 +89,10 @@ export function createReflector<T extends KubeObject = KubeObject>(
       const started = performance.now();
       try {
         if (doing === 'list') await list(signal);
-        else await watch(signal);
+        else {
+          if (doubtful || performance.now() - verifiedAt > (options.verifyEveryMs ?? 600_000)) await verify(signal);
+          await watch(signal);
+        }
         // A watch that the server ended is resumed at once, unless it ends them as fast as we open them.
         if (doing === 'list' || performance.now() - started > 1000) {
           failures = 0;
@@ -85,8 +101,10 @@ export function createReflector<T extends KubeObject = KubeObject>(
       } catch (error) {
         if (signal.aborted) return;
         options.onError?.(error, doing);
-        if (doing === 'watch' && (isExpired(error) || isTooLargeResourceVersion(error))) revision = '';
-        if (performance.now() - started > 60_000) failures = 0;
+        doubtful = true;
+        if (doing === 'watch' && mustListAgain(error)) revision = '';
+        if (doing === 'list') paged = !isExpired(error);
+        if (performance.now() - started > 10_000) failures = 0;
       }
       failures++;
       await sleep(backOffMs(failures, random), signal).catch(() => undefined);
@@ -100,7 +118,7 @@ export function createReflector<T extends KubeObject = KubeObject>(
     do {
       const page = await client.list<KubeObject>(
         options.resource,
-        { ...selection(), limit: options.pageSize ?? 500, ...(next && { continue: next }) },
+        { ...selection(), ...(paged && { limit: options.pageSize ?? 500 }), ...(next && { continue: next }) },
         { signal, timeoutMs: 60_000, ...(headers && { headers }) },
       );
       options.onContact?.();
@@ -113,8 +131,42 @@ export function createReflector<T extends KubeObject = KubeObject>(
         lists++;
         store.replace(objects);
         revision = page.metadata.resourceVersion;
+        paged = true;
+        trusted();
       }
     } while (next);
+  }
+
+  /**
+   * Compares the first objects of a fresh list with the store. A server that was restored from a backup accepts a watch
+   * from a revision of its future and then says nothing until it gets there, so it has to be asked.
+   * @throws StateWentBack when the server's state is not a continuation of ours.
+   */
+  async function verify(signal: AbortSignal): Promise<void> {
+    const headers = accept(true);
+    const page = await client.list<KubeObject>(
+      options.resource,
+      { ...selection(), limit: SAMPLE },
+      { signal, timeoutMs: 30_000, ...(headers && { headers }) },
+    );
+    options.onContact?.();
+    if (isOlder(page.metadata.resourceVersion, revision)) throw new StateWentBack(options.resource.plural);
+    for (const item of page.items) {
+      const { resourceVersion = '' } = item.metadata;
+      const kept = project(item);
+      if (!kept || isOlder(revision, resourceVersion)) continue;
+      // The watch has told everything up to our revision, so this object must be known as it is.
+      const known = store.get(keyOf(kept));
+      if (known?.metadata.resourceVersion !== kept.metadata.resourceVersion) {
+        throw new StateWentBack(options.resource.plural);
+      }
+    }
+    trusted();
+  }
+
+  function trusted(): void {
+    doubtful = false;
+    verifiedAt = performance.now();
   }
 
   function selection(): Selection {
@@ -127,6 +179,7 @@ export function createReflector<T extends KubeObject = KubeObject>(
   }
 
   async function watch(signal: AbortSignal): Promise<void> {
+    const watchSeconds = options.watchSeconds ?? 300;
     const { namespace, ...query } = selection();
     const headers = accept(false);
     const response = await client.transport.stream({
@@ -137,7 +190,7 @@ export function createReflector<T extends KubeObject = KubeObject>(
         watch: true,
         allowWatchBookmarks: true,
         resourceVersion: revision,
-        timeoutSeconds: 300 + Math.floor(random() * 300),
+        timeoutSeconds: watchSeconds + Math.floor(random() * watchSeconds),
       },
       signal,
       ...(headers && { headers }),
@@ -145,7 +198,9 @@ export function createReflector<T extends KubeObject = KubeObject>(
     watches++;
     options.onContact?.();
     // Silence is noticed by the socket: nothing for so long, not even a bookmark.
-    response.socket.setTimeout(SILENCE_MS, () => response.destroy(new Error('the watch fell silent')));
+    response.socket.setTimeout(options.silenceMs ?? SILENCE_MS, () =>
+      response.destroy(new Error('the watch fell silent')),
+    );
     for await (const line of lines(response)) {
       options.onContact?.();
       take(line);
@@ -165,7 +220,7 @@ export function createReflector<T extends KubeObject = KubeObject>(
     const { metadata } = event.object;
     if (event.type !== 'BOOKMARK') {
       const kept = project(event.object);
-      const key = metadata.namespace ? `${metadata.namespace}/${metadata.name}` : metadata.name;
+      const key = keyOf(event.object);
       if (event.type === 'DELETED' || !kept) {
         // A late DELETED of a namesake that is gone already must not remove its successor.
         if (store.get(key)?.metadata.uid === metadata.uid) store.remove(key);
@@ -188,48 +243,41 @@ export function createReflector<T extends KubeObject = KubeObject>(
   };
 }
 
-/** Waiting time before try `failures`: 0.8 s doubling to 30 s, half of it random. */
-export function backOffMs(failures: number, random: () => number): number {
-  return Math.min(800 * 2 ** (failures - 1), 30_000) * (0.5 + random() / 2);
+/** Objects that are compared with the server now and then. */
+const SAMPLE = 50;
+
+/** The server's state is older than what it told before, or another one: a restored backup. */
+class StateWentBack extends Error {
+  constructor(plural: string) {
+    super(
+      `the server's ${plural} are not a continuation of what it told before (restored from a backup?): listing anew`,
+    );
+    this.name = 'StateWentBack';
+  }
 }
 
-const CHANGE = /^\{"type":"(?:ADDED|MODIFIED|DELETED)"/;
-const REVISION = '"resourceVersion":"';
-
-function isChange(line: Buffer): boolean {
-  return CHANGE.test(line.toString('latin1', 0, 20));
+/** 400: the server cannot read our revision, which is no better than one it has forgotten. */
+function mustListAgain(error: unknown): boolean {
+  return (
+    isExpired(error) ||
+    isTooLargeResourceVersion(error) ||
+    error instanceof StateWentBack ||
+    (error instanceof ApiError && error.code === 400)
+  );
 }
 
 /**
- * The object's own resourceVersion in the text of a watch event. The first occurrence is the right one: metadata comes
- * before spec and status, and inside annotations the quotes are escaped.
+ * Whether revision `a` comes before `b`. Revisions are whole numbers of growing size (KEP-5504); any that are not say
+ * nothing.
  */
-export function revisionIn(line: Buffer): string | undefined {
-  const start = line.indexOf(REVISION);
-  if (start < 0) return undefined;
-  const from = start + REVISION.length;
-  const end = line.indexOf('"', from);
-  return end < 0 ? undefined : line.toString('latin1', from, end);
+export function isOlder(a: string, b: string): boolean {
+  if (!/^\d+$/.test(a) || !/^\d+$/.test(b)) return false;
+  return BigInt(a) < BigInt(b);
 }
 
-/** Splits a stream at newlines, on bytes. What follows the last newline when the stream ends is dropped: a torn event. */
-export async function* lines(stream: IncomingMessage | AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-  let rest: Buffer[] = [];
-  for await (const chunk of stream as AsyncIterable<Buffer>) {
-    let from = 0;
-    for (let at = chunk.indexOf(10); at >= 0; at = chunk.indexOf(10, from)) {
-      const piece = chunk.subarray(from, at);
-      from = at + 1;
-      if (rest.length > 0) {
-        rest.push(piece);
-        yield Buffer.concat(rest);
-        rest = [];
-      } else if (piece.length > 0) {
-        yield piece;
-      }
-    }
-    if (from < chunk.length) rest.push(chunk.subarray(from));
-  }
+/** Waiting time before try `failures`: 0.8 s doubling to 30 s, half of it random. */
+export function backOffMs(failures: number, random: () => number): number {
+  return Math.min(800 * 2 ** (failures - 1), 30_000) * (0.5 + random() / 2);
 }
 
 function withoutManagedFields<T extends KubeObject>(object: KubeObject): T {

@@ -31,6 +31,11 @@ export interface ReadonlyStore<T> {
   onChange(listener: Listener<T>): () => void;
 }
 
+export interface StoreOptions {
+  /** Told of a listener that threw. The other listeners and the store go on. Default: the process hears of it as uncaught. */
+  onListenerError?: (error: unknown) => void;
+}
+
 export class Store<T extends KubeObject> implements ReadonlyStore<T> {
   private readonly objects = new Map<string, T>();
   private readonly indexes = new Map<string, { values: IndexFunction<T>; keys: Map<string, Set<string>> }>();
@@ -38,7 +43,10 @@ export class Store<T extends KubeObject> implements ReadonlyStore<T> {
   private readonly firstSync = Promise.withResolvers<void>();
   hasSynced = false;
 
-  constructor(indexes: Record<string, IndexFunction<T>> = {}) {
+  private readonly options: StoreOptions;
+
+  constructor(indexes: Record<string, IndexFunction<T>> = {}, options: StoreOptions = {}) {
+    this.options = options;
     for (const [name, values] of Object.entries(indexes)) this.indexes.set(name, { values, keys: new Map() });
   }
 
@@ -110,7 +118,7 @@ export class Store<T extends KubeObject> implements ReadonlyStore<T> {
   replace(objects: readonly T[]): void {
     const listed = new Set<string>();
     for (const object of objects) listed.add(keyOf(object));
-    for (const key of [...this.objects.keys()]) if (!listed.has(key)) this.remove(key);
+    for (const key of this.objects.keys()) if (!listed.has(key)) this.remove(key);
     for (const object of objects) {
       const known = this.objects.get(keyOf(object));
       if (known && sameVersion(known, object)) continue;
@@ -146,8 +154,20 @@ export class Store<T extends KubeObject> implements ReadonlyStore<T> {
   }
 
   private tell(change: Change<T>): void {
-    for (const listener of this.listeners) listener(change);
+    for (const listener of this.listeners) {
+      try {
+        listener(change);
+      } catch (error) {
+        // One object that a listener cannot take must not keep all later ones from everybody.
+        if (this.options.onListenerError) this.options.onListenerError(error);
+        else queueMicrotask(() => throwIt(error));
+      }
+    }
   }
+}
+
+function throwIt(error: unknown): never {
+  throw error;
 }
 
 function sameVersion(a: KubeObject, b: KubeObject): boolean {

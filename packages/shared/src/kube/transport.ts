@@ -2,10 +2,14 @@
  * HTTPS to one API server: a keep-alive pool, a deadline on every call, and retries where the server or the verb says
  * that repeating is safe. Knows nothing of kinds; `client.ts` does.
  */
-import type { IncomingMessage } from 'node:http';
+import type { ClientRequest, IncomingMessage } from 'node:http';
 import { Agent, request as httpsRequest } from 'node:https';
-import type { ClusterAccess, CredentialSource } from './credentials.ts';
-import { ApiError, ConnectionError, type Status } from './errors.ts';
+import type { CredentialSource } from './credentials.ts';
+import type { ClusterAccess } from './kubeconfig.ts';
+import { readBody, toApiError, toConnectionError } from './answer.ts';
+import { ApiError, ConnectionError } from './errors.ts';
+import { retryDelayMs } from './retry.ts';
+import { sleep } from './sleep.ts';
 
 export interface RequestOptions {
   method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
@@ -33,11 +37,18 @@ export interface TransportOptions {
 
 const MAX_ATTEMPTS = 5;
 
+/**
+ * Idle connections are closed after so long: before the API server does it (90 s, Go's default for kube-apiserver), so
+ * that no write is sent into a connection that is being closed and gets lost with ECONNRESET.
+ */
+const IDLE_MS = 60_000;
+
 /** Connections and calls to one API server. */
 export class Transport {
   private readonly source: CredentialSource;
   private readonly options: TransportOptions;
-  private access: ClusterAccess | undefined;
+  /** The TLS part of the access that the pools were made for. */
+  private tls = '';
   private pool: Agent | undefined;
   private streams: Agent | undefined;
 
@@ -63,16 +74,23 @@ export class Transport {
    */
   async call<T>(options: RequestOptions): Promise<T> {
     const deadline = performance.now() + (options.timeoutMs ?? 30_000);
-    return this.attempts(options, deadline, async (remainingMs) => {
+    return this.attempts(options, deadline, async (access, remainingMs) => {
       const signal = AbortSignal.any([
         AbortSignal.timeout(Math.ceil(remainingMs)),
         ...(options.signal ? [options.signal] : []),
       ]);
-      const response = await this.send(options, false, signal);
-      const text = await readBody(response, this.server);
+      const response = await this.send(access, options, false, signal);
+      const text = await readBody(response, access.server, signal);
       const code = response.statusCode ?? 0;
       if (code >= 400) throw toApiError(code, text, response, options);
-      return (text === '' ? undefined : JSON.parse(text)) as T;
+      try {
+        return (text === '' ? undefined : JSON.parse(text)) as T;
+      } catch (error) {
+        // Something else than an API server, such as a proxy's sign-in page.
+        throw new ConnectionError(access.server, 'NOT_JSON', `the answer to ${options.path} is not JSON`, {
+          cause: error,
+        });
+      }
     });
   }
 
@@ -82,14 +100,14 @@ export class Transport {
    */
   async stream(options: RequestOptions): Promise<IncomingMessage> {
     const deadline = performance.now() + (options.timeoutMs ?? 30_000);
-    return this.attempts(options, deadline, async (remainingMs) => {
+    return this.attempts(options, deadline, async (access, remainingMs) => {
       const headersIn = new AbortController();
       const timer = setTimeout(() => headersIn.abort(new Error('no answer in time')), remainingMs);
       try {
         const signal = AbortSignal.any([headersIn.signal, ...(options.signal ? [options.signal] : [])]);
-        const response = await this.send(options, true, signal);
+        const response = await this.send(access, options, true, signal);
         const code = response.statusCode ?? 0;
-        if (code >= 400) throw toApiError(code, await readBody(response, this.server), response, options);
+        if (code >= 400) throw toApiError(code, await readBody(response, access.server, signal), response, options);
         return response;
       } finally {
         clearTimeout(timer);
@@ -97,7 +115,7 @@ export class Transport {
     });
   }
 
-  /** Closes idle connections. Calls in flight end by their own signals. */
+  /** Closes all connections; calls in flight fail. */
   close(): void {
     this.pool?.destroy();
     this.streams?.destroy();
@@ -106,20 +124,20 @@ export class Transport {
   private async attempts<T>(
     options: RequestOptions,
     deadline: number,
-    once: (remainingMs: number) => Promise<T>,
+    once: (access: ClusterAccess, remainingMs: number) => Promise<T>,
   ): Promise<T> {
     let renewed = false;
     for (let attempt = 1; ; attempt++) {
+      const access = this.source.current();
       try {
-        return await once(Math.max(1, deadline - performance.now()));
+        return await once(access, Math.max(1, deadline - performance.now()));
       } catch (error) {
         options.signal?.throwIfAborted();
         if (options.retry === false) throw error;
         if (error instanceof ApiError && error.code === 401 && !renewed) {
           // The token may have been replaced a moment ago; a second 401 is the truth.
           renewed = true;
-          const before = this.source.current();
-          if (this.source.refresh() !== before) continue;
+          if (this.source.refresh() !== access) continue;
         }
         const waitMs = attempt < MAX_ATTEMPTS ? retryDelayMs(error, options.method, attempt) : undefined;
         if (waitMs === undefined || performance.now() + waitMs > deadline) throw error;
@@ -128,8 +146,12 @@ export class Transport {
     }
   }
 
-  private send(options: RequestOptions, streaming: boolean, signal: AbortSignal): Promise<IncomingMessage> {
-    const access = this.source.current();
+  private async send(
+    access: ClusterAccess,
+    options: RequestOptions,
+    streaming: boolean,
+    signal: AbortSignal,
+  ): Promise<IncomingMessage> {
     const url = new URL(access.server + options.path);
     for (const [name, value] of Object.entries(options.query ?? {})) {
       if (value !== undefined) url.searchParams.set(name, String(value));
@@ -146,21 +168,26 @@ export class Transport {
     }
     const started = performance.now();
     const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
-    const observe = (code: number) =>
-      this.options.observe?.({
-        method: options.method,
-        path: options.path,
-        code,
-        seconds: (performance.now() - started) / 1000,
-      });
-    const outgoing = httpsRequest(
-      url,
-      { method: options.method, headers, agent: this.agentFor(access, streaming), signal },
-      (response) => {
-        observe(response.statusCode ?? 0);
-        resolve(response);
-      },
-    );
+    let observed = false;
+    const observe = (code: number) => {
+      // A stream that breaks after its headers was one call all the same.
+      if (observed) return;
+      observed = true;
+      const seconds = (performance.now() - started) / 1000;
+      this.options.observe?.({ method: options.method, path: options.path, code, seconds });
+    };
+    let outgoing: ClientRequest;
+    try {
+      const agent = this.agentFor(access, streaming);
+      outgoing = httpsRequest(url, { method: options.method, headers, agent, signal });
+    } catch (error) {
+      // Thrown at once: a certificate or key that OpenSSL cannot read, a header that cannot be sent.
+      throw toConnectionError(access.server, error as NodeJS.ErrnoException, signal);
+    }
+    outgoing.on('response', (response) => {
+      observe(response.statusCode ?? 0);
+      resolve(response);
+    });
     outgoing.on('socket', (socket) => {
       socket.setNoDelay(true);
       socket.setKeepAlive(true, 15_000);
@@ -174,13 +201,20 @@ export class Transport {
   }
 
   private agentFor(access: ClusterAccess, streaming: boolean): Agent {
-    if (access !== this.access) {
-      // Old connections end by themselves: idle ones now, busy ones after their call.
-      this.close();
-      this.access = access;
-      const tls = tlsOptions(access);
-      this.pool = new Agent({ ...tls, keepAlive: true, maxSockets: this.options.maxSockets ?? 64, scheduling: 'lifo' });
-      this.streams = new Agent({ ...tls, keepAlive: false });
+    const options = tlsOptions(access);
+    // A new token is a new header; only a new certificate or authority needs new connections.
+    const tls = JSON.stringify(options);
+    if (tls !== this.tls) {
+      if (this.pool) retire(this.pool);
+      this.tls = tls;
+      this.pool = new Agent({
+        ...options,
+        keepAlive: true,
+        maxSockets: this.options.maxSockets ?? 64,
+        scheduling: 'lifo',
+        timeout: IDLE_MS,
+      });
+      this.streams = new Agent({ ...options, keepAlive: false });
     }
     return (streaming ? this.streams : this.pool) as Agent;
   }
@@ -196,95 +230,12 @@ function tlsOptions(access: ClusterAccess) {
   };
 }
 
+/** Lets a pool die: idle connections now, busy ones after their call. `Agent.destroy` would cut calls in flight. */
+function retire(pool: Agent): void {
+  (pool as unknown as { keepAlive: boolean }).keepAlive = false;
+  for (const sockets of Object.values(pool.freeSockets)) for (const socket of sockets ?? []) socket.destroy();
+}
+
 function authorization(access: ClusterAccess): Record<string, string> {
   return access.token ? { authorization: `Bearer ${access.token}` } : {};
-}
-
-/**
- * How long to wait before the same request may be sent again, in milliseconds; undefined when it must not be.
- * 429 is safe for every verb: the API server refuses before it acts (API priority and fairness). After 5xx or a lost
- * connection only a GET is repeated here: whether a write took effect is for its controller to find out.
- */
-export function retryDelayMs(
-  error: unknown,
-  method: string,
-  attempt: number,
-  random = Math.random,
-): number | undefined {
-  const backOff = Math.min(100 * 2 ** (attempt - 1), 5_000) * (0.75 + random() / 2);
-  if (error instanceof ApiError) {
-    const retryAfter = error.status.details?.retryAfterSeconds;
-    if (error.code === 429) return retryAfter ? retryAfter * 1000 : Math.max(backOff, 1000);
-    if (method === 'GET' && error.code >= 500 && !isTimeoutAboutRevision(error)) {
-      return retryAfter ? retryAfter * 1000 : backOff;
-    }
-    return undefined;
-  }
-  // A certificate that is not trusted will not be trusted a moment later either.
-  if (error instanceof ConnectionError && method === 'GET' && /^E[A-Z]+$/.test(error.code)) return backOff;
-  return undefined;
-}
-
-function isTimeoutAboutRevision(error: ApiError): boolean {
-  return error.code === 504 && error.reason === 'Timeout';
-}
-
-function toApiError(code: number, text: string, response: IncomingMessage, options: RequestOptions): ApiError {
-  let status: Status = {};
-  try {
-    status = JSON.parse(text) as Status;
-  } catch {
-    status = { message: text.slice(0, 1024) || `${options.method} ${options.path}: HTTP ${code}` };
-  }
-  const retryAfter = Number(response.headers['retry-after']);
-  if (Number.isFinite(retryAfter) && retryAfter > 0) {
-    status = { ...status, details: { ...status.details, retryAfterSeconds: retryAfter } };
-  }
-  return new ApiError(code, status, options.method, options.path);
-}
-
-function toConnectionError(server: string, error: NodeJS.ErrnoException, signal: AbortSignal): ConnectionError {
-  if (signal.aborted) {
-    const timedOut = signal.reason instanceof Error && signal.reason.name !== 'AbortError';
-    return new ConnectionError(
-      server,
-      timedOut ? 'ETIMEDOUT' : 'ABORTED',
-      timedOut ? 'no answer in time' : 'call ended by us',
-      {
-        cause: error,
-      },
-    );
-  }
-  return new ConnectionError(server, error.code ?? 'EUNKNOWN', error.message, { cause: error });
-}
-
-async function readBody(response: IncomingMessage, server: string): Promise<string> {
-  try {
-    const chunks: Buffer[] = [];
-    for await (const chunk of response) chunks.push(chunk as Buffer);
-    return Buffer.concat(chunks).toString('utf8');
-  } catch (error) {
-    const cause = error as NodeJS.ErrnoException;
-    throw new ConnectionError(server, cause.code ?? 'ECONNRESET', `the answer broke off: ${cause.message}`, { cause });
-  }
-}
-
-/** Resolves after `ms` milliseconds; rejects at once when the signal aborts. */
-export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  if (signal?.aborted) {
-    reject(signal.reason as Error);
-    return promise;
-  }
-  const timer = setTimeout(done, ms);
-  function done(): void {
-    signal?.removeEventListener('abort', stop);
-    resolve();
-  }
-  function stop(): void {
-    clearTimeout(timer);
-    reject(signal?.reason as Error);
-  }
-  signal?.addEventListener('abort', stop, { once: true });
-  return promise;
 }

@@ -1,0 +1,207 @@
+/**
+ * Reads a kubeconfig into where an API server is and how to prove who we are. One that came out of a Secret is
+ * untrusted input and may name neither programs nor files, nor weaken TLS, nor lead back to this host.
+ */
+import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
+import { resolve } from 'node:path';
+import { parse } from 'yaml';
+
+/** Everything needed to open a connection. PEM texts, not file names. */
+export interface ClusterAccess {
+  /** Origin and optional path prefix, `https://10.0.0.1:6443`, without a trailing slash. */
+  server: string;
+  ca?: string;
+  cert?: string;
+  key?: string;
+  token?: string;
+  /** Name to verify the server's certificate against, when it is not the host of `server`. */
+  tlsServerName?: string;
+  /** Namespace of the kubeconfig's context. */
+  namespace?: string;
+}
+
+/** A kubeconfig that cannot or must not be used. The message never quotes its content. */
+export class KubeconfigError extends Error {
+  readonly reason:
+    | 'Unreadable'
+    | 'Malformed'
+    | 'ContextMissing'
+    | 'ExecPlugin'
+    | 'AuthProvider'
+    | 'FileReference'
+    | 'Insecure'
+    | 'Proxy'
+    | 'Impersonation'
+    | 'AddressNotAllowed'
+    | 'NoCredential';
+
+  constructor(reason: KubeconfigError['reason'], message: string) {
+    super(message);
+    this.name = 'KubeconfigError';
+    this.reason = reason;
+  }
+}
+
+export interface KubeconfigOptions {
+  /** `untrusted` refuses everything that could run a program, read a file, weaken TLS or reach this host itself. */
+  trust: 'trusted' | 'untrusted';
+  /** Folder that relative file names in a trusted kubeconfig start from. */
+  folder?: string;
+  /** Told the name of each file that a trusted kubeconfig refers to. */
+  onFile?: (path: string) => void;
+}
+
+type Entry = Record<string, unknown>;
+
+/**
+ * Reads the current context of a kubeconfig.
+ * @throws KubeconfigError naming what is wrong and what to write instead.
+ */
+export function parseKubeconfig(text: string, options: KubeconfigOptions): ClusterAccess {
+  let document: Entry;
+  try {
+    document = parse(text, { maxAliasCount: 0, logLevel: 'silent' }) as Entry;
+  } catch {
+    throw new KubeconfigError('Malformed', 'the kubeconfig is not valid YAML');
+  }
+  if (typeof document !== 'object' || document === null) {
+    throw new KubeconfigError('Malformed', 'the kubeconfig is empty or not a YAML mapping');
+  }
+  const contextName = document['current-context'];
+  if (typeof contextName !== 'string' || contextName === '') {
+    throw new KubeconfigError('ContextMissing', 'the kubeconfig has no current-context');
+  }
+  const context = named(document, 'contexts', contextName, 'context');
+  const cluster = named(document, 'clusters', context['cluster'], 'cluster');
+  const user = named(document, 'users', context['user'], 'user');
+  if (options.trust === 'untrusted') refuseUntrusted(cluster, user);
+  if (user['exec'] !== undefined) {
+    throw new KubeconfigError(
+      'ExecPlugin',
+      'the kubeconfig uses an exec plug-in, which is refused: use a ServiceAccount token (scripts/kubeconfig.sh makes one)',
+    );
+  }
+  const server = cluster['server'];
+  if (typeof server !== 'string' || !URL.canParse(server)) {
+    throw new KubeconfigError('Malformed', 'the kubeconfig names no valid server URL');
+  }
+  if (new URL(server).protocol !== 'https:') {
+    throw new KubeconfigError('Insecure', 'the server of the kubeconfig is not https');
+  }
+  const text1 = (entry: Entry, field: string, what: string) => pem(entry, field, what, options);
+  const access: ClusterAccess = { server: server.replace(/\/+$/, '') };
+  const ca = text1(cluster, 'certificate-authority', 'cluster');
+  const cert = text1(user, 'client-certificate', 'user');
+  const key = text1(user, 'client-key', 'user');
+  if (ca) access.ca = ca;
+  if (cert && key) Object.assign(access, { cert, key });
+  if (typeof user['token'] === 'string') access.token = user['token'].trim();
+  else if (typeof user['tokenFile'] === 'string') access.token = readReferred(user['tokenFile'], options).trim();
+  if (access.token && !/^[\x21-\x7e]+$/.test(access.token)) {
+    throw new KubeconfigError('Malformed', 'the token of the kubeconfig holds characters that no token has');
+  }
+  if (typeof cluster['tls-server-name'] === 'string') access.tlsServerName = cluster['tls-server-name'];
+  if (typeof context['namespace'] === 'string') access.namespace = context['namespace'];
+  if (!access.token && !access.cert) {
+    throw new KubeconfigError(
+      'NoCredential',
+      'the kubeconfig has neither a token nor a client certificate with its key',
+    );
+  }
+  return access;
+}
+
+function refuseUntrusted(cluster: Entry, user: Entry): void {
+  if (user['auth-provider'] !== undefined) {
+    throw new KubeconfigError('AuthProvider', 'the kubeconfig uses an auth-provider, which is refused: use a token');
+  }
+  for (const [entry, fields] of [
+    [cluster, ['certificate-authority']],
+    [user, ['client-certificate', 'client-key', 'tokenFile']],
+  ] as const) {
+    for (const field of fields) {
+      if (entry[field] !== undefined) {
+        throw new KubeconfigError(
+          'FileReference',
+          `the kubeconfig refers to a file (${field}), which is refused: embed the content (kubectl config view --flatten --minify)`,
+        );
+      }
+    }
+  }
+  if (cluster['insecure-skip-tls-verify'] === true) {
+    throw new KubeconfigError('Insecure', 'insecure-skip-tls-verify is refused: give certificate-authority-data');
+  }
+  if (cluster['proxy-url'] !== undefined) {
+    throw new KubeconfigError('Proxy', 'proxy-url is refused: the cluster must be reachable directly');
+  }
+  for (const field of Object.keys(user)) {
+    if (field === 'as' || field.startsWith('as-')) {
+      throw new KubeconfigError(
+        'Impersonation',
+        `impersonation (${field}) is refused: give the credential of the account itself`,
+      );
+    }
+  }
+  const { server } = cluster;
+  if (typeof server !== 'string' || !URL.canParse(server)) return;
+  if (isLocalAddress(new URL(server).hostname)) {
+    throw new KubeconfigError(
+      'AddressNotAllowed',
+      'the server of the kubeconfig is a loopback or link-local address, which means this pod itself: use an address that pods of the computing cluster can reach',
+    );
+  }
+}
+
+/** Loopback, link-local and unspecified addresses, in every form a URL host takes. */
+export function isLocalAddress(hostname: string): boolean {
+  const host = hostname.replace(/^\[|\]$|\.$/g, '').toLowerCase();
+  if (host === 'localhost' || host.endsWith('.localhost')) return true;
+  switch (isIP(host)) {
+    case 4:
+      return host.startsWith('127.') || host.startsWith('169.254.') || host.startsWith('0.');
+    case 6:
+      return host === '::1' || host === '::' || /^fe[89ab]/.test(host) || /^::ffff:(7f|a9fe|0*:)/.test(host);
+    default:
+      return false;
+  }
+}
+
+function named(document: Entry, list: string, name: unknown, what: string): Entry {
+  const entries = document[list];
+  const found = Array.isArray(entries)
+    ? (entries as Entry[]).find((entry) => name && entry?.['name'] === name)
+    : undefined;
+  const value = found?.[what];
+  if (typeof value !== 'object' || value === null) {
+    throw new KubeconfigError(
+      'ContextMissing',
+      `the kubeconfig's current context refers to a ${what} that is not in the file`,
+    );
+  }
+  return value as Entry;
+}
+
+function pem(entry: Entry, field: string, what: string, options: KubeconfigOptions): string | undefined {
+  const data = entry[`${field}-data`];
+  if (typeof data === 'string' && data !== '') {
+    const decoded = Buffer.from(data, 'base64').toString('utf8');
+    if (!decoded.includes('-----BEGIN ')) {
+      throw new KubeconfigError('Malformed', `${field}-data of the kubeconfig's ${what} is not base64 of a PEM text`);
+    }
+    return decoded;
+  }
+  const file = entry[field];
+  return typeof file === 'string' && file !== '' ? readReferred(file, options) : undefined;
+}
+
+/** Reads a file that a trusted kubeconfig, or a pod's service account, names. */
+export function readReferred(name: string, options: KubeconfigOptions): string {
+  const path = resolve(options.folder ?? '.', name);
+  options.onFile?.(path);
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    throw new KubeconfigError('Unreadable', 'a file that the kubeconfig refers to cannot be read');
+  }
+}

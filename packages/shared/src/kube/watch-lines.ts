@@ -1,0 +1,45 @@
+/** A watch's answer as it comes: lines of JSON, looked at as bytes before any of it is parsed. */
+import type { IncomingMessage } from 'node:http';
+
+const CHANGE = /^\{"type":"(?:ADDED|MODIFIED|DELETED)"/;
+const REVISION = '"resourceVersion":"';
+
+/** Whether the line is an addition, a change or a deletion: not a bookmark, not an error. */
+export function isChange(line: Buffer): boolean {
+  return CHANGE.test(line.toString('latin1', 0, 20));
+}
+
+/**
+ * The object's own resourceVersion in the text of a watch event, for Kubernetes' own kinds: their metadata comes before
+ * spec and status, with resourceVersion before labels and annotations, so the first occurrence is the right one. (Custom
+ * resources have their keys sorted, and a label named resourceVersion would come first.)
+ */
+export function revisionIn(line: Buffer): string | undefined {
+  const start = line.indexOf(REVISION);
+  if (start < 0) return undefined;
+  const from = start + REVISION.length;
+  const end = line.indexOf('"', from);
+  if (end < 0) return undefined;
+  const revision = line.toString('latin1', from, end);
+  return /^\d+$/.test(revision) ? revision : undefined;
+}
+
+/** Splits a stream at newlines, on bytes. What follows the last newline when the stream ends is dropped: a torn event. */
+export async function* lines(stream: IncomingMessage | AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  let rest: Buffer[] = [];
+  for await (const chunk of stream as AsyncIterable<Buffer>) {
+    let from = 0;
+    for (let at = chunk.indexOf(10); at >= 0; at = chunk.indexOf(10, from)) {
+      const piece = chunk.subarray(from, at);
+      from = at + 1;
+      if (rest.length > 0) {
+        rest.push(piece);
+        yield Buffer.concat(rest);
+        rest = [];
+      } else if (piece.length > 0) {
+        yield piece;
+      }
+    }
+    if (from < chunk.length) rest.push(chunk.subarray(from));
+  }
+}
