@@ -1,0 +1,51 @@
+/** What every request passes before anything else happens: who calls, which vnode, what exactly, and whether they may. */
+import type { IncomingMessage } from 'node:http';
+import { messageOf } from '@kubeocean/shared/kube';
+import type { Authenticator, User } from '../auth/authenticate.ts';
+import { type Authorizer, questionOf } from '../auth/authorize.ts';
+import { Refusal } from '../errors.ts';
+import { parseTarget, type Target } from './routes.ts';
+
+export interface Admitted extends Target {
+  user: User;
+  vnode: string;
+}
+
+export interface GateOptions {
+  /** False while there is nothing to tell callers apart by. */
+  trusted: () => boolean;
+  authenticate: Authenticator;
+  authorize: Authorizer;
+  vnodeOf: (port: number | undefined) => string | undefined;
+}
+
+export type Gate = (request: IncomingMessage) => Promise<Admitted>;
+
+/** @throws Refusal (from the returned function) 503, 401, 400, 404 or 403, in this order. */
+export function createGate(options: GateOptions): Gate {
+  return async (request) => {
+    if (!options.trusted()) {
+      throw new Refusal(503, 'the client CA of this cluster is not known yet, so nobody can be authenticated');
+    }
+    const user = await options.authenticate(request).catch((error: unknown) => {
+      throw new Refusal(503, `cannot authenticate: ${messageOf(error)}`, { cause: error });
+    });
+    if (!user) throw new Refusal(401, 'Unauthorized');
+    const target = parseTarget(request.url ?? '');
+    if (!target) throw new Refusal(400, 'malformed path');
+    // Read once: the port may become another vnode's while we ask.
+    const vnode = options.vnodeOf(request.socket.localPort);
+    if (!vnode) throw new Refusal(404, 'no vnode is served on this port');
+    const question = questionOf(request.method ?? '', target.first);
+    const allowed = await options.authorize(user, vnode, question).catch((error: unknown) => {
+      throw new Refusal(500, `Authorization error (user=${user.name}): ${messageOf(error)}`, { cause: error });
+    });
+    if (!allowed) {
+      throw new Refusal(
+        403,
+        `Forbidden (user=${user.name}, verb=${question.verb}, resource=nodes, subresource(s)=[${question.subresources.join(' ')}])`,
+      );
+    }
+    return { ...target, user, vnode };
+  };
+}

@@ -1,0 +1,209 @@
+/** Answers the requests that passed the gate. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { STATUS_CODES } from 'node:http';
+import type { TLSSocket } from 'node:tls';
+import type { Logger } from '@kubeocean/shared/daemon';
+import { type Refusal, toRefusal, Refusal as Refused } from '../errors.ts';
+import type { Admitted, Gate } from './gate.ts';
+import { streamLogs } from './logs.ts';
+import { asRunningPod, type Clusters, findCounterpart, podsOf } from './pods.ts';
+import { logQuery, type Route, type SessionKind, sessionQuery } from './routes.ts';
+import type { SessionFacts, Sessions } from './sessions.ts';
+import { checkUpgrade, join, openUpstream } from './upgrade.ts';
+
+export interface HandlerOptions {
+  clusters: Clusters;
+  gate: Gate;
+  sessions: Sessions;
+  log: Logger;
+  userAgent: string;
+}
+
+export interface Handlers {
+  onRequest(request: IncomingMessage, response: ServerResponse): void;
+  onUpgrade(request: IncomingMessage, socket: TLSSocket, head: Buffer): void;
+}
+
+type SessionRoute = Route & { kind: SessionKind };
+
+export function createHandlers(options: HandlerOptions): Handlers {
+  const { clusters, gate, sessions } = options;
+
+  async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const admitted = await gate(request);
+    const { route, vnode } = admitted;
+    if (route.kind === 'unknown') throw new Refused(404, '404 page not found');
+    if (isSession(route)) throw new Refused(400, 'unable to upgrade: the request does not ask to upgrade');
+    if (request.method !== 'GET') throw new Refused(405, 'Method Not Allowed');
+    switch (route.kind) {
+      case 'healthz':
+        response.writeHead(200, { 'content-type': 'text/plain; charset=utf-8' }).end('ok');
+        return;
+      case 'pods':
+        sendList(response, await podsOf(clusters.home, vnode));
+        return;
+      case 'runningpods': {
+        const pods = await podsOf(clusters.home, vnode);
+        sendList(
+          response,
+          pods.map(asRunningPod).filter((pod) => pod !== undefined),
+        );
+        return;
+      }
+      case 'logs':
+        await logs(admitted, route, response);
+        return;
+    }
+  }
+
+  async function logs(admitted: Admitted, route: Route & { kind: 'logs' }, response: ServerResponse): Promise<void> {
+    const query = logQuery(admitted.query, route.container);
+    const counterpart = await findCounterpart(clusters, admitted.vnode, route);
+    const gone = new AbortController();
+    // 'close' comes after a complete answer as well; aborting then does nothing.
+    response.on('close', () => gone.abort(new Error('client gone')));
+    if (response.destroyed) return;
+    const session = sessions.open(facts(admitted, route, counterpart.name), (reason) => {
+      gone.abort(new Error(reason));
+      response.destroy();
+    });
+    try {
+      const end = await streamLogs(
+        {
+          transport: clusters.worker.transport,
+          namespace: clusters.binding.mountNamespace,
+          pod: counterpart.name,
+          homePod: route.pod,
+          query,
+          signal: gone.signal,
+        },
+        response,
+      );
+      session.end(end);
+    } catch (error) {
+      const refusal = toRefusal(error);
+      session.end({ bytesUp: 0, bytesDown: 0, reason: `refused: ${refusal.message}` });
+      throw refusal;
+    }
+  }
+
+  async function upgrade(request: IncomingMessage, client: TLSSocket, head: Buffer): Promise<void> {
+    const admitted = await gate(request);
+    const { route } = admitted;
+    if (route.kind === 'unknown') throw new Refused(404, '404 page not found');
+    if (!isSession(route)) throw new Refused(400, 'this path is not one to upgrade');
+    const protocol = checkUpgrade(request, head);
+    const query = sessionQuery(route, admitted.query);
+    const counterpart = await findCounterpart(clusters, admitted.vnode, route);
+    if (client.destroyed) return;
+    const gone = new AbortController();
+    let kill = (reason: string) => {
+      gone.abort(new Error(reason));
+      client.destroy();
+    };
+    const session = sessions.open(facts(admitted, route, counterpart.name), (reason) => kill(reason));
+    const giveUp = () => gone.abort(new Error('client gone'));
+    client.once('close', giveUp);
+    try {
+      const switched = await openUpstream({
+        transport: clusters.worker.transport,
+        namespace: clusters.binding.mountNamespace,
+        pod: counterpart.name,
+        kind: route.kind,
+        query,
+        upgrade: protocol,
+        request,
+        userAgent: options.userAgent,
+        signal: gone.signal,
+      });
+      client.off('close', giveUp);
+      if (client.destroyed) {
+        switched.socket.on('error', () => undefined).destroy();
+        session.end({ bytesUp: 0, bytesDown: 0, reason: 'client gone' });
+        return;
+      }
+      const joined = join(client, switched);
+      kill = joined.kill;
+      session.end(await joined.done);
+    } catch (error) {
+      const refusal = toRefusal(error);
+      session.end({ bytesUp: 0, bytesDown: 0, reason: `refused: ${refusal.message}` });
+      throw new Refused(refusal.code, refusal.message.replaceAll(counterpart.name, route.pod), { cause: error });
+    }
+  }
+
+  function tell(refusal: Refusal, request: IncomingMessage): void {
+    if (refusal.code < 500 && refusal.code !== 401 && refusal.code !== 403) return;
+    const path = (request.url ?? '').split('?')[0]?.slice(0, 200);
+    options.log.warn({ code: refusal.code, why: refusal.message, method: request.method, path }, 'request refused');
+  }
+
+  return {
+    onRequest(request, response) {
+      request.resume();
+      response.on('error', () => undefined);
+      answer(request, response).catch((error: unknown) => {
+        const refusal = toRefusal(error);
+        tell(refusal, request);
+        if (response.headersSent || response.destroyed) response.destroy();
+        else sendRefusal(response, refusal);
+      });
+    },
+    onUpgrade(request, socket, head) {
+      // From here on the socket is ours; without a listener an error on it would end the process.
+      socket.on('error', () => undefined);
+      upgrade(request, socket, head).catch((error: unknown) => {
+        const refusal = toRefusal(error);
+        tell(refusal, request);
+        if (socket.destroyed) return;
+        socket.setTimeout(10_000, () => socket.destroy());
+        socket.end(rawAnswer(refusal), () => socket.destroySoon());
+      });
+    },
+  };
+}
+
+function isSession(route: Route): route is SessionRoute {
+  return route.kind === 'exec' || route.kind === 'attach' || route.kind === 'portForward';
+}
+
+function facts(admitted: Admitted, route: SessionRoute | (Route & { kind: 'logs' }), workerPod: string): SessionFacts {
+  const command = route.kind === 'exec' ? admitted.query.get('command')?.slice(0, 200) : undefined;
+  return {
+    verb: route.kind,
+    vnode: admitted.vnode,
+    user: admitted.user,
+    namespace: route.namespace,
+    pod: route.pod,
+    workerPod,
+    ...('container' in route && { container: route.container }),
+    ...(command !== undefined && { command }),
+  };
+}
+
+function sendList(response: ServerResponse, items: object[]): void {
+  const list = { kind: 'PodList', apiVersion: 'v1', metadata: {}, items };
+  response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(list));
+}
+
+function sendRefusal(response: ServerResponse, refusal: Refusal): void {
+  response.writeHead(refusal.code, {
+    'content-type': 'text/plain; charset=utf-8',
+    'x-content-type-options': 'nosniff',
+    ...(refusal.code === 401 && { connection: 'close' }),
+  });
+  response.end(`${refusal.message}\n`);
+}
+
+function rawAnswer(refusal: Refusal): string {
+  const body = `${refusal.message}\n`;
+  return [
+    `HTTP/1.1 ${refusal.code} ${STATUS_CODES[refusal.code] ?? 'Error'}`,
+    'Content-Type: text/plain; charset=utf-8',
+    'X-Content-Type-Options: nosniff',
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    'Connection: close',
+    '',
+    body,
+  ].join('\r\n');
+}

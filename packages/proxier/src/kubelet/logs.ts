@@ -1,0 +1,59 @@
+/** Container logs: streamed from the worker's API server to the client, at the client's pace. */
+import type { ServerResponse } from 'node:http';
+import { Transform } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { Pods, pathOf, type Transport } from '@kubeocean/shared/kube';
+import { workerRefusal } from '../errors.ts';
+import type { SessionEnd } from './sessions.ts';
+
+/** A container that writes nothing sends no headers either: whoever follows it waits as long as they like. */
+const FOLLOW_HEADERS_MS = 2 ** 31 - 1;
+const HEADERS_MS = 60_000;
+
+export interface LogCall {
+  transport: Transport;
+  namespace: string;
+  /** Name in the worker, and the name the caller knows. */
+  pod: string;
+  homePod: string;
+  query: Record<string, string>;
+  /** Aborts when the client is gone or the session is to end. */
+  signal: AbortSignal;
+}
+
+/**
+ * Streams a log into the response. When the worker breaks off, so does the response: half a log must not look whole.
+ * @throws Refusal before anything was sent.
+ */
+export async function streamLogs(call: LogCall, response: ServerResponse): Promise<SessionEnd> {
+  const names = { worker: call.pod, home: call.homePod };
+  const log = await call.transport
+    .stream({
+      method: 'GET',
+      path: pathOf(Pods, call.namespace, call.pod, 'log'),
+      query: call.query,
+      headers: { accept: '*/*' },
+      signal: call.signal,
+      timeoutMs: call.query['follow'] === 'true' ? FOLLOW_HEADERS_MS : HEADERS_MS,
+    })
+    .catch((error: unknown) => {
+      throw workerRefusal(error, names);
+    });
+  let bytesDown = 0;
+  const counted = new Transform({
+    transform(chunk: Buffer, _encoding, next) {
+      bytesDown += chunk.length;
+      next(null, chunk);
+    },
+  });
+  response.writeHead(200, { 'content-type': 'text/plain; charset=utf-8' });
+  response.flushHeaders();
+  try {
+    await pipeline(log, counted, response);
+    return { bytesUp: 0, bytesDown, reason: 'log ended' };
+  } catch {
+    log.destroy();
+    const reason = call.signal.aborted ? (call.signal.reason as Error).message : 'the connection broke off';
+    return { bytesUp: 0, bytesDown, reason };
+  }
+}

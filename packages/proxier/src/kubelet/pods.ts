@@ -1,0 +1,103 @@
+/**
+ * From the pod in a path to its counterpart in the worker. Nothing that a user can write decides where a session goes:
+ * the worker pod's name is derived, and it counts only when it says it belongs to the home pod's UID.
+ */
+import { Annotation, workerName } from '@kubeocean/shared/api';
+import { isNotFound, type KubeClient, type KubeObject, messageOf, Pods } from '@kubeocean/shared/kube';
+import { Refusal, workerRefusal } from '../errors.ts';
+
+/** What the proxier knows of its binding; none of it ever changes. */
+export interface BindingIdentity {
+  name: string;
+  uid: string;
+  clusterID: string;
+  mountNamespace: string;
+}
+
+export interface Clusters {
+  home: KubeClient;
+  worker: KubeClient;
+  binding: BindingIdentity;
+}
+
+interface Pod extends KubeObject {
+  spec: Record<'containers' | 'initContainers' | 'ephemeralContainers', { name: string }[] | undefined> & {
+    nodeName?: string;
+  };
+}
+
+export interface Counterpart {
+  /** Name in the mount namespace. */
+  name: string;
+  homeUID: string;
+}
+
+/**
+ * Finds the counterpart of a home pod that is bound to `vnode`. Both pods are read live.
+ * @throws Refusal 404 when the pod, the container or the counterpart is not there, or the pod is another node's.
+ */
+export async function findCounterpart(
+  { home, worker, binding }: Clusters,
+  vnode: string,
+  target: { namespace: string; pod: string; container?: string },
+): Promise<Counterpart> {
+  const { namespace, pod: name, container } = target;
+  const pod = await home.get<Pod>(Pods, namespace, name, { timeoutMs: 10_000 }).catch((error: unknown) => {
+    if (isNotFound(error)) return undefined;
+    throw new Refusal(503, `cannot look up pod "${namespace}/${name}": ${messageOf(error)}`, { cause: error });
+  });
+  if (!pod || pod.spec.nodeName !== vnode) throw new Refusal(404, `pod "${name}" does not exist`);
+  if (container !== undefined && !containersOf(pod).includes(container)) {
+    throw new Refusal(404, `container "${container}" not found in pod "${name}"`);
+  }
+  const counterpart = workerName(binding.uid, namespace, name);
+  const missing = `pod "${name}" has no container in the worker cluster: it has not been started there yet, or is gone`;
+  const found = await worker
+    .get<KubeObject>(Pods, binding.mountNamespace, counterpart, { timeoutMs: 10_000 })
+    .catch((error: unknown) => {
+      if (isNotFound(error)) return undefined;
+      throw workerRefusal(error, { worker: counterpart, home: name });
+    });
+  const homeUID = pod.metadata.uid;
+  // A namesake of an earlier home pod may still be there, terminating; it is somebody else's.
+  if (!homeUID || found?.metadata.annotations?.[Annotation.virtualPodUID] !== homeUID) throw new Refusal(404, missing);
+  return { name: counterpart, homeUID };
+}
+
+function containersOf({ spec }: Pod): string[] {
+  return [spec.containers, spec.initContainers, spec.ephemeralContainers].flatMap((list) =>
+    (list ?? []).map(({ name }) => name),
+  );
+}
+
+/** All home pods of a vnode, as `/pods` lists them. */
+export async function podsOf(home: KubeClient, vnode: string): Promise<KubeObject[]> {
+  const pods: KubeObject[] = [];
+  let next: string | undefined;
+  do {
+    const page = await home.list(Pods, {
+      fieldSelector: `spec.nodeName=${vnode}`,
+      limit: 250,
+      ...(next && { continue: next }),
+    });
+    for (const pod of page.items) {
+      delete pod.metadata.managedFields;
+      pods.push(pod);
+    }
+    next = page.metadata.continue || undefined;
+  } while (next);
+  return pods;
+}
+
+/** What `/runningpods` shows of a pod that runs: who it is and what it is made of, as the runtime knows it. */
+export function asRunningPod(pod: KubeObject): KubeObject | undefined {
+  const { phase } = (pod['status'] ?? {}) as { phase?: string };
+  if (phase !== 'Running') return undefined;
+  const { name, namespace, uid } = pod.metadata;
+  const { containers = [] } = (pod['spec'] ?? {}) as { containers?: { name: string; image?: string }[] };
+  return {
+    metadata: { name, ...(namespace && { namespace }), ...(uid && { uid }) },
+    spec: { containers: containers.map((container) => ({ name: container.name, image: container.image })) },
+    status: {},
+  };
+}

@@ -1,0 +1,104 @@
+/**
+ * The TLS side of all vnode ports: one server, fed with the connections of every port, whose certificate and client CA
+ * are replaced while it runs. Never plain HTTP, and no connection is made before both are known.
+ */
+import { constants } from 'node:crypto';
+import { createServer, type Server } from 'node:https';
+import type { IncomingMessage, RequestListener } from 'node:http';
+import type { Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
+import type { ServingCertificate } from '../tls/certificates.ts';
+
+export interface TlsServerOptions {
+  onRequest: RequestListener;
+  onUpgrade: (request: IncomingMessage, socket: TLSSocket, head: Buffer) => void;
+}
+
+export interface TlsServer {
+  setCertificate(certificate: ServingCertificate): void;
+  /** `undefined` when nobody can be authenticated any more. */
+  setClientCa(ca: string | undefined): void;
+  readonly hasCertificate: boolean;
+  readonly hasClientCa: boolean;
+  /** True when the connection was verified against the client CA that holds now. */
+  isCurrent(socket: Socket): boolean;
+  accept(socket: Socket): void;
+  close(): void;
+}
+
+/** API servers keep idle connections to kubelets for 90 s; closing first would break a request just being sent. */
+const KEEP_ALIVE_MS = 120_000;
+
+export function createTlsServer(options: TlsServerOptions): TlsServer {
+  let certificate: ServingCertificate | undefined;
+  let clientCa: string | undefined;
+  let generation = 0;
+  let server: Server | undefined;
+  const generations = new WeakMap<Socket, number>();
+
+  function apply(): void {
+    // Without a CA of our own, Node would verify clients against the public ones.
+    if (!certificate || !clientCa) return;
+    const context = {
+      cert: certificate.cert,
+      key: certificate.key,
+      ca: clientCa,
+      minVersion: 'TLSv1.2' as const,
+      // A resumed session would carry the verdict of an older client CA along.
+      secureOptions: constants.SSL_OP_NO_TICKET,
+    };
+    if (server) server.setSecureContext(context);
+    else server = create(context);
+  }
+
+  function create(context: object): Server {
+    const made = createServer(
+      {
+        ...context,
+        ALPNProtocols: ['http/1.1'],
+        requestCert: true,
+        // Verified all the same; who has no certificate may have a token.
+        rejectUnauthorized: false,
+        handshakeTimeout: 15_000,
+        keepAliveTimeout: KEEP_ALIVE_MS,
+        headersTimeout: 15_000,
+        requestTimeout: 60_000,
+        // The command of an exec is in its URL; API servers take 1 MiB of headers.
+        maxHeaderSize: 1024 * 1024,
+      },
+      options.onRequest,
+    );
+    made.on('secureConnection', (socket) => generations.set(socket, generation));
+    made.on('upgrade', (request, socket, head) => options.onUpgrade(request, socket as TLSSocket, head));
+    // Port scans and probes; the socket is destroyed by Node.
+    made.on('tlsClientError', () => undefined);
+    return made;
+  }
+
+  return {
+    setCertificate(next) {
+      certificate = next;
+      apply();
+    },
+    setClientCa(next) {
+      clientCa = next;
+      generation++;
+      apply();
+      server?.closeIdleConnections();
+    },
+    get hasCertificate() {
+      return certificate !== undefined;
+    },
+    get hasClientCa() {
+      return clientCa !== undefined;
+    },
+    isCurrent: (socket) => generations.get(socket) === generation,
+    accept(socket) {
+      if (server && certificate && clientCa) server.emit('connection', socket);
+      else socket.destroy();
+    },
+    close() {
+      server?.closeAllConnections();
+    },
+  };
+}

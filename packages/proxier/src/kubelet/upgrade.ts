@@ -1,0 +1,132 @@
+/**
+ * exec, attach and port-forward: asks the worker's API server to switch protocols as the client asked us, and joins the
+ * two connections. Which protocol they speak (SPDY or WebSocket, of any kubectl) does not matter here.
+ */
+import type { IncomingMessage } from 'node:http';
+import { request as httpsRequest } from 'node:https';
+import type { Socket } from 'node:net';
+import { Pods, pathOf, type Transport } from '@kubeocean/shared/kube';
+import { Refusal } from '../errors.ts';
+import { switchingAnswer, upgradeOf, upstreamHeaders } from './headers.ts';
+import { SESSION_SUBRESOURCE, type SessionKind } from './routes.ts';
+import { type Splice, splice } from './splice.ts';
+
+/**
+ * The protocol a request asks for.
+ * @throws Refusal 400 when it is none that Kubernetes uses, has the wrong method for it, or carries a body: bytes that
+ * would reach the worker as part of a stream nobody authorised.
+ */
+export function checkUpgrade(request: IncomingMessage, head: Buffer): string {
+  const upgrade = upgradeOf(request.headers.upgrade);
+  if (!upgrade) throw new Refusal(400, 'unable to upgrade: only SPDY/3.1 and websocket are spoken here');
+  if (request.method !== 'GET' && (request.method !== 'POST' || upgrade === 'websocket')) {
+    throw new Refusal(400, `unable to upgrade: ${request.method} cannot ask for ${upgrade}`);
+  }
+  const length = request.headers['content-length'];
+  if (
+    (length !== undefined && length !== '0') ||
+    request.headers['transfer-encoding'] !== undefined ||
+    head.length > 0
+  ) {
+    throw new Refusal(400, 'unable to upgrade: the request carries a body');
+  }
+  return upgrade;
+}
+
+export interface UpstreamCall {
+  transport: Transport;
+  namespace: string;
+  pod: string;
+  kind: SessionKind;
+  query: URLSearchParams;
+  upgrade: string;
+  /** The client's request, of which the listed headers are passed on. */
+  request: IncomingMessage;
+  userAgent: string;
+  /** Milliseconds until the worker must have answered. Default 30,000. */
+  timeoutMs?: number;
+  /** Gives the call up. */
+  signal: AbortSignal;
+}
+
+export interface Switched {
+  /** The 101 to send to the client. */
+  answer: string;
+  socket: Socket;
+  head: Buffer;
+}
+
+/** Longest text of a refusal that is passed on. */
+const MAX_TEXT = 64 * 1024;
+
+/**
+ * Opens the worker's side on a connection of its own.
+ * @throws Refusal with the worker's own code and text when it does not switch, 502 when it switches to what was not
+ * asked, 503 when it does not answer.
+ */
+export function openUpstream(call: UpstreamCall): Promise<Switched> {
+  const { url, agentOptions, headers } = call.transport.connection();
+  const path = pathOf(Pods, call.namespace, call.pod, SESSION_SUBRESOURCE[call.kind]);
+  const query = call.query.toString();
+  const authorization = headers['authorization'];
+  const { promise, resolve, reject } = Promise.withResolvers<Switched>();
+  const timeout = AbortSignal.timeout(call.timeoutMs ?? 30_000);
+  const outgoing = httpsRequest({
+    ...agentOptions,
+    agent: false,
+    signal: AbortSignal.any([timeout, call.signal]),
+    hostname: url.hostname.replace(/^\[|\]$/g, ''),
+    port: url.port || 443,
+    path: `${url.pathname.replace(/\/$/, '')}${path}${query ? `?${query}` : ''}`,
+    method: call.request.method ?? 'GET',
+    headers: upstreamHeaders(call.request.rawHeaders, {
+      host: url.host,
+      upgrade: call.upgrade,
+      userAgent: call.userAgent,
+      ...(authorization && { authorization }),
+    }),
+  });
+  outgoing.on('upgrade', (answer, socket: Socket, head) => {
+    const text = switchingAnswer({ upgrade: call.upgrade, rawHeaders: call.request.rawHeaders }, answer);
+    if (text instanceof Error) {
+      socket.on('error', () => undefined).destroy();
+      reject(new Refusal(502, `unable to upgrade: ${text.message}`));
+    } else resolve({ answer: text, socket, head });
+  });
+  outgoing.on('response', (answer) => {
+    let text = '';
+    answer.setEncoding('utf8');
+    answer.on('data', (chunk: string) => {
+      if (text.length < MAX_TEXT) text += chunk;
+    });
+    const refuse = () => reject(answerRefusal(answer.statusCode ?? 502, text));
+    answer.on('end', refuse).on('error', refuse);
+  });
+  outgoing.on('error', (error: NodeJS.ErrnoException) => {
+    const why = timeout.aborted ? 'no answer in time' : (error.code ?? error.message);
+    reject(new Refusal(503, `the worker cluster does not answer (${why}): try again later`, { cause: error }));
+  });
+  outgoing.end();
+  return promise;
+}
+
+/** A refusal of the worker in its own words. API servers answer with a Status; a kubelet's text comes through as it is. */
+export function answerRefusal(code: number, text: string): Refusal {
+  let message = text.trim();
+  try {
+    const status = JSON.parse(text) as { message?: unknown };
+    if (typeof status.message === 'string') message = status.message;
+  } catch {
+    // Plain text.
+  }
+  if (code === 401 || code === 403) {
+    return new Refusal(502, `the worker cluster refuses Kubeocean's own credential: ${message}`);
+  }
+  return new Refusal(code >= 400 ? code : 502, message || `the worker cluster answered ${code}`);
+}
+
+/** Sends the 101 and joins the two sides. */
+export function join(client: Socket, switched: Switched): Splice {
+  client.write(switched.answer);
+  return splice(client, switched.socket, switched.head);
+}

@@ -1,0 +1,54 @@
+/** The flags of the proxier, from which parsing, `--help` and the docs come. */
+import { MountPath } from '@kubeocean/shared/api';
+import { COMMON_OPTIONS, type OptionTable, type OptionValues } from '@kubeocean/shared/daemon';
+
+export const OPTIONS = {
+  ...COMMON_OPTIONS,
+  'cluster-binding-name': { type: 'string', required: true, description: 'ClusterBinding whose vnodes are served' },
+  'worker-kubeconfig': {
+    type: 'string',
+    default: MountPath.workerKubeconfig,
+    description: 'kubeconfig file of the worker cluster; replaced files are taken up',
+  },
+  'serving-certificate': {
+    type: 'string',
+    default: 'self-signed',
+    choices: ['self-signed', 'csr', 'secret'],
+    description:
+      'where the certificate of the vnodes comes from: made here, signed by the cluster (API servers that verify kubelets need it), or mounted',
+  },
+  'serving-certificate-secret-dir': {
+    type: 'string',
+    default: '/etc/kubeocean/serving-certificate',
+    description: 'folder with tls.crt and tls.key, for --serving-certificate=secret',
+  },
+  'listen-address': {
+    type: 'string',
+    default: '',
+    description: 'address of the ports of the vnodes; empty: all addresses',
+  },
+  'session-limit': {
+    type: 'integer',
+    default: 1000,
+    min: 1,
+    max: 100_000,
+    description: 'log streams, exec, attach and port-forward sessions open at once',
+  },
+  'session-limit-per-vnode': {
+    type: 'integer',
+    default: 250,
+    min: 1,
+    max: 100_000,
+    description: 'the same for one vnode',
+  },
+  'drain-seconds': {
+    type: 'integer',
+    default: 30,
+    min: 0,
+    max: 3600,
+    unit: 'seconds',
+    description: 'how long open sessions may go on after the process was told to stop; 0: not at all',
+  },
+} as const satisfies OptionTable;
+
+export type ProxierOptions = OptionValues<typeof OPTIONS>;

@@ -1,0 +1,225 @@
+/** Puts the parts of the proxier together and runs them until the process is told to stop. */
+import { type ClusterBinding, ClusterBindings, Label, labelValue } from '@kubeocean/shared/api';
+import { type Daemon, VERSION } from '@kubeocean/shared/daemon';
+import {
+  credentialsFor,
+  createReflector,
+  isNotFound,
+  kubeconfigFile,
+  type KubeClient,
+  messageOf,
+  Nodes,
+  sleep,
+} from '@kubeocean/shared/kube';
+import { createAuthenticator } from './auth/authenticate.ts';
+import { createAuthorizer } from './auth/authorize.ts';
+import { watchClientCa } from './auth/client-ca.ts';
+import { createGate } from './kubelet/gate.ts';
+import { createHandlers } from './kubelet/handlers.ts';
+import { createListeners, type Listeners, planPorts } from './kubelet/listeners.ts';
+import type { BindingIdentity } from './kubelet/pods.ts';
+import { createSessions, type Sessions } from './kubelet/sessions.ts';
+import { createTlsServer, type TlsServer } from './kubelet/tls-server.ts';
+import type { OPTIONS } from './options.ts';
+import { type CertificateSource, mounted, selfSigned, signedByCluster } from './tls/certificates.ts';
+
+type ProxierDaemon = Daemon<typeof OPTIONS>;
+
+/** How often it is checked that the binding is still the one we began with. */
+const BINDING_CHECK_MS = 60_000;
+/** While vnodes move to another replica, ours goes on answering for at least this long. */
+const HANDOVER_MS = 5_000;
+
+/** @throws Error when the binding is another one by now, or the kubeconfig of the worker cannot be used. */
+export async function runProxier(daemon: ProxierDaemon): Promise<void> {
+  const { log, options, signal } = daemon;
+  let draining = false;
+  let starting: string | undefined = 'the binding has not been read yet';
+  daemon.ready['binding'] = () => starting;
+  daemon.ready['draining'] = () => (draining ? 'stopping' : undefined);
+  signal.addEventListener('abort', () => (draining = true), { once: true });
+
+  const home = daemon.connect(credentialsFor(options.kubeconfig), 'computing');
+  const worker = daemon.connect(
+    kubeconfigFile(options['worker-kubeconfig'], {
+      trust: 'untrusted',
+      onInvalid: (error) => log.warn({ error: error.message }, 'worker kubeconfig cannot be used; the last one stays'),
+    }),
+    'worker',
+  );
+  const binding = await readBinding(home, options['cluster-binding-name'], daemon).catch((error: unknown) => {
+    if (signal.aborted) return undefined;
+    throw error;
+  });
+  if (!binding) return;
+  log.info({ binding: binding.name, clusterID: binding.clusterID }, 'serving the vnodes of the binding');
+  starting = undefined;
+
+  const sessions = createSessions({
+    total: options['session-limit'],
+    perVnode: options['session-limit-per-vnode'],
+    log,
+    registry: daemon.registry,
+  });
+  const authenticate = createAuthenticator(home, () => new Date());
+  const gate = createGate({
+    trusted: () => server.hasClientCa,
+    // A connection that an older client CA vouched for proves nothing any more.
+    authenticate: (request) => (server.isCurrent(request.socket) ? authenticate(request) : Promise.resolve(undefined)),
+    authorize: createAuthorizer(home),
+    vnodeOf: (port) => listeners.vnodeOf(port),
+  });
+  const handlers = createHandlers({
+    clusters: { home, worker, binding },
+    gate,
+    sessions,
+    log,
+    userAgent: `kubeocean-proxier/${VERSION}`,
+  });
+  const server = createTlsServer(handlers);
+  const listeners = createListeners({
+    address: options['listen-address'],
+    accept: (socket) => server.accept(socket),
+    onGone: (vnode) => sessions.killVnode(vnode, 'the vnode is gone'),
+    log,
+  });
+
+  // Everything but the sessions stops when draining is over, not before.
+  const stop = new AbortController();
+  const serving = serve(daemon, { home, binding, server, listeners, stop: stop.signal });
+  try {
+    await Promise.race([serving, watchBinding(home, binding, daemon)]);
+    await drain(sessions, options['drain-seconds'], daemon);
+  } finally {
+    stop.abort();
+    listeners.close();
+    sessions.killAll('the proxier stopped');
+    server.close();
+  }
+}
+
+interface Serving {
+  home: KubeClient;
+  binding: BindingIdentity;
+  server: TlsServer;
+  listeners: Listeners;
+  stop: AbortSignal;
+}
+
+/** Keeps certificate, client CA and ports up to date. Never resolves; ends with `stop`. */
+function serve(daemon: ProxierDaemon, { home, binding, server, listeners, stop }: Serving): Promise<never> {
+  const { log } = daemon;
+  const nodes = createReflector(home, {
+    resource: Nodes,
+    labelSelector: `${Label.clusterBinding}=${labelValue(binding.name)}`,
+    project: ({ metadata: { name, uid, resourceVersion, labels, creationTimestamp } }) => ({
+      metadata: { name, uid, resourceVersion, labels, creationTimestamp },
+    }),
+    onError: (error, doing) => log.warn({ error: messageOf(error) }, `cannot ${doing} vnodes`),
+  });
+  daemon.ready['certificate'] = () => (server.hasCertificate ? undefined : 'no serving certificate yet');
+  daemon.ready['client-ca'] = () => (server.hasClientCa ? undefined : 'the client CA of the cluster is not known');
+  daemon.ready['vnodes'] = () => (nodes.store.hasSynced ? undefined : 'the vnodes have not been listed yet');
+
+  let told = '';
+  const plan = () => {
+    if (!nodes.store.hasSynced || !server.hasCertificate || !server.hasClientCa) return;
+    const { ports, refused } = planPorts(nodes.store.values(), binding.uid);
+    listeners.want(ports);
+    if (JSON.stringify(refused) === told) return;
+    told = JSON.stringify(refused);
+    for (const { vnode, why } of refused) log.error({ vnode, why }, 'vnode is not served');
+  };
+  nodes.store.onChange(plan);
+  void nodes.store.synced.then(plan);
+  void nodes.run(stop);
+  watchClientCa(
+    home,
+    stop,
+    (ca) => {
+      if (ca === undefined) log.error('the client CA of the cluster is gone: nobody is served');
+      server.setClientCa(ca);
+      plan();
+    },
+    (error) => log.warn({ error: messageOf(error) }, 'cannot read extension-apiserver-authentication'),
+  );
+  const { promise, reject } = Promise.withResolvers<never>();
+  certificateSource(
+    daemon,
+    home,
+    binding,
+  )((certificate) => {
+    log.info('serving certificate taken into use');
+    server.setCertificate(certificate);
+    plan();
+  }, stop).catch((error: unknown) => {
+    if (!stop.aborted) reject(error);
+  });
+  return promise;
+}
+
+function certificateSource(daemon: ProxierDaemon, home: KubeClient, binding: BindingIdentity): CertificateSource {
+  const { options, log } = daemon;
+  const onError = (error: Error) => log.error({ error: error.message }, 'serving certificate');
+  const kind = options['serving-certificate'];
+  if (kind === 'secret') return mounted({ folder: options['serving-certificate-secret-dir'], onError });
+  const podIP = process.env['POD_IP'];
+  if (!podIP) {
+    throw new Error(`POD_IP is not set: --serving-certificate=${kind} needs the address that vnodes are reached at`);
+  }
+  const common = {
+    clusterID: binding.clusterID,
+    bindingName: binding.name,
+    podName: daemon.instance,
+    podIP,
+    now: () => new Date(),
+    onError,
+  };
+  return kind === 'csr' ? signedByCluster(home, common) : selfSigned(common);
+}
+
+async function readBinding(home: KubeClient, name: string, daemon: ProxierDaemon): Promise<BindingIdentity> {
+  for (;;) {
+    try {
+      const { metadata, spec } = await home.get<ClusterBinding>(ClusterBindings, '', name, { signal: daemon.signal });
+      const { clusterID, mountNamespace } = spec;
+      return { name, uid: metadata.uid as string, clusterID, mountNamespace };
+    } catch (error) {
+      daemon.signal.throwIfAborted();
+      daemon.log.error({ binding: name, error: messageOf(error) }, 'cannot read the ClusterBinding');
+      await sleep(5_000, daemon.signal);
+    }
+  }
+}
+
+/** Resolves when the process is told to stop. @throws Error when the binding is gone or was made anew. */
+async function watchBinding(home: KubeClient, binding: BindingIdentity, { signal, log }: ProxierDaemon): Promise<void> {
+  for (;;) {
+    await sleep(BINDING_CHECK_MS, signal).catch(() => undefined);
+    if (signal.aborted) return;
+    const uid = await home.get(ClusterBindings, '', binding.name, { signal }).then(
+      ({ metadata }) => metadata.uid,
+      (error: unknown) => {
+        if (isNotFound(error)) return undefined;
+        if (!signal.aborted) log.warn({ error: messageOf(error) }, 'cannot read the ClusterBinding');
+        return binding.uid;
+      },
+    );
+    if (uid !== binding.uid) {
+      throw new Error(`ClusterBinding ${binding.name} is gone or was made anew: starting over`);
+    }
+  }
+}
+
+/** Lets open sessions go on for a while; new ones still come until the vnodes have moved to another replica. */
+async function drain(sessions: Sessions, seconds: number, { log }: ProxierDaemon): Promise<void> {
+  log.info({ sessions: sessions.size, seconds }, 'draining');
+  const deadline = AbortSignal.timeout(seconds * 1000);
+  await sleep(HANDOVER_MS, deadline).catch(() => undefined);
+  while (sessions.size > 0 && !deadline.aborted) {
+    const over = Promise.withResolvers<void>();
+    deadline.addEventListener('abort', () => over.resolve(), { once: true });
+    await Promise.race([sessions.empty(), over.promise]);
+  }
+  if (sessions.size > 0) log.warn({ sessions: sessions.size }, 'ending sessions that are still open');
+}
