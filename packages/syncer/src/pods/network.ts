@@ -1,0 +1,58 @@
+/** Names in a worker pod are those of the computing cluster: its DNS, and its API server under the usual names. Pure. */
+import { isIP } from 'node:net';
+import type { WorkerFacts } from './to-worker.ts';
+import type { DnsConfig, Pod, PodSpec } from './types.ts';
+
+/** Most nameservers a pod may have (k8s.io/kubernetes/pkg/apis/core/validation). */
+const MAX_NAMESERVERS = 3;
+const MAX_SEARCHES = 32;
+
+/** dnsPolicy and dnsConfig as a kubelet of the computing cluster would have meant them. */
+export function dnsOf(home: Pod, facts: WorkerFacts): Pick<PodSpec, 'dnsPolicy' | 'dnsConfig'> {
+  const { dnsPolicy = 'ClusterFirst', dnsConfig, hostNetwork } = home.spec;
+  const kept = { dnsPolicy, ...(dnsConfig && { dnsConfig }) };
+  const wantsCluster = dnsPolicy === 'ClusterFirstWithHostNet' || (dnsPolicy === 'ClusterFirst' && !hostNetwork);
+  if (!wantsCluster) return kept;
+  // Without home's DNS a name must rather not resolve than be answered by the worker's DNS with a stranger's address.
+  if (!facts.dns || facts.dns.servers.length === 0) return { ...kept, dnsPolicy: 'Default' };
+  const { servers, domain } = facts.dns;
+  const searches = [`${home.metadata.namespace}.svc.${domain}`, `svc.${domain}`, domain];
+  const config: DnsConfig = {
+    nameservers: unique([...servers, ...(dnsConfig?.nameservers ?? [])]).slice(0, MAX_NAMESERVERS),
+    searches: unique([...searches, ...(dnsConfig?.searches ?? [])]).slice(0, MAX_SEARCHES),
+    options: [
+      ...(dnsConfig?.options?.some((option) => option.name === 'ndots') ? [] : [{ name: 'ndots', value: '5' }]),
+      ...(dnsConfig?.options ?? []),
+    ],
+  };
+  return { dnsPolicy: 'None', dnsConfig: { ...dnsConfig, ...config } };
+}
+
+/** The pod's host aliases and one for home's API server; a name that the pod itself defines stays the pod's. */
+export function hostAliasesOf(home: Pod, facts: WorkerFacts): PodSpec['hostAliases'] {
+  const own = home.spec.hostAliases;
+  const ip = facts.apiServer?.host;
+  if (!ip || isIP(ip) === 0) return own;
+  const taken = new Set(own?.flatMap((alias) => alias.hostnames ?? []));
+  const domain = facts.dns?.domain;
+  const hostnames = [
+    'kubernetes',
+    'kubernetes.default',
+    'kubernetes.default.svc',
+    ...(domain ? [`kubernetes.default.svc.${domain}`] : []),
+  ].filter((name) => !taken.has(name));
+  return hostnames.length === 0 ? own : [...(own ?? []), { ip, hostnames }];
+}
+
+/**
+ * The host name that the pod has at home: its own, or its name cut to 63. A name with dots is a valid pod name but no
+ * valid spec.hostname, so dots become dashes.
+ */
+export function hostnameOf(home: Pod): string | undefined {
+  if (home.spec.hostname || home.spec.hostNetwork) return home.spec.hostname;
+  return home.metadata.name.replaceAll('.', '-').slice(0, 63).replace(/-+$/, '');
+}
+
+function unique(values: string[]): string[] {
+  return [...new Set(values)];
+}

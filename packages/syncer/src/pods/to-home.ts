@@ -1,0 +1,320 @@
+/**
+ * Worker pod → status of the home pod. Pure. Only what a kubelet owns is taken from the worker; conditions that home's
+ * own controllers keep stay theirs. The result is a strategic merge patch for `pods/status` with the smallest
+ * difference, or nothing.
+ */
+import { Annotation, PodCondition, PodReason } from '@kubeocean/shared/api';
+import { type Condition, deepEqual, isObject, type Json } from '@kubeocean/shared/kube';
+import { type ContainerStatus, isTerminal, type Pod, type PodStatus } from './types.ts';
+
+/** Conditions that a kubelet owns (kubelet/types IsKubeletConditionType …). PodScheduled is home's scheduler's. */
+const KUBELET_CONDITIONS: readonly string[] = [
+  'Initialized',
+  'Ready',
+  'ContainersReady',
+  'PodReadyToStartContainers',
+  'PodResizePending',
+  'PodResizeInProgress',
+];
+/** Longest text taken over from the worker, in characters. A termination message is at most this (kubelet). */
+const MAX_MESSAGE = 4096;
+
+/** A patch of `pods/status`; `metadata.uid` guards against a namesake. */
+export interface StatusPatch extends Json {
+  metadata: { uid: string | undefined; annotations?: Record<string, string> };
+  status: Json;
+}
+
+/**
+ * The difference between what home shows and what the worker says. Undefined when there is none, and when home is
+ * already in another terminal phase: finished means finished.
+ */
+export function statusPatch(worker: Pod, home: Pod, now: Date): StatusPatch | undefined {
+  const wanted = homeStatus(worker, home, now);
+  if (isTerminal(home) && home.status?.phase !== wanted.phase) return undefined;
+  const status = statusDifference(home.status ?? {}, wanted);
+  const annotations = mappingAnnotations(worker, home);
+  if (!status && !annotations) return undefined;
+  return { metadata: { uid: home.metadata.uid, ...(annotations && { annotations }) }, status: status ?? {} };
+}
+
+/** Where the pod runs, for people. Never read back. */
+function mappingAnnotations(worker: Pod, home: Pod): Record<string, string> | undefined {
+  const wanted: Record<string, string> = {
+    [Annotation.physicalPodNamespace]: worker.metadata.namespace ?? '',
+    [Annotation.physicalPodName]: worker.metadata.name,
+    [Annotation.physicalPodUID]: worker.metadata.uid ?? '',
+  };
+  const same = Object.entries(wanted).every(([key, value]) => home.metadata.annotations?.[key] === value);
+  return same ? undefined : wanted;
+}
+
+/** The status home should show: kubelet-owned fields only. */
+export function homeStatus(worker: Pod, home: Pod, now: Date): PodStatus {
+  const status = worker.status ?? {};
+  const ended = endOf(worker, home);
+  const observed = status.observedGeneration !== undefined ? home.metadata.generation : undefined;
+  const told = ended ?? { phase: status.phase ?? 'Pending', reason: status.reason, message: cut(status.message) };
+  // What home says of a pod that has ended stays: it may be our own reason, which the worker pod does not have.
+  const kept = isTerminal(home) && home.status?.phase === told.phase ? home.status : told;
+  const wanted: PodStatus = {
+    phase: told.phase,
+    reason: kept.reason,
+    message: kept.message,
+    startTime: status.startTime,
+    podIP: status.podIP,
+    podIPs: status.podIPs,
+    hostIP: status.hostIP,
+    hostIPs: status.hostIPs,
+    containerStatuses: statusesOf(status.containerStatuses, home.spec.containers),
+    initContainerStatuses: statusesOf(status.initContainerStatuses, home.spec.initContainers),
+    conditions: conditionsOf(worker, home, now, ended),
+    ...(observed !== undefined && { observedGeneration: observed }),
+  };
+  return withoutNulls(wanted) as PodStatus;
+}
+
+interface End {
+  phase: 'Failed';
+  reason?: string;
+  message?: string;
+}
+
+/** The worker pod is being deleted and nothing of it runs any more: what is left is our finalizer. */
+export function isDone(worker: Pod): boolean {
+  if (!worker.metadata.deletionTimestamp) return false;
+  return isTerminal(worker) || worker.metadata.deletionGracePeriodSeconds === 0;
+}
+
+/**
+ * A worker pod that ended because somebody in the worker deleted it has failed, whatever its exit code: a Job must not
+ * count it. One that had finished before it was deleted keeps its phase.
+ */
+function endOf(worker: Pod, home: Pod): End | undefined {
+  if (!isDone(worker) || home.metadata.deletionTimestamp || isTerminal(home)) return undefined;
+  if (isTerminal(worker) && finishedBeforeDeletion(worker)) return undefined;
+  const target = worker.status?.conditions?.find(
+    ({ type, status }) => type === PodCondition.disruptionTarget && status === 'True',
+  );
+  return {
+    phase: 'Failed',
+    reason: worker.status?.reason ?? target?.reason ?? PodReason.workerPodLost,
+    message:
+      cut(worker.status?.message ?? target?.message) ??
+      'the worker pod was deleted in the worker cluster; nobody in this cluster asked for it',
+  };
+}
+
+function finishedBeforeDeletion(worker: Pod): boolean {
+  const { deletionTimestamp = '', deletionGracePeriodSeconds = 0 } = worker.metadata;
+  // The API server keeps deletionTimestamp - grace at the moment of the request, also when the grace is shortened.
+  const askedAt = Date.parse(deletionTimestamp) - deletionGracePeriodSeconds * 1000;
+  const statuses = worker.status?.containerStatuses ?? [];
+  return (
+    statuses.length > 0 &&
+    statuses.every(({ state }) => {
+      const finishedAt = state?.terminated?.finishedAt;
+      return finishedAt !== undefined && Date.parse(finishedAt) < askedAt;
+    })
+  );
+}
+
+/** Statuses of containers that the home pod really has; a hostile worker could invent others. */
+function statusesOf(
+  statuses: ContainerStatus[] | undefined,
+  containers: readonly { name: string }[] | undefined,
+): ContainerStatus[] | undefined {
+  const names = new Set(containers?.map(({ name }) => name));
+  const kept = statuses?.filter(({ name }) => names.has(name));
+  return kept && kept.length > 0 ? kept : undefined;
+}
+
+function conditionsOf(worker: Pod, home: Pod, now: Date, ended: End | undefined): Condition[] {
+  const theirs = worker.status?.conditions ?? [];
+  const conditions = theirs
+    .filter(({ type }) => KUBELET_CONDITIONS.includes(type))
+    .map((condition) => ({ ...condition }));
+  for (const [at, condition] of conditions.entries()) {
+    if (condition.type === 'Ready') conditions[at] = readyCondition(condition, home, now);
+  }
+  const disrupted = theirs.find(({ type, status }) => type === PodCondition.disruptionTarget && status === 'True');
+  if (disrupted) conditions.push({ ...disrupted });
+  else if (ended) {
+    conditions.push(
+      stamped(
+        {
+          type: PodCondition.disruptionTarget,
+          status: 'True',
+          reason: ended.reason ?? PodReason.workerPodLost,
+          ...(ended.message !== undefined && { message: ended.message }),
+        },
+        home,
+        now,
+      ),
+    );
+  }
+  for (const condition of conditions) {
+    const message = cut(condition.message, 1024);
+    if (message !== undefined) condition.message = message;
+    if (condition.observedGeneration !== undefined) {
+      if (home.metadata.generation !== undefined) condition.observedGeneration = home.metadata.generation;
+      else delete condition.observedGeneration;
+    }
+  }
+  return conditions;
+}
+
+/** Home's readiness gates count at home, where their controllers are: they are not carried to the worker. */
+function readyCondition(ready: Condition, home: Pod, now: Date): Condition {
+  const gates = home.spec.readinessGates ?? [];
+  if (ready.status !== 'True' || gates.length === 0) return ready;
+  const open = gates.filter(
+    ({ conditionType }) =>
+      home.status?.conditions?.find((condition) => condition.type === conditionType)?.status !== 'True',
+  );
+  if (open.length === 0) return stamped(ready, home, now);
+  const names = open.map(({ conditionType }) => `"${conditionType}"`).join(', ');
+  return stamped(
+    {
+      type: 'Ready',
+      status: 'False',
+      reason: 'ReadinessGatesNotReady',
+      message: `conditions of the pod's readiness gates are not true: ${names}`,
+      ...(ready.observedGeneration !== undefined && { observedGeneration: ready.observedGeneration }),
+    },
+    home,
+    now,
+  );
+}
+
+/** With the time of the transition as seen at home. */
+function stamped(condition: Condition, home: Pod, now: Date): Condition {
+  const known = home.status?.conditions?.find(({ type }) => type === condition.type);
+  const since = known?.status === condition.status ? known.lastTransitionTime : undefined;
+  return { ...condition, lastTransitionTime: since ?? now.toISOString().replace(/\.\d+Z$/, 'Z') };
+}
+
+/** Fields of the status that this file writes, beside the conditions. Absent in the worker means removed at home. */
+const FIELDS = [
+  'phase',
+  'reason',
+  'message',
+  'startTime',
+  'podIP',
+  'hostIP',
+  'observedGeneration',
+  'containerStatuses',
+  'initContainerStatuses',
+] as const;
+/** Lists that a strategic merge patch would merge by `ip`; they are replaced whole. */
+const ADDRESS_LISTS = ['podIPs', 'hostIPs'] as const;
+
+function statusDifference(current: PodStatus, wanted: PodStatus): Json | undefined {
+  const status: Json = {};
+  for (const field of FIELDS) {
+    // Absent there because the worker has not said anything yet, not because it is gone.
+    if (wanted[field] === undefined && !['reason', 'message'].includes(field)) continue;
+    if (!deepEqual(withoutNulls(current[field]), wanted[field])) status[field] = wanted[field] ?? null;
+  }
+  for (const field of ADDRESS_LISTS) {
+    if (wanted[field] && !deepEqual(current[field], wanted[field])) {
+      status[field] = [{ $patch: 'replace' }, ...wanted[field]];
+    }
+  }
+  const conditions = conditionsDifference(current.conditions ?? [], wanted.conditions ?? []);
+  if (conditions.length > 0) status['conditions'] = conditions;
+  return Object.keys(status).length > 0 ? status : undefined;
+}
+
+function conditionsDifference(current: Condition[], wanted: Condition[]): Json[] {
+  const difference: Json[] = [];
+  for (const condition of wanted) {
+    const known = current.find(({ type }) => type === condition.type);
+    if (known && deepEqual(withoutNulls(known), condition)) continue;
+    const change: Json = { ...condition };
+    for (const field of Object.keys(known ?? {})) if (!(field in condition)) change[field] = null;
+    difference.push(change);
+  }
+  for (const { type } of current) {
+    const stale = KUBELET_CONDITIONS.includes(type) && !wanted.some((condition) => condition.type === type);
+    // A worker that has said nothing yet takes nothing away.
+    if (stale && wanted.length > 0) difference.push({ type, $patch: 'delete' });
+  }
+  return difference;
+}
+
+/** The value without fields that are null or undefined, at any depth: to a patch they mean "remove". */
+function withoutNulls(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutNulls);
+  if (!isObject(value)) return value;
+  const kept: Json = {};
+  for (const [field, inner] of Object.entries(value)) {
+    if (inner !== null && inner !== undefined) kept[field] = withoutNulls(inner);
+  }
+  return kept;
+}
+
+function cut(text: string | undefined, length = MAX_MESSAGE): string | undefined {
+  return text !== undefined && text.length > length ? `${text.slice(0, length - 3)}...` : text;
+}
+
+/** Patch that ends a home pod which has no worker pod, or lost it. */
+export function failurePatch(
+  home: Pod,
+  end: { reason: string; message: string; disruption: boolean },
+  now: Date,
+): StatusPatch {
+  const time = now.toISOString().replace(/\.\d+Z$/, 'Z');
+  const conditions: Json[] = [];
+  for (const type of ['Ready', 'ContainersReady']) {
+    const known = home.status?.conditions?.find((condition) => condition.type === type);
+    if (known?.status === 'True') {
+      conditions.push({ type, status: 'False', reason: 'PodFailed', message: null, lastTransitionTime: time });
+    }
+  }
+  if (end.disruption) {
+    const { reason, message } = end;
+    conditions.push({ type: PodCondition.disruptionTarget, status: 'True', reason, message, lastTransitionTime: time });
+  }
+  return {
+    metadata: { uid: home.metadata.uid },
+    status: {
+      phase: 'Failed',
+      reason: end.reason,
+      message: end.message,
+      ...(conditions.length > 0 && { conditions }),
+    },
+  };
+}
+
+/** Patch that says on the home pod why it is not run; undefined when it says so already. */
+export function notRunPatch(home: Pod, reason: string, message: string, now: Date): StatusPatch | undefined {
+  const known = home.status?.conditions?.find(({ type }) => type === PodCondition.notRun);
+  if (known?.status === 'True' && known.reason === reason && known.message === message) return undefined;
+  const condition = stamped({ type: PodCondition.notRun, status: 'True', reason, message }, home, now);
+  return { metadata: { uid: home.metadata.uid }, status: { conditions: [condition as Json] } };
+}
+
+/** True when home has ever been shown that a worker pod exists: from then on its absence means that it was lost. */
+export function wasShown(home: Pod): boolean {
+  const { startTime, containerStatuses, phase } = home.status ?? {};
+  return (
+    startTime !== undefined || (containerStatuses?.length ?? 0) > 0 || (phase !== undefined && phase !== 'Pending')
+  );
+}
+
+/**
+ * True when the change may wait a moment for the next one: a pod that is starting passes several states a second, of
+ * which nobody needs to see each.
+ */
+export function mayWait(worker: Pod, home: Pod): boolean {
+  if (isTerminal(worker) || isDone(worker)) return false;
+  const wanted = worker.status ?? {};
+  if (home.metadata.deletionTimestamp) return true;
+  const settled = (wanted.phase ?? 'Pending') === 'Pending' && (home.status?.phase ?? 'Pending') === 'Pending';
+  const statuses = [...(wanted.containerStatuses ?? []), ...(wanted.initContainerStatuses ?? [])];
+  const troubled = statuses.some(
+    ({ state }) => state?.waiting && !['ContainerCreating', 'PodInitializing'].includes(state.waiting.reason ?? ''),
+  );
+  return settled && !troubled;
+}

@@ -1,0 +1,152 @@
+/**
+ * Home pod → worker pod. Pure: no clock, no network, no store. Everything of the spec is carried, fields unknown here
+ * included, except what this file and its neighbours (volumes, environment, network, downward) say.
+ * docs/pods.md is the table of it.
+ */
+import { Annotation, ChartName, Finalizer, Label, labelValue, ManagedByValue, workerName } from '@kubeocean/shared/api';
+import { downwardAnnotations } from './downward.ts';
+import { rename, translateContainer } from './environment.ts';
+import { dnsOf, hostAliasesOf, hostnameOf } from './network.ts';
+import { Refusal } from './refusal.ts';
+import { controllerOf, type Pod, type PodSpec } from './types.ts';
+import { translateVolume } from './volumes.ts';
+
+/** What the translation must know beside the pod. */
+export interface WorkerFacts {
+  bindingName: string;
+  bindingUID: string;
+  mountNamespace: string;
+  /** Worker node behind the pod's vnode. */
+  node: string;
+  /** Name the node directly instead of letting the worker's scheduler check it. */
+  directScheduling: boolean;
+  /** Empty: the chart's class. */
+  priorityClassName?: string;
+  /** Home's API server as worker pods reach it. */
+  apiServer?: { host: string; port: number };
+  /** Home's DNS servers as worker pods reach them, and the cluster domain. */
+  dns?: { servers: string[]; domain: string };
+  /** Home labels and annotations whose key begins with one of these are carried. Default: none. */
+  carriedPrefixes?: readonly string[];
+}
+
+/** Set anew here, or never carried: each of them means something else, or gives power, in the worker cluster. */
+const NOT_CARRIED = [
+  'nodeName',
+  'nodeSelector',
+  'affinity',
+  'topologySpreadConstraints',
+  'schedulerName',
+  'schedulingGates',
+  'priority',
+  'priorityClassName',
+  'preemptionPolicy',
+  'serviceAccount',
+  'serviceAccountName',
+  'readinessGates',
+  'ephemeralContainers',
+] as const;
+
+/** The labels by which everything of a binding in the worker is found, and known to be its own. */
+export function bindingLabels(facts: { bindingName: string; bindingUID: string }): Record<string, string> {
+  return {
+    [Label.managedBy]: ManagedByValue,
+    [Label.clusterBinding]: labelValue(facts.bindingName),
+    [Label.bindingUID]: facts.bindingUID,
+  };
+}
+
+/** @throws Refusal when the pod cannot be carried as it is. */
+export function toWorkerPod(home: Pod, facts: WorkerFacts): Pod {
+  if ((home.spec.resourceClaims?.length ?? 0) > 0) {
+    throw new Refusal('ResourceClaimsNotCarried', 'resource claims (spec.resourceClaims) are not carried to a worker');
+  }
+  const { namespace = '', name, uid = '' } = home.metadata;
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: {
+      name: workerName(facts.bindingUID, namespace, name),
+      namespace: facts.mountNamespace,
+      labels: {
+        ...allowed(home.metadata.labels, facts),
+        ...bindingLabels(facts),
+        [Label.virtualNamespace]: namespace,
+        ...workloadLabels(home),
+      },
+      annotations: {
+        ...allowed(home.metadata.annotations, facts),
+        ...downwardAnnotations(home),
+        [Annotation.virtualPodNamespace]: namespace,
+        [Annotation.virtualPodName]: name,
+        [Annotation.virtualPodUID]: uid,
+        [Annotation.virtualNodeName]: home.spec.nodeName ?? '',
+      },
+      finalizers: [Finalizer.homeSync],
+    },
+    spec: toWorkerSpec(home, facts),
+  };
+}
+
+function toWorkerSpec(home: Pod, facts: WorkerFacts): PodSpec {
+  const spec: PodSpec = structuredClone(home.spec);
+  for (const field of NOT_CARRIED) delete spec[field];
+  const translated: PodSpec = {
+    ...spec,
+    ...placement(facts),
+    ...dnsOf(home, facts),
+    priorityClassName: facts.priorityClassName || ChartName.workerPriorityClass,
+    automountServiceAccountToken: false,
+    enableServiceLinks: false,
+    containers: spec.containers.map((container) => translateContainer(container, home, facts)),
+  };
+  if (spec.initContainers) {
+    translated.initContainers = spec.initContainers.map((container) => translateContainer(container, home, facts));
+  }
+  if (spec.volumes) translated.volumes = spec.volumes.map((volume) => translateVolume(volume, home, facts));
+  if (spec.imagePullSecrets) {
+    translated.imagePullSecrets = spec.imagePullSecrets.map((secret) => rename(secret, 'secret', home, facts));
+  }
+  const hostname = hostnameOf(home);
+  if (hostname) translated.hostname = hostname;
+  const hostAliases = hostAliasesOf(home, facts);
+  if (hostAliases) translated.hostAliases = hostAliases;
+  return translated;
+}
+
+/** Exactly one term that names exactly one node: the form that the worker's admission policy can check. */
+function placement(facts: WorkerFacts): Partial<PodSpec> {
+  if (facts.directScheduling) return { nodeName: facts.node };
+  const matchFields = [{ key: 'metadata.name', operator: 'In', values: [facts.node] }];
+  const required = { nodeSelectorTerms: [{ matchFields }] };
+  return { affinity: { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: required } } };
+}
+
+/** Kind and name of what made the pod, for the worker's owner to sort by. */
+function workloadLabels(home: Pod): Record<string, string> {
+  const controller = controllerOf(home);
+  if (!controller) return { [Label.workloadType]: 'pod' };
+  return {
+    [Label.workloadType]: labelValue(controller.kind.toLowerCase()),
+    [Label.workloadName]: labelValue(controller.name),
+  };
+}
+
+function allowed(map: Record<string, string> | undefined, facts: WorkerFacts): Record<string, string> {
+  const prefixes = facts.carriedPrefixes ?? [];
+  return Object.fromEntries(
+    Object.entries(map ?? {}).filter(([key]) => prefixes.some((prefix) => key.startsWith(prefix))),
+  );
+}
+
+/**
+ * What of the worker pod's metadata has to follow the home pod: the values of its downward API files.
+ * @returns a merge patch, or undefined when nothing changed.
+ */
+export function workerMetadataPatch(home: Pod, worker: Pod): { metadata: Record<string, unknown> } | undefined {
+  const changed = Object.entries(downwardAnnotations(home)).filter(
+    ([key, value]) => worker.metadata.annotations?.[key] !== value,
+  );
+  if (changed.length === 0) return undefined;
+  return { metadata: { uid: worker.metadata.uid, annotations: Object.fromEntries(changed) } };
+}
