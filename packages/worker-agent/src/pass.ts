@@ -3,6 +3,7 @@ import type { ResourceLeasingPolicySpec } from '@kubeocean/shared/api';
 import type { Logger } from '@kubeocean/shared/daemon';
 import {
   type EventRecorder,
+  keyOf,
   type KubeClient,
   type KubeObject,
   type Leadership,
@@ -67,12 +68,13 @@ export class Passes {
     const claims = this.claims();
     const stale = this.freshness.observe(claims, performance.now(), now);
     this.staleAtLastLook = stale.since.size;
+    const records = stores.records.flatMap((store) => [...store.values()]);
     const allocation = allocate({
       nodes: [...stores.nodes.values()],
       pods: [...stores.pods.values()],
       policies: [...stores.policies.values()],
       claims,
-      records: [...stores.records.values()],
+      records,
       tenants,
       now,
       defaultTimeZone,
@@ -83,14 +85,15 @@ export class Passes {
       allocation.policies.flatMap(({ policy, spec }) => (spec ? [[policy.metadata.uid ?? '', spec]] : [])),
     );
 
-    const records = planRecords(allocation, (key) => stores.records.get(key));
-    const policies = allocation.policies.flatMap(
+    const byKey = new Map(records.map((record) => [keyOf(record), record]));
+    const recordWrites = planRecords(allocation, (key) => byKey.get(key));
+    const policyWrites = allocation.policies.flatMap(
       (outcome) => planPolicy(outcome.policy, policyStatus(outcome, now)) ?? [],
     );
     const { signal } = leadership;
     const tasks = [
-      ...records.map((write) => () => writeRecord(client, write, log, signal)),
-      ...policies.map((write) => () => writePolicy(client, write, events, signal)),
+      ...recordWrites.map((write) => () => writeRecord(client, write, log, signal)),
+      ...policyWrites.map((write) => () => writePolicy(client, write, events, signal)),
     ];
     const failures = await runAll(tasks, leadership, (error) => {
       if (!signal.aborted) log.warn({ error: messageOf(error) }, 'a write failed and is tried again');

@@ -1,4 +1,4 @@
-/** The agent's view of the worker cluster: one reflector per kind, one per mount namespace for claims. */
+/** The agent's view of the worker cluster: one reflector per kind; claims and records per mount namespace. */
 import {
   Label,
   type LeasedNode,
@@ -26,8 +26,8 @@ export interface AgentStores {
   nodes: ReadonlyStore<WorkerNode>;
   pods: ReadonlyStore<PodForRequests>;
   policies: ReadonlyStore<ResourceLeasingPolicy>;
-  records: ReadonlyStore<LeasedNode>;
-  /** One per mount namespace. */
+  /** One per mount namespace: the agent has rights on these kinds nowhere else. */
+  records: ReadonlyStore<LeasedNode>[];
   claims: ReadonlyStore<KubeObject>[];
   /** Resolves when every store holds a complete list. Nothing may be written before. */
   synced: Promise<unknown>;
@@ -65,7 +65,9 @@ export function createStores(
     ['spec', 'status'],
   );
   const policies = reflect<ResourceLeasingPolicy>('policies', { resource: ResourceLeasingPolicies }, ['spec']);
-  const records = reflect<LeasedNode>('records', { resource: LeasedNodes }, ['spec', 'status']);
+  const records = tenants.map(({ namespace }) =>
+    reflect<LeasedNode>(`records in ${namespace}`, { resource: LeasedNodes, namespace }, ['spec', 'status']),
+  );
   const claims = tenants.map(({ namespace }) =>
     reflect<KubeObject>(
       `claims in ${namespace}`,
