@@ -1,0 +1,65 @@
+/**
+ * Bundles a process into one file, `.local/images/<name>/main.js`, as its image holds it. Used by image.ts and, inside
+ * a container engine, by the Dockerfiles: `node scripts/bundle.ts [manager] [syncer] [proxier] [worker-agent]`.
+ */
+import { existsSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { build } from 'esbuild';
+import { stateRoot } from '../e2e/clusters/paths.ts';
+
+const root = resolve(import.meta.dirname, '..');
+
+/** The processes that have an image, by the folder of their package. */
+export const processes = ['manager', 'syncer', 'proxier', 'worker-agent'] as const;
+export type ProcessName = (typeof processes)[number];
+
+/** Folder of bundles and image archives. */
+export function imageFolder(): string {
+  return join(stateRoot(), 'images');
+}
+
+/**
+ * The processes named, all when none is.
+ * @throws Error naming the first that does not exist.
+ */
+export function processNames(names: readonly string[]): readonly ProcessName[] {
+  const unknown = names.find((name) => !(processes as readonly string[]).includes(name));
+  if (unknown !== undefined) throw new Error(`there is no process "${unknown}"; choose from ${processes.join(', ')}`);
+  return names.length > 0 ? (names as ProcessName[]) : processes;
+}
+
+/** CommonJS packages inside an ES module call `require` for Node's own modules; ES modules have none. */
+const banner =
+  "import { createRequire as __createRequire } from 'node:module';const require = __createRequire(import.meta.url);";
+
+/** The folder of the bundle (main.js, its source map, package.json), or nothing when the package has no main.ts yet. */
+export async function bundle(name: ProcessName): Promise<string | undefined> {
+  const entry = join(root, 'packages', name, 'src/main.ts');
+  if (!existsSync(entry)) return undefined;
+  const folder = join(imageFolder(), name);
+  await mkdir(folder, { recursive: true });
+  await build({
+    entryPoints: [entry],
+    outfile: join(folder, 'main.js'),
+    bundle: true,
+    platform: 'node',
+    target: 'node24',
+    format: 'esm',
+    banner: { js: banner },
+    sourcemap: 'linked',
+    sourcesContent: false,
+    logLevel: 'warning',
+    absWorkingDir: root,
+  });
+  await writeFile(join(folder, 'package.json'), '{"type":"module"}\n');
+  return folder;
+}
+
+if (import.meta.main) {
+  for (const name of processNames(process.argv.slice(2))) {
+    const folder = await bundle(name);
+    if (folder === undefined) throw new Error(`packages/${name}/src/main.ts does not exist`);
+    console.log(`bundle: ${folder}`);
+  }
+}
