@@ -1,0 +1,144 @@
+import type { ResourceLeasingPolicy } from '@kubeocean/shared/api';
+import type { Claim, PolicyOutcome } from '@kubeocean/shared/lease';
+import { describe, expect, it } from 'vitest';
+import { policyStatus } from './status.ts';
+import { planPolicy } from './writer.ts';
+
+const now = new Date('2026-11-20T12:00:00.500Z');
+const later = new Date('2026-11-20T13:00:00Z');
+const policy: ResourceLeasingPolicy = { metadata: { name: 'p', generation: 3 }, spec: { cluster: 'b' } };
+const served: Claim = { name: 'kubeocean-claim.b', namespace: 'w', uid: 'c', createdAt: '', released: false };
+
+function outcome(change: Partial<PolicyOutcome> = {}): PolicyOutcome {
+  return {
+    policy,
+    spec: policy.spec,
+    inside: true,
+    claim: { served },
+    nodes: ['n1'],
+    passedOver: new Map(),
+    ...change,
+  };
+}
+
+function withoutSpec(change: Partial<PolicyOutcome>): PolicyOutcome {
+  const { spec: _, ...rest } = outcome(change);
+  return rest;
+}
+
+function brief(given: PolicyOutcome) {
+  const { phase, nodes, conditions } = policyStatus(given, now);
+  const lines = (conditions ?? []).map(
+    ({ type, status, reason, message }) => `${type}=${status} ${reason}: ${message}`,
+  );
+  return { phase, nodes, lines };
+}
+
+const opensAt = new Date('2026-11-20T18:00:00Z');
+
+const cases: [string, PolicyOutcome, object][] = [
+  [
+    'open at all times',
+    outcome(),
+    {
+      phase: 'Active',
+      nodes: 1,
+      lines: [
+        'Valid=True ValidationPassed: the spec is valid',
+        'Active=True ActiveTimeWindow: open at all times',
+        'Leased=True NodesLent: 1 node lent to b',
+      ],
+    },
+  ],
+  [
+    'outside its windows',
+    outcome({ inside: false, opensAt }),
+    {
+      phase: 'Inactive',
+      lines: expect.arrayContaining([
+        'Active=False InactiveTimeWindow: no time window is open; the next one opens at 2026-11-20T18:00:00Z',
+      ]),
+    },
+  ],
+  [
+    'not claimed',
+    outcome({ nodes: [], claim: { remark: 'no computing cluster claims "b"' } }),
+    {
+      phase: 'Pending',
+      lines: expect.arrayContaining(['Leased=False NotClaimed: no computing cluster claims "b"']),
+    },
+  ],
+  [
+    'without nodes',
+    outcome({ nodes: [] }),
+    {
+      phase: 'Active',
+      lines: expect.arrayContaining([
+        'Leased=False NoNodeMatches: no node matches both its nodeSelector and that of the ClusterBinding b',
+      ]),
+    },
+  ],
+  [
+    'behind an older one',
+    outcome({
+      nodes: [],
+      passedOver: new Map([
+        ['n1', 'old'],
+        ['n2', 'old'],
+      ]),
+    }),
+    {
+      lines: expect.arrayContaining([
+        'Leased=False EarlierPolicy: every node it selects is lent to b by the older policy old',
+      ]),
+    },
+  ],
+  [
+    'partly behind an older one',
+    outcome({ nodes: ['n1', 'n3'], passedOver: new Map([['n2', 'old']]) }),
+    {
+      lines: expect.arrayContaining(['Leased=True NodesLent: 2 nodes lent to b; 1 node lent by the older policy old']),
+    },
+  ],
+  [
+    'not valid, with a valid spec remembered',
+    outcome({ problem: 'bad zone' }),
+    {
+      phase: 'Failed',
+      lines: expect.arrayContaining([
+        'Valid=False ValidationError: bad zone; until it is corrected the last valid spec applies',
+      ]),
+    },
+  ],
+  [
+    'not valid, with something lent before',
+    withoutSpec({ problem: 'bad zone', inside: false }),
+    {
+      phase: 'Failed',
+      lines: expect.arrayContaining(['Valid=False ValidationError: bad zone; what was lent before stays lent']),
+    },
+  ],
+];
+
+describe('the status of a policy', () => {
+  it.each(cases)('%s', (_, given, expected) => expect(brief(given)).toMatchObject(expected));
+
+  it('is not written again while nothing changes, whatever the time', () => {
+    const status = policyStatus(outcome(), now);
+    expect(status.lastAppliedTime).toBe('2026-11-20T12:00:00Z');
+    const written = { ...policy, status };
+    expect(planPolicy(written, policyStatus(outcome({ policy: written }), later))).toBeUndefined();
+  });
+
+  it('moves lastAppliedTime when phase or activity changes, and takes away times that no longer hold', () => {
+    const status = policyStatus(outcome({ inside: false, opensAt }), now);
+    const written = { ...policy, status };
+    const { patch } = planPolicy(written, policyStatus(outcome({ policy: written }), later)) ?? {};
+    expect(patch).toMatchObject({
+      phase: 'Active',
+      activeTimeWindow: true,
+      lastAppliedTime: '2026-11-20T13:00:00Z',
+      opensAt: null,
+    });
+  });
+});
