@@ -1,6 +1,6 @@
 /** Images on the nodes: the two every set has, and those given later, which nodes that come afterwards get too. */
 
-import { copyFileSync, mkdirSync, readFileSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, readdirSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 
@@ -101,6 +101,20 @@ export async function importImage(plan: SetPlan, node: NodePlan, archive: string
   await run([...ctr, 'images', 'import', archive]);
 }
 
+const digests = new Map<string, string>();
+
+/** sha256 of a file, read once for all nodes while the file stays as it is. */
+function digestOf(file: string): string {
+  const { mtimeMs, size } = statSync(file);
+  const key = `${file} ${mtimeMs} ${size}`;
+  let digest = digests.get(key);
+  if (digest === undefined) {
+    digest = createHash('sha256').update(readFileSync(file)).digest('hex');
+    digests.set(key, digest);
+  }
+  return digest;
+}
+
 /** Imports every remembered image that the node does not have yet in that version. */
 export async function importRemembered(plan: SetPlan, node: NodePlan): Promise<void> {
   const { images } = setFolders(plan.index);
@@ -110,7 +124,7 @@ export async function importRemembered(plan: SetPlan, node: NodePlan): Promise<v
     .filter((entry) => entry.endsWith('.tar'))
     .toSorted()) {
     const archive = join(images, name);
-    const digest = createHash('sha256').update(readFileSync(archive)).digest('hex');
+    const digest = digestOf(archive);
     if (imported[name] === digest) continue;
     await importImage(plan, node, archive);
     imported[name] = digest;
