@@ -21,6 +21,7 @@ import {
   Leases,
   Nodes,
   Pods,
+  RoleBindings,
   ServiceAccounts,
 } from '@kubeocean/shared/kube';
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -63,8 +64,14 @@ beforeAll(async () => {
   agent = await startAgent('a');
 });
 
-/** An agent with just the rights of the chart. */
+/** An agent with just the rights of the chart, ready. */
 async function startAgent(name: string): Promise<RunningProcess> {
+  const started = await launchAgent(name);
+  await started.waitReady();
+  return started;
+}
+
+async function launchAgent(name: string): Promise<RunningProcess> {
   const request = {
     metadata: { namespace: 'kubeocean-agent', name: 'kubeocean-agent' },
     spec: { expirationSeconds: 3600 },
@@ -77,7 +84,7 @@ async function startAgent(name: string): Promise<RunningProcess> {
   writeFileSync(join(folder, 'kubeconfig'), server.kubeconfigFor({ token: answer.status.token }));
   const tenants = [{ namespace: mount, serviceAccount: 'kubeocean-syncer', bindings: ['*'] }];
   writeFileSync(join(folder, 'tenants.json'), JSON.stringify(tenants));
-  const started = startProcess(
+  return startProcess(
     'worker-agent',
     [
       `--kubeconfig=${folder}/kubeconfig`,
@@ -87,8 +94,6 @@ async function startAgent(name: string): Promise<RunningProcess> {
     ],
     { POD_NAME: name },
   );
-  await started.waitReady();
-  return started;
 }
 
 async function createNode(name: string, labels: Record<string, string> = {}): Promise<void> {
@@ -328,6 +333,24 @@ describe('the worker agent', () => {
     await waitFor('the first look', async () => (await metric('kubeocean_agent_allocations_total')) >= 1);
     expect(await versions()).toEqual(before);
     expect(await metric('kubeocean_agent_writes_total')).toBe(0);
+  });
+
+  test('that cannot read the claims writes nothing, and says why it is not ready', async () => {
+    const before = await versions();
+    const role = await client.get(RoleBindings, mount, 'kubeocean-agent');
+    await agent.stop();
+    await client.delete(RoleBindings, mount, 'kubeocean-agent');
+    agent = await launchAgent('c');
+    await agent.waitLog('leading', (line) => line.msg === 'leading');
+    await agent.waitLog('the refusal', (line) => line['kind'] === `claims in ${mount}`);
+    const ready = await fetch(`${await agent.health()}/readyz`);
+    expect([ready.status, await ready.text()]).toEqual([503, expect.stringContaining(`claims in ${mount}`)]);
+    expect(await versions()).toEqual(before);
+    const { resourceVersion: _, uid: _uid, ...metadata } = role.metadata;
+    await client.create(RoleBindings, { ...role, metadata });
+    await agent.waitReady(40_000);
+    await waitFor('the first look', async () => (await metric('kubeocean_agent_allocations_total')) >= 1);
+    expect(await versions()).toEqual(before);
   });
 
   test('closes the record of a node that is gone, and of one that is no longer selected', async () => {
