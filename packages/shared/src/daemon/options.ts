@@ -56,7 +56,7 @@ export function parseOptions<T extends OptionTable>(table: T, argv: readonly str
     if (!argument.startsWith('--')) throw new OptionError(`unexpected argument "${argument}"; see --help`);
     const equals = argument.indexOf('=');
     const name = equals < 0 ? argument.slice(2) : argument.slice(2, equals);
-    const spec = table[name];
+    const spec = Object.hasOwn(table, name) ? table[name] : undefined;
     if (!spec) throw new OptionError(`unknown flag --${name}${suggestion(name, Object.keys(table))}; see --help`);
     if (given.has(name)) throw new OptionError(`--${name} is given twice`);
     if (equals >= 0) given.set(name, argument.slice(equals + 1));
@@ -145,7 +145,8 @@ export function helpText(program: string, summary: string, table: OptionTable): 
   return [`${program}: ${summary}`, '', 'Flags:', ...lines, `${'  --help'.padEnd(width)}print this`, ''].join('\n');
 }
 
-const ADDRESS = /^(\[[0-9a-fA-F:]+\]|[0-9A-Za-z.-]*):\d{1,5}$/;
+const ADDRESS =
+  /^(\[[0-9a-fA-F:]+\]|[0-9A-Za-z.-]*):(\d{1,4}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d{2}|655[0-2]\d|6553[0-5])$/;
 
 /** Flags that every process has. */
 export const COMMON_OPTIONS = {

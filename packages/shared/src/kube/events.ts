@@ -64,12 +64,7 @@ export function createEventRecorder(client: KubeClient, options: EventRecorderOp
       .toISOString()
       .replace(/\.\d+Z$/, 'Z');
     const namespace = subject.metadata.namespace ?? 'default';
-    const key = createHash('sha256')
-      .update(
-        JSON.stringify([subject.kind, namespace, subject.metadata.name, subject.metadata.uid, type, reason, message]),
-      )
-      .digest('hex')
-      .slice(0, 16);
+    const key = eventKey(subject, type, reason, message);
     const seen = known.get(key);
     if (seen) {
       seen.count++;
@@ -129,6 +124,15 @@ export function createEventRecorder(client: KubeClient, options: EventRecorderOp
     },
     flush: () => tail,
   };
+}
+
+/** What makes two events the same one: everything a reader sees but the time. 16 hex digits. */
+export function eventKey(subject: EventSubject, type: string, reason: string, message: string): string {
+  const { namespace, name, uid } = subject.metadata;
+  return createHash('sha256')
+    .update(JSON.stringify([subject.kind, namespace ?? '', name, uid ?? '', type, reason, message]))
+    .digest('hex')
+    .slice(0, 16);
 }
 
 /** Keeps at most REMEMBER entries, the least recently used going first. */

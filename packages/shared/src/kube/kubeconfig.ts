@@ -61,7 +61,7 @@ type Entry = Record<string, unknown>;
 export function parseKubeconfig(text: string, options: KubeconfigOptions): ClusterAccess {
   let document: Entry;
   try {
-    document = parse(text, { maxAliasCount: 0, logLevel: 'silent' }) as Entry;
+    document = parse(text, { maxAliasCount: 0, logLevel: 'error' }) as Entry;
   } catch {
     throw new KubeconfigError('Malformed', 'the kubeconfig is not valid YAML');
   }

@@ -1,0 +1,62 @@
+import { Counter, Registry } from 'prom-client';
+import { expect, test } from 'vitest';
+import { startHealthServers } from './health.ts';
+
+async function ask(port: number, path: string): Promise<{ status: number; text: string; type: string | null }> {
+  const response = await fetch(`http://127.0.0.1:${port}${path}`);
+  return { status: response.status, text: await response.text(), type: response.headers.get('content-type') };
+}
+
+const local = { healthAddress: '127.0.0.1:0', metricsAddress: '127.0.0.1:0' };
+
+test('live at once, ready when no part has a reason against it', async () => {
+  const reasons: Record<string, string | undefined> = { caches: 'pods are still being listed', agent: 'not seen' };
+  const servers = await startHealthServers({
+    ...local,
+    registry: new Registry(),
+    ready: { caches: () => reasons['caches'], agent: () => reasons['agent'] },
+  });
+  try {
+    expect(await ask(servers.healthPort, '/healthz')).toMatchObject({ status: 200, text: 'ok\n' });
+    expect(await ask(servers.healthPort, '/livez')).toMatchObject({ status: 200 });
+    expect(await ask(servers.healthPort, '/readyz')).toMatchObject({
+      status: 503,
+      text: 'caches: pods are still being listed\nagent: not seen\n',
+    });
+    reasons['agent'] = undefined;
+    expect((await ask(servers.healthPort, '/readyz')).text).toBe('caches: pods are still being listed\n');
+    reasons['caches'] = undefined;
+    expect(await ask(servers.healthPort, '/readyz?verbose')).toMatchObject({ status: 200, text: 'ok\n' });
+    expect(await ask(servers.healthPort, '/')).toMatchObject({ status: 404 });
+  } finally {
+    await servers.close();
+  }
+});
+
+test('metrics are served in the registry’s own format, and nothing else is', async () => {
+  const registry = new Registry();
+  new Counter({ name: 'things_total', help: 'things', registers: [registry] }).inc(3);
+  const servers = await startHealthServers({ ...local, registry, ready: {} });
+  try {
+    const answer = await ask(servers.metricsPort, '/metrics');
+    expect(answer.status).toBe(200);
+    expect(answer.type).toContain('text/plain');
+    expect(answer.text).toContain('things_total 3');
+    expect((await ask(servers.metricsPort, '/debug')).status).toBe(404);
+  } finally {
+    await servers.close();
+  }
+});
+
+test('an address in use is an error that names it, and leaves nothing open', async () => {
+  const first = await startHealthServers({ ...local, registry: new Registry(), ready: {} });
+  try {
+    const taken = `127.0.0.1:${first.healthPort}`;
+    await expect(
+      startHealthServers({ ...local, healthAddress: taken, registry: new Registry(), ready: {} }),
+    ).rejects.toThrow(`cannot listen on ${taken}`);
+  } finally {
+    await first.close();
+  }
+  await expect(ask(first.healthPort, '/healthz')).rejects.toThrow();
+});

@@ -1,0 +1,217 @@
+import { expect, test } from 'vitest';
+import { parse, stringify } from 'yaml';
+import { isLocalAddress, KubeconfigError, parseKubeconfig } from './kubeconfig.ts';
+
+type Entry = Record<string, unknown>;
+
+const PEM = Buffer.from('-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n').toString('base64');
+const SERVER = 'https://api.example.test:6443';
+
+/** A good kubeconfig with some entries changed. */
+function kubeconfig(change: { cluster?: Entry; user?: Entry; context?: Entry; document?: Entry } = {}): string {
+  return stringify({
+    apiVersion: 'v1',
+    kind: 'Config',
+    'current-context': 'main',
+    contexts: [{ name: 'main', context: { cluster: 'c', user: 'u', ...change.context } }],
+    clusters: [{ name: 'c', cluster: { server: SERVER, 'certificate-authority-data': PEM, ...change.cluster } }],
+    users: [{ name: 'u', user: { token: 'secret-token', ...change.user } }],
+    ...change.document,
+  });
+}
+
+function refusal(text: string, trust: 'trusted' | 'untrusted' = 'untrusted'): { reason: string; message: string } {
+  try {
+    parseKubeconfig(text, { trust });
+  } catch (error) {
+    if (error instanceof KubeconfigError) return { reason: error.reason, message: error.message };
+    throw error;
+  }
+  throw new Error('the kubeconfig was not refused');
+}
+
+test('takes the current context: server, authority, token, namespace', () => {
+  const access = parseKubeconfig(
+    kubeconfig({ context: { namespace: 'kubeocean-worker' }, cluster: { server: `${SERVER}/` } }),
+    {
+      trust: 'untrusted',
+    },
+  );
+  expect(access).toEqual({
+    server: SERVER,
+    ca: '-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n',
+    token: 'secret-token',
+    namespace: 'kubeocean-worker',
+  });
+});
+
+test('takes a client certificate with its key, JSON, and a server name', () => {
+  const user = { token: undefined, 'client-certificate-data': PEM, 'client-key-data': PEM };
+  const text = kubeconfig({ user, cluster: { 'tls-server-name': 'kubernetes' } });
+  for (const form of [text, JSON.stringify(parse(text))]) {
+    const access = parseKubeconfig(form, { trust: 'untrusted' });
+    expect(access.cert).toContain('BEGIN');
+    expect(access.key).toContain('BEGIN');
+    expect(access.token).toBeUndefined();
+    expect(access.tlsServerName).toBe('kubernetes');
+  }
+});
+
+const refused: { name: string; text: string; reason: string; message: RegExp }[] = [
+  { name: 'not YAML', text: 'a: [', reason: 'Malformed', message: /not valid YAML/ },
+  { name: 'an alias bomb', text: 'a: &a [x, x]\nb: [*a, *a]\n', reason: 'Malformed', message: /not valid YAML/ },
+  { name: 'empty', text: '', reason: 'Malformed', message: /empty/ },
+  { name: 'a text', text: 'hello', reason: 'Malformed', message: /not a YAML mapping/ },
+  {
+    name: 'no current context',
+    text: kubeconfig({ document: { 'current-context': undefined } }),
+    reason: 'ContextMissing',
+    message: /no current-context/,
+  },
+  {
+    name: 'a context that is not there',
+    text: kubeconfig({ document: { 'current-context': 'other' } }),
+    reason: 'ContextMissing',
+    message: /refers to a context that is not in the file/,
+  },
+  {
+    name: 'a cluster that is not there',
+    text: kubeconfig({ context: { cluster: 'other' } }),
+    reason: 'ContextMissing',
+    message: /refers to a cluster/,
+  },
+  {
+    name: 'a user that is not there',
+    text: kubeconfig({ context: { user: 'other' } }),
+    reason: 'ContextMissing',
+    message: /refers to a user/,
+  },
+  {
+    name: 'an exec plug-in',
+    text: kubeconfig({ user: { exec: { command: '/bin/sh' } } }),
+    reason: 'ExecPlugin',
+    message: /exec plug-in.*refused.*scripts\/kubeconfig\.sh/,
+  },
+  {
+    name: 'an auth provider',
+    text: kubeconfig({ user: { 'auth-provider': { name: 'gcp' } } }),
+    reason: 'AuthProvider',
+    message: /auth-provider.*refused/,
+  },
+  ...['client-certificate', 'client-key', 'tokenFile'].map((field) => ({
+    name: `a file as ${field}`,
+    text: kubeconfig({ user: { [field]: '/etc/passwd' } }),
+    reason: 'FileReference',
+    message: new RegExp(`refers to a file \\(${field}\\).*--flatten`),
+  })),
+  {
+    name: 'a file as certificate-authority',
+    text: kubeconfig({ cluster: { 'certificate-authority': '/etc/passwd' } }),
+    reason: 'FileReference',
+    message: /refers to a file \(certificate-authority\)/,
+  },
+  {
+    name: 'insecure-skip-tls-verify',
+    text: kubeconfig({ cluster: { 'insecure-skip-tls-verify': true } }),
+    reason: 'Insecure',
+    message: /insecure-skip-tls-verify is refused: give certificate-authority-data/,
+  },
+  {
+    name: 'http',
+    text: kubeconfig({ cluster: { server: 'http://api.example.test' } }),
+    reason: 'Insecure',
+    message: /not https/,
+  },
+  {
+    name: 'a proxy',
+    text: kubeconfig({ cluster: { 'proxy-url': 'http://proxy.example.test' } }),
+    reason: 'Proxy',
+    message: /proxy-url is refused/,
+  },
+  ...['as', 'as-groups', 'as-uid', 'as-user-extra'].map((field) => ({
+    name: `impersonation by ${field}`,
+    text: kubeconfig({ user: { [field]: 'system:admin' } }),
+    reason: 'Impersonation',
+    message: /impersonation .* is refused/,
+  })),
+  ...['https://127.0.0.1:6443', 'https://localhost', 'https://[::1]:6443', 'https://169.254.169.254'].map((server) => ({
+    name: `the address ${server}`,
+    text: kubeconfig({ cluster: { server } }),
+    reason: 'AddressNotAllowed',
+    message: /loopback or link-local.*pods of the computing cluster can reach/,
+  })),
+  {
+    name: 'no server',
+    text: kubeconfig({ cluster: { server: undefined } }),
+    reason: 'Malformed',
+    message: /no valid server URL/,
+  },
+  {
+    name: 'a server that is no URL',
+    text: kubeconfig({ cluster: { server: 'api:port' } }),
+    reason: 'Malformed|Insecure',
+    message: /server/,
+  },
+  {
+    name: 'an authority that is not base64 of PEM',
+    text: kubeconfig({ cluster: { 'certificate-authority-data': 'bm90IHBlbQ==' } }),
+    reason: 'Malformed',
+    message: /certificate-authority-data of the kubeconfig's cluster is not base64 of a PEM text/,
+  },
+  {
+    name: 'a token that no header takes',
+    text: kubeconfig({ user: { token: 'secret\ntoken' } }),
+    reason: 'Malformed',
+    message: /token of the kubeconfig holds characters/,
+  },
+  {
+    name: 'no credential',
+    text: kubeconfig({ user: { token: undefined } }),
+    reason: 'NoCredential',
+    message: /neither a token nor a client certificate/,
+  },
+  {
+    name: 'a certificate without its key',
+    text: kubeconfig({ user: { token: undefined, 'client-certificate-data': PEM } }),
+    reason: 'NoCredential',
+    message: /with its key/,
+  },
+];
+
+test.each(refused)('refuses $name', ({ text, reason, message }) => {
+  const got = refusal(text);
+  expect(got.reason).toMatch(new RegExp(`^(${reason})$`));
+  expect(got.message).toMatch(message);
+  // What is in a kubeconfig is secret, and its message ends up in a condition that many may read.
+  expect(got.message).not.toMatch(/secret|\/etc\/passwd|\/bin\/sh|example\.test/);
+});
+
+test('a trusted kubeconfig may name files and this host, but no program', () => {
+  const local = kubeconfig({ cluster: { server: 'https://127.0.0.1:6443' } });
+  expect(parseKubeconfig(local, { trust: 'trusted' }).server).toBe('https://127.0.0.1:6443');
+  expect(refusal(kubeconfig({ user: { exec: {} } }), 'trusted').reason).toBe('ExecPlugin');
+  expect(refusal(kubeconfig({ user: { token: undefined, tokenFile: 'none' } }), 'trusted').reason).toBe('Unreadable');
+});
+
+test.each([
+  ['localhost', true],
+  ['a.localhost', true],
+  ['localhost.', true],
+  ['127.8.9.10', true],
+  ['0.0.0.0', true],
+  ['169.254.169.254', true],
+  ['[::1]', true],
+  ['[::]', true],
+  ['[fe80::1]', true],
+  [new URL('https://[::ffff:127.0.0.1]').hostname, true],
+  [new URL('https://[::ffff:169.254.169.254]').hostname, true],
+  [new URL('https://2130706433').hostname, true],
+  [new URL('https://0x7f.1').hostname, true],
+  ['10.0.0.1', false],
+  ['128.0.0.1', false],
+  ['[2001:db8::1]', false],
+  ['api.example.test', false],
+  ['localhost.example.test', false],
+])('%s means this host: %s', (hostname, local) => {
+  expect(isLocalAddress(hostname)).toBe(local);
+});

@@ -1,0 +1,66 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { isChange, lines, revisionIn } from './watch-lines.ts';
+
+async function* inPieces(bytes: Buffer, cuts: number[]): AsyncGenerator<Buffer> {
+  let from = 0;
+  for (const cut of [...cuts.map((value) => value % (bytes.length + 1)), bytes.length].toSorted((a, b) => a - b)) {
+    if (cut > from) yield bytes.subarray(from, cut);
+    from = Math.max(from, cut);
+  }
+}
+
+async function collect(source: AsyncIterable<Buffer>): Promise<string[]> {
+  const found: string[] = [];
+  for await (const line of lines(source)) found.push(line.toString('utf8'));
+  return found;
+}
+
+test('lines come whole however the network cut them, also within a character', async () => {
+  const text = fc.string({ unit: 'grapheme', minLength: 1 }).filter((line) => !line.includes('\n'));
+  await fc.assert(
+    fc.asyncProperty(fc.array(text), fc.array(fc.nat()), async (whole, cuts) => {
+      const bytes = Buffer.from(whole.map((line) => `${line}\n`).join(''));
+      expect(await collect(inPieces(bytes, cuts))).toEqual(whole);
+    }),
+  );
+});
+
+test('a torn last line and empty lines are dropped', async () => {
+  expect(await collect(inPieces(Buffer.from('{"a":1}\n\n\n{"b":2}\n{"torn":'), [3, 9]))).toEqual([
+    '{"a":1}',
+    '{"b":2}',
+  ]);
+});
+
+const pod = (metadata: object) =>
+  Buffer.from(
+    JSON.stringify({ type: 'MODIFIED', object: { kind: 'Pod', apiVersion: 'v1', metadata, spec: { x: 1 } } }),
+  );
+
+test('the revision found in the text is that of the object, whatever labels and annotations say', () => {
+  fc.assert(
+    fc.property(fc.nat(), fc.string(), fc.dictionary(fc.string(), fc.string()), (revision, name, labels) => {
+      // The order in which the API server writes metadata of its own kinds.
+      const annotations = { note: '"resourceVersion":"7"', resourceVersion: '8' };
+      const line = pod({ name: name.replaceAll('"', ''), resourceVersion: String(revision), labels, annotations });
+      expect(revisionIn(line)).toBe(String(revision));
+    }),
+  );
+});
+
+test('no revision, or one that is no number, is none', () => {
+  expect(revisionIn(pod({ name: 'a' }))).toBeUndefined();
+  expect(revisionIn(pod({ name: 'a', resourceVersion: 'abc' }))).toBeUndefined();
+  expect(revisionIn(Buffer.from('{"resourceVersion":"12'))).toBeUndefined();
+});
+
+test.each([
+  ['{"type":"ADDED","object":{}}', true],
+  ['{"type":"MODIFIED","object":{}}', true],
+  ['{"type":"DELETED","object":{}}', true],
+  ['{"type":"BOOKMARK","object":{}}', false],
+  ['{"type":"ERROR","object":{}}', false],
+])('%s is a change: %s', (line, change) => {
+  expect(isChange(Buffer.from(line))).toBe(change);
+});
