@@ -1,0 +1,271 @@
+/**
+ * Keeps one binding in step: finalizer, checks, objects made for it, status. Runs for one binding at a time per name and
+ * may be repeated at any moment; what is right already is not written again.
+ */
+import {
+  Annotation,
+  type ClusterBinding,
+  ClusterBindings,
+  FieldManager,
+  Finalizer,
+  Namespace,
+} from '@kubeocean/shared/api';
+import type { Logger } from '@kubeocean/shared/daemon';
+import {
+  apiVersionOf,
+  type EventRecorder,
+  type KubeClient,
+  type KubeObject,
+  messageOf,
+  type Outcome,
+  Pods,
+  type ReadonlyStore,
+} from '@kubeocean/shared/kube';
+import type { Settings } from '../settings.ts';
+import { accessObjects } from '../workloads/access.ts';
+import type { Applier, MadeStores } from '../workloads/applier.ts';
+import { deployment } from '../workloads/deployment.ts';
+import { type ComponentName, isOwnedBy, selectorLabels } from '../workloads/made.ts';
+import type { WorkerChecks } from './checks.ts';
+import { whyNotRunning } from './pods.ts';
+import { type Known, readyOf, sameStatus, statusOf } from './status.ts';
+import { type KubeconfigSecret, specProblem } from './validate.ts';
+
+export interface ControllerOptions {
+  home: KubeClient;
+  bindings: ReadonlyStore<ClusterBinding>;
+  secrets: ReadonlyStore<KubeconfigSecret>;
+  made: MadeStores;
+  applier: Applier;
+  checks: WorkerChecks;
+  settings: Settings;
+  events: EventRecorder;
+  log: Logger;
+  now: () => Date;
+  /** Milliseconds that never go back. */
+  monotonic: () => number;
+}
+
+/** How often to look why pods do not come up, and at a deletion that waits for others. */
+const POLL_MS = 5000;
+/** A binding that is abandoned finishes without its syncer when that has not run for so long. */
+const ABANDON_AFTER_MS = 30_000;
+
+export class BindingController {
+  private readonly options: ControllerOptions;
+  /** The status last written and what it was made from: the store may lag behind our own writes. */
+  private readonly written = new Map<string, { from: string; binding: ClusterBinding }>();
+  private readonly silentSince = new Map<string, number>();
+
+  constructor(options: ControllerOptions) {
+    this.options = options;
+  }
+
+  async reconcile(name: string): Promise<Outcome> {
+    const stored = this.options.bindings.get(name);
+    if (!stored) return undefined;
+    const binding = this.newest(stored);
+    if (binding.metadata.deletionTimestamp) return this.unbind(binding);
+    if (!(binding.metadata.finalizers ?? []).includes(Finalizer.bindingManager)) {
+      await this.setFinalizers(binding, [...(binding.metadata.finalizers ?? []), Finalizer.bindingManager]);
+      return undefined;
+    }
+    const problem = specProblem(binding, this.options.bindings.values());
+    if (problem) {
+      await this.report(binding, { ...this.deployed(binding), problem });
+      return undefined;
+    }
+    if (!binding.status?.phase) await this.report(binding, {});
+
+    // What serves pods already is kept up whatever the worker says; a new binding gets nothing before it is sound.
+    const established = this.isEstablished(binding);
+    let applyError = established ? await this.apply(binding) : undefined;
+    const { namespace, name: secretName } = binding.spec.secretRef;
+    const reported = binding.status?.conditions?.some((condition) => condition.type === 'WorkerReachable') ?? false;
+    const checked = await this.options.checks.run(
+      binding,
+      this.options.secrets.get(`${namespace}/${secretName}`),
+      reported && established,
+    );
+    const agentWell = binding.status?.conditions?.some((one) => one.type === 'AgentReady' && one.status === 'True');
+    const trouble = checked.problem?.stage === 'agent' && agentWell ? undefined : checked.problem;
+    if (!trouble && !established) applyError = await this.apply(binding);
+
+    const known: Known = {
+      ...this.deployed(binding),
+      ...(trouble && { problem: trouble }),
+      ...(checked.worker && { worker: checked.worker }),
+      ...(applyError && { applyError: messageOf(applyError) }),
+    };
+    const down = await this.explain(binding, known);
+    await this.report(this.newest(this.options.bindings.get(name) ?? binding), known);
+    if (applyError) throw applyError;
+    const waits = [checked.againInMs, down ? POLL_MS : undefined].filter((ms) => ms !== undefined);
+    return waits.length > 0 ? { againInMs: Math.min(...waits) } : undefined;
+  }
+
+  forget(bindingUID: string): void {
+    this.options.checks.forget(bindingUID);
+    this.written.delete(bindingUID);
+    this.silentSince.delete(bindingUID);
+  }
+
+  /** Deployments that exist, or one that did: then pods may run by them. */
+  private isEstablished(binding: ClusterBinding): boolean {
+    const { syncer, proxier } = this.deployed(binding);
+    return syncer !== undefined || proxier !== undefined || binding.status?.lastSyncTime !== undefined;
+  }
+
+  private deployed(binding: ClusterBinding): Pick<Known, 'syncer' | 'proxier'> {
+    const found: Pick<Known, 'syncer' | 'proxier'> = {};
+    for (const component of ['syncer', 'proxier'] as const) {
+      const object = this.options.made.get(deployment(binding, component, this.options.settings));
+      if (object && isOwnedBy(object, binding.metadata.uid)) found[component] = object;
+    }
+    return found;
+  }
+
+  /** @returns what went wrong, to be told on the binding before it is thrown. */
+  private async apply(binding: ClusterBinding): Promise<Error | undefined> {
+    const { applier, settings, log } = this.options;
+    try {
+      for (const wanted of [
+        ...accessObjects(binding),
+        deployment(binding, 'syncer', settings),
+        deployment(binding, 'proxier', settings),
+      ]) {
+        if (await applier.ensure(binding.metadata.uid ?? '', wanted)) {
+          const { kind, metadata } = wanted.object;
+          log.info({ binding: binding.metadata.name, kind, object: metadata.name }, 'applied');
+        }
+      }
+      return undefined;
+    } catch (error) {
+      return error instanceof Error ? error : new Error(String(error));
+    }
+  }
+
+  /** Adds to `known` why pods do not run. @returns whether a Deployment is without an available replica. */
+  private async explain(binding: ClusterBinding, known: Known): Promise<boolean> {
+    let down = false;
+    for (const component of ['syncer', 'proxier'] as const) {
+      const status = known[component]?.['status'] as { availableReplicas?: number } | undefined;
+      if (!known[component] || (status?.availableReplicas ?? 0) > 0) continue;
+      down = true;
+      const why = whyNotRunning(await this.podsOf(binding, component));
+      if (why) known.why = { ...known.why, [component]: why };
+    }
+    return down;
+  }
+
+  private async podsOf(binding: ClusterBinding, component: ComponentName): Promise<KubeObject[]> {
+    const labelSelector = Object.entries(selectorLabels(binding, component))
+      .map(([key, value]) => `${key}=${value}`)
+      .join(',');
+    return (await this.options.home.list(Pods, { namespace: Namespace.system, labelSelector, limit: 50 })).items;
+  }
+
+  private async unbind(binding: ClusterBinding): Promise<Outcome> {
+    const { applier, events, log } = this.options;
+    const { finalizers = [], uid = '', name } = binding.metadata;
+    if (!finalizers.includes(Finalizer.bindingManager)) return undefined;
+    if (finalizers.includes(Finalizer.bindingSyncer)) {
+      const abandoned = binding.metadata.annotations?.[Annotation.abandon] === 'true';
+      if (!(abandoned && this.isSilent(binding))) {
+        const error = this.isEstablished(binding) ? await this.apply(binding) : undefined;
+        const hint = abandoned
+          ? 'without the worker cluster, as kubeocean.io/abandon asks'
+          : `first; if the worker cluster is gone for good: kubectl annotate clusterbinding ${name} ${Annotation.abandon}=true`;
+        const known: Known = {
+          ...this.deployed(binding),
+          deleting: `the syncer removes the vnodes, their pods and what was copied to the worker ${hint}`,
+        };
+        await this.explain(binding, known);
+        await this.report(binding, known);
+        if (error) throw error;
+        return { againInMs: POLL_MS };
+      }
+      events.event(
+        subject(binding),
+        'Warning',
+        'Abandoned',
+        `the syncer does not run, so the binding ends without it; remove what it left: ` +
+          `kubectl delete nodes -l kubeocean.io/cluster-binding=${name} (after taking off their finalizers)`,
+      );
+      log.warn({ binding: name }, 'abandoned without its syncer');
+      await this.setFinalizers(
+        binding,
+        finalizers.filter((one) => one !== Finalizer.bindingSyncer),
+      );
+      return undefined;
+    }
+    const left = await applier.removeAll(uid);
+    // Their disappearance comes back as a change; the time is for one that was missed.
+    if (left > 0) return { againInMs: POLL_MS };
+    await this.setFinalizers(
+      binding,
+      finalizers.filter((one) => one !== Finalizer.bindingManager),
+    );
+    log.info({ binding: name }, 'unbound');
+    return undefined;
+  }
+
+  /** Whether the syncer has had no available replica for a while. */
+  private isSilent(binding: ClusterBinding): boolean {
+    const uid = binding.metadata.uid ?? '';
+    const status = this.deployed(binding).syncer?.['status'] as { availableReplicas?: number } | undefined;
+    if ((status?.availableReplicas ?? 0) > 0) {
+      this.silentSince.delete(uid);
+      return false;
+    }
+    const since = this.silentSince.get(uid) ?? this.options.monotonic();
+    this.silentSince.set(uid, since);
+    return this.options.monotonic() - since >= ABANDON_AFTER_MS;
+  }
+
+  private async setFinalizers(binding: ClusterBinding, finalizers: string[]): Promise<void> {
+    const { name, uid, resourceVersion } = binding.metadata;
+    await this.options.home.patch(ClusterBindings, '', name, { metadata: { uid, resourceVersion, finalizers } });
+  }
+
+  private newest(stored: ClusterBinding): ClusterBinding {
+    const known = this.written.get(stored.metadata.uid ?? '');
+    return known && known.from === stored.metadata.resourceVersion ? known.binding : stored;
+  }
+
+  /** Writes the status when it differs, and an event when Ready does. */
+  private async report(binding: ClusterBinding, known: Known): Promise<void> {
+    const { home, events, log, now } = this.options;
+    const status = statusOf(binding, known, now());
+    if (sameStatus(binding.status, status)) return;
+    const { name, uid } = binding.metadata;
+    const applied = await home.apply<ClusterBinding>(
+      ClusterBindings,
+      {
+        apiVersion: apiVersionOf(ClusterBindings),
+        kind: ClusterBindings.kind,
+        metadata: { name, ...(uid && { uid }) },
+        status,
+      },
+      FieldManager.manager,
+      { subresource: 'status' },
+    );
+    const stored = this.options.bindings.get(name);
+    if (uid && stored?.metadata.resourceVersion) {
+      this.written.set(uid, { from: stored.metadata.resourceVersion, binding: applied });
+    }
+    const [before, after] = [readyOf(binding.status), readyOf(status)];
+    if (!after || (before?.reason === after.reason && before?.message === after.message)) return;
+    log.info({ binding: name, phase: status.phase, reason: after.reason, why: after.message }, 'binding status');
+    events.event(
+      subject(binding),
+      status.phase === 'Failed' ? 'Warning' : 'Normal',
+      after.status === 'True' ? 'Ready' : (after.reason ?? 'NotReady'),
+      after.message ?? '',
+    );
+  }
+}
+
+function subject(binding: ClusterBinding) {
+  return { apiVersion: apiVersionOf(ClusterBindings), kind: ClusterBindings.kind, metadata: binding.metadata };
+}

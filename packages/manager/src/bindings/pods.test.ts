@@ -1,0 +1,37 @@
+import type { KubeObject } from '@kubeocean/shared/kube';
+import { expect, it } from 'vitest';
+import { whyNotRunning } from './pods.ts';
+
+function pod(status: object, name = 'p-1'): KubeObject {
+  return { metadata: { name, namespace: 'kubeocean-system' }, status };
+}
+const container = (state: object, more: object = {}) => ({
+  containerStatuses: [{ name: 'syncer', image: 'kubeocean/kubeocean-syncer:v9', state, ...more }],
+});
+
+it.each<[string, KubeObject[], RegExp | undefined]>([
+  ['no pods', [], undefined],
+  ['a pod that starts', [pod(container({ waiting: { reason: 'ContainerCreating' } }))], undefined],
+  [
+    'a missing image',
+    [pod(container({ waiting: { reason: 'ErrImagePull' } }))],
+    /image kubeocean\/kubeocean-syncer:v9 .*cannot be pulled/,
+  ],
+  ['the same image a second later', [pod(container({ waiting: { reason: 'ImagePullBackOff' } }))], /cannot be pulled/],
+  [
+    'a process that ends',
+    [pod(container({ waiting: { reason: 'CrashLoopBackOff' } }, { lastState: { terminated: { exitCode: 2 } } }))],
+    /exit code 2\): kubectl -n kubeocean-system logs p-1 --previous/,
+  ],
+  ['one that is not ready', [pod(container({ running: {} }, { ready: false }))], /runs but is not ready/],
+  ['one with nothing to say', [pod(container({ running: {} }, { ready: true }))], undefined],
+  [
+    'no node',
+    [pod({ conditions: [{ type: 'PodScheduled', status: 'False', message: '0/1 nodes are available' }] })],
+    /cannot be scheduled: 0\/1 nodes/,
+  ],
+])('%s', (_, pods, expected) => {
+  const why = whyNotRunning(pods);
+  if (expected) expect(why).toMatch(expected);
+  else expect(why).toBeUndefined();
+});

@@ -1,0 +1,139 @@
+import type { ClusterBinding } from '@kubeocean/shared/api';
+import type { Condition, KubeObject } from '@kubeocean/shared/kube';
+import { describe, expect, it } from 'vitest';
+import { binding } from './fixtures.ts';
+import { BindingProblem } from './problem.ts';
+import { type Known, readyOf, sameStatus, statusOf } from './status.ts';
+
+const T0 = new Date('2026-02-01T10:00:00.123Z');
+const T1 = new Date('2026-02-01T10:05:00.000Z');
+
+function deployed(component: string, availableReplicas: number): KubeObject {
+  return {
+    metadata: { name: `kubeocean-${component}-cls-example`, namespace: 'kubeocean-system', generation: 1 },
+    spec: { replicas: 2 },
+    status: { availableReplicas, observedGeneration: 1 },
+  };
+}
+
+const worker = { user: 'system:serviceaccount:kubeocean-worker:kubeocean-syncer', version: 'v1.34.4' };
+const allUp: Known = { worker, syncer: deployed('syncer', 2), proxier: deployed('proxier', 1) };
+
+function saying(...conditions: [string, Condition['status'], string?, string?][]): ClusterBinding {
+  const list = conditions.map(([type, status, reason = 'R', message = 'm']) => ({ type, status, reason, message }));
+  return { ...binding('a'), status: { conditions: list } };
+}
+
+function ready(of: ClusterBinding, known: Known) {
+  const status = statusOf(of, known, T0);
+  const { status: value, reason, message } = readyOf(status) as Condition;
+  return { phase: status.phase, value, reason, message };
+}
+
+describe('statusOf', () => {
+  it.each<[string, ClusterBinding, Known, string, string, string]>([
+    ['nothing known', binding('a'), {}, 'Pending', 'False', 'Initializing'],
+    [
+      'a failed check',
+      binding('a'),
+      { problem: new BindingProblem('secret', 'SecretMissing', 'm') },
+      'Failed',
+      'False',
+      'SecretMissing',
+    ],
+    ['an apply that failed', binding('a'), { worker, applyError: 'no' }, 'Failed', 'False', 'ApplyFailed'],
+    [
+      'no replica of the syncer',
+      binding('a'),
+      { ...allUp, syncer: deployed('syncer', 0) },
+      'Pending',
+      'False',
+      'SyncerNotReady',
+    ],
+    [
+      'no replica of the proxier',
+      binding('a'),
+      { ...allUp, proxier: deployed('proxier', 0) },
+      'Pending',
+      'False',
+      'ProxierNotReady',
+    ],
+    ['a syncer that has not claimed', binding('a'), allUp, 'Pending', 'False', 'SyncerStarting'],
+    ['a claim that is refused', saying(['Claimed', 'False', 'NameTaken']), allUp, 'Pending', 'False', 'NameTaken'],
+    [
+      'a silent agent',
+      saying(['Claimed', 'True'], ['AgentReady', 'False', 'AgentStale']),
+      allUp,
+      'Pending',
+      'False',
+      'AgentStale',
+    ],
+    [
+      'a worker that the syncer cannot reach',
+      saying(['Claimed', 'True'], ['WorkerReachable', 'False', 'WorkerUnreachable']),
+      allUp,
+      'Pending',
+      'False',
+      'WorkerUnreachable',
+    ],
+    [
+      'all well',
+      saying(['Claimed', 'True'], ['WorkerReachable', 'True'], ['AgentReady', 'True']),
+      allUp,
+      'Ready',
+      'True',
+      'ValidationPassed',
+    ],
+    ['a deletion', saying(['Claimed', 'True']), { ...allUp, deleting: 'waits' }, 'Pending', 'False', 'Unbinding'],
+  ])('%s', (_, of, known, phase, value, reason) => {
+    expect(ready(of, known)).toMatchObject({ phase, value, reason });
+  });
+
+  it('is Connected only when the worker answered, and says who we are there', () => {
+    const connected = (known: Known) =>
+      statusOf(binding('a'), known, T0).conditions?.find((one) => one.type === 'Connected');
+    expect(connected({})).toMatchObject({ status: 'Unknown', reason: 'NotChecked' });
+    expect(connected({ problem: new BindingProblem('worker', 'WorkerUnreachable', 'm') })).toMatchObject({
+      status: 'False',
+      reason: 'WorkerUnreachable',
+    });
+    expect(connected({ worker, problem: new BindingProblem('agent', 'AgentStale', 'm') })).toMatchObject({
+      status: 'True',
+      message: expect.stringContaining('kubeocean-syncer') as string,
+    });
+  });
+
+  it('says why pods do not run', () => {
+    const known = { ...allUp, syncer: deployed('syncer', 0), why: { syncer: 'image x cannot be pulled' } };
+    expect(ready(binding('a'), known).message).toMatch(/kubeocean-syncer-cls-example: .*image x cannot be pulled/);
+  });
+
+  it('writes only its own conditions and leaves their times alone while nothing changes', () => {
+    const before = saying(['Claimed', 'True']);
+    const first = statusOf(before, allUp, T0);
+    expect(first.conditions?.map((one) => one.type).toSorted()).toEqual([
+      'Connected',
+      'ProxierReady',
+      'Ready',
+      'SyncerReady',
+    ]);
+    const after = {
+      ...before,
+      status: { ...first, conditions: [...(first.conditions ?? []), ...(before.status?.conditions ?? [])] },
+    };
+    expect(statusOf(after, allUp, T1)).toEqual(first);
+    expect(sameStatus(after.status, statusOf(after, allUp, T1))).toBe(true);
+    expect(sameStatus(before.status, first)).toBe(false);
+  });
+
+  it('moves lastSyncTime when the binding becomes Ready, and then not again', () => {
+    const of = saying(['Claimed', 'True']);
+    const first = statusOf(of, allUp, T0);
+    expect(first.lastSyncTime).toBe('2026-02-01T10:00:00Z');
+    const claimed = of.status?.conditions ?? [];
+    const after = { ...of, status: { ...first, conditions: [...(first.conditions ?? []), ...claimed] } };
+    expect(statusOf(after, allUp, T1).lastSyncTime).toBe('2026-02-01T10:00:00Z');
+    const down = statusOf(after, { ...allUp, syncer: deployed('syncer', 0) }, T1);
+    expect(down).toMatchObject({ phase: 'Pending', lastSyncTime: '2026-02-01T10:00:00Z' });
+  });
+});

@@ -1,0 +1,158 @@
+/**
+ * Conditions and phase of a binding from what is known of it: pure. The manager writes Ready, Connected, SyncerReady
+ * and ProxierReady; what the syncer says of the claim, the agent and the worker goes into Ready.
+ */
+import {
+  BindingCondition,
+  type ClusterBinding,
+  type ClusterBindingPhase,
+  type ClusterBindingStatus,
+} from '@kubeocean/shared/api';
+import { type Condition, deepEqual, type KubeObject, withCondition } from '@kubeocean/shared/kube';
+import type { BindingProblem } from './problem.ts';
+import type { WorkerIdentity } from './worker-check.ts';
+
+/** What is known when the status is made. */
+export interface Known {
+  /** What the first failing check found. */
+  problem?: BindingProblem;
+  /** Set when the worker has been checked since this process began. */
+  worker?: WorkerIdentity;
+  syncer?: KubeObject;
+  proxier?: KubeObject;
+  /** Why the pods of a Deployment do not run, if somebody looked. */
+  why?: { syncer?: string; proxier?: string };
+  /** Why Deployments could not be applied. */
+  applyError?: string;
+  /** Set while the binding is being deleted: what is waited for. */
+  deleting?: string;
+}
+
+type Verdict = Pick<Condition, 'status' | 'reason' | 'message'> & { reason: string; message: string };
+
+/** The types of condition that this process writes; all others are somebody else's. */
+export const OWN_CONDITIONS: readonly string[] = [
+  BindingCondition.ready,
+  BindingCondition.connected,
+  BindingCondition.syncerReady,
+  BindingCondition.proxierReady,
+];
+
+/** The manager's part of the status. The rest of the binding's status is read, never written. */
+export function statusOf(binding: ClusterBinding, known: Known, now: Date): ClusterBindingStatus {
+  const before = binding.status;
+  const syncer = available(known, 'syncer');
+  const proxier = available(known, 'proxier');
+  const connected = connection(binding, known);
+  const ready = readiness(binding, known, { syncer, proxier, connected });
+  const own = (before?.conditions ?? []).filter((condition) => OWN_CONDITIONS.includes(condition.type));
+  let conditions: Condition[] = own;
+  for (const [type, verdict] of [
+    [BindingCondition.ready, ready],
+    [BindingCondition.connected, connected],
+    [BindingCondition.syncerReady, syncer],
+    [BindingCondition.proxierReady, proxier],
+  ] as const) {
+    const generation = binding.metadata.generation;
+    conditions = withCondition(
+      conditions,
+      { type, ...verdict, ...(generation !== undefined && { observedGeneration: generation }) },
+      now,
+    );
+  }
+  const becameReady = ready.status === 'True' && readyOf(before)?.status !== 'True';
+  const lastSyncTime = becameReady ? now.toISOString().replace(/\.\d+Z$/, 'Z') : before?.lastSyncTime;
+  return { phase: phaseOf(ready, known), conditions, ...(lastSyncTime && { lastSyncTime }) };
+}
+
+export function readyOf(status: ClusterBindingStatus | undefined): Condition | undefined {
+  return status?.conditions?.find((condition) => condition.type === BindingCondition.ready);
+}
+
+/** Whether the manager's part of `status` is as it should be. */
+export function sameStatus(status: ClusterBindingStatus | undefined, desired: ClusterBindingStatus): boolean {
+  const own = (status?.conditions ?? []).filter((condition) => OWN_CONDITIONS.includes(condition.type));
+  const sorted = (list: Condition[] | undefined) => [...(list ?? [])].sort((a, b) => (a.type < b.type ? -1 : 1));
+  return (
+    status?.phase === desired.phase &&
+    status?.lastSyncTime === desired.lastSyncTime &&
+    deepEqual(sorted(own), sorted(desired.conditions))
+  );
+}
+
+function phaseOf(ready: Verdict, known: Known): ClusterBindingPhase {
+  if (ready.status === 'True') return 'Ready';
+  return known.deleting === undefined && (known.problem || known.applyError) ? 'Failed' : 'Pending';
+}
+
+function connection(binding: ClusterBinding, known: Known): Verdict {
+  const { problem, worker } = known;
+  if (problem && (problem.stage === 'secret' || problem.stage === 'worker')) {
+    return { status: 'False', reason: problem.reason, message: problem.message };
+  }
+  if (worker) {
+    const message = `the worker cluster answers as Kubernetes ${worker.version} and knows us as "${worker.user}"`;
+    return { status: 'True', reason: 'ConnectivityPassed', message };
+  }
+  const before = binding.status?.conditions?.find((condition) => condition.type === BindingCondition.connected);
+  // After a restart of the manager the last word stands until the worker has been looked at again.
+  if (before && !problem && before.reason && before.message !== undefined) {
+    return { status: before.status, reason: before.reason, message: before.message };
+  }
+  return { status: 'Unknown', reason: 'NotChecked', message: 'the worker cluster has not been looked at yet' };
+}
+
+/** A Deployment is ready for its binding when one replica is available: one syncer leads, one proxier can serve all. */
+function available(known: Known, component: 'syncer' | 'proxier'): Verdict {
+  const deployment = known[component];
+  if (!deployment) {
+    return { status: 'False', reason: 'NotDeployed', message: `the ${component} has not been deployed` };
+  }
+  const { spec, status, metadata } = deployment as KubeObject & {
+    spec?: { replicas?: number };
+    status?: { availableReplicas?: number; observedGeneration?: number; conditions?: Condition[] };
+  };
+  const where = `Deployment ${metadata.namespace}/${metadata.name}`;
+  const count = status?.availableReplicas ?? 0;
+  const wanted = spec?.replicas ?? 1;
+  if (count > 0) {
+    const message = `${where}: ${count < wanted ? 'at least one' : 'every'} replica is available`;
+    return { status: 'True', reason: 'DeploymentAvailable', message };
+  }
+  const complaint = status?.conditions?.find(
+    (condition) =>
+      (condition.type === 'ReplicaFailure' && condition.status === 'True') ||
+      (condition.type === 'Progressing' && condition.status === 'False'),
+  );
+  const why = known.why?.[component] ?? complaint?.message;
+  return {
+    status: 'False',
+    reason: 'DeploymentUnavailable',
+    message: why ? `${where}: no replica is available: ${why}` : `${where}: no replica is available yet`,
+  };
+}
+
+function readiness(
+  binding: ClusterBinding,
+  known: Known,
+  parts: Record<'syncer' | 'proxier' | 'connected', Verdict>,
+): Verdict {
+  const no = (reason: string, message: string): Verdict => ({ status: 'False', reason, message });
+  if (known.deleting !== undefined) return no('Unbinding', known.deleting);
+  if (known.problem) return no(known.problem.reason, known.problem.message);
+  if (known.applyError !== undefined) return no('ApplyFailed', known.applyError);
+  if (!known.syncer || !known.proxier) return no('Initializing', 'the worker cluster is being checked');
+  if (parts.syncer.status !== 'True') return no('SyncerNotReady', parts.syncer.message);
+  if (parts.proxier.status !== 'True') return no('ProxierNotReady', parts.proxier.message);
+  const said = (type: string) => binding.status?.conditions?.find((condition) => condition.type === type);
+  for (const type of [BindingCondition.workerReachable, BindingCondition.claimed, BindingCondition.agentReady]) {
+    const condition = said(type);
+    if (condition && condition.status !== 'True') {
+      return no(condition.reason ?? type, condition.message ?? `the syncer says ${type}=${condition.status}`);
+    }
+  }
+  if (!said(BindingCondition.claimed))
+    return no('SyncerStarting', 'the syncer has not claimed the binding in the worker yet');
+  const message = 'the worker cluster is bound: syncer and proxier run, the claim is held';
+  return { status: 'True', reason: 'ValidationPassed', message };
+}

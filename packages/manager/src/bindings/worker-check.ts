@@ -1,0 +1,252 @@
+/**
+ * Looks at the worker cluster of a binding with the binding's own credential: does it answer, does it know us, may we
+ * what we need, is the mount namespace there, is an agent alive. Reads only.
+ */
+import { ChartName, type ClusterBinding, LeasedNodes, Seconds } from '@kubeocean/shared/api';
+import {
+  ApiError,
+  ConnectionError,
+  isCertificateError,
+  isNotFound,
+  type KubeClient,
+  type KubeObject,
+  type Lease,
+  Leases,
+  Namespaces,
+  type Resource,
+} from '@kubeocean/shared/kube';
+import { BindingProblem } from './problem.ts';
+import { describeRights, missingRights, REQUIRED_RIGHTS } from './rights.ts';
+
+/** Deadline of each call to a worker, in milliseconds. */
+const CALL_MS = 8000;
+/** The worker chart's admission policy needs it. */
+const OLDEST_MINOR = 30;
+
+const SelfSubjectReviews: Resource = {
+  group: 'authentication.k8s.io',
+  version: 'v1',
+  plural: 'selfsubjectreviews',
+  kind: 'SelfSubjectReview',
+  namespaced: false,
+};
+
+/** Who the worker cluster says that we are, and what it runs. */
+export interface WorkerIdentity {
+  user: string;
+  version: string;
+}
+
+/** When a heartbeat was last seen to change, on our own monotonic clock: other machines' clocks are not trusted. */
+export interface Heartbeat {
+  renewTime: string;
+  changedAtMs: number;
+}
+
+/**
+ * Everything, in the order in which a person would repair it.
+ * @throws BindingProblem of stage `worker`.
+ */
+export async function checkWorker(client: KubeClient, binding: ClusterBinding): Promise<WorkerIdentity> {
+  const identity = await checkIdentity(client, binding);
+  const { mountNamespace } = binding.spec;
+  const missing = await told(client, binding, () => missingRights(client, mountNamespace, CALL_MS));
+  const exists = await namespaceExists(client, binding);
+  if (exists === false || (exists === undefined && missing.length === REQUIRED_RIGHTS.length)) {
+    throw namespaceProblem(binding, identity, exists);
+  }
+  if (missing.length > 0) {
+    throw new BindingProblem(
+      'worker',
+      'RightsMissing',
+      `"${identity.user}" of the kubeconfig in ${secretOf(binding)} lacks rights in namespace "${mountNamespace}" of the ` +
+        `worker cluster: ${describeRights(missing)}. Upgrade the chart kubeocean-worker there, or give the account its Role`,
+    );
+  }
+  return identity;
+}
+
+/**
+ * Whether the worker answers and still knows the credential: one call, for looking again and again.
+ * @throws BindingProblem of stage `worker`.
+ */
+export async function checkIdentity(client: KubeClient, binding: ClusterBinding): Promise<WorkerIdentity> {
+  const version = await told(client, binding, () =>
+    client.transport.call<{ minor?: string; gitVersion?: string }>({
+      method: 'GET',
+      path: '/version',
+      timeoutMs: CALL_MS,
+    }),
+  );
+  const gitVersion = version.gitVersion ?? 'unknown';
+  if (Number.parseInt(version.minor ?? '', 10) < OLDEST_MINOR) {
+    throw new BindingProblem(
+      'worker',
+      'VersionNotSupported',
+      `the worker cluster at ${client.transport.server} runs Kubernetes ${gitVersion}, but at least 1.${OLDEST_MINOR} is needed: upgrade it`,
+    );
+  }
+  const review = await told(client, binding, () =>
+    client.create<KubeObject & { status?: { userInfo?: { username?: string } } }>(
+      SelfSubjectReviews,
+      { metadata: {} },
+      { timeoutMs: CALL_MS },
+    ),
+  );
+  return { user: review.status?.userInfo?.username ?? 'unknown', version: gitVersion };
+}
+
+/**
+ * Whether an agent serves the mount namespace.
+ * @param known what an earlier call returned, if there was one.
+ * @param nowMs our monotonic clock, in milliseconds.
+ * @throws BindingProblem of stage `agent`, or `worker` when it does not answer.
+ */
+export async function checkAgent(
+  client: KubeClient,
+  binding: ClusterBinding,
+  known: Heartbeat | undefined,
+  nowMs: number,
+): Promise<Heartbeat> {
+  const { mountNamespace } = binding.spec;
+  const install =
+    `install the chart kubeocean-worker there (helm upgrade --install kubeocean-worker charts/kubeocean-worker) ` +
+    `with namespace "${mountNamespace}" among its tenants`;
+  const kind = await told(client, binding, () =>
+    unless404(client.list(LeasedNodes, { namespace: mountNamespace, limit: 1 }, { timeoutMs: CALL_MS })),
+  );
+  if (!kind) {
+    throw new BindingProblem(
+      'agent',
+      'AgentNotInstalled',
+      `the worker cluster at ${client.transport.server} does not know the kind LeasedNode: ${install}`,
+    );
+  }
+  const lease = await told(client, binding, () =>
+    unless404(client.get<Lease>(Leases, mountNamespace, ChartName.agent, { timeoutMs: CALL_MS })),
+  );
+  if (!lease) {
+    throw new BindingProblem(
+      'agent',
+      'AgentNotInstalled',
+      `no worker-agent has ever served namespace "${mountNamespace}" of the worker cluster at ${client.transport.server} ` +
+        `(it has no Lease "${ChartName.agent}"): ${install}, and see that its pods run`,
+    );
+  }
+  const renewTime = lease.spec?.renewTime ?? '';
+  if (known?.renewTime !== renewTime) return { renewTime, changedAtMs: nowMs };
+  if (nowMs - known.changedAtMs > Seconds.staleAfter * 1000) {
+    throw new BindingProblem(
+      'agent',
+      'AgentStale',
+      `the worker-agent of namespace "${mountNamespace}" of the worker cluster at ${client.transport.server} has been ` +
+        `silent since ${renewTime}: see its pods there (kubectl -n kubeocean-agent get pods)`,
+    );
+  }
+  return known;
+}
+
+function secretOf(binding: ClusterBinding): string {
+  return `Secret ${binding.spec.secretRef.namespace}/${binding.spec.secretRef.name}`;
+}
+
+/** undefined: we may not ask. */
+async function namespaceExists(client: KubeClient, binding: ClusterBinding): Promise<boolean | undefined> {
+  try {
+    const found = await told(client, binding, () =>
+      unless404(client.get(Namespaces, '', binding.spec.mountNamespace, { timeoutMs: CALL_MS })),
+    );
+    return found !== undefined;
+  } catch (error) {
+    if (error instanceof BindingProblem && error.reason === 'WorkerRefused') return undefined;
+    throw error;
+  }
+}
+
+function namespaceProblem(
+  binding: ClusterBinding,
+  identity: WorkerIdentity,
+  exists: false | undefined,
+): BindingProblem {
+  const { mountNamespace } = binding.spec;
+  const what =
+    exists === false
+      ? `spec.mountNamespace "${mountNamespace}" does not exist in the worker cluster`
+      : `"${identity.user}" of the kubeconfig in ${secretOf(binding)} has no right at all in spec.mountNamespace ` +
+        `"${mountNamespace}" of the worker cluster: either that namespace does not exist there, or it belongs to another account`;
+  return new BindingProblem(
+    'worker',
+    'MountNamespaceMissing',
+    `${what}. Add it to the tenants of the chart kubeocean-worker there, or create this ClusterBinding again with the ` +
+      `namespace of the kubeconfig's account (mountNamespace cannot be changed)`,
+  );
+}
+
+async function unless404<T>(call: Promise<T>): Promise<T | undefined> {
+  try {
+    return await call;
+  } catch (error) {
+    if (isNotFound(error)) return undefined;
+    throw error;
+  }
+}
+
+/** Turns what a call threw into words that name the Secret, the server and the next step. */
+async function told<T>(client: KubeClient, binding: ClusterBinding, call: () => Promise<T>): Promise<T> {
+  const { server } = client.transport;
+  try {
+    return await call();
+  } catch (error) {
+    const problem = workerProblem(error, server, secretOf(binding));
+    throw problem ?? error;
+  }
+}
+
+/** @returns undefined for an error that is not about the worker. */
+export function workerProblem(error: unknown, server: string, secret: string): BindingProblem | undefined {
+  const again = 'make a new kubeconfig (scripts/kubeconfig.sh) and replace the Secret';
+  if (isCertificateError(error)) {
+    const { code, message } = error as ConnectionError;
+    return new BindingProblem(
+      'worker',
+      'CertificateNotTrusted',
+      `the certificate of the worker's API server at ${server} is not trusted (${code}: ${cause(message, server)}): ` +
+        `certificate-authority-data in ${secret} is not the CA of that server, or the address is not in its certificate; ${again}`,
+    );
+  }
+  if (error instanceof ConnectionError) {
+    return new BindingProblem(
+      'worker',
+      'WorkerUnreachable',
+      `the worker's API server at ${server} (from ${secret}) does not answer: ${cause(error.message, server)}. See that ` +
+        `it runs and that pods of this cluster can reach the address; it is tried again by itself`,
+    );
+  }
+  if (!(error instanceof ApiError)) return undefined;
+  if (error.code === 401) {
+    return new BindingProblem(
+      'worker',
+      'CredentialRejected',
+      `the worker's API server at ${server} rejects the credential in ${secret} (401 Unauthorized): it is wrong, has ` +
+        `expired or was revoked; ${again}`,
+    );
+  }
+  if (error.code === 403 && /"system:anonymous"/.test(error.message)) {
+    return new BindingProblem(
+      'worker',
+      'CredentialRejected',
+      `the worker's API server at ${server} does not know the client certificate in ${secret}: it was signed by another ` +
+        `CA; ${again}`,
+    );
+  }
+  return new BindingProblem(
+    'worker',
+    error.code >= 500 || error.code === 429 ? 'WorkerUnreachable' : 'WorkerRefused',
+    `the worker's API server at ${server} (from ${secret}) answered ${error.code}: ${error.message.slice(0, 512)}`,
+  );
+}
+
+/** ConnectionError begins with the server, which the sentence has named already. */
+function cause(message: string, server: string): string {
+  return message.startsWith(`${server}: `) ? message.slice(server.length + 2) : message;
+}

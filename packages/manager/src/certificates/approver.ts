@@ -1,0 +1,103 @@
+/** Approves the serving certificates of the proxiers, denies those of theirs that ask for too much, leaves all others. */
+import { type ClusterBinding, KubeletServingSigner, Label, Namespace } from '@kubeocean/shared/api';
+import type { Logger } from '@kubeocean/shared/daemon';
+import {
+  apiVersionOf,
+  CertificateSigningRequests,
+  createReflector,
+  isConflict,
+  isNotFound,
+  type KubeClient,
+  messageOf,
+  type Outcome,
+  Pods,
+  type ReadonlyStore,
+  WorkQueue,
+} from '@kubeocean/shared/kube';
+import { type Decision, decide, requestorOf, type SigningRequest } from './decide.ts';
+
+export interface ApproverOptions {
+  home: KubeClient;
+  bindings: ReadonlyStore<ClusterBinding>;
+  log: Logger;
+  signal: AbortSignal;
+  now: () => Date;
+}
+
+/** How often to look for the pod of a request, and for how long. */
+const LOOK_AGAIN_MS = 500;
+const GIVE_UP_MS = 60_000;
+
+export function startApprover(options: ApproverOptions): { stop(): Promise<void> } {
+  const { home, log } = options;
+  const requests = createReflector<SigningRequest>(home, {
+    resource: CertificateSigningRequests,
+    labelSelector: Label.clusterBinding,
+    fieldSelector: `spec.signerName=${KubeletServingSigner}`,
+    onError: (error) => log.warn({ kind: 'CertificateSigningRequest', error: messageOf(error) }, 'watch failed'),
+  });
+
+  async function handle(name: string): Promise<Outcome> {
+    const csr = requests.store.get(name);
+    if (!csr || requestorOf(csr) === undefined) return undefined;
+    const decision = await judge(csr);
+    if (decision.verdict === 'ignore') return undefined;
+    const age = options.now().getTime() - Date.parse(csr.metadata.creationTimestamp ?? '');
+    if (decision.verdict === 'wait' && age < GIVE_UP_MS) return { againInMs: LOOK_AGAIN_MS };
+    const approved = decision.verdict === 'approve';
+    await write(csr, approved, decision.message);
+    log[approved ? 'info' : 'warn']({ csr: name, why: decision.message }, approved ? 'approved' : 'denied');
+    return undefined;
+  }
+
+  async function judge(csr: SigningRequest): Promise<Decision> {
+    // Live: an address that was given back may be another pod's by now.
+    const labelSelector = `${Label.component}=proxier,${Label.physicalClusterID}=${requestorOf(csr)}`;
+    const pods = await home.list(Pods, { namespace: Namespace.system, labelSelector, limit: 100 });
+    return decide(csr, options.bindings.values(), pods.items);
+  }
+
+  async function write(csr: SigningRequest, approved: boolean, message: string): Promise<void> {
+    const at = options
+      .now()
+      .toISOString()
+      .replace(/\.\d+Z$/, 'Z');
+    const condition = {
+      type: approved ? 'Approved' : 'Denied',
+      status: 'True',
+      reason: approved ? 'KubeoceanProxier' : 'KubeoceanRefused',
+      message,
+      lastUpdateTime: at,
+    };
+    try {
+      await home.replace(
+        CertificateSigningRequests,
+        {
+          apiVersion: apiVersionOf(CertificateSigningRequests),
+          kind: CertificateSigningRequests.kind,
+          ...csr,
+          status: { ...csr.status, conditions: [condition] },
+        },
+        { subresource: 'approval' },
+      );
+    } catch (error) {
+      // Somebody else decided, or it is gone: either comes back as a change.
+      if (!isConflict(error) && !isNotFound(error)) throw error;
+    }
+  }
+
+  const queue = new WorkQueue(handle, {
+    name: 'certificates',
+    workers: 4,
+    onError: (csr, error) => log.warn({ csr, error: messageOf(error) }, 'certificate request not decided'),
+  });
+  requests.store.onChange(({ key }) => queue.add(key));
+  queue.start();
+  const running = requests.run(options.signal);
+  return {
+    async stop() {
+      await queue.stop(5000);
+      await running;
+    },
+  };
+}

@@ -1,0 +1,172 @@
+/** Wires the manager: what is watched, and whose change makes which binding run. */
+import { type ClusterBinding, ClusterBindings, KubeconfigKey, Namespace } from '@kubeocean/shared/api';
+import { Counter, type Daemon, Gauge, Histogram, leadWhenElected } from '@kubeocean/shared/daemon';
+import {
+  createEventRecorder,
+  createReflector,
+  credentialsFor,
+  type KubeObject,
+  type Leadership,
+  messageOf,
+  Secrets,
+  WorkQueue,
+} from '@kubeocean/shared/kube';
+import { WorkerChecks } from './bindings/checks.ts';
+import { BindingController } from './bindings/controller.ts';
+import type { KubeconfigSecret } from './bindings/validate.ts';
+import { startApprover } from './certificates/approver.ts';
+import type { OPTIONS } from './options.ts';
+import { settingsFrom } from './settings.ts';
+import { Applier, createMadeStores } from './workloads/applier.ts';
+
+/** Bindings worked on at once: one that waits for a worker that does not answer must not hold up the others. */
+const WORKERS = 16;
+
+export async function runManager(daemon: Daemon<typeof OPTIONS>): Promise<void> {
+  const { log, registry, options } = daemon;
+  const settings = settingsFrom(options);
+  const home = daemon.connect(credentialsFor(options.kubeconfig), 'computing');
+  const onError = (kind: string) => (error: unknown) => log.warn({ kind, error: messageOf(error) }, 'watch failed');
+  const bindings = createReflector<ClusterBinding>(home, {
+    resource: ClusterBindings,
+    onError: onError(ClusterBindings.kind),
+  });
+  const watching = bindings.run(daemon.signal);
+  daemon.ready['bindings'] = () =>
+    bindings.store.hasSynced ? undefined : 'the ClusterBindings have not been listed yet';
+
+  const phases = new Gauge({
+    name: 'kubeocean_bindings',
+    help: 'ClusterBindings by phase',
+    labelNames: ['phase'],
+    registers: [],
+    collect() {
+      const count: Record<string, number> = { Pending: 0, Ready: 0, Failed: 0, Deleting: 0 };
+      for (const { metadata, status } of bindings.store.values()) {
+        const phase = metadata.deletionTimestamp ? 'Deleting' : (status?.phase ?? 'Pending');
+        count[phase] = (count[phase] ?? 0) + 1;
+      }
+      for (const [phase, number] of Object.entries(count)) this.set({ phase }, number);
+    },
+  });
+  registry.registerMetric(phases);
+  const reconciles = new Counter({
+    name: 'kubeocean_manager_reconciles_total',
+    help: 'Runs for a binding by result',
+    labelNames: ['result'],
+    registers: [registry],
+  });
+  const seconds = new Histogram({
+    name: 'kubeocean_manager_reconcile_seconds',
+    help: 'Time a run for a binding took',
+    buckets: [0.01, 0.05, 0.2, 1, 5, 20],
+    registers: [registry],
+  });
+
+  async function lead(leadership: Leadership): Promise<void> {
+    const secrets = createReflector<KubeconfigSecret>(home, {
+      resource: Secrets,
+      namespace: Namespace.system,
+      project: kubeconfigOf,
+      onError: onError(Secrets.kind),
+    });
+    const made = createMadeStores(home, (error, kind) => onError(kind)(error));
+    const events = createEventRecorder(home, {
+      component: 'kubeocean-manager',
+      instance: daemon.instance,
+      onError: (error) => log.warn({ error: messageOf(error) }, 'event not recorded'),
+    });
+    const controller = new BindingController({
+      home,
+      bindings: bindings.store,
+      secrets: secrets.store,
+      made,
+      applier: new Applier(home, made),
+      checks: new WorkerChecks({
+        connect: (credentials) => daemon.connect(credentials, 'worker'),
+        monotonic: () => performance.now(),
+      }),
+      settings,
+      events,
+      log,
+      now: () => new Date(),
+      monotonic: () => performance.now(),
+    });
+    const queue = new WorkQueue((name) => controller.reconcile(name), {
+      name: 'bindings',
+      workers: WORKERS,
+      onError: (binding, error, failures) => log.warn({ binding, failures, error: messageOf(error) }, 'run failed'),
+      observe({ workSeconds, failed }) {
+        reconciles.inc({ result: failed ? 'error' : 'ok' });
+        seconds.observe(workSeconds);
+      },
+    });
+
+    const stops = [
+      bindings.store.onChange(({ key, previous, current }) => {
+        queue.add(key);
+        if (previous && previous.metadata.uid !== current?.metadata.uid) controller.forget(previous.metadata.uid ?? '');
+        // The next in line for a clusterID may have it now, or must hear that it is taken.
+        if (previous && current) return;
+        const clusterID = (current ?? previous)?.spec.clusterID;
+        for (const other of bindings.store.values()) {
+          if (other.spec.clusterID === clusterID) queue.add(other.metadata.name);
+        }
+      }),
+      secrets.store.onChange(({ key }) => {
+        for (const { metadata, spec } of bindings.store.values()) {
+          if (`${spec.secretRef.namespace}/${spec.secretRef.name}` === key) queue.add(metadata.name);
+        }
+      }),
+      ...made.reflectors.map((reflector) =>
+        reflector.store.onChange(({ previous, current }) => {
+          for (const owner of (current ?? previous)?.metadata.ownerReferences ?? []) {
+            if (owner.kind === ClusterBindings.kind) queue.add(owner.name);
+          }
+        }),
+      ),
+    ];
+    const running = [secrets, ...made.reflectors].map((reflector) => reflector.run(leadership.signal));
+    const aborted = whenAborted(leadership.signal);
+    await Promise.race([
+      Promise.all([bindings, secrets, ...made.reflectors].map((reflector) => reflector.store.synced)),
+      aborted,
+    ]);
+    for (const name of bindings.store.keys()) queue.add(name);
+    if (!leadership.signal.aborted) queue.start();
+    const approver =
+      settings.servingCertificate === 'csr'
+        ? startApprover({ home, bindings: bindings.store, log, signal: leadership.signal, now: () => new Date() })
+        : undefined;
+    await aborted;
+    for (const stop of stops) stop();
+    await Promise.all([queue.stop(5000), approver?.stop(), ...running]);
+    await events.flush();
+  }
+
+  await leadWhenElected(daemon, home, lead);
+  await watching;
+}
+
+/** Of a Secret only the kubeconfig is kept, and the names of its other keys for the message that says it is missing. */
+function kubeconfigOf(secret: KubeObject): KubeconfigSecret {
+  const { name, namespace, uid, resourceVersion } = secret.metadata;
+  const data = (secret['data'] ?? {}) as Record<string, string>;
+  const kept = Object.keys(data).map((key) => [key, key === KubeconfigKey ? data[key] : '']);
+  return {
+    metadata: {
+      name,
+      ...(namespace && { namespace }),
+      ...(uid && { uid }),
+      ...(resourceVersion && { resourceVersion }),
+    },
+    data: Object.fromEntries(kept) as Record<string, string>,
+  };
+}
+
+function whenAborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  signal.addEventListener('abort', () => resolve(), { once: true });
+  return promise;
+}

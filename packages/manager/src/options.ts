@@ -1,0 +1,66 @@
+/** The flags of the manager: one table, from which parsing, `--help` and the docs come. */
+import { COMMON_OPTIONS, LEADER_OPTIONS, type OptionTable, VERSION } from '@kubeocean/shared/daemon';
+
+const ADDRESSES = /^[0-9a-fA-F.:]+(,[0-9a-fA-F.:]+)*$/;
+
+export const OPTIONS = {
+  ...COMMON_OPTIONS,
+  ...LEADER_OPTIONS,
+  'leader-election-id': {
+    type: 'string',
+    default: 'kubeocean-manager-leader',
+    required: true,
+    description: 'name of the Lease',
+  },
+  'syncer-image': {
+    type: 'string',
+    default: `kubeocean/kubeocean-syncer:v${VERSION}`,
+    required: true,
+    description: 'image of the syncer Deployments',
+  },
+  'proxier-image': {
+    type: 'string',
+    default: `kubeocean/kubeocean-proxier:v${VERSION}`,
+    required: true,
+    description: 'image of the proxier Deployments',
+  },
+  'image-pull-policy': {
+    type: 'string',
+    default: 'IfNotPresent',
+    choices: ['Always', 'IfNotPresent', 'Never'],
+    description: 'when the kubelet pulls those images',
+  },
+  'syncer-replicas': {
+    type: 'integer',
+    default: 2,
+    min: 1,
+    max: 10,
+    description: 'pods a syncer Deployment; one leads',
+  },
+  'proxier-replicas': {
+    type: 'integer',
+    default: 2,
+    min: 1,
+    max: 10,
+    description: 'pods a proxier Deployment; all serve',
+  },
+  'serving-certificate': {
+    type: 'string',
+    default: 'self-signed',
+    choices: ['self-signed', 'csr', 'secret'],
+    description:
+      "where the proxiers' serving certificate comes from; csr needs a cluster that signs kubelet certificates, secret one Secret a binding named as its proxier Deployment",
+  },
+  'cluster-dns': {
+    type: 'string',
+    pattern: ADDRESSES,
+    form: 'IP addresses parted by commas',
+    description: "DNS servers given to worker pods; empty: the syncer finds the computing cluster's own",
+  },
+  'cluster-domain': { type: 'string', default: 'cluster.local', description: 'DNS domain of the computing cluster' },
+  'workloads-file': {
+    type: 'string',
+    description:
+      'JSON file with resources, nodeSelector, tolerations and extraArgs of both Deployments; empty: the one that the chart mounts',
+  },
+} as const satisfies OptionTable;

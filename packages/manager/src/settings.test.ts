@@ -1,0 +1,27 @@
+import { describe, expect, it } from 'vitest';
+import { parseWorkloads } from './settings.ts';
+
+describe('parseWorkloads', () => {
+  it('keeps defaults for what is left out', () => {
+    const { syncer, proxier } = parseWorkloads('{"syncer":{"extraArgs":["--a=b"],"nodeSelector":null}}', 'w.json');
+    expect(syncer).toMatchObject({
+      extraArgs: ['--a=b'],
+      nodeSelector: {},
+      resources: { limits: { memory: '512Mi' } },
+    });
+    expect(proxier.extraArgs).toEqual([]);
+  });
+
+  it.each([
+    ['no JSON', '{', /w\.json is not JSON/],
+    ['a list', '[]', /w\.json must be an object with syncer, proxier/],
+    ['an unknown part', '{"syncr":{}}', /unknown field "syncr"/],
+    ['an unknown field', '{"syncer":{"image":"x"}}', /w\.json: syncer has an unknown field "image"/],
+    ['text for a list', '{"syncer":{"extraArgs":"--a"}}', /syncer\.extraArgs must be a list/],
+    ['a number as label', '{"proxier":{"nodeSelector":{"a":1}}}', /proxier\.nodeSelector/],
+    ['no tolerations', '{"proxier":{"tolerations":["a"]}}', /proxier\.tolerations/],
+    ['no resources', '{"proxier":{"resources":[]}}', /proxier\.resources/],
+  ])('refuses %s', (_, text, message) => {
+    expect(() => parseWorkloads(text, 'w.json')).toThrow(message);
+  });
+});

@@ -1,0 +1,144 @@
+/**
+ * Brings the objects of a binding to what they should be by server-side apply, and writes nothing that is so already.
+ * An object of the same name that is not this binding's is never touched.
+ */
+import { Annotation, FieldManager, Label, ManagedByValue, Namespace } from '@kubeocean/shared/api';
+import {
+  ClusterRoleBindings,
+  createReflector,
+  Deployments,
+  isNotFound,
+  type KubeClient,
+  type KubeObject,
+  keyOf,
+  type Reflector,
+  type Resource,
+  RoleBindings,
+  ServiceAccounts,
+  Services,
+} from '@kubeocean/shared/kube';
+import { covers, isOwnedBy, type Made } from './made.ts';
+
+/** Where the manager makes objects; each place has a store of what lies there. */
+const PLACES: readonly { resource: Resource; namespace?: string }[] = [
+  { resource: Deployments, namespace: Namespace.system },
+  { resource: Services, namespace: Namespace.system },
+  { resource: ServiceAccounts, namespace: Namespace.system },
+  { resource: RoleBindings, namespace: Namespace.system },
+  { resource: RoleBindings, namespace: Namespace.nodeLease },
+  { resource: ClusterRoleBindings },
+];
+
+/** The name is somebody else's, or still of a binding that is on its way out. */
+export class NotOursError extends Error {
+  constructor(object: KubeObject) {
+    const owner = object.metadata.ownerReferences?.[0];
+    const whose = owner ? `${owner.kind} "${owner.name}" (UID ${owner.uid})` : 'nobody';
+    super(
+      `${object.kind ?? 'object'} ${keyOf(object)} exists already and belongs to ${whose}, not to this binding: it is left ` +
+        `alone; delete it, or wait until it is gone`,
+    );
+    this.name = 'NotOursError';
+  }
+}
+
+export interface MadeStores {
+  readonly reflectors: readonly Reflector<KubeObject>[];
+  get(made: Made): KubeObject | undefined;
+  /** Everything made for the binding of this UID, Deployments first. */
+  ownedBy(bindingUID: string): Made[];
+}
+
+export function createMadeStores(client: KubeClient, onError: (error: unknown, kind: string) => void): MadeStores {
+  const places = PLACES.map(({ resource, namespace }) => ({
+    resource,
+    namespace,
+    reflector: createReflector(client, {
+      resource,
+      ...(namespace && { namespace }),
+      labelSelector: `${Label.managedBy}=${ManagedByValue}`,
+      onError: (error) => onError(error, resource.kind),
+    }),
+  }));
+  return {
+    reflectors: places.map(({ reflector }) => reflector),
+    get({ resource, object }) {
+      const place = places.find((one) => one.resource === resource && one.namespace === object.metadata.namespace);
+      return place?.reflector.store.get(keyOf(object));
+    },
+    ownedBy: (bindingUID) =>
+      places.flatMap(({ resource, reflector }) =>
+        [...reflector.store.values()]
+          .filter((object) => isOwnedBy(object, bindingUID))
+          .map((object) => ({ resource, object })),
+      ),
+  };
+}
+
+export class Applier {
+  private readonly client: KubeClient;
+  private readonly stores: MadeStores;
+  /** What the server made of our last apply, for values that it spells in its own way (quantities). */
+  private readonly settled = new Map<string, string>();
+
+  constructor(client: KubeClient, stores: MadeStores) {
+    this.client = client;
+    this.stores = stores;
+  }
+
+  /**
+   * @returns whether something was written.
+   * @throws NotOursError, ApiError, ConnectionError
+   */
+  async ensure(bindingUID: string, wanted: Made): Promise<boolean> {
+    const { resource, object } = wanted;
+    const key = `${resource.plural}/${keyOf(object)}`;
+    const known = this.stores.get(wanted) ?? (await this.live(wanted));
+    if (known && !isOwnedBy(known, bindingUID)) throw new NotOursError({ kind: resource.kind, ...known });
+    if (known && (covers(known, object) || this.settled.get(key) === stamp(known, object))) return false;
+    const uid = known?.metadata.uid;
+    const applied = await this.client.apply<KubeObject>(
+      resource,
+      { ...object, metadata: { ...object.metadata, ...(uid && { uid }) } },
+      FieldManager.manager,
+    );
+    const now = stamp(applied, object);
+    if (now) this.settled.set(key, now);
+    return true;
+  }
+
+  /** Deletes what was made for a binding. @returns how many objects are still there. */
+  async removeAll(bindingUID: string): Promise<number> {
+    const left = this.stores.ownedBy(bindingUID);
+    for (const { resource, object } of left) {
+      const { namespace, name, uid, deletionTimestamp } = object.metadata;
+      this.settled.delete(`${resource.plural}/${keyOf(object)}`);
+      if (deletionTimestamp) continue;
+      try {
+        await this.client.delete(resource, namespace ?? '', name, {
+          ...(uid && { uid }),
+          propagationPolicy: 'Background',
+        });
+      } catch (error) {
+        if (!isNotFound(error)) throw error;
+      }
+    }
+    return left.length;
+  }
+
+  private async live({ resource, object }: Made): Promise<KubeObject | undefined> {
+    try {
+      return await this.client.get<KubeObject>(resource, object.metadata.namespace ?? '', object.metadata.name);
+    } catch (error) {
+      if (isNotFound(error)) return undefined;
+      throw error;
+    }
+  }
+}
+
+/** Names a state of the spec and what was applied to reach it; undefined for kinds that have no generation. */
+function stamp(current: KubeObject, desired: KubeObject): string | undefined {
+  const { uid, generation } = current.metadata;
+  if (generation === undefined) return undefined;
+  return `${uid}/${generation}/${desired.metadata.annotations?.[Annotation.templateHash]}`;
+}

@@ -1,0 +1,147 @@
+import type { KubeObject } from '@kubeocean/shared/kube';
+import { describe, expect, it } from 'vitest';
+import { binding } from '../bindings/fixtures.ts';
+import { parseWorkloads, type Settings } from '../settings.ts';
+import { accessObjects } from './access.ts';
+import { deployment } from './deployment.ts';
+import type { ComponentName } from './made.ts';
+
+const settings: Settings = {
+  syncer: { image: 'repo/syncer:v1', replicas: 2, ...parseWorkloads('{}', 'f').syncer },
+  proxier: { image: 'repo/proxier:v1', replicas: 3, ...parseWorkloads('{}', 'f').proxier },
+  imagePullPolicy: 'IfNotPresent',
+  servingCertificate: 'csr',
+  clusterDNS: '10.0.0.10',
+  clusterDomain: 'cluster.local',
+  logLevel: 'info',
+};
+
+interface PodSpec {
+  containers: [
+    { args: string[]; image: string; securityContext: object; volumeMounts: { name: string; mountPath: string }[] },
+  ];
+  volumes: { name: string; secret: object }[];
+  securityContext: object;
+  terminationGracePeriodSeconds: number;
+}
+
+function render(component: ComponentName, change: Partial<Settings> = {}, name = 'a') {
+  const { object } = deployment(binding(name), component, { ...settings, ...change });
+  const { replicas, selector, template } = object['spec'] as {
+    replicas: number;
+    selector: { matchLabels: Record<string, string> };
+    template: { metadata: { labels: Record<string, string> }; spec: PodSpec };
+  };
+  return {
+    object,
+    replicas,
+    selector,
+    labels: template.metadata.labels,
+    pod: template.spec,
+    container: template.spec.containers[0],
+  };
+}
+
+const hash = (object: KubeObject) => object.metadata.annotations?.['kubeocean.io/template-hash'];
+
+describe('deployment', () => {
+  it.each<[ComponentName, number, number, string[]]>([
+    [
+      'syncer',
+      2,
+      15,
+      [
+        '--cluster-binding-name=a',
+        '--worker-kubeconfig=/etc/kubeocean/worker/kubeconfig',
+        '--log-level=info',
+        '--cluster-dns=10.0.0.10',
+        '--cluster-domain=cluster.local',
+      ],
+    ],
+    [
+      'proxier',
+      3,
+      45,
+      [
+        '--cluster-binding-name=a',
+        '--worker-kubeconfig=/etc/kubeocean/worker/kubeconfig',
+        '--log-level=info',
+        '--serving-certificate=csr',
+      ],
+    ],
+  ])('%s: name, owner, selector, flags', (component, replicas, grace, args) => {
+    const made = render(component);
+    expect(made.object.metadata).toMatchObject({
+      name: `kubeocean-${component}-cls-example`,
+      namespace: 'kubeocean-system',
+      ownerReferences: [{ kind: 'ClusterBinding', name: 'a', uid: 'uid-of-a', controller: true }],
+    });
+    expect(made.selector.matchLabels).toEqual({
+      'kubeocean.io/cluster-binding': 'a',
+      'kubeocean.io/component': component,
+    });
+    expect(made.labels).toMatchObject({
+      ...made.selector.matchLabels,
+      'app.kubernetes.io/name': `kubeocean-${component}`,
+    });
+    expect(made.replicas).toBe(replicas);
+    expect(made.container.args).toEqual(args);
+    expect(made.pod.terminationGracePeriodSeconds).toBe(grace);
+  });
+
+  it.each<ComponentName>(['syncer', 'proxier'])('%s: runs with nothing it does not need', (component) => {
+    const { pod, container } = render(component);
+    expect(pod.securityContext).toMatchObject({
+      runAsNonRoot: true,
+      fsGroup: 65532,
+      seccompProfile: { type: 'RuntimeDefault' },
+    });
+    expect(container.securityContext).toEqual({
+      allowPrivilegeEscalation: false,
+      readOnlyRootFilesystem: true,
+      capabilities: { drop: ['ALL'] },
+    });
+    expect(pod.volumes[0]).toMatchObject({
+      secret: {
+        secretName: 'worker-cluster-kubeconfig',
+        defaultMode: 0o440,
+        items: [{ key: 'kubeconfig', path: 'kubeconfig' }],
+      },
+    });
+    expect(container.volumeMounts[0]).toMatchObject({ mountPath: '/etc/kubeocean/worker' });
+    expect(JSON.stringify(pod)).toContain('"key":"type","operator":"NotIn","values":["virtual-kubelet"]');
+  });
+
+  it('mounts a serving certificate only for the proxier that takes one from a Secret', () => {
+    const { pod, container } = render('proxier', { servingCertificate: 'secret' });
+    expect(pod.volumes[1]).toMatchObject({ secret: { secretName: 'kubeocean-proxier-cls-example-tls' } });
+    expect(container.args).toContain('--serving-certificate-secret-dir=/etc/kubeocean/serving');
+    expect(render('syncer', { servingCertificate: 'secret' }).pod.volumes).toHaveLength(1);
+  });
+
+  it('changes its hash with what is rendered, and only then', () => {
+    const { object } = render('syncer');
+    expect(hash(render('syncer').object)).toBe(hash(object));
+    const image = { syncer: { ...settings.syncer, image: 'repo/syncer:v2' } };
+    expect(hash(render('syncer', image).object)).not.toBe(hash(object));
+    expect(hash(render('syncer', {}, 'b').object)).not.toBe(hash(object));
+  });
+});
+
+describe('accessObjects', () => {
+  it('binds the roles of the chart, the leases only in two namespaces', () => {
+    const list = accessObjects(binding('a')).map(({ resource, object }) => {
+      const role = (object['roleRef'] as { name: string } | undefined)?.name ?? '';
+      return `${resource.kind} ${object.metadata.namespace ?? ''}/${object.metadata.name} ${role}`.trim();
+    });
+    expect(list).toEqual([
+      'ServiceAccount kubeocean-system/kubeocean-syncer-cls-example',
+      'ClusterRoleBinding /kubeocean-syncer-cls-example kubeocean-syncer',
+      'ServiceAccount kubeocean-system/kubeocean-proxier-cls-example',
+      'ClusterRoleBinding /kubeocean-proxier-cls-example kubeocean-proxier',
+      'RoleBinding kubeocean-system/kubeocean-syncer-cls-example kubeocean-syncer-leases',
+      'RoleBinding kube-node-lease/kubeocean-syncer-cls-example kubeocean-syncer-leases',
+      'Service kubeocean-system/kubeocean-proxier-cls-example',
+    ]);
+  });
+});

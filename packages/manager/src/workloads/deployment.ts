@@ -1,0 +1,155 @@
+/** The Deployments of a binding's syncer and proxier: a pure function of the binding and the manager's settings. */
+import { dirname } from 'node:path';
+import {
+  type ClusterBinding,
+  HealthPortName,
+  KubeconfigKey,
+  Label,
+  MountPath,
+  Namespace,
+  Port,
+  proxierName,
+  VnodeType,
+} from '@kubeocean/shared/api';
+import { Deployments, type Json } from '@kubeocean/shared/kube';
+import type { Settings } from '../settings.ts';
+import { componentName } from './access.ts';
+import { commonLabels, type ComponentName, type Made, made, selectorLabels } from './made.ts';
+
+/** User and group that the images run as; the mounted kubeconfig is readable for this group only. */
+const USER = 65532;
+const READABLE_BY_GROUP = 0o440;
+
+/** Seconds from SIGTERM to SIGKILL: a proxier lets sessions end, a syncer only hands over its Lease. */
+const GRACE: Record<ComponentName, number> = { syncer: 15, proxier: 45 };
+
+const SERVING_CERTIFICATE_FOLDER = '/etc/kubeocean/serving';
+
+export function deployment(binding: ClusterBinding, component: ComponentName, settings: Settings): Made {
+  const workload = settings[component];
+  const name = componentName(component, binding.spec.clusterID);
+  const mounts: Json[] = [
+    { name: 'worker-kubeconfig', mountPath: dirname(MountPath.workerKubeconfig), readOnly: true },
+  ];
+  const volumes: Json[] = [
+    {
+      name: 'worker-kubeconfig',
+      secret: {
+        secretName: binding.spec.secretRef.name,
+        defaultMode: READABLE_BY_GROUP,
+        items: [{ key: KubeconfigKey, path: 'kubeconfig' }],
+      },
+    },
+  ];
+  if (component === 'proxier' && settings.servingCertificate === 'secret') {
+    const secretName = `${proxierName(binding.spec.clusterID)}-tls`;
+    mounts.push({ name: 'serving-certificate', mountPath: SERVING_CERTIFICATE_FOLDER, readOnly: true });
+    volumes.push({ name: 'serving-certificate', secret: { secretName, defaultMode: READABLE_BY_GROUP } });
+  }
+  const podSpec: Json = {
+    serviceAccountName: name,
+    terminationGracePeriodSeconds: GRACE[component],
+    securityContext: {
+      runAsNonRoot: true,
+      runAsUser: USER,
+      runAsGroup: USER,
+      fsGroup: USER,
+      seccompProfile: { type: 'RuntimeDefault' },
+    },
+    affinity: affinity(binding, component),
+    nodeSelector: { 'kubernetes.io/os': 'linux', ...workload.nodeSelector },
+    tolerations: workload.tolerations,
+    containers: [
+      {
+        name: component,
+        image: workload.image,
+        imagePullPolicy: settings.imagePullPolicy,
+        args: [...args(binding, component, settings), ...workload.extraArgs],
+        env: [
+          { name: 'POD_NAME', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } },
+          { name: 'POD_NAMESPACE', valueFrom: { fieldRef: { fieldPath: 'metadata.namespace' } } },
+          { name: 'POD_IP', valueFrom: { fieldRef: { fieldPath: 'status.podIP' } } },
+        ],
+        ports: [
+          { name: 'metrics', containerPort: Port.metrics, protocol: 'TCP' },
+          { name: HealthPortName, containerPort: Port.health, protocol: 'TCP' },
+        ],
+        resources: workload.resources,
+        securityContext: {
+          allowPrivilegeEscalation: false,
+          readOnlyRootFilesystem: true,
+          capabilities: { drop: ['ALL'] },
+        },
+        livenessProbe: {
+          httpGet: { path: '/healthz', port: HealthPortName },
+          initialDelaySeconds: 10,
+          periodSeconds: 10,
+          timeoutSeconds: 5,
+          failureThreshold: 6,
+        },
+        readinessProbe: {
+          httpGet: { path: '/readyz', port: HealthPortName },
+          periodSeconds: 2,
+          timeoutSeconds: 5,
+          failureThreshold: 3,
+        },
+        volumeMounts: mounts,
+      },
+    ],
+    volumes,
+  };
+  return made(
+    binding,
+    component,
+    Deployments,
+    { name, namespace: Namespace.system },
+    {
+      spec: {
+        replicas: workload.replicas,
+        revisionHistoryLimit: 3,
+        progressDeadlineSeconds: 120,
+        selector: { matchLabels: selectorLabels(binding, component) },
+        template: { metadata: { labels: commonLabels(binding, component) }, spec: podSpec },
+      },
+    },
+  );
+}
+
+function args(binding: ClusterBinding, component: ComponentName, settings: Settings): string[] {
+  const common = [
+    `--cluster-binding-name=${binding.metadata.name}`,
+    `--worker-kubeconfig=${MountPath.workerKubeconfig}`,
+    `--log-level=${settings.logLevel}`,
+  ];
+  if (component === 'proxier') {
+    const folder =
+      settings.servingCertificate === 'secret'
+        ? [`--serving-certificate-secret-dir=${SERVING_CERTIFICATE_FOLDER}`]
+        : [];
+    return [...common, `--serving-certificate=${settings.servingCertificate}`, ...folder];
+  }
+  const dns = settings.clusterDNS ? [`--cluster-dns=${settings.clusterDNS}`] : [];
+  return [...common, ...dns, `--cluster-domain=${settings.clusterDomain}`];
+}
+
+/** Never on a vnode, where it would depend on itself; replicas on different nodes when there are some. */
+function affinity(binding: ClusterBinding, component: ComponentName): Json {
+  return {
+    nodeAffinity: {
+      requiredDuringSchedulingIgnoredDuringExecution: {
+        nodeSelectorTerms: [{ matchExpressions: [{ key: Label.nodeType, operator: 'NotIn', values: [VnodeType] }] }],
+      },
+    },
+    podAntiAffinity: {
+      preferredDuringSchedulingIgnoredDuringExecution: [
+        {
+          weight: 100,
+          podAffinityTerm: {
+            topologyKey: Label.hostname,
+            labelSelector: { matchLabels: selectorLabels(binding, component) },
+          },
+        },
+      ],
+    },
+  };
+}
