@@ -22,7 +22,9 @@ const spec = object(
     mountNamespace: namespaceName('The one namespace of the worker cluster that receives all pods. Never changes.', [
       immutable('mountNamespace', 'running pods lie in it; delete the binding and create a new one'),
     ]),
-    nodeSelector: nodeSelector('Worker nodes that may become vnodes; left out = all that a policy lends.'),
+    nodeSelector: nodeSelector(
+      'Worker nodes that may become vnodes; left out, or without terms = all that a policy lends.',
+    ),
     namespaceSelector: labelSelector(
       'Namespaces whose pods may run in this worker; left out = all but the system namespaces.',
     ),

@@ -87,7 +87,9 @@ const spec = object(
   'What is lent, to whom, and when.',
   {
     cluster: objectName('Name of the ClusterBinding in the computing cluster (not its clusterID).'),
-    nodeSelector: nodeSelector("Nodes to lend; left out = all. The binding's own selector must match too."),
+    nodeSelector: nodeSelector(
+      "Nodes to lend; left out, or without terms = all. The binding's own selector must match too.",
+    ),
     timeWindows: list('Open while any of them is; none = always.', window, { maxItems: 64 }),
     timeZone: text("IANA time zone of the windows, for example Asia/Shanghai. Default: the agent's, UTC unless set.", {
       maxLength: 64,
