@@ -302,8 +302,6 @@ describe('kubectl get', () => {
 
 describe('the definitions in the charts', () => {
   it.each(files)('%s stays when the chart is uninstalled', (file) => {
-    expect(readFileSync(file, 'utf8')).toContain('
-    helm.sh/resource-policy: keep
-');
+    expect(readFileSync(file, 'utf8')).toContain('\n    helm.sh/resource-policy: keep\n');
   });
 });
