@@ -30,7 +30,7 @@ function describe({ set, components, nodes, problems }: SetStatus): string {
   if (!set) return `nothing runs for ${stateRoot()}; "npm run cluster -- up" brings clusters up`;
   const clusters = set.plan.clusters.map(({ name, apiServer }) => {
     const own = nodes.filter(({ cluster }) => cluster === name);
-    const version = own[0]?.version ?? '?';
+    const version = own.find((node) => node.version.startsWith('v'))?.version ?? '?';
     return [
       name,
       `${own.filter(({ ready }) => ready).length}/${own.length}`,

@@ -11,6 +11,13 @@ export type { Progress } from './progress.ts';
 export { buildImageTar, buildLayer, nodeBaseLayer } from './local/image-tar.ts';
 export type { Image, ImageFile, Layer } from './local/image-tar.ts';
 export { importImages } from './local/provider.ts';
+export {
+  killComponent,
+  networkNamespace,
+  restartComponent,
+  startComponent,
+  stopComponent,
+} from './local/components.ts';
 export { binFolder, kubeconfigPath, stateRoot } from './paths.ts';
 export { ensureProgram } from './programs.ts';
 

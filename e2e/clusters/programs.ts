@@ -94,9 +94,18 @@ async function checkGo(program: Program, folder: string): Promise<void> {
   }
 }
 
+// Left by builds that were killed: the name ends with the id of the process that built.
+function removeUnfinished(cache: string): void {
+  for (const file of readdirSync(cache)) {
+    const pid = /\.building-(\d+)$/.exec(file)?.[1];
+    if (pid !== undefined && !existsSync(`/proc/${pid}`)) rmSync(join(cache, file), { force: true });
+  }
+}
+
 async function build(program: Program, folder: string, target: string, progress: Progress): Promise<void> {
   await checkGo(program, folder);
   mkdirSync(join(target, '..'), { recursive: true });
+  removeUnfinished(join(target, '..'));
   const unfinished = `${target}.building-${process.pid}`;
   const flags = ['-s', '-w', ...Object.entries(program.set).map(([name, value]) => `-X ${name}=${value}`)].join(' ');
   progress(`building ${program.name} from its Go module: some ${program.seconds} s the first time`);

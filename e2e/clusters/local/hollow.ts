@@ -44,7 +44,6 @@ export async function startHollowNodes(context: Context, cluster: ClusterPlan, a
       '--node-port=10247',
       `--cidr=${cluster.hollowPodRange}`,
     ],
-    env: { HOME: '/nonexistent' }, // Otherwise it reads, and makes, a folder in the user's home.
   });
   for (let n = 1; n <= cluster.hollow; n++) {
     const node = hollowNode(n);

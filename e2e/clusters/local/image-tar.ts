@@ -118,7 +118,7 @@ export async function nodeBaseLayer(nodeProgram: string = process.execPath): Pro
   const nss = ['libnss_files.so.2', 'libnss_dns.so.2', 'libresolv.so.2'];
   const found = await libraries(nodeProgram);
   // The C library loads these by name when it resolves names, so ldd does not know them.
-  const libc = found.find(({ path }) => /\/libc\.so\.6$/.test(path));
+  const libc = found.find(({ path }) => path.endsWith('/libc.so.6'));
   const besides = nss.flatMap((name): ImageFile[] => {
     const path = libc && posix.join(posix.dirname(libc.path), name);
     try {

@@ -7,7 +7,7 @@ import { ensureCgroup } from './cgroups.ts';
 import { certificateFolder, type Context, containerdSocket, nodeFolder, nodeRunFolder, onNode } from './context.ts';
 import { ownKubeconfig, waitForComponent } from './control-plane.ts';
 import { pauseImage } from './images.ts';
-import { cniFolder, programPath, systemPath } from './packages.ts';
+import { cniFolder, programPath } from './packages.ts';
 import type { ClusterPlan, NodePlan } from './plan.ts';
 import { type Component, ensureRunning } from './process.ts';
 import { run } from './run.ts';
@@ -120,7 +120,6 @@ export async function startContainerd(context: Context, node: NodePlan): Promise
     cluster: node.cluster,
     netns: node.netns,
     argv: [programPath('containerd'), '--config', file],
-    env: { PATH: systemPath() },
     inputs: [config],
   };
   await ensureRunning(context.supervisor, component);
@@ -151,7 +150,6 @@ export async function startKubelet(context: Context, cluster: ClusterPlan, node:
       `--hostname-override=${node.name}`,
       `--node-ip=${node.address}`,
     ],
-    env: { PATH: systemPath() },
     inputs: [config],
   });
   await ensureRunning(context.supervisor, {
@@ -168,6 +166,5 @@ export async function startKubelet(context: Context, cluster: ClusterPlan, node:
       '--conntrack-max-per-core=0',
       '--oom-score-adj=0',
     ],
-    env: { PATH: systemPath() },
   });
 }

@@ -31,8 +31,8 @@ const needed: Record<string, string> = {
 // Plain users' PATH lacks the sbin folders where most of these lie.
 const searched = [...new Set([...(process.env['PATH'] ?? '').split(':'), '/usr/sbin', '/sbin', '/usr/bin', '/bin'])];
 
-function find(program: string): string | undefined {
-  const folders = program.startsWith('cni:') ? cniFolders : searched;
+function find(program: string, path: readonly string[] = searched): string | undefined {
+  const folders = program.startsWith('cni:') ? cniFolders : path;
   return folders
     .map((folder) => join(folder, program.replace(/^cni:/, '')))
     .find((path) => {
@@ -57,9 +57,12 @@ export function cniFolder(): string {
   return join(programPath('cni:ptp'), '..');
 }
 
-/** PATH for what the clusters run, the sbin folders included. */
+/** PATH for what the clusters run: the usual folders, then wherever else the packages' programs were found. */
 export function systemPath(): string {
-  return searched.filter((folder) => folder !== '').join(':');
+  const usual = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
+  const programs = Object.keys(needed).filter((program) => !program.startsWith('cni:'));
+  const found = programs.flatMap((program) => find(program, usual) ?? find(program) ?? []);
+  return [...new Set([...usual, ...found.map((path) => join(path, '..'))])].join(':');
 }
 
 function missingPackages(): string[] {

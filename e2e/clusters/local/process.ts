@@ -9,9 +9,10 @@
 
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { closeSync, mkdirSync, openSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
+import { systemPath } from './packages.ts';
 import { waitFor } from './run.ts';
 
 export interface ProcessRecord {
@@ -85,6 +86,21 @@ export function readRecord(
   }
 }
 
+function commandFolder(supervisor: Supervisor): string {
+  return join(supervisor.folder, '../commands');
+}
+
+function commandFile(supervisor: Supervisor, component: Pick<Component, 'cluster' | 'name'>): string {
+  return join(commandFolder(supervisor), `${component.cluster}.${component.name}.json`);
+}
+
+/** How a component was started last. Throws when it never was. */
+export function lastCommand(supervisor: Supervisor, component: Pick<Component, 'cluster' | 'name'>): Component {
+  const file = commandFile(supervisor, component);
+  if (!existsSync(file)) throw new Error(`no component ${component.name} in cluster ${component.cluster} was started`);
+  return JSON.parse(readFileSync(file, 'utf8')) as Component;
+}
+
 /** Every process recorded: cluster, name, record. */
 export function listRecords(supervisor: Supervisor): { cluster: string; name: string; record: ProcessRecord }[] {
   let files: string[];
@@ -111,6 +127,9 @@ exec "$@"
 /** Starts the component unless it runs with the same command already; one with another command is replaced. */
 export async function ensureRunning(supervisor: Supervisor, component: Component): Promise<'kept' | 'started'> {
   const hash = commandHash(component);
+  // Kept for startComponent: it can bring the component back without knowing how it was put together.
+  mkdirSync(commandFolder(supervisor), { recursive: true });
+  writeFileSync(commandFile(supervisor, component), JSON.stringify(component));
   const old = readRecord(supervisor, component);
   if (old && isAlive(old)) {
     if (old.hash === hash) return 'kept';
@@ -128,7 +147,8 @@ export async function ensureRunning(supervisor: Supervisor, component: Component
     const child = spawn('sh', ['-c', startScript, 'sh', file, hash, supervisor.joins.join(' '), ...argv], {
       detached: true,
       cwd: '/',
-      env: { ...process.env, ...component.env },
+      // Nothing of the caller's: the same component is the same whoever starts it.
+      env: { PATH: systemPath(), HOME: '/nonexistent', ...component.env },
       stdio: ['ignore', output, output],
     });
     child.unref();

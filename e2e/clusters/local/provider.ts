@@ -16,12 +16,13 @@ import { startApiServer, startControllers } from './control-plane.ts';
 import { startDns } from './dns.ts';
 import { startHollowNodes } from './hollow.ts';
 import { ensureOwnImages, importImage, importRemembered, rememberImage } from './images.ts';
+import { raiseLimits } from './limits.ts';
 import { ensureNetwork, freeIndexes } from './network.ts';
 import { startContainerd, startKubelet } from './node.ts';
 import { ensurePackages } from './packages.ts';
 import { ensureCertificates, kubeconfig } from './pki.ts';
 import { type ClusterPlan, hollowNodeName, planSet, type SetPlan } from './plan.ts';
-import { isAlive, listRecords } from './process.ts';
+import { isAlive, listRecords, logTail } from './process.ts';
 import { waitFor } from './run.ts';
 import { leftovers, removeSet, removeShared } from './teardown.ts';
 
@@ -114,14 +115,25 @@ async function waitForNodes(context: Context, cluster: ClusterPlan, api: Api): P
   const hollow = Array.from({ length: cluster.hollow }, (_, i) => hollowNodeName(i + 1));
   const wanted = [...cluster.nodes.map(({ name }) => name), ...hollow];
   let missing = wanted;
-  await waitFor(`nodes of ${cluster.name}`, 90_000 + cluster.hollow * 200, async () => {
+  let ended: string | undefined;
+  const settled = await waitFor(`nodes of ${cluster.name}`, 90_000 + cluster.hollow * 200, async () => {
+    ended = endedComponents(context, cluster)[0];
+    if (ended !== undefined) return false;
     const ready = new Set((await readNodes(api, cluster.name)).filter((node) => node.ready).map(({ name }) => name));
     missing = wanted.filter((name) => !ready.has(name));
     return missing.length === 0 ? true : undefined;
   }).catch((error: Error) => {
-    const logs = context.supervisor.logFile({ cluster: cluster.name, name: `kubelet-${missing[0]}` });
-    throw new Error(`${error.message}; not Ready: ${missing.join(', ')}; see ${logs}`, { cause: error });
+    const log = context.supervisor.logFile({ cluster: cluster.name, name: `kubelet-${missing[0]}` });
+    throw new Error(`${error.message}; not Ready: ${missing.join(', ')}; see ${log}`, { cause: error });
   });
+  if (settled) return;
+  const log = context.supervisor.logFile({ cluster: cluster.name, name: ended! });
+  throw new Error(`${cluster.name} ${ended} ended\nthe end of ${log}:\n${logTail(log, 8)}`);
+}
+
+function endedComponents(context: Context, cluster: ClusterPlan): string[] {
+  const own = listRecords(context.supervisor).filter((entry) => entry.cluster === cluster.name);
+  return own.filter(({ record }) => !isAlive(record)).map(({ name }) => name);
 }
 
 async function upCluster(context: Context, cluster: ClusterPlan): Promise<void> {
@@ -170,6 +182,7 @@ export async function up(options: UpOptions, progress: Progress): Promise<Cluste
   const unlock = lockSet(claim);
   try {
     const context = prepare(claim, sizes, programs, progress);
+    raiseLimits();
     await ensureNetwork(context.plan);
     progress(`network ready: ${context.plan.range} on bridge ${context.plan.bridge}`);
     await ensureOwnImages(claim.index, programs.pause);

@@ -7,7 +7,9 @@ import { existsSync, readFileSync, readdirSync, readlinkSync, rmSync, rmdirSync 
 import { join } from 'node:path';
 
 import { cgroupProcesses, removeCgroups } from './cgroups.ts';
+import { dataFolder, runFolder } from './claim.ts';
 import { setFolders } from './context.ts';
+import { restoreLimits } from './limits.ts';
 import { run, waitFor } from './run.ts';
 
 /** Everything of a set that can be left on the machine. */
@@ -113,7 +115,22 @@ function removeTraces(index: number): void {
     }
   }
   for (const folder of ['/var/lib/cni/results', '/var/lib/cni/cache/results']) {
-    for (const name of list(folder)) if (name.startsWith(`kube${index}-`)) rmSync(join(folder, name));
+    const own = list(folder).filter((name) => name.startsWith(`kube${index}-`));
+    for (const name of own) {
+      // Beside each there is one of the loopback, known only by the same sandbox.
+      const sandbox = /-([0-9a-f]{64})-eth0$/.exec(name)?.[1];
+      rmSync(join(folder, name));
+      if (sandbox) rmSync(join(folder, `cni-loopback-${sandbox}-lo`), { force: true });
+    }
+  }
+}
+
+// The kubelet's one fixed path; the last socket in it belongs to a kubelet that is gone, unless somebody else runs one.
+function removeDevicePlugins(): void {
+  const folder = '/var/lib/kubelet';
+  if (list(folder).join() !== 'device-plugins') return;
+  if (list(join(folder, 'device-plugins')).every((name) => name === 'kubelet.sock' || name === 'DEPRECATION')) {
+    rmSync(folder, { recursive: true, force: true });
   }
 }
 
@@ -146,6 +163,9 @@ export async function removeSet(index: number): Promise<void> {
 
 /** Removes what all sets share, once the last is gone. */
 export async function removeShared(): Promise<void> {
+  if (list(runFolder).some((name) => /^\d+\.json$/.test(name))) return;
+  restoreLimits();
+  removeDevicePlugins();
   for (const folder of [
     '/run/containerd/s',
     '/run/containerd',
@@ -154,6 +174,8 @@ export async function removeShared(): Promise<void> {
     '/var/lib/cni/cache/results',
     '/var/lib/cni/cache',
     '/var/lib/cni',
+    dataFolder,
+    runFolder,
   ]) {
     removeIfEmpty(folder);
   }
