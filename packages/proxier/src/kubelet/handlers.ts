@@ -157,7 +157,9 @@ export function createHandlers(options: HandlerOptions): Handlers {
         tell(refusal, request);
         if (socket.destroyed) return;
         socket.setTimeout(10_000, () => socket.destroy());
-        socket.end(rawAnswer(refusal), () => socket.destroySoon());
+        // Read to the end: closing a socket with unread bytes would reset it and could take the answer along.
+        socket.resume();
+        socket.end(rawAnswer(refusal));
       });
     },
   };

@@ -40,6 +40,9 @@ export function splice(client: Socket, upstream: Socket, upstreamHead: Buffer, o
   const finish = (why: string) => {
     because(why);
     client.end();
+    // Nobody reads the client any more, and an unread socket never tells that it has ended.
+    client.unpipe(upstream);
+    client.resume();
     client.setTimeout(lingerMs, () => client.destroy());
   };
   upstream.on('end', () => finish('worker ended'));
