@@ -93,6 +93,11 @@ export function isDone(worker: Pod): boolean {
 function endOf(worker: Pod, home: Pod): End | undefined {
   if (!isDone(worker) || home.metadata.deletionTimestamp || isTerminal(home)) return undefined;
   if (isTerminal(worker) && finishedBeforeDeletion(worker)) return undefined;
+  const unplaced = worker.status?.conditions?.find(({ type, status }) => type === 'PodScheduled' && status === 'False');
+  if (unplaced && !worker.spec.nodeName) {
+    const message = `the worker cluster could not place the pod: ${unplaced.message ?? unplaced.reason ?? 'no reason given'}`;
+    return { phase: 'Failed', reason: PodReason.workerUnschedulable, message: cut(message, 1024) ?? '' };
+  }
   const target = worker.status?.conditions?.find(
     ({ type, status }) => type === PodCondition.disruptionTarget && status === 'True',
   );
@@ -236,7 +241,8 @@ function conditionsDifference(current: Condition[], wanted: Condition[]): Json[]
     difference.push(change);
   }
   for (const { type } of current) {
-    const stale = KUBELET_CONDITIONS.includes(type) && !wanted.some((condition) => condition.type === type);
+    const owned = KUBELET_CONDITIONS.includes(type) || type === PodCondition.notRun;
+    const stale = owned && !wanted.some((condition) => condition.type === type);
     // A worker that has said nothing yet takes nothing away.
     if (stale && wanted.length > 0) difference.push({ type, $patch: 'delete' });
   }

@@ -1,0 +1,88 @@
+/** Home ConfigMap, Secret or tokens → what stands for them in the worker. Pure. */
+import { Annotation, Label, tokenSecretName, workerName } from '@kubeocean/shared/api';
+import type { KubeObject } from '@kubeocean/shared/kube';
+import { bindingLabels } from '../pods/to-worker.ts';
+import type { Pod } from '../pods/types.ts';
+import type { DependentReference } from './references.ts';
+
+export interface CopyFacts {
+  bindingName: string;
+  bindingUID: string;
+  mountNamespace: string;
+}
+
+/**
+ * Types of Secrets that are never copied: their content is power over home itself, and the worker's own controllers
+ * would act on the type.
+ */
+export const NEVER_COPIED: readonly string[] = ['kubernetes.io/service-account-token', 'bootstrap.kubernetes.io/token'];
+
+/** What a copy was made of: another object of the same name is another version. */
+export function versionOf(source: KubeObject): string {
+  return `${source.metadata.uid}/${source.metadata.resourceVersion}`;
+}
+
+/** The copy. `immutable` is not carried: the home object may be made anew under the same name. */
+export function toCopy(source: KubeObject, kind: DependentReference['kind'], facts: CopyFacts): KubeObject {
+  const { namespace = '', name } = source.metadata;
+  const content: Record<string, unknown> = {};
+  for (const field of kind === 'configmap' ? ['data', 'binaryData'] : ['data', 'type']) {
+    if (source[field] !== undefined) content[field] = source[field];
+  }
+  return {
+    metadata: {
+      name: workerName(facts.bindingUID, namespace, name, kind),
+      namespace: facts.mountNamespace,
+      labels: { ...bindingLabels(facts), [Label.virtualNamespace]: namespace },
+      annotations: {
+        [Annotation.virtualNamespace]: namespace,
+        [Annotation.virtualName]: name,
+        [Annotation.sourceVersion]: versionOf(source),
+      },
+    },
+    ...content,
+  };
+}
+
+/** The Secret with the tokens of one home pod, by key. */
+export function toTokenSecret(home: Pod, tokens: Record<string, string>, renewAt: Date, facts: CopyFacts): KubeObject {
+  const { namespace = '', name, uid = '' } = home.metadata;
+  const data = Object.fromEntries(
+    Object.entries(tokens).map(([key, token]) => [key, Buffer.from(token).toString('base64')]),
+  );
+  return {
+    metadata: {
+      name: tokenSecretName(facts.bindingUID, namespace, name, uid),
+      namespace: facts.mountNamespace,
+      labels: {
+        ...bindingLabels(facts),
+        [Label.virtualNamespace]: namespace,
+        [Label.serviceAccountToken]: 'true',
+      },
+      annotations: {
+        [Annotation.virtualPodNamespace]: namespace,
+        [Annotation.virtualPodName]: name,
+        [Annotation.virtualPodUID]: uid,
+        [Annotation.serviceAccount]: home.spec.serviceAccountName ?? 'default',
+        [Annotation.tokenRenewAt]: renewAt.toISOString(),
+      },
+    },
+    type: 'Opaque',
+    data,
+  };
+}
+
+/** Longest life of a token, and the shortest that an API server grants, in seconds. */
+const LONGEST = 3600;
+const SHORTEST = 600;
+
+/** Seconds to ask for: what the pod wants, but never more than an hour. */
+export function tokenSeconds(wanted: number | undefined): number {
+  return Math.max(SHORTEST, Math.min(wanted ?? LONGEST, LONGEST));
+}
+
+/** When to renew: after 80 % of what is left of the shortest-lived token. */
+export function renewalTime(expirations: readonly string[], now: Date): Date {
+  const left = Math.min(...expirations.map((expiration) => Date.parse(expiration) - now.getTime()));
+  return new Date(now.getTime() + Math.max(left * 0.8, 10_000));
+}

@@ -1,0 +1,113 @@
+/**
+ * ServiceAccount tokens of the pods in the worker: asked for at home, bound to the home pod, kept in one Secret per pod
+ * and renewed after 80 % of their life. When the home pod goes, home's API server stops accepting them at once.
+ *
+ * https://kubernetes.io/docs/reference/kubernetes-api/authentication-resources/token-request-v1/
+ */
+import { Annotation, tokenSecretName } from '@kubeocean/shared/api';
+import { isNotFound, type KubeObject, messageOf, Secrets, ServiceAccounts, WorkQueue } from '@kubeocean/shared/kube';
+import type { SyncerContext } from '../context.ts';
+import { WritesHeld } from '../pods/gate.ts';
+import { isTerminal, type Pod, podSubject } from '../pods/types.ts';
+import { referencesOf, type TokenSource } from './references.ts';
+import { renewalTime, tokenSeconds, toTokenSecret } from './to-worker.ts';
+import { writeCopy } from './write-copy.ts';
+import type { Written } from './written.ts';
+
+interface TokenRequest extends KubeObject {
+  status?: { token: string; expirationTimestamp: string };
+}
+
+export interface Tokens {
+  /** Makes the pod's token Secret if it is missing or due. @throws ApiError, ConnectionError, ForeignObject */
+  ensure(home: Pod): Promise<void>;
+  /** Keeps the tokens of a pod that runs renewed until it is gone. */
+  follow(homeKey: string): void;
+  stop(): Promise<void>;
+}
+
+const RETRY_MS = 60_000;
+
+export function createTokens(context: SyncerContext, written: Written): Tokens {
+  const queue = new WorkQueue(renew, {
+    ...context.queue('tokens'),
+    workers: 4,
+    baseDelayMs: 1000,
+    maxDelayMs: RETRY_MS,
+  });
+  queue.start();
+  const followed = new Set<string>();
+
+  async function renew(key: string): Promise<{ againInMs: number } | undefined> {
+    const home = context.stores.homePods.get(key) as Pod | undefined;
+    if (!home || isTerminal(home)) {
+      followed.delete(key);
+      return undefined;
+    }
+    try {
+      await ensure(home);
+    } catch (error) {
+      if (error instanceof WritesHeld) return { againInMs: 5000 };
+      // The pod is gone at home, which the watch will tell.
+      if (isNotFound(error) && home.metadata.deletionTimestamp) return { againInMs: RETRY_MS };
+      const text = `the pod's ServiceAccount token could not be renewed: ${messageOf(error)}`;
+      context.homeEvents.event(podSubject(home), 'Warning', 'FailedTokenRenewal', text);
+      throw error;
+    }
+    return { againInMs: Math.max(1000, dueIn(home)) };
+  }
+
+  function secretNameOf(home: Pod): string {
+    const { namespace = '', name, uid = '' } = home.metadata;
+    return tokenSecretName(context.bindingUID, namespace, name, uid);
+  }
+
+  /** Milliseconds until the tokens are to be renewed; not positive when they are due or missing. */
+  function dueIn(home: Pod): number {
+    const renewAt = written.latest(secretNameOf(home))?.metadata.annotations?.[Annotation.tokenRenewAt];
+    return renewAt ? Date.parse(renewAt) - context.now().getTime() : 0;
+  }
+
+  async function ensure(home: Pod): Promise<void> {
+    const { tokens: sources } = referencesOf(home);
+    if (sources.length === 0) return;
+    await written.alone(secretNameOf(home), async () => {
+      if (dueIn(home) > 0) return;
+      const answers = await Promise.all(sources.map((source) => request(home, source)));
+      const tokens = Object.fromEntries(sources.map(({ key }, at) => [key, answers[at]?.token ?? '']));
+      const expirations = answers.map(({ expirationTimestamp }) => expirationTimestamp);
+      const renewAt = renewalTime(expirations, context.now());
+      await writeCopy(context, Secrets, written, toTokenSecret(home, tokens, renewAt, context));
+    });
+  }
+
+  async function request(home: Pod, source: TokenSource): Promise<{ token: string; expirationTimestamp: string }> {
+    const { namespace = '', name, uid } = home.metadata;
+    const answer = await context.home.create<TokenRequest>(
+      ServiceAccounts,
+      {
+        apiVersion: 'authentication.k8s.io/v1',
+        kind: 'TokenRequest',
+        metadata: { name: home.spec.serviceAccountName || 'default', namespace },
+        spec: {
+          ...(source.audience && { audiences: [source.audience] }),
+          expirationSeconds: tokenSeconds(source.expirationSeconds),
+          boundObjectRef: { apiVersion: 'v1', kind: 'Pod', name, uid },
+        },
+      },
+      { subresource: 'token' },
+    );
+    if (!answer.status?.token) throw new Error(`the API server gave no token for ${namespace}/${name}`);
+    return answer.status;
+  }
+
+  return {
+    ensure,
+    follow(homeKey) {
+      if (followed.has(homeKey)) return;
+      followed.add(homeKey);
+      queue.add(homeKey);
+    },
+    stop: () => queue.stop(),
+  };
+}

@@ -1,0 +1,83 @@
+/** Writes one ConfigMap or Secret into the mount namespace: makes it, or brings it up to date, but only when it is ours. */
+import { Label } from '@kubeocean/shared/api';
+import { ApiError, isAlreadyExists, isNotFound, type KubeObject, type Resource } from '@kubeocean/shared/kube';
+import type { SyncerContext } from '../context.ts';
+import { mayWriteWorker } from '../pods/gate.ts';
+import type { Written } from './written.ts';
+
+/** An object of that name exists in the mount namespace and is not ours: it is left alone. */
+export class ForeignObject extends Error {
+  constructor(kind: string, namespace: string, name: string) {
+    super(
+      `the ${kind} ${namespace}/${name} of the worker cluster stands where a copy belongs and was not made by Kubeocean; ask the worker's owner to remove it`,
+    );
+    this.name = 'ForeignObject';
+  }
+}
+
+/** @throws ApiError, ConnectionError, ForeignObject, WritesHeld */
+export async function writeCopy(
+  context: SyncerContext,
+  resource: Resource,
+  written: Written,
+  desired: KubeObject,
+): Promise<void> {
+  const { name, namespace = '' } = desired.metadata;
+  const known = written.latest(name);
+  try {
+    written.note(known ? await replace(known) : await create());
+  } catch (error) {
+    written.forget(name);
+    if (isAlreadyExists(error)) {
+      const current = await context.worker.get<KubeObject>(resource, namespace, name);
+      if (current.metadata.labels?.[Label.bindingUID] !== context.bindingUID) {
+        throw new ForeignObject(resource.kind, namespace, name);
+      }
+      written.note(await replace(current));
+    } else if (isNotFound(error) && known) {
+      written.note(await create());
+    } else if (error instanceof ApiError && error.code === 422 && known) {
+      // The type of a Secret cannot be changed: another Secret took the name at home.
+      await context.worker.delete(resource, namespace, name, withUID(known));
+      written.note(await create());
+    } else throw error;
+  }
+
+  function create(): Promise<KubeObject> {
+    mayWriteWorker(context);
+    return context.worker.create<KubeObject>(resource, desired);
+  }
+
+  function replace(current: KubeObject): Promise<KubeObject> {
+    mayWriteWorker(context);
+    const { uid, resourceVersion } = current.metadata;
+    const metadata = {
+      ...desired.metadata,
+      ...(uid && { uid }),
+      ...(resourceVersion && { resourceVersion }),
+    };
+    return context.worker.replace(resource, { ...desired, metadata });
+  }
+}
+
+/** Removes a copy; one that is gone already, or another by now, is left alone. */
+export async function removeCopy(
+  context: SyncerContext,
+  resource: Resource,
+  written: Written,
+  name: string,
+): Promise<void> {
+  const known = written.latest(name);
+  if (!known || known.metadata.labels?.[Label.bindingUID] !== context.bindingUID) return;
+  mayWriteWorker(context);
+  try {
+    await context.worker.delete(resource, context.mountNamespace, name, withUID(known));
+  } catch (error) {
+    if (!(error instanceof ApiError && (error.code === 404 || error.code === 409))) throw error;
+  }
+  written.forget(name);
+}
+
+function withUID(object: KubeObject): { uid?: string } {
+  return object.metadata.uid ? { uid: object.metadata.uid } : {};
+}

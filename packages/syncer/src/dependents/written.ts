@@ -1,0 +1,65 @@
+/**
+ * The copies in the worker as we know them: the watch's word, or our own last write while the watch lags behind it.
+ * One writer at a time per copy.
+ */
+import { type KubeObject, keyOf, type ReadonlyStore } from '@kubeocean/shared/kube';
+
+export interface Written {
+  latest(name: string): KubeObject | undefined;
+  /** Notes what a write gave back. */
+  note(object: KubeObject): void;
+  forget(name: string): void;
+  /** Runs `work` when nothing else of this name runs. */
+  alone<T>(name: string, work: () => Promise<T>): Promise<T>;
+}
+
+export function createWritten(store: ReadonlyStore<KubeObject>, namespace: string): Written {
+  const own = new Map<string, KubeObject>();
+  const tails = new Map<string, Promise<unknown>>();
+  store.onChange(({ key, previous, current }) => {
+    const known = own.get(key);
+    // Once the watch has caught up its word is enough.
+    if (!known || (current ? isOlder(current, known) : previous?.metadata.uid !== known.metadata.uid)) return;
+    own.delete(key);
+  });
+
+  return {
+    latest(name) {
+      const key = `${namespace}/${name}`;
+      return own.get(key) ?? store.get(key);
+    },
+    note(object) {
+      const { name, namespace: of, uid, resourceVersion, labels, annotations } = object.metadata;
+      const kept: KubeObject = {
+        metadata: {
+          name,
+          ...(of && { namespace: of }),
+          ...(uid && { uid }),
+          ...(resourceVersion && { resourceVersion }),
+          ...(labels && { labels }),
+          ...(annotations && { annotations }),
+        },
+      };
+      const stored = store.get(keyOf(kept));
+      if (!stored || isOlder(stored, kept)) own.set(keyOf(kept), kept);
+    },
+    forget(name) {
+      own.delete(`${namespace}/${name}`);
+    },
+    async alone(name, work) {
+      const before = tails.get(name) ?? Promise.resolve();
+      const mine = before.catch(() => undefined).then(work);
+      tails.set(name, mine);
+      try {
+        return await mine;
+      } finally {
+        if (tails.get(name) === mine) tails.delete(name);
+      }
+    },
+  };
+}
+
+/** Revisions of one API server rise (KEP-5504); a namesake with another UID is newer when its revision is. */
+function isOlder(a: KubeObject, b: KubeObject): boolean {
+  return BigInt(a.metadata.resourceVersion ?? 0) < BigInt(b.metadata.resourceVersion ?? 0);
+}

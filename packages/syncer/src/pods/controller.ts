@@ -1,0 +1,217 @@
+/**
+ * Keeps home pods and worker pods in step, one key (home namespace/name) at a time. What to do is read off the two
+ * objects each time anew; nothing that matters is remembered, so stopping at any point loses nothing.
+ */
+import { Label, PodReason } from '@kubeocean/shared/api';
+import { type KubeObject, type Outcome, Pods, splitKey, WorkQueue } from '@kubeocean/shared/kube';
+import { createWorker, whyNotRun } from './creation.ts';
+import { finish, finishWithoutWorker, lost, orphan } from './ending.ts';
+import { mayWriteWorker, WritesHeld } from './gate.ts';
+import { finishHomeDeletion, patchHomeStatus } from './home.ts';
+import { homeKeyOf, relationOf } from './ownership.ts';
+import { type PodState, workerKeyOf, workerOf } from './state.ts';
+import { isDone, mayWait, statusPatch, wasShown } from './to-home.ts';
+import { workerMetadataPatch } from './to-worker.ts';
+import { isTerminal, type Pod, podSubject } from './types.ts';
+import { deleteWorker, followDeletion } from './worker.ts';
+
+/** How long a state on the way may wait for the next one. */
+const SETTLE_MS = 700;
+const HELD_MS = 1000;
+const DISAGREES_MS = 60_000;
+
+export interface PodController {
+  /** Looks at this home pod again. */
+  add(homeKey: string): void;
+  start(): void;
+  stop(): Promise<void>;
+}
+
+export function createPodController(state: PodState): PodController {
+  const { context } = state;
+  const { homePods, workerPods, records } = context.stores;
+  const queue = new WorkQueue(sync, { ...context.queue('pods'), workers: 32, baseDelayMs: 100, maxDelayMs: 10_000 });
+  const refusals = new Map<string, number>();
+  /** Since when a change waits for the next one, by home UID. Milliseconds, monotonic. */
+  const settling = new Map<string, number>();
+  /** The last status patch by home UID, so that a lagging watch does not make it be sent again. */
+  const sent = new Map<string, { patch: string; revisions: (string | undefined)[] }>();
+  /** Home key by name of its worker pod, while the home pod is known. */
+  const homeKeys = new Map<string, string>();
+  const stops: (() => void)[] = [];
+
+  async function sync(key: string): Promise<Outcome> {
+    try {
+      return await syncPod(key);
+    } catch (error) {
+      if (error instanceof WritesHeld) return { againInMs: HELD_MS };
+      throw error;
+    }
+  }
+
+  async function syncPod(key: string): Promise<Outcome> {
+    const home = homePods.get(key) as Pod | undefined;
+    const { namespace, name } = splitKey(key);
+    const worker = workerOf(state, home ?? { metadata: { namespace, name } });
+    if (!home) return worker ? orphan(state, key, worker) : undefined;
+    if (!worker) return isOurs(home) ? withoutWorker(home) : undefined;
+    switch (relationOf(worker, home, context.bindingUID)) {
+      case 'same':
+        return withWorker(home, worker);
+      case 'namesake':
+        // Its predecessor, still there. A pod that has run itself is not mistaken for a new one.
+        if (!wasShown(home)) return orphan(state, key, worker);
+        break;
+      case 'disagrees':
+      case 'foreign':
+    }
+    const message = `the pod ${context.mountNamespace}/${worker.metadata.name} of the worker cluster no longer says that it belongs to this pod; neither is touched: ask the worker's owner`;
+    context.homeEvents.event(podSubject(home), 'Warning', 'MappingDisagrees', message);
+    return { againInMs: DISAGREES_MS };
+  }
+
+  /** Ours is what sits on a vnode of this binding: a node's name alone may be another's. */
+  function isOurs(home: Pod): boolean {
+    const vnode = context.stores.vnodes.get(home.spec.nodeName ?? '');
+    return vnode?.metadata.labels?.[Label.bindingUID] === context.bindingUID;
+  }
+
+  async function withoutWorker(home: Pod): Promise<Outcome> {
+    if (home.metadata.deletionTimestamp) {
+      if (!wasShown(home) && (await whyNotRun(state, home))) {
+        await finishHomeDeletion(context, home);
+        return undefined;
+      }
+      return finishWithoutWorker(state, home);
+    }
+    if (isTerminal(home)) return undefined;
+    return wasShown(home) ? lost(state, home) : createWorker(state, home, refusals);
+  }
+
+  async function withWorker(home: Pod, worker: Pod): Promise<Outcome> {
+    if (isDone(worker)) {
+      await finish(state, home, worker);
+      return undefined;
+    }
+    if (home.metadata.deletionTimestamp) await followDeletion(state, home, worker);
+    else if (isTerminal(home) && !isTerminal(worker) && !worker.metadata.deletionTimestamp) {
+      // Home ended the pod (eviction, a lost node): what still runs must not go on beside its successor.
+      await deleteWorker(state, worker);
+    } else if (!isTerminal(home)) {
+      state.dependents.tokens.follow(`${home.metadata.namespace}/${home.metadata.name}`);
+      await followMetadata(home, worker);
+    }
+    const again = await showStatus(home, worker);
+    return again ?? (await watchScheduling(home, worker));
+  }
+
+  async function followMetadata(home: Pod, worker: Pod): Promise<void> {
+    const patch = workerMetadataPatch(home, worker);
+    if (!patch) return;
+    mayWriteWorker(context);
+    await context.worker.patch(Pods, worker.metadata.namespace ?? '', worker.metadata.name, patch);
+  }
+
+  async function showStatus(home: Pod, worker: Pod): Promise<Outcome> {
+    const { uid = '', resourceVersion } = home.metadata;
+    const patch = statusPatch(worker, home, context.now());
+    if (!patch) {
+      settling.delete(uid);
+      return undefined;
+    }
+    if (mayWait(worker, home)) {
+      const since = settling.get(uid) ?? performance.now();
+      settling.set(uid, since);
+      const left = since + SETTLE_MS - performance.now();
+      if (left > 0) return { againInMs: left };
+    }
+    settling.delete(uid);
+    const text = JSON.stringify(patch);
+    const last = sent.get(uid);
+    if (last?.patch === text && last.revisions.includes(resourceVersion)) return undefined;
+    const after = await patchHomeStatus(context, home, patch);
+    sent.set(uid, { patch: text, revisions: [resourceVersion, after?.metadata.resourceVersion] });
+    return undefined;
+  }
+
+  /** A pod that the worker cannot place says so at home, and fails there when that lasts. */
+  async function watchScheduling(home: Pod, worker: Pod): Promise<Outcome> {
+    const unplaced = worker.status?.conditions?.find(
+      ({ type, status, reason }) => type === 'PodScheduled' && status === 'False' && reason === 'Unschedulable',
+    );
+    if (!unplaced || worker.spec.nodeName || worker.metadata.deletionTimestamp) return undefined;
+    const message = `the worker cluster cannot place the pod: ${unplaced.message ?? ''}`;
+    context.homeEvents.event(podSubject(home), 'Warning', PodReason.workerUnschedulable, message);
+    const timeoutMs = context.settings.workerScheduleTimeoutSeconds * 1000;
+    if (timeoutMs === 0) return undefined;
+    const left = Date.parse(worker.metadata.creationTimestamp ?? '') + timeoutMs - context.now().getTime();
+    if (left > 0) return { againInMs: left + 100 };
+    // Only if it is still as we know it: it may have been placed this moment.
+    await deleteWorker(state, worker, { unchanged: true });
+    return undefined;
+  }
+
+  function follow(): void {
+    for (const pod of homePods.values()) know(pod);
+    stops.push(
+      homePods.onChange(({ key, previous, current }) => {
+        if (current) know(current);
+        else if (previous) forget(previous);
+        queue.add(key);
+      }),
+      workerPods.onChange(({ key, previous, current }) => {
+        state.created.delete(key);
+        if (!current && previous) state.released.delete(previous.metadata.uid ?? '');
+        const pod = current ?? previous;
+        const homeKey = pod && (homeKeys.get(pod.metadata.name) ?? homeKeyOf(pod as Pod, context.bindingUID));
+        if (homeKey) queue.add(homeKey);
+        context.report.facts({ pods: workerPods.size });
+      }),
+      records.onChange(({ previous, current }) => {
+        const nodeName = (current ?? previous)?.spec.nodeName;
+        for (const vnode of context.stores.vnodes.values()) {
+          if (vnode.metadata.labels?.[Label.physicalNodeName] === nodeName) addWaiting(vnode.metadata.name);
+        }
+      }),
+      context.stores.vnodes.onChange(({ key, previous }) => {
+        if (!previous) addWaiting(key);
+      }),
+    );
+  }
+
+  /** Pods of a vnode that may be waiting for it: those without a worker pod. */
+  function addWaiting(vnode: string): void {
+    for (const pod of homePods.byIndex('node', vnode)) {
+      if (!workerOf(state, pod)) queue.add(`${pod.metadata.namespace}/${pod.metadata.name}`);
+    }
+  }
+
+  function know(pod: KubeObject): void {
+    const { namespace = '', name } = pod.metadata;
+    homeKeys.set(splitKey(workerKeyOf(context, namespace, name)).name, `${namespace}/${name}`);
+  }
+
+  function forget(pod: KubeObject): void {
+    const { namespace = '', name, uid = '' } = pod.metadata;
+    homeKeys.delete(splitKey(workerKeyOf(context, namespace, name)).name);
+    for (const memory of [settling, sent, refusals, state.admitted]) memory.delete(uid);
+  }
+
+  return {
+    add: (homeKey) => queue.add(homeKey),
+    start() {
+      follow();
+      for (const key of homePods.keys()) queue.add(key);
+      for (const pod of workerPods.values()) {
+        const homeKey = homeKeyOf(pod as Pod, context.bindingUID);
+        if (homeKey) queue.add(homeKey);
+      }
+      queue.start();
+      context.report.facts({ pods: workerPods.size });
+    },
+    async stop() {
+      for (const stop of stops) stop();
+      await queue.stop();
+    },
+  };
+}

@@ -1,0 +1,171 @@
+/** From a home pod that was never run to its worker pod: whether it may, what it needs, and the one create. */
+import { type LeasedNode, workerName } from '@kubeocean/shared/api';
+import {
+  ApiError,
+  isAlreadyExists,
+  type KubeObject,
+  messageOf,
+  Namespaces,
+  type Outcome,
+  Pods,
+} from '@kubeocean/shared/kube';
+import { podRequests, type Quantity } from '@kubeocean/shared/lease';
+import { leaseRefusal, misfit, notRunReason, type Reason } from './eligibility.ts';
+import { mayWriteWorker } from './gate.ts';
+import { currentHome, patchHomeStatus } from './home.ts';
+import { relationOf } from './ownership.ts';
+import { Refusal } from './refusal.ts';
+import { podsOn, type PodState, rememberCreated } from './state.ts';
+import { failurePatch, notRunPatch, wasShown } from './to-home.ts';
+import { toWorkerPod, type WorkerFacts } from './to-worker.ts';
+import { isTerminal, type Pod, podSubject } from './types.ts';
+import { currentWorker } from './worker.ts';
+
+const MISSING_RETRY_MS = 15_000;
+const REFUSED_FIRST_MS = 1000;
+const REFUSED_LONGEST_MS = 300_000;
+
+/** Why the pod is not run on vnodes at all; the namespace is only read when the binding selects by it. */
+export async function whyNotRun(state: PodState, home: Pod): Promise<Reason | undefined> {
+  const binding = state.context.binding();
+  if (!binding.spec.namespaceSelector) return notRunReason(home, binding, undefined);
+  const namespace = await state.context.home.get<KubeObject>(Namespaces, '', home.metadata.namespace ?? '');
+  return notRunReason(home, binding, namespace.metadata.labels);
+}
+
+/** Says so on the pod, once. */
+export async function tellNotRun(state: PodState, home: Pod, { reason, message }: Reason): Promise<void> {
+  const patch = notRunPatch(home, reason, message, state.context.now());
+  if (!patch) return;
+  await patchHomeStatus(state.context, home, patch);
+  state.context.homeEvents.event(podSubject(home), 'Warning', 'NotRun', message);
+}
+
+/**
+ * @param stored the home pod as the watch has it
+ * @param refusals how often the worker has refused this pod, by UID
+ */
+export async function createWorker(state: PodState, stored: Pod, refusals: Map<string, number>): Promise<Outcome> {
+  const { context } = state;
+  const notRun = await whyNotRun(state, stored);
+  if (notRun) return tellNotRun(state, stored, notRun);
+
+  const record = context.stores.records.byIndex('vnode', stored.spec.nodeName ?? '')[0];
+  // Nothing is known of the lease: the record's return brings the pod back here.
+  if (!record?.status?.phase) return undefined;
+  const refused = leaseRefusal(record) ?? roomOn(state, record, stored);
+  // The watch may lag behind: nothing is made, and nothing failed, but on what the API server says now.
+  const home = await currentHome(context, stored.metadata.namespace ?? '', stored.metadata.name);
+  if (!home || home.metadata.uid !== stored.metadata.uid || home.metadata.deletionTimestamp) return undefined;
+  if (isTerminal(home) || wasShown(home)) return undefined;
+  if (refused) return refuse(state, home, refused);
+
+  const { uid = '' } = home.metadata;
+  state.admitted.add(uid);
+  let pod: Pod;
+  try {
+    pod = toWorkerPod(home, await factsFor(state, record));
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    state.admitted.delete(uid);
+    return tellNotRun(state, home, { reason: error.reason, message: error.message });
+  }
+  try {
+    mayWriteWorker(context);
+    const missing = await state.dependents.prepare(home);
+    if (missing.length > 0) {
+      context.homeEvents.event(podSubject(home), 'Warning', 'FailedDependency', `waiting: ${missing.join('; ')}`);
+      return { againInMs: MISSING_RETRY_MS };
+    }
+    mayWriteWorker(context);
+    rememberCreated(state, await context.worker.create<Pod>(Pods, pod));
+  } catch (error) {
+    if (isAlreadyExists(error)) return existsAlready(state, home, pod.metadata.name);
+    return refusedByServer(state, home, error, refusals);
+  }
+  refusals.delete(uid);
+  context.log.info(
+    { pod: fullName(home), worker: pod.metadata.name, node: record.spec.nodeName },
+    'worker pod created',
+  );
+  return undefined;
+}
+
+const requestsOf = new WeakMap<Pod, ReadonlyMap<string, Quantity>>();
+
+function requests(pod: Pod): ReadonlyMap<string, Quantity> {
+  let known = requestsOf.get(pod);
+  if (!known) {
+    known = podRequests(pod);
+    requestsOf.set(pod, known);
+  }
+  return known;
+}
+
+function roomOn(state: PodState, record: LeasedNode, home: Pod): Reason | undefined {
+  const others = podsOn(state, home.spec.nodeName ?? '', home.metadata.uid).map(requests);
+  return misfit(requests(home), others, record.status?.allocatable);
+}
+
+/** Fails a pod that never ran. Only after the worker itself said that it has none: the watch may lag. */
+async function refuse(state: PodState, home: Pod, { reason, message }: Reason): Promise<Outcome> {
+  const { context } = state;
+  const { namespace = '', name: podName } = home.metadata;
+  const worker = await currentWorker(state, workerName(context.bindingUID, namespace, podName));
+  if (worker) {
+    rememberCreated(state, worker);
+    return { againInMs: 0 };
+  }
+  const disruption = !reason.startsWith('OutOf');
+  const patch = failurePatch(home, { reason, message, disruption }, context.now());
+  await patchHomeStatus(context, home, patch);
+  context.homeEvents.event(podSubject(home), 'Warning', reason, message);
+  context.log.info({ pod: fullName(home), reason }, 'home pod refused');
+  return undefined;
+}
+
+async function factsFor(state: PodState, record: LeasedNode): Promise<WorkerFacts> {
+  const { context } = state;
+  const { spec } = context.binding();
+  return {
+    bindingName: context.bindingName,
+    bindingUID: context.bindingUID,
+    mountNamespace: context.mountNamespace,
+    node: record.spec.nodeName,
+    directScheduling: spec.directScheduling ?? false,
+    ...(spec.podPriorityClassName && { priorityClassName: spec.podPriorityClassName }),
+    ...(await state.network()),
+  };
+}
+
+/** The watch lags behind a create of ours, or the name is taken. */
+async function existsAlready(state: PodState, home: Pod, name: string): Promise<Outcome> {
+  const worker = await currentWorker(state, name);
+  if (!worker) return { againInMs: 0 };
+  const relation = relationOf(worker, home, state.context.bindingUID);
+  if (relation === 'same' || relation === 'namesake') {
+    rememberCreated(state, worker);
+    return { againInMs: 0 };
+  }
+  const message = `the pod ${worker.metadata.namespace}/${name} of the worker cluster stands where this one's counterpart belongs and was not made for it; it is left alone: ask the worker's owner to remove it`;
+  state.context.homeEvents.event(podSubject(home), 'Warning', 'NameTaken', message);
+  return { againInMs: 60_000 };
+}
+
+/** The worker's own words, on the pod; tried again ever more rarely. Other errors go to the queue's own back-off. */
+function refusedByServer(state: PodState, home: Pod, error: unknown, refusals: Map<string, number>): Outcome {
+  if (!(error instanceof ApiError) || ![400, 403, 404, 422].includes(error.code)) throw error;
+  const { uid = '' } = home.metadata;
+  const count = (refusals.get(uid) ?? 0) + 1;
+  refusals.set(uid, count);
+  const whose = error.path.includes(`/namespaces/${state.context.mountNamespace}/`)
+    ? 'the worker cluster'
+    : 'this cluster';
+  const message = `${whose} refused what the pod needs: ${messageOf(error)}`;
+  state.context.homeEvents.event(podSubject(home), 'Warning', 'FailedCreate', message);
+  return { againInMs: Math.min(REFUSED_FIRST_MS * 2 ** (count - 1), REFUSED_LONGEST_MS) };
+}
+
+function fullName(home: Pod): string {
+  return `${home.metadata.namespace}/${home.metadata.name}`;
+}

@@ -1,0 +1,80 @@
+/**
+ * Counts deletions that nobody asked for (orphans in the worker, home pods that would be failed as lost) and stops them
+ * when there are suddenly many: then it is more likely that we are wrong than that so many pods are. A person approves
+ * by an annotation on the binding. Deletions that a user asked for are never counted.
+ */
+const WINDOW_MS = 60_000;
+const AT_LEAST = 20;
+const SHARE = 0.1;
+
+export interface DeletionGuardOptions {
+  /** Pods that the share is taken of. */
+  population: () => number;
+  /** Value of the approving annotation on the binding. */
+  approval: () => string | undefined;
+  /** Monotonic milliseconds. */
+  clock: () => number;
+  /** Text that a person has to write to approve; new for each stop. */
+  token: () => string;
+  /** Told when the guard stops and when it goes on; `waiting` pods are held back. */
+  onChange: (state: GuardState) => void;
+}
+
+export type GuardState = { stopped: false } | { stopped: true; token: string; waiting: number };
+
+export interface DeletionGuard {
+  /** True when this pod may go now. Ask once for each deletion, right before it. */
+  allow(uid: string): boolean;
+  state(): GuardState;
+}
+
+export function createDeletionGuard(options: DeletionGuardOptions): DeletionGuard {
+  /** Times of the deletions of the last minute, by UID: a retry of one is no second one. */
+  const recent = new Map<string, number>();
+  const waiting = new Set<string>();
+  let approved = new Set<string>();
+  let token: string | undefined;
+  let told = '';
+
+  function state(): GuardState {
+    return token === undefined ? { stopped: false } : { stopped: true, token, waiting: waiting.size };
+  }
+
+  function tell(): void {
+    const text = JSON.stringify(state());
+    if (text === told) return;
+    told = text;
+    options.onChange(state());
+  }
+
+  function checkApproval(): void {
+    if (token === undefined || options.approval() !== token) return;
+    approved = new Set(waiting);
+    waiting.clear();
+    token = undefined;
+    tell();
+  }
+
+  return {
+    state() {
+      checkApproval();
+      return state();
+    },
+    allow(uid) {
+      checkApproval();
+      if (approved.delete(uid)) return true;
+      const now = options.clock();
+      for (const [known, at] of recent) if (now - at >= WINDOW_MS) recent.delete(known);
+      if (recent.has(uid)) return true;
+      const limit = Math.max(AT_LEAST, Math.floor(options.population() * SHARE));
+      if (token === undefined && recent.size < limit) {
+        recent.set(uid, now);
+        return true;
+      }
+      waiting.add(uid);
+      token ??= options.token();
+      tell();
+      return false;
+    },
+  };
+}

@@ -1,0 +1,84 @@
+/** How pods end: home's deletion followed, the end shown at home, the worker pod let go, orphans and losses told apart. */
+import { PodReason, workerName } from '@kubeocean/shared/api';
+import { type Outcome, splitKey } from '@kubeocean/shared/kube';
+import { currentHome, finishHomeDeletion, patchHomeStatus } from './home.ts';
+import { claimedUID, homeKeyOf } from './ownership.ts';
+import { type PodState, rememberCreated } from './state.ts';
+import { failurePatch, isDone, statusPatch, wasShown } from './to-home.ts';
+import { isTerminal, type Pod, podSubject } from './types.ts';
+import { currentWorker, deleteWorker, releaseWorker } from './worker.ts';
+
+const LAG_MS = 500;
+const GUARD_RETRY_MS = 5000;
+
+/** Nothing of the worker pod runs any more: home shows how it ended, or goes, and then the worker pod may go. */
+export async function finish(state: PodState, home: Pod, worker: Pod): Promise<void> {
+  const { context } = state;
+  const patch = statusPatch(worker, home, context.now());
+  if (patch) await patchHomeStatus(context, home, patch);
+  if (home.metadata.deletionTimestamp) await finishHomeDeletion(context, home);
+  await releaseWorker(state, worker);
+  context.log.info({ pod: `${home.metadata.namespace}/${home.metadata.name}` }, 'worker pod released');
+}
+
+/** A home pod that is being deleted and, as far as the watch knows, has no worker pod. */
+export async function finishWithoutWorker(state: PodState, home: Pod): Promise<Outcome> {
+  const worker = await counterpartNow(state, home);
+  if (worker && claimedUID(worker) === home.metadata.uid) {
+    rememberCreated(state, worker);
+    return { againInMs: LAG_MS };
+  }
+  await finishHomeDeletion(state.context, home);
+  return undefined;
+}
+
+/** A home pod that was shown to run and has no worker pod any more: it fails, it is never run again. */
+export async function lost(state: PodState, stored: Pod): Promise<Outcome> {
+  const { context } = state;
+  const { namespace = '', name, uid = '' } = stored.metadata;
+  const worker = await counterpartNow(state, stored);
+  if (worker) {
+    rememberCreated(state, worker);
+    return { againInMs: LAG_MS };
+  }
+  // Home shows the end before the worker pod may go, so what it says now is the truth.
+  const home = await currentHome(context, namespace, name);
+  if (!home || home.metadata.uid !== uid || isTerminal(home) || home.metadata.deletionTimestamp || !wasShown(home)) {
+    return undefined;
+  }
+  if (!state.guard.allow(uid)) return { againInMs: GUARD_RETRY_MS };
+  const message = 'the worker pod is gone from the worker cluster; nobody in this cluster asked for it';
+  const end = { reason: PodReason.workerPodLost, message, disruption: true };
+  await patchHomeStatus(context, home, failurePatch(home, end, context.now()));
+  context.homeEvents.event(podSubject(home), 'Warning', PodReason.workerPodLost, message);
+  context.log.warn({ pod: `${namespace}/${name}` }, 'worker pod lost');
+  return undefined;
+}
+
+function counterpartNow(state: PodState, home: Pod): Promise<Pod | undefined> {
+  const { namespace = '', name } = home.metadata;
+  return currentWorker(state, workerName(state.context.bindingUID, namespace, name));
+}
+
+/** A worker pod whose home pod is not known, or is another by now. It goes only when the API server at home agrees. */
+export async function orphan(state: PodState, homeKey: string, worker: Pod): Promise<Outcome> {
+  const { context } = state;
+  const { uid = '', name: workerPod } = worker.metadata;
+  if (state.released.has(uid)) return undefined;
+  if (homeKeyOf(worker, context.bindingUID) !== homeKey) {
+    context.log.warn({ worker: workerPod, pod: homeKey }, 'worker pod disagrees with its name; left alone');
+    return undefined;
+  }
+  const { namespace, name } = splitKey(homeKey);
+  const home = await currentHome(context, namespace, name);
+  if (home && home.metadata.uid === claimedUID(worker)) return { againInMs: LAG_MS };
+  if (isDone(worker)) {
+    await releaseWorker(state, worker);
+    return undefined;
+  }
+  if (worker.metadata.deletionTimestamp) return undefined;
+  if (!state.guard.allow(uid)) return { againInMs: GUARD_RETRY_MS };
+  await deleteWorker(state, worker);
+  context.log.info({ worker: workerPod, pod: homeKey }, 'orphan deleted');
+  return undefined;
+}

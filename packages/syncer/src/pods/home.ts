@@ -1,0 +1,59 @@
+/** Writes on home pods. Each names the UID of the pod it means; a pod that is gone or another by now is left alone. */
+import { ApiError, Pods } from '@kubeocean/shared/kube';
+import type { SyncerContext } from '../context.ts';
+import { isGone, mayWriteHome } from './gate.ts';
+import type { StatusPatch } from './to-home.ts';
+import type { Pod } from './types.ts';
+
+/** The pod as the API server has it now; undefined when it is gone. @throws ApiError, ConnectionError */
+export async function currentHome(context: SyncerContext, namespace: string, name: string): Promise<Pod | undefined> {
+  return gone(context.home.get<Pod>(Pods, namespace, name));
+}
+
+/** @returns the pod after the patch; undefined when it is gone or another by now. */
+export async function patchHomeStatus(context: SyncerContext, home: Pod, patch: StatusPatch): Promise<Pod | undefined> {
+  mayWriteHome(context);
+  const { namespace = '', name } = home.metadata;
+  const send = (body: StatusPatch) =>
+    gone(context.home.patch<Pod>(Pods, namespace, name, body, { type: 'strategic', subresource: 'status' }));
+  try {
+    return await send(patch);
+  } catch (error) {
+    const smaller = withoutRefused(patch, error);
+    if (!smaller) throw error;
+    // What home's API server does not take from this worker must not keep the rest from being shown.
+    context.log.warn({ pod: `${namespace}/${name}`, refused: (error as Error).message }, 'status fields refused');
+    return send(smaller);
+  }
+}
+
+/** The patch without the fields that a 422 names; undefined when it names none of ours. */
+function withoutRefused(patch: StatusPatch, error: unknown): StatusPatch | undefined {
+  if (!(error instanceof ApiError) || error.code !== 422) return undefined;
+  const causes = (error.status.details?.causes ?? []) as { field?: string }[];
+  const refused = causes
+    .map(({ field }) => /^status\.(\w+)/.exec(field ?? '')?.[1])
+    .filter((field) => field !== undefined);
+  const status = Object.fromEntries(
+    // phase says what the pod is: without it the rest is no use.
+    Object.entries(patch.status).filter(([field]) => field === 'phase' || !refused.includes(field)),
+  );
+  return Object.keys(status).length < Object.keys(patch.status).length ? { ...patch, status } : undefined;
+}
+
+/** Takes the home pod away for good, as a kubelet does when nothing of the pod runs any more. */
+export async function finishHomeDeletion(context: SyncerContext, home: Pod): Promise<void> {
+  mayWriteHome(context);
+  const { namespace = '', name, uid } = home.metadata;
+  await gone(context.home.delete(Pods, namespace, name, { ...(uid && { uid }), gracePeriodSeconds: 0 }));
+}
+
+/** undefined when the object meant is gone. */
+async function gone<T>(call: Promise<T>): Promise<T | undefined> {
+  try {
+    return await call;
+  } catch (error) {
+    if (isGone(error)) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,48 @@
+/**
+ * Which worker pod is the counterpart of which home pod. Annotations can be written by others on both sides, so none is
+ * believed alone: the name is derived, and label, namespace, name and UID must agree with it. Pure.
+ */
+import { Annotation, Label, workerName } from '@kubeocean/shared/api';
+import type { Pod } from './types.ts';
+
+/** What the worker pod says of the home pod it belongs to. */
+interface Claimed {
+  namespace: string;
+  name: string;
+  uid: string;
+}
+
+function claimedBy(worker: Pod): Claimed {
+  const { annotations } = worker.metadata;
+  return {
+    namespace: annotations?.[Annotation.virtualPodNamespace] ?? '',
+    name: annotations?.[Annotation.virtualPodName] ?? '',
+    uid: annotations?.[Annotation.virtualPodUID] ?? '',
+  };
+}
+
+/** UID of the home pod that the worker pod was made for, as it says. */
+export function claimedUID(worker: Pod): string {
+  return claimedBy(worker).uid;
+}
+
+/** Key of the home pod, when the worker pod's own name is the one derived from it; otherwise undefined. */
+export function homeKeyOf(worker: Pod, bindingUID: string): string | undefined {
+  const { namespace, name } = claimedBy(worker);
+  if (worker.metadata.labels?.[Label.bindingUID] !== bindingUID || !namespace || !name) return undefined;
+  return workerName(bindingUID, namespace, name) === worker.metadata.name ? `${namespace}/${name}` : undefined;
+}
+
+/**
+ * `same`: its counterpart. `namesake`: made for another pod of this name. `foreign`: not made by this binding.
+ * `disagrees`: ours by label and name, but what it says of its home pod is not what made that name.
+ */
+export type Relation = 'same' | 'namesake' | 'foreign' | 'disagrees';
+
+export function relationOf(worker: Pod, home: Pod, bindingUID: string): Relation {
+  if (worker.metadata.labels?.[Label.bindingUID] !== bindingUID) return 'foreign';
+  const { namespace, name, uid } = claimedBy(worker);
+  if (namespace !== home.metadata.namespace || name !== home.metadata.name || !uid) return 'disagrees';
+  if (workerName(bindingUID, namespace, name) !== worker.metadata.name) return 'disagrees';
+  return uid === home.metadata.uid ? 'same' : 'namesake';
+}

@@ -1,0 +1,65 @@
+/** Writes on worker pods. Each names the UID of the pod it means, and none is made while writes are held back. */
+import { Finalizer } from '@kubeocean/shared/api';
+import { isConflict, isNotFound, Pods } from '@kubeocean/shared/kube';
+import { isGone, mayWriteWorker } from './gate.ts';
+import type { PodState } from './state.ts';
+import type { Pod } from './types.ts';
+
+/** The pod of that name as the API server has it now; undefined when there is none. @throws ApiError, ConnectionError */
+export async function currentWorker(state: PodState, name: string): Promise<Pod | undefined> {
+  try {
+    return await state.context.worker.get<Pod>(Pods, state.context.mountNamespace, name);
+  } catch (error) {
+    if (isNotFound(error)) return undefined;
+    throw error;
+  }
+}
+
+export interface WorkerDeletion {
+  /** Seconds; left out: the pod's own grace. */
+  gracePeriodSeconds?: number | undefined;
+  /** Only if nothing about the pod changed since. */
+  unchanged?: boolean;
+}
+
+export async function deleteWorker(state: PodState, worker: Pod, options: WorkerDeletion = {}): Promise<void> {
+  mayWriteWorker(state.context);
+  const { namespace = '', name, uid, resourceVersion } = worker.metadata;
+  const deletion = state.context.worker.delete(Pods, namespace, name, {
+    ...(uid && { uid }),
+    ...(options.unchanged && resourceVersion && { resourceVersion }),
+    ...(options.gracePeriodSeconds !== undefined && { gracePeriodSeconds: options.gracePeriodSeconds }),
+  });
+  await ignoreGone(
+    deletion.catch((error: unknown) => {
+      // It changed: the watch tells how, and the pod is looked at again.
+      if (!options.unchanged || !isConflict(error)) throw error;
+    }),
+  );
+}
+
+/** Deletes with the grace that the home pod has, or shortens a deletion under way to it. Nothing when that is so already. */
+export async function followDeletion(state: PodState, home: Pod, worker: Pod): Promise<void> {
+  const { deletionTimestamp, deletionGracePeriodSeconds = 0 } = worker.metadata;
+  const wanted = home.metadata.deletionGracePeriodSeconds;
+  if (deletionTimestamp && (wanted === undefined || wanted >= deletionGracePeriodSeconds)) return;
+  await deleteWorker(state, worker, { gracePeriodSeconds: wanted });
+}
+
+/** Lets the worker pod go: home shows its end, or is gone. */
+export async function releaseWorker(state: PodState, worker: Pod): Promise<void> {
+  const { namespace = '', name, uid = '', finalizers = [] } = worker.metadata;
+  if (state.released.has(uid) || !finalizers.includes(Finalizer.homeSync)) return;
+  mayWriteWorker(state.context);
+  const patch = { metadata: { uid, '$deleteFromPrimitiveList/finalizers': [Finalizer.homeSync] } };
+  await ignoreGone(state.context.worker.patch(Pods, namespace, name, patch, { type: 'strategic' }));
+  state.released.add(uid);
+}
+
+async function ignoreGone(call: Promise<unknown>): Promise<void> {
+  try {
+    await call;
+  } catch (error) {
+    if (!isGone(error)) throw error;
+  }
+}
