@@ -7,8 +7,10 @@ export interface Link {
   readonly port: number;
   /** Connections made through it so far. */
   readonly connections: number;
-  /** Resets every connection; new ones are taken. */
+  /** Resets every connection; new ones are taken. {@link mend} undoes nothing of it. */
   cut(): void;
+  /** Resets every connection and every new one, until {@link mend}. */
+  down(): void;
   /** From now on no byte passes and no connection is closed: a peer that fell silent. New ones are taken and ignored. */
   freeze(): void;
   /** Bytes pass again; connections that were frozen are reset, as a firewall that forgot them would. */
@@ -20,8 +22,13 @@ export interface Link {
 export async function startLink(port: number): Promise<Link> {
   const pairs = new Set<{ near: Socket; far: Socket }>();
   let frozen = false;
+  let refusing = false;
   let connections = 0;
   const server: Server = createServer((near) => {
+    if (refusing) {
+      near.resetAndDestroy();
+      return;
+    }
     connections++;
     const far = connect({ host: '127.0.0.1', port });
     const pair = { near, far };
@@ -71,11 +78,16 @@ export async function startLink(port: number): Promise<Link> {
       return connections;
     },
     cut,
+    down() {
+      refusing = true;
+      cut();
+    },
     freeze() {
       frozen = true;
     },
     mend() {
       frozen = false;
+      refusing = false;
       cut();
     },
     close,

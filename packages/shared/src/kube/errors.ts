@@ -11,7 +11,7 @@ export interface Status {
     name?: string;
     kind?: string;
     retryAfterSeconds?: number;
-    causes?: { reason?: string; message?: string }[];
+    causes?: { reason?: string; message?: string; field?: string }[];
   };
 }
 
@@ -73,9 +73,17 @@ export function isNotFound(error: unknown): boolean {
   return hasCode(error, 404);
 }
 
-/** 409 because another writer was faster, or a precondition (UID, resourceVersion) no longer holds. */
+/**
+ * Another writer was faster, or a precondition (UID, resourceVersion) no longer holds. Mostly that is a 409; a patch that
+ * carries the UID of a namesake is answered 422, "metadata.uid: field is immutable".
+ */
 export function isConflict(error: unknown): boolean {
-  return hasCode(error, 409, 'Conflict');
+  if (hasCode(error, 409, 'Conflict')) return true;
+  return (
+    error instanceof ApiError &&
+    error.code === 422 &&
+    (error.status.details?.causes ?? []).some((cause) => cause.field === 'metadata.uid')
+  );
 }
 
 export function isAlreadyExists(error: unknown): boolean {

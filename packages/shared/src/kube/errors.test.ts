@@ -1,0 +1,65 @@
+import { expect, test } from 'vitest';
+import {
+  ApiError,
+  ConnectionError,
+  isAlreadyExists,
+  isCertificateError,
+  isConflict,
+  isExpired,
+  isNotFound,
+  isTooLargeResourceVersion,
+  messageOf,
+  type Status,
+} from './errors.ts';
+
+const checks = { isAlreadyExists, isCertificateError, isConflict, isExpired, isNotFound, isTooLargeResourceVersion };
+
+function api(code: number, status: Status = {}): ApiError {
+  return new ApiError(code, status, 'GET', '/x');
+}
+
+const cases: { name: string; error: unknown; is: (keyof typeof checks)[] }[] = [
+  { name: '404', error: api(404), is: ['isNotFound'] },
+  { name: '409 Conflict', error: api(409, { reason: 'Conflict' }), is: ['isConflict'] },
+  { name: '409 AlreadyExists', error: api(409, { reason: 'AlreadyExists' }), is: ['isAlreadyExists'] },
+  {
+    name: '422 about the UID',
+    error: api(422, {
+      reason: 'Invalid',
+      details: { causes: [{ reason: 'FieldValueInvalid', field: 'metadata.uid' }] },
+    }),
+    is: ['isConflict'],
+  },
+  {
+    name: '422 about something else',
+    error: api(422, { reason: 'Invalid', details: { causes: [{ field: 'spec.x' }] } }),
+    is: [],
+  },
+  { name: '410', error: api(410, { reason: 'Expired' }), is: ['isExpired'] },
+  {
+    name: '504 about a revision of the future',
+    error: api(504, { reason: 'Timeout', details: { causes: [{ reason: 'ResourceVersionTooLarge' }] } }),
+    is: ['isTooLargeResourceVersion'],
+  },
+  { name: '504 of another cause', error: api(504, { reason: 'Timeout' }), is: [] },
+  {
+    name: 'an expired certificate',
+    error: new ConnectionError('s', 'CERT_HAS_EXPIRED', 'm'),
+    is: ['isCertificateError'],
+  },
+  { name: 'a reset', error: new ConnectionError('s', 'ECONNRESET', 'm'), is: [] },
+  { name: 'anything else', error: new Error('404'), is: [] },
+  { name: 'nothing', error: undefined, is: [] },
+];
+
+test.each(cases)('$name', ({ error, is }) => {
+  const found = Object.entries(checks).flatMap(([name, check]) => (check(error) ? [name] : []));
+  expect(found).toEqual(is);
+});
+
+test('the message is the server’s, or says what was asked and the code', () => {
+  expect(api(403, { message: 'pods is forbidden' }).message).toBe('pods is forbidden');
+  expect(api(502).message).toBe('GET /x: HTTP 502');
+  expect(new ConnectionError('https://h', 'ECONNREFUSED', 'refused').message).toBe('https://h: refused');
+  expect(messageOf('text')).toBe('text');
+});
