@@ -1,0 +1,74 @@
+import { expect, test } from 'vitest';
+import { FACTS, samplePod } from '../pods/samples.ts';
+import { renewalTime, toCopy, tokenSeconds, toTokenSecret } from './to-worker.ts';
+
+const metadata = {
+  name: 'settings',
+  namespace: 'shop',
+  uid: 'u',
+  resourceVersion: '7',
+  labels: { 'argocd.argoproj.io/instance': 'x' },
+  annotations: { secret: 'x' },
+  ownerReferences: [{ apiVersion: 'v1', kind: 'X', name: 'x', uid: 'x' }],
+  finalizers: ['x/y'],
+};
+
+test('a copy carries content, and of the metadata nothing', () => {
+  const copy = toCopy({ metadata, data: { a: '1' }, binaryData: { b: 'AA==' }, immutable: true }, 'configmap', FACTS);
+  expect(copy).toEqual({
+    metadata: {
+      name: expect.stringMatching(/^settings-[0-9a-f]{32}$/) as string,
+      namespace: 'kubeocean-worker',
+      labels: {
+        'kubeocean.io/managed-by': 'kubeocean',
+        'kubeocean.io/cluster-binding': 'example-cluster',
+        'kubeocean.io/binding-uid': FACTS.bindingUID,
+        'kubeocean.io/virtual-namespace': 'shop',
+      },
+      annotations: {
+        'kubeocean.io/virtual-namespace': 'shop',
+        'kubeocean.io/virtual-name': 'settings',
+        'kubeocean.io/source-version': 'u/7',
+      },
+    },
+    data: { a: '1' },
+    binaryData: { b: 'AA==' },
+  });
+});
+
+test('a Secret keeps its type', () => {
+  const type = 'kubernetes.io/dockerconfigjson';
+  expect(toCopy({ metadata, data: {}, type }, 'secret', FACTS)).toMatchObject({ data: {}, type });
+});
+
+test('tokens of a pod are one Secret, found by label, dated', () => {
+  const secret = toTokenSecret(samplePod(), { 'v.0': 'abc' }, new Date('2026-01-01T01:00:00Z'), FACTS);
+  expect(secret).toMatchObject({
+    metadata: {
+      labels: { 'kubeocean.io/service-account-token': 'true', 'kubeocean.io/binding-uid': FACTS.bindingUID },
+      annotations: {
+        'kubeocean.io/service-account': 'builder',
+        'kubeocean.io/token-renew-at': '2026-01-01T01:00:00.000Z',
+        'kubeocean.io/virtual-pod-uid': '22222222-2222-2222-2222-222222222222',
+      },
+    },
+    type: 'Opaque',
+    data: { 'v.0': 'YWJj' },
+  });
+});
+
+test.each([
+  [undefined, 3600],
+  [3607, 3600],
+  [86_400, 3600],
+  [1200, 1200],
+  [1, 600],
+])('a pod that wants a token for %o s gets one for %i s', (wanted, seconds) => {
+  expect(tokenSeconds(wanted)).toBe(seconds);
+});
+
+test('renewal is at 80 % of the shortest life, and never at once', () => {
+  const now = new Date('2026-01-01T00:00:00Z');
+  expect(renewalTime(['2026-01-01T01:00:00Z', '2026-01-01T00:10:00Z'], now)).toEqual(new Date('2026-01-01T00:08:00Z'));
+  expect(renewalTime(['2025-12-31T00:00:00Z'], now)).toEqual(new Date('2026-01-01T00:00:10Z'));
+});

@@ -1,0 +1,56 @@
+import { expect, test } from 'vitest';
+import { createDeletionGuard, type GuardState } from './deletion-guard.ts';
+
+function guardOf(population: number) {
+  const world = { now: 0, approval: undefined as string | undefined, told: [] as GuardState[] };
+  let count = 0;
+  const guard = createDeletionGuard({
+    population: () => population,
+    approval: () => world.approval,
+    clock: () => world.now,
+    token: () => `t${++count}`,
+    onChange: (state) => world.told.push(state),
+  });
+  const allowed = (from: number, to: number) =>
+    Array.from({ length: to - from }, (_, i) => guard.allow(`uid-${from + i}`)).filter(Boolean).length;
+  return { guard, world, allowed };
+}
+
+test.each([
+  [0, 20],
+  [100, 20],
+  [1000, 100],
+])('of %i pods %i go in a minute', (population, expected) => {
+  expect(guardOf(population).allowed(0, 500)).toBe(expected);
+});
+
+test('a steady trickle never stops', () => {
+  const { world, allowed } = guardOf(10);
+  for (let minute = 0; minute < 10; minute++) {
+    world.now = minute * 60_000;
+    expect(allowed(minute * 20, minute * 20 + 20)).toBe(20);
+  }
+  expect(world.told).toEqual([]);
+});
+
+test('a retry of one deletion is not counted twice', () => {
+  const { guard, allowed } = guardOf(10);
+  for (let i = 0; i < 50; i++) expect(guard.allow('same')).toBe(true);
+  expect(allowed(0, 19)).toBe(19);
+});
+
+test('once stopped it stays so until a person approves just what waits', () => {
+  const { guard, world, allowed } = guardOf(10);
+  expect(allowed(0, 25)).toBe(20);
+  world.now = 120_000;
+  expect(guard.allow('uid-24')).toBe(false);
+  expect(guard.state()).toEqual({ stopped: true, token: 't1', waiting: 5 });
+  world.approval = 'anything';
+  expect(guard.allow('uid-24')).toBe(false);
+  world.approval = 't1';
+  expect(allowed(20, 25)).toBe(5);
+  expect(guard.state()).toEqual({ stopped: false });
+  // The same annotation does not approve the next stop.
+  expect(allowed(100, 130)).toBe(20);
+  expect(guard.state()).toEqual({ stopped: true, token: 't2', waiting: 10 });
+});
