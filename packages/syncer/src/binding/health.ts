@@ -1,0 +1,137 @@
+/**
+ * The worker cluster and its agent as the binding tells of them: WorkerReachable, AgentReady, counts, version. Looks once
+ * a second at what the watches have shown; the conditions are only written when they change.
+ */
+import { Annotation, BindingCondition, ChartName } from '@kubeocean/shared/api';
+import { isNotFound, type KubeObject, messageOf, type ReadonlyStore } from '@kubeocean/shared/kube';
+import type { ClaimKeeper } from '../claim/keeper.ts';
+import { type AgentState, createHeartbeat } from '../claim/heartbeat.ts';
+import type { SyncerContext } from '../context.ts';
+import type { SyncerMetrics } from '../metrics.ts';
+import type { NodesController, WorkerView } from '../nodes/controller.ts';
+import { failureReason, type Reachability, unreachableMessage } from '../worker.ts';
+import type { OwnCondition } from './report.ts';
+
+export interface WorkerHealth {
+  /** As of the last look. */
+  view(): WorkerView;
+  /** Looks again. Gives true when something that concerns every vnode has changed. */
+  look(nowMs: number): boolean;
+  /** A list or watch of records failed or worked again. */
+  recordsError(error: unknown): void;
+}
+
+export interface WorkerHealthParts {
+  reachability: Reachability;
+  heartbeats: ReadonlyStore<KubeObject>;
+  claim: ClaimKeeper;
+  nodes: () => NodesController;
+  metrics: SyncerMetrics;
+}
+
+export function createWorkerHealth(context: SyncerContext, parts: WorkerHealthParts): WorkerHealth {
+  const { report, stores, mountNamespace } = context;
+  const { reachability, claim } = parts;
+  const before = context.binding().status?.conditions ?? [];
+  const wasReachable = before.some(
+    ({ type, status }) => type === BindingCondition.workerReachable && status === 'True',
+  );
+  const heartbeat = createHeartbeat(
+    before.some(({ type, reason }) => type === BindingCondition.agentReady && reason === 'AgentStale'),
+  );
+  let kindMissing = false;
+  let wasUnreachable: boolean | undefined;
+  let view: WorkerView = {
+    unreachable: undefined,
+    recordsKnown: false,
+    leaseUnknown: false,
+    evictWhenUnreachable: false,
+  };
+
+  parts.heartbeats.onChange(({ current }) => heartbeat.seen(current !== undefined, performance.now()));
+
+  function look(nowMs: number): boolean {
+    const unreachable = reachability.unreachable(nowMs);
+    if (wasUnreachable && unreachable === false) heartbeat.contact(nowMs);
+    wasUnreachable = unreachable;
+    if (stores.records.hasSynced && !unreachable) kindMissing = false;
+    const agent = heartbeat.state(parts.heartbeats.hasSynced, nowMs);
+    const refused = claim.refusal === 'NameTaken' || claim.refusal === 'ForeignEpoch';
+    const next: WorkerView = {
+      unreachable,
+      recordsKnown: stores.records.hasSynced && !refused && (claim.held || claim.refusal === 'Released'),
+      leaseUnknown: refused || kindMissing || agent === 'Stale' || agent === 'Missing',
+      evictWhenUnreachable: context.binding().metadata.annotations?.[Annotation.unreachable] === 'evict',
+    };
+    const changed = (Object.keys(next) as (keyof WorkerView)[]).some((key) => next[key] !== view[key]);
+    view = next;
+    tell(unreachable, agent);
+    return changed;
+  }
+
+  function tell(unreachable: boolean | undefined, agent: AgentState): void {
+    const reachable = reachableCondition(unreachable);
+    if (reachable) report.condition(reachable);
+    const ready = agentCondition(unreachable, agent);
+    if (ready) report.condition(ready);
+    const nodes = parts.nodes().vnodes().length;
+    report.facts({ nodes, ...(stores.workerPods.hasSynced && { pods: stores.workerPods.size }) });
+    parts.metrics.vnodes.set(nodes);
+    parts.metrics.workerReachable.set(unreachable === false ? 1 : 0);
+    parts.metrics.claimHeld.set(claim.held ? 1 : 0);
+  }
+
+  function reachableCondition(unreachable: boolean | undefined): OwnCondition | undefined {
+    const type = BindingCondition.workerReachable;
+    const { error } = reachability;
+    if (unreachable === false) {
+      return { type, status: 'True', reason: 'Answering', message: 'the worker cluster answers' };
+    }
+    if (unreachable) {
+      return { type, status: 'False', reason: failureReason(error), message: unreachableMessage(error) };
+    }
+    // A binding that has never worked is told at once; one that did gets its 30 seconds.
+    if (wasReachable || error === undefined) return undefined;
+    return { type, status: 'False', reason: failureReason(error), message: messageOf(error) };
+  }
+
+  function agentCondition(unreachable: boolean | undefined, agent: AgentState): OwnCondition | undefined {
+    const type = BindingCondition.agentReady;
+    if (unreachable) {
+      const message = 'the worker cluster does not answer, so nothing is known of its agent';
+      return { type, status: 'Unknown', reason: 'WorkerUnreachable', message };
+    }
+    if (kindMissing) {
+      const message = `the worker cluster has no LeasedNode kind: install charts/kubeocean-worker there`;
+      return { type, status: 'False', reason: 'AgentNotInstalled', message };
+    }
+    if (agent === 'Missing') {
+      const message = `there is no heartbeat Lease ${mountNamespace}/${ChartName.agent} in the worker cluster: install charts/kubeocean-worker there and name the namespace in its value "tenants"`;
+      return { type, status: 'False', reason: 'AgentNotInstalled', message };
+    }
+    if (agent === 'Stale') {
+      const message = `the agent has not renewed its heartbeat ${mountNamespace}/${ChartName.agent} for 40 s: look at the Deployment ${ChartName.agent} in namespace ${ChartName.agent} of the worker cluster. Pods go on; vnodes take no new ones`;
+      return { type, status: 'False', reason: 'AgentStale', message };
+    }
+    if (agent === 'Unknown') return undefined;
+    const orphans = view.recordsKnown ? parts.nodes().withoutRecord() : 0;
+    if (orphans > 0) {
+      const message = `${orphans} vnodes have no LeasedNode in ${mountNamespace} any more, though none was closed: they stay and take no new pods. See the agent's log in the worker cluster`;
+      return { type, status: 'False', reason: 'RecordsMissing', message };
+    }
+    return {
+      type,
+      status: 'True',
+      reason: 'AgentAlive',
+      message: 'the agent in the worker cluster renews its heartbeat',
+    };
+  }
+
+  return {
+    view: () => view,
+    look,
+    recordsError(error) {
+      kindMissing = isNotFound(error);
+    },
+  };
+}

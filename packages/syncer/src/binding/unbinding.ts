@@ -1,0 +1,117 @@
+/**
+ * The end of a binding: vnodes are emptied and go, then the copies in the worker, then the claim, then the finalizer.
+ * With the annotation `kubeocean.io/abandon: "true"` it ends without the worker.
+ */
+import { Annotation, type ClusterBinding, Label } from '@kubeocean/shared/api';
+import { ConfigMaps, isConflict, isNotFound, messageOf, type Resource, Secrets, sleep } from '@kubeocean/shared/kube';
+import type { ClaimKeeper } from '../claim/keeper.ts';
+import type { SyncerContext } from '../context.ts';
+import type { NodesController } from '../nodes/controller.ts';
+import { hasFinalizer, removeFinalizer } from './finalizer.ts';
+
+export type Removal = 'none' | 'drain' | 'abandon';
+
+/** Whether the vnodes of a binding have to go, and how. Pure. */
+export function removalOf(binding: ClusterBinding): Removal {
+  if (!binding.metadata.deletionTimestamp) return 'none';
+  return binding.metadata.annotations?.[Annotation.abandon] === 'true' ? 'abandon' : 'drain';
+}
+
+export interface UnbindingParts {
+  claim: ClaimKeeper;
+  nodes: NodesController;
+  /** Whether anything of this binding can be in the worker at all: it has held its claim once. */
+  everClaimed: () => boolean;
+}
+
+/** What unbinding waits for, or undefined when the next step can be taken. Pure. */
+export function unbindingWaitsFor(state: {
+  removal: Removal;
+  vnodes: number;
+  homePods: number;
+  everClaimed: boolean;
+  claimHeld: boolean;
+  claimRefusal: string | undefined;
+  workerPodsKnown: boolean;
+  workerPods: number;
+}): string | undefined {
+  if (state.vnodes > 0) return `${state.vnodes} vnodes with ${state.homePods} pods to go`;
+  if (state.removal === 'abandon' || !state.everClaimed) return undefined;
+  // The worker serves somebody else by now, or its owner took the lease back: the agent cleans up there.
+  if (state.claimRefusal === 'NameTaken' || state.claimRefusal === 'Released') return undefined;
+  if (!state.claimHeld || !state.workerPodsKnown) {
+    return `the worker cluster to clean up in does not answer or does not know this binding; to end without it: kubectl annotate clusterbinding NAME ${Annotation.abandon}=true`;
+  }
+  if (state.workerPods > 0) return `${state.workerPods} pods in the worker to go`;
+  return undefined;
+}
+
+/** Waits for the deletion of the binding and sees it through. Ends when the finalizer is off or the signal aborts. */
+export async function unbind(context: SyncerContext, parts: UnbindingParts, signal: AbortSignal): Promise<void> {
+  const { stores, log } = context;
+  let told = '';
+  let mode: Removal = 'none';
+  while (!signal.aborted) {
+    const binding = context.binding();
+    const removal = removalOf(binding);
+    if (removal !== mode) {
+      mode = removal;
+      log.info({ removal }, 'unbinding');
+      parts.nodes.resync();
+    }
+    if (removal !== 'none') {
+      if (!hasFinalizer(binding)) return;
+      const waits = unbindingWaitsFor({
+        removal,
+        vnodes: parts.nodes.vnodes().length,
+        homePods: stores.homePods.size,
+        everClaimed: parts.everClaimed(),
+        claimHeld: parts.claim.held,
+        claimRefusal: parts.claim.refusal,
+        workerPodsKnown: stores.workerPods.hasSynced,
+        workerPods: stores.workerPods.size,
+      });
+      if (waits === undefined) {
+        try {
+          await finish(context, parts.claim, removal);
+          log.info('unbound');
+          return;
+        } catch (error) {
+          log.warn({ error: messageOf(error) }, 'unbinding is tried again');
+        }
+      } else if (waits !== told) {
+        told = waits;
+        const { name, uid } = binding.metadata;
+        const subject = { apiVersion: 'cloud.tencent.com/v1beta1', kind: 'ClusterBinding' };
+        const text = `waiting for ${waits.replace('NAME', name)}`;
+        context.homeEvents.event({ ...subject, metadata: { name, ...(uid && { uid }) } }, 'Normal', 'Unbinding', text);
+      }
+    }
+    await sleep(1000, signal).catch(() => undefined);
+  }
+}
+
+async function finish(context: SyncerContext, claim: ClaimKeeper, removal: Removal): Promise<void> {
+  if (removal === 'drain' && claim.held) {
+    for (const resource of [ConfigMaps, Secrets]) await deleteCopies(context, resource);
+    await claim.release();
+  }
+  await context.report.stop();
+  await removeFinalizer(context.home, context.binding());
+}
+
+async function deleteCopies(context: SyncerContext, resource: Resource): Promise<void> {
+  const { worker, mountNamespace } = context;
+  const labelSelector = `${Label.bindingUID}=${context.bindingUID}`;
+  for (;;) {
+    const page = await worker.list(resource, { namespace: mountNamespace, labelSelector, limit: 200 });
+    for (const { metadata } of page.items) {
+      try {
+        await worker.delete(resource, mountNamespace, metadata.name, { ...(metadata.uid && { uid: metadata.uid }) });
+      } catch (error) {
+        if (!isNotFound(error) && !isConflict(error)) throw error;
+      }
+    }
+    if (!page.metadata.continue) return;
+  }
+}

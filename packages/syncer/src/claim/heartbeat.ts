@@ -1,0 +1,45 @@
+/**
+ * Whether the worker's agent lives, judged by its heartbeat Lease: stale when it has not been *seen* to change for 40 s
+ * on our own monotonic clock; timestamps of another machine count for nothing. Pure but for the times passed in.
+ */
+import { Seconds } from '@kubeocean/shared/api';
+
+export type AgentState = 'Alive' | 'Stale' | 'Missing' | 'Unknown';
+
+export interface Heartbeat {
+  /** The Lease was seen new or changed (`renewed`), or seen to be gone. */
+  seen(renewed: boolean, atMs: number): void;
+  /** The worker answers again: silence before that says nothing of the agent. */
+  contact(atMs: number): void;
+  /** `listed`: whether the Leases have been listed at all. */
+  state(listed: boolean, atMs: number): AgentState;
+}
+
+const STALE_MS = Seconds.staleAfter * 1000;
+
+/**
+ * @param assumeStale what the binding said when we started: an agent that was stale then has to be seen alive first.
+ */
+export function createHeartbeat(assumeStale: boolean): Heartbeat {
+  let exists = false;
+  let changes = 0;
+  let countingFrom = 0;
+  return {
+    seen(renewed, atMs) {
+      exists = renewed;
+      if (!renewed) changes = 0;
+      else changes++;
+      countingFrom = atMs;
+    },
+    contact(atMs) {
+      countingFrom = Math.max(countingFrom, atMs);
+    },
+    state(listed, atMs) {
+      if (!listed) return 'Unknown';
+      if (!exists) return 'Missing';
+      if (atMs - countingFrom > STALE_MS) return 'Stale';
+      // The first sight of it is no sign of life by itself; but a running agent is the ordinary case.
+      return changes <= 1 && assumeStale ? 'Stale' : 'Alive';
+    },
+  };
+}

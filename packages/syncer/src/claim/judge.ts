@@ -1,0 +1,89 @@
+/** What to make of the claim Lease as it is found in the worker: pure, so that every case is a line in a table. */
+import { Annotation, claimName, Label, labelValue, ManagedByValue, Seconds } from '@kubeocean/shared/api';
+import type { ClusterBinding } from '@kubeocean/shared/api';
+import { type Lease, microTime } from '@kubeocean/shared/kube';
+
+/** Who claims. */
+export interface Claimant {
+  binding: ClusterBinding;
+  bindingUID: string;
+  /** UID of the computing cluster's kube-system namespace. */
+  homeUID: string;
+  /** The epoch in the binding's status, when there is one. */
+  epoch: string | undefined;
+}
+
+export type ClaimVerdict =
+  /** No such Lease: make one. */
+  | { kind: 'create' }
+  /** Ours. `adoptEpoch`: the administrator approved the worker's epoch; take it over before anything else. */
+  | { kind: 'ours'; adoptEpoch?: string }
+  | { kind: 'refused'; reason: 'NameTaken' | 'Released' | 'ForeignEpoch'; message: string };
+
+export function holderOf(claimant: Claimant): string {
+  return `${claimant.homeUID}/${claimant.bindingUID}`;
+}
+
+export function judgeClaim(lease: Lease | undefined, claimant: Claimant): ClaimVerdict {
+  const { binding } = claimant;
+  const where = `${binding.spec.mountNamespace}/${claimName(binding.metadata.name)}`;
+  if (!lease) return { kind: 'create' };
+  const holder = lease.spec?.holderIdentity ?? '';
+  const annotations = lease.metadata.annotations ?? {};
+  if (holder !== holderOf(claimant))
+    return { kind: 'refused', reason: 'NameTaken', message: taken(where, holder, claimant) };
+  if (annotations[Annotation.release] === 'true') {
+    return {
+      kind: 'refused',
+      reason: 'Released',
+      message: `the owner of the worker cluster took the lease back (annotation ${Annotation.release} on the Lease ${where}); delete this binding, or ask the owner to remove the annotation`,
+    };
+  }
+  const theirs = annotations[Annotation.epoch];
+  if (theirs === undefined || theirs === claimant.epoch) return { kind: 'ours' };
+  if (binding.metadata.annotations?.[Annotation.epoch] === theirs) return { kind: 'ours', adoptEpoch: theirs };
+  return {
+    kind: 'refused',
+    reason: 'ForeignEpoch',
+    message: `the claim ${where} is of epoch ${theirs}, this binding of ${claimant.epoch ?? 'none'}: one of the two clusters was restored from a backup. Compare the pods on both sides, then approve what the worker has with: kubectl annotate clusterbinding ${binding.metadata.name} --overwrite ${Annotation.epoch}=${theirs}`,
+  };
+}
+
+function taken(where: string, holder: string, claimant: Claimant): string {
+  const name = claimant.binding.metadata.name;
+  const [home, binding] = holder.split('/');
+  if (home === claimant.homeUID) {
+    return `the name "${name}" is still claimed by an earlier binding of this computing cluster (UID ${binding ?? 'unknown'}): once none of its pods is left in the worker, delete the Lease ${where} there`;
+  }
+  return `the name "${name}" is claimed by another computing cluster (UID of its kube-system namespace: ${home || 'unknown'}): give this binding another name, or ask the owner of the worker cluster to delete the Lease ${where}`;
+}
+
+/** The claim as it should be. */
+export function claimLease(claimant: Claimant, epoch: string, now: Date): Lease {
+  const { binding } = claimant;
+  const { nodeSelector } = binding.spec;
+  return {
+    metadata: {
+      name: claimName(binding.metadata.name),
+      namespace: binding.spec.mountNamespace,
+      labels: {
+        [Label.claim]: 'true',
+        [Label.managedBy]: ManagedByValue,
+        [Label.clusterBinding]: labelValue(binding.metadata.name),
+        [Label.bindingUID]: claimant.bindingUID,
+      },
+      annotations: {
+        [Annotation.bindingUID]: claimant.bindingUID,
+        [Annotation.clusterID]: binding.spec.clusterID,
+        [Annotation.computingClusterUID]: claimant.homeUID,
+        [Annotation.nodeSelector]: nodeSelector ? JSON.stringify(nodeSelector) : '',
+        [Annotation.epoch]: epoch,
+      },
+    },
+    spec: {
+      holderIdentity: holderOf(claimant),
+      leaseDurationSeconds: Seconds.leaseDuration,
+      renewTime: microTime(now),
+    },
+  };
+}

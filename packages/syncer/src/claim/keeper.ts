@@ -1,0 +1,191 @@
+/**
+ * Holds the binding's claim in the worker: makes it, renews it every 10 s, and says on the binding when it is somebody
+ * else's. Nothing may be written to the worker unless {@link ClaimKeeper.held}.
+ */
+import { randomBytes } from 'node:crypto';
+import { BindingCondition, claimName, type ClusterBinding, ClusterBindings, Seconds } from '@kubeocean/shared/api';
+import {
+  apiVersionOf,
+  isAlreadyExists,
+  isConflict,
+  isNotFound,
+  type Lease,
+  Leases,
+  mergePatch,
+  type Json,
+  messageOf,
+  sleep,
+} from '@kubeocean/shared/kube';
+import type { SyncerContext } from '../context.ts';
+import { claimLease, type Claimant, judgeClaim } from './judge.ts';
+
+export interface ClaimKeeper {
+  /** Whether the last look at the claim found it ours. A worker that does not answer changes nothing. */
+  readonly held: boolean;
+  /** Why it is not, as in the condition. */
+  readonly refusal: string | undefined;
+  /** Resolves when the claim is held for the first time. */
+  readonly firstHeld: Promise<void>;
+  /** Look and renew now rather than at the next turn. */
+  nudge(): void;
+  run(signal: AbortSignal): Promise<void>;
+  /** Deletes the claim, when it is ours. For unbinding. @throws ApiError, ConnectionError */
+  release(): Promise<void>;
+}
+
+export interface ClaimKeeperOptions {
+  /** Told of each turn: undefined when the worker answered as it should. */
+  onTurn: (error: unknown) => void;
+  /** While this says true, a claim that is gone is not made again. */
+  releasing: () => boolean;
+}
+
+const CALL = { timeoutMs: 8000, retry: false } as const;
+
+export function createClaimKeeper(context: SyncerContext, options: ClaimKeeperOptions): ClaimKeeper {
+  const { worker, report, log, mountNamespace } = context;
+  const name = claimName(context.bindingName);
+  const first = Promise.withResolvers<void>();
+  let held = false;
+  let refusal: string | undefined;
+  let known: Lease | undefined;
+  let epoch = context.binding().status?.epoch;
+  let wake = Promise.withResolvers<void>();
+
+  function claimant(): Claimant {
+    return { binding: context.binding(), bindingUID: context.bindingUID, homeUID: context.homeUID, epoch };
+  }
+
+  async function turn(): Promise<void> {
+    let lease: Lease | undefined;
+    try {
+      lease = await worker.get<Lease>(Leases, mountNamespace, name, CALL);
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+    }
+    const verdict = judgeClaim(lease, claimant());
+    if (verdict.kind === 'refused') return refuse(verdict.reason, verdict.message);
+    if (options.releasing() && verdict.kind === 'create') {
+      // Unbinding, and the claim is gone already: nobody else has the name, and what is left of ours may be cleaned up.
+      held = true;
+      return;
+    }
+    if (!context.leadership.isCurrent()) return;
+    if (verdict.kind === 'ours' && verdict.adoptEpoch !== undefined) await keepEpoch(verdict.adoptEpoch);
+    // Kept at home first: a claim with an epoch that home does not know would look like a restored home.
+    if (epoch === undefined) await keepEpoch(randomBytes(8).toString('hex'));
+    const desired = claimLease(claimant(), epoch as string, context.now());
+    if (lease) {
+      const patch = mergePatch(lease, desired) ?? {};
+      const guard = { uid: lease.metadata.uid, resourceVersion: lease.metadata.resourceVersion };
+      const metadata = { ...(patch['metadata'] as Json | undefined), ...guard };
+      known = await worker.patch<Lease>(Leases, mountNamespace, name, { ...patch, metadata }, CALL);
+    } else {
+      const spec = { ...desired.spec, acquireTime: desired.spec?.renewTime };
+      known = await worker.create<Lease>(Leases, { ...desired, spec }, CALL);
+      log.info({ claim: `${mountNamespace}/${name}` }, 'claim made');
+    }
+    accept();
+  }
+
+  async function keepEpoch(next: string): Promise<void> {
+    report.facts({ epoch: next });
+    await report.flush();
+    epoch = next;
+  }
+
+  function accept(): void {
+    if (!held) log.info({ claim: `${mountNamespace}/${name}` }, 'claim held');
+    held = true;
+    refusal = undefined;
+    first.resolve();
+    report.condition({
+      type: BindingCondition.claimed,
+      status: 'True',
+      reason: 'ClaimHeld',
+      message: `the worker cluster keeps the name "${context.bindingName}" for this binding`,
+    });
+  }
+
+  function refuse(reason: string, message: string): void {
+    if (refusal !== reason) {
+      log.warn({ reason, why: message }, 'claim refused; nothing is written to the worker');
+      context.homeEvents.event(
+        {
+          apiVersion: apiVersionOf(ClusterBindings),
+          kind: ClusterBindings.kind,
+          metadata: identity(context.binding()),
+        },
+        'Warning',
+        reason,
+        message,
+      );
+    }
+    held = false;
+    refusal = reason;
+    report.condition({ type: BindingCondition.claimed, status: 'False', reason, message });
+  }
+
+  return {
+    get held() {
+      return held;
+    },
+    get refusal() {
+      return refusal;
+    },
+    firstHeld: first.promise,
+    nudge: () => wake.resolve(),
+    async run(signal) {
+      while (!signal.aborted) {
+        const next = wake.promise;
+        let waitMs = Seconds.renewEvery * 1000;
+        try {
+          await turn();
+          options.onTurn(undefined);
+        } catch (error) {
+          if (isConflict(error) || isAlreadyExists(error)) waitMs = 200;
+          else {
+            options.onTurn(error);
+            if (!held) notHeldYet(error);
+            // The namespace or the credential may be put right any moment; do not let a new binding wait for long.
+            waitMs = held ? 5000 : 2000;
+          }
+        }
+        await Promise.race([next, sleep(waitMs, signal)]).catch(() => undefined);
+        wake = Promise.withResolvers<void>();
+      }
+    },
+    async release() {
+      if (!held) return;
+      try {
+        const uid = known?.metadata.uid;
+        await worker.delete(Leases, mountNamespace, name, { ...(uid && { uid }) });
+      } catch (error) {
+        if (!isNotFound(error) && !isConflict(error)) throw error;
+      }
+      held = false;
+    },
+  };
+
+  function notHeldYet(error: unknown): void {
+    if (
+      refusal !== undefined ||
+      context
+        .binding()
+        .status?.conditions?.some(({ type, status }) => type === BindingCondition.claimed && status === 'True')
+    ) {
+      return;
+    }
+    report.condition({
+      type: BindingCondition.claimed,
+      status: 'False',
+      reason: 'NotClaimedYet',
+      message: `the claim ${mountNamespace}/${name} cannot be made in the worker cluster: ${messageOf(error)}`,
+    });
+  }
+}
+
+function identity(binding: ClusterBinding): { name: string; uid?: string } {
+  const { name, uid } = binding.metadata;
+  return { name, ...(uid && { uid }) };
+}

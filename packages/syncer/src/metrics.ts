@@ -1,0 +1,60 @@
+/** What the syncer counts. */
+import { Counter, Gauge, Histogram, type Logger, type Registry } from '@kubeocean/shared/daemon';
+import { isConflict, messageOf, type WorkQueueOptions } from '@kubeocean/shared/kube';
+
+export interface SyncerMetrics {
+  vnodes: Gauge;
+  workerReachable: Gauge;
+  claimHeld: Gauge;
+  queue: (name: string) => Pick<WorkQueueOptions, 'name' | 'observe' | 'onError'>;
+}
+
+export function createSyncerMetrics(registry: Registry, log: Logger): SyncerMetrics {
+  const registers = [registry];
+  const wait = new Histogram({
+    name: 'kubeocean_queue_wait_seconds',
+    help: 'How long keys waited for a worker',
+    labelNames: ['queue'],
+    buckets: [0.001, 0.01, 0.1, 1, 10],
+    registers,
+  });
+  const work = new Histogram({
+    name: 'kubeocean_queue_work_seconds',
+    help: 'How long a key was worked on',
+    labelNames: ['queue'],
+    buckets: [0.001, 0.01, 0.1, 1, 10],
+    registers,
+  });
+  const failures = new Counter({
+    name: 'kubeocean_queue_failures_total',
+    help: 'Keys whose work failed and was put off',
+    labelNames: ['queue'],
+    registers,
+  });
+  return {
+    vnodes: new Gauge({ name: 'kubeocean_vnodes', help: 'Vnodes of this binding', registers }),
+    workerReachable: new Gauge({
+      name: 'kubeocean_worker_reachable',
+      help: '1 while the worker cluster answers, 0 after 30 s without a successful request',
+      registers,
+    }),
+    claimHeld: new Gauge({
+      name: 'kubeocean_claim_held',
+      help: '1 while the worker cluster keeps the name of this binding for it',
+      registers,
+    }),
+    queue: (name) => ({
+      name,
+      observe({ waitSeconds, workSeconds, failed }) {
+        wait.observe({ queue: name }, waitSeconds);
+        work.observe({ queue: name }, workSeconds);
+        if (failed) failures.inc({ queue: name });
+      },
+      onError(key, error, tries) {
+        // A conflict is the watch being behind: the next try has the news.
+        const level = isConflict(error) && tries < 3 ? 'debug' : 'warn';
+        log[level]({ queue: name, key, tries, error: messageOf(error) }, 'failed; tried again later');
+      },
+    }),
+  };
+}

@@ -1,0 +1,272 @@
+/**
+ * From a Node as it is to a vnode as it should be, in the fewest writes. Labels, annotations, taints, conditions and
+ * resources that others added stay: what we added is remembered in the annotation `kubeocean.io/applied`. Pure.
+ */
+import { Finalizer, type Taint, TaintKey } from '@kubeocean/shared/api';
+import { type Condition, deepEqual, isObject, type Json, type KubeObject } from '@kubeocean/shared/kube';
+import type { DesiredStatus, DesiredVnode } from './from-record.ts';
+
+/** Our memory of what we put on the Node. */
+export const APPLIED = 'kubeocean.io/applied';
+
+interface Applied {
+  /** Values, to see whether home has changed one since. */
+  labels: Record<string, string>;
+  /** `key:effect` */
+  taints: string[];
+  conditions: string[];
+  resources: string[];
+}
+
+export interface VnodePlan {
+  /** JSON merge patch of metadata and spec; carries uid, and resourceVersion where a list is replaced whole. */
+  patch?: Json;
+  /** Strategic merge patch of the status subresource, to be written first. */
+  statusPatch?: Json;
+}
+
+interface NodeSpec extends Json {
+  taints?: Taint[];
+  unschedulable?: boolean;
+  providerID?: string;
+}
+
+interface NodeStatus extends Json {
+  capacity?: Record<string, string>;
+  allocatable?: Record<string, string>;
+  conditions?: Condition[];
+  nodeInfo?: Json;
+  addresses?: { type: string; address: string }[];
+  daemonEndpoints?: { kubeletEndpoint?: { Port?: number } };
+}
+
+/** The Node to create, with its status: Nodes take both at once, as the kubelet registers them. */
+export function newVnode(desired: DesiredVnode, now: Date): KubeObject {
+  const status = desired.status;
+  return {
+    metadata: {
+      name: desired.name,
+      labels: { ...desired.carriedLabels, ...desired.ownLabels },
+      annotations: { ...desired.annotations, [APPLIED]: JSON.stringify(appliedBy(desired, undefined)) },
+      finalizers: [Finalizer.vnode],
+    },
+    spec: {
+      providerID: desired.providerID,
+      ...(desired.taints.length > 0 && { taints: desired.taints }),
+      ...(desired.draining && { unschedulable: true }),
+    },
+    status: {
+      capacity: status?.resources ?? {},
+      allocatable: status?.resources ?? {},
+      conditions: (status?.conditions ?? []).map((condition) => stamped(condition, now)),
+      ...(status && { nodeInfo: status.nodeInfo }),
+      addresses: addressesOf(desired),
+      daemonEndpoints: { kubeletEndpoint: { Port: desired.port } },
+    },
+  };
+}
+
+/** What has to be written; nothing when the Node is as it should be. `now` only dates conditions that change. */
+export function planVnode(current: KubeObject, desired: DesiredVnode, now: Date): VnodePlan {
+  const applied = readApplied(current);
+  const patch = planMetadataAndSpec(current, desired, applied);
+  const statusPatch = planStatus(current, desired, applied, now);
+  return { ...(patch && { patch }), ...(statusPatch && { statusPatch }) };
+}
+
+function planMetadataAndSpec(current: KubeObject, desired: DesiredVnode, applied: Applied): Json | undefined {
+  const { metadata } = current;
+  const spec = (current['spec'] ?? {}) as NodeSpec;
+  const patch: { metadata: Json; spec: Json } = { metadata: {}, spec: {} };
+  let guarded = false;
+
+  const labels = planLabels(metadata.labels ?? {}, desired, applied);
+  if (Object.keys(labels.patch).length > 0) patch.metadata['labels'] = labels.patch;
+
+  const annotations = { ...desired.annotations, [APPLIED]: JSON.stringify(appliedBy(desired, applied, labels.kept)) };
+  const changed = Object.entries(annotations).filter(([key, value]) => metadata.annotations?.[key] !== value);
+  if (changed.length > 0) patch.metadata['annotations'] = Object.fromEntries(changed);
+
+  if (!metadata.deletionTimestamp && !metadata.finalizers?.includes(Finalizer.vnode)) {
+    patch.metadata['finalizers'] = [...(metadata.finalizers ?? []), Finalizer.vnode];
+    guarded = true;
+  }
+
+  const taints = planTaints(spec.taints ?? [], desired, applied);
+  if (taints) {
+    patch.spec['taints'] = taints;
+    guarded = true;
+  }
+  // Our own cordon is told from a user's by the taint that goes with it.
+  const wasDraining = (spec.taints ?? []).some(({ key }) => key === TaintKey.vnodeDeleting);
+  if (desired.draining && !spec.unschedulable) patch.spec['unschedulable'] = true;
+  if (!desired.draining && wasDraining && spec.unschedulable) patch.spec['unschedulable'] = null;
+  // Kubernetes lets it be set once.
+  if (!spec.providerID) patch.spec['providerID'] = desired.providerID;
+
+  const inMetadata = Object.keys(patch.metadata).length > 0;
+  const inSpec = Object.keys(patch.spec).length > 0;
+  if (!inMetadata && !inSpec) return undefined;
+  const guard = { uid: metadata.uid, ...(guarded && { resourceVersion: metadata.resourceVersion }) };
+  return { metadata: { ...patch.metadata, ...guard }, ...(inSpec && { spec: patch.spec }) };
+}
+
+function planLabels(
+  current: Record<string, string>,
+  desired: DesiredVnode,
+  applied: Applied,
+): { patch: Record<string, string | null>; kept: Record<string, string> } {
+  const patch: Record<string, string | null> = {};
+  for (const [key, value] of Object.entries(desired.ownLabels)) if (current[key] !== value) patch[key] = value;
+  // Without a record, nothing is known of the worker node's labels: all stays.
+  if (!desired.carriedLabels) return { patch, kept: applied.labels };
+  const kept: Record<string, string> = {};
+  for (const [key, value] of Object.entries(desired.carriedLabels)) {
+    const known = applied.labels[key];
+    // Home wins: a value that is not the one we put there, and a label of ours that home took away.
+    if (current[key] !== value && current[key] !== known) {
+      if (known !== undefined) kept[key] = known;
+      continue;
+    }
+    kept[key] = value;
+    if (current[key] !== value) patch[key] = value;
+  }
+  for (const [key, value] of Object.entries(applied.labels)) {
+    if (key in desired.carriedLabels || key in desired.ownLabels) continue;
+    if (current[key] === value) patch[key] = null;
+  }
+  return { patch, kept };
+}
+
+/** The whole list when it has to change, since Kubernetes replaces it whole; others' taints stay where they are. */
+function planTaints(current: readonly Taint[], desired: DesiredVnode, applied: Applied): Taint[] | undefined {
+  const ours = new Set([...applied.taints, ...desired.taints.map(taintID)]);
+  // Without a record, its taints stay; our own are known by their keys.
+  const frozen = desired.status === undefined;
+  const own = new Set<string>([
+    TaintKey.vnode,
+    TaintKey.leaseUnknown,
+    TaintKey.workerUnreachable,
+    TaintKey.vnodeDeleting,
+  ]);
+  const stay = current.filter((taint) =>
+    frozen ? !own.has(taint.key) : !ours.has(taintID(taint)) && !own.has(taint.key),
+  );
+  const wanted = desired.taints.map((taint) => {
+    const known = current.find((other) => taintID(other) === taintID(taint));
+    // timeAdded is Kubernetes' to set on NoExecute.
+    return known && (known.value ?? '') === (taint.value ?? '') ? known : taint;
+  });
+  const next = [...stay, ...wanted];
+  const same =
+    next.length === current.length && next.every((taint) => current.some((other) => deepEqual(other, taint)));
+  return same ? undefined : next;
+}
+
+function planStatus(current: KubeObject, desired: DesiredVnode, applied: Applied, now: Date): Json | undefined {
+  const status = (current['status'] ?? {}) as NodeStatus;
+  const patch: Json = {};
+  if (desired.status) {
+    const { resources, nodeInfo } = desired.status;
+    for (const field of ['capacity', 'allocatable'] as const) {
+      const change = planResources(status[field] ?? {}, resources, applied.resources);
+      if (change) patch[field] = change;
+    }
+    const info = Object.entries(nodeInfo).filter(([field, value]) => (status.nodeInfo?.[field] ?? '') !== value);
+    if (info.length > 0) patch['nodeInfo'] = Object.fromEntries(info);
+    const conditions = planConditions(status.conditions ?? [], desired.status, applied, now);
+    if (conditions.length > 0) patch['conditions'] = conditions;
+  }
+  const addresses = addressesOf(desired);
+  if (addresses.length > 0 && !deepEqual(status.addresses ?? [], addresses)) {
+    patch['addresses'] = [{ $patch: 'replace' }, ...addresses];
+  }
+  if (status.daemonEndpoints?.kubeletEndpoint?.Port !== desired.port) {
+    patch['daemonEndpoints'] = { kubeletEndpoint: { Port: desired.port } };
+  }
+  if (Object.keys(patch).length === 0) return undefined;
+  return { metadata: { uid: current.metadata.uid }, status: patch };
+}
+
+function planResources(
+  current: Record<string, string>,
+  wanted: Record<string, string>,
+  applied: readonly string[],
+): Record<string, string | null> | undefined {
+  const patch: Record<string, string | null> = {};
+  for (const [name, quantity] of Object.entries(wanted)) if (current[name] !== quantity) patch[name] = quantity;
+  for (const name of applied) if (!(name in wanted) && name in current) patch[name] = null;
+  return Object.keys(patch).length > 0 ? patch : undefined;
+}
+
+function planConditions(current: readonly Condition[], desired: DesiredStatus, applied: Applied, now: Date): Json[] {
+  const patch: Json[] = [];
+  // None at all means that the record says nothing of them, not that they are gone.
+  if (desired.conditions.length === 0) return patch;
+  for (const condition of desired.conditions) {
+    const known = current.find(({ type }) => type === condition.type);
+    if (!known || !sameCondition(known, condition)) patch.push(stamped(condition, now));
+  }
+  for (const type of applied.conditions) {
+    if (desired.conditions.some((condition) => condition.type === type)) continue;
+    if (current.some((condition) => condition.type === type)) patch.push({ $patch: 'delete', type });
+  }
+  return patch;
+}
+
+/** Whether a person would see the same; heartbeat times are not news, transition times only with another status. */
+function sameCondition(known: Condition, wanted: Condition): boolean {
+  return (
+    known.status === wanted.status &&
+    (known.reason ?? '') === (wanted.reason ?? '') &&
+    (known.message ?? '') === (wanted.message ?? '')
+  );
+}
+
+function stamped(condition: Condition, now: Date): Condition {
+  const time = now.toISOString().replace(/\.\d+Z$/, 'Z');
+  return { ...condition, lastHeartbeatTime: time, lastTransitionTime: condition.lastTransitionTime ?? time };
+}
+
+function addressesOf(desired: DesiredVnode): { type: string; address: string }[] {
+  return desired.address === undefined ? [] : [{ type: 'InternalIP', address: desired.address }];
+}
+
+function appliedBy(desired: DesiredVnode, previous: Applied | undefined, labels?: Record<string, string>): Applied {
+  const carried = labels ?? desired.carriedLabels ?? {};
+  const sorted = Object.fromEntries(Object.entries(carried).sort(([a], [b]) => (a < b ? -1 : 1)));
+  // What a record that is missing now once brought stays ours to remove.
+  if (!desired.status && previous) return { ...previous, labels: sorted };
+  return {
+    labels: sorted,
+    taints: desired.taints.map(taintID).sort(),
+    conditions: (desired.status?.conditions.length
+      ? desired.status.conditions.map(({ type }) => type)
+      : (previous?.conditions ?? [])
+    ).sort(),
+    resources: Object.keys(desired.status?.resources ?? {}).sort(),
+  };
+}
+
+function readApplied(node: KubeObject): Applied {
+  const empty: Applied = { labels: {}, taints: [], conditions: [], resources: [] };
+  try {
+    const known: unknown = JSON.parse(node.metadata.annotations?.[APPLIED] ?? '{}');
+    if (!isObject(known)) return empty;
+    const list = (value: unknown) => (Array.isArray(value) ? value.filter((item) => typeof item === 'string') : []);
+    const labels = isObject(known['labels']) ? Object.entries(known['labels']) : [];
+    return {
+      labels: Object.fromEntries(labels.filter((entry): entry is [string, string] => typeof entry[1] === 'string')),
+      taints: list(known['taints']),
+      conditions: list(known['conditions']),
+      resources: list(known['resources']),
+    };
+  } catch {
+    // Somebody edited it: what we put there earlier counts as theirs now.
+    return empty;
+  }
+}
+
+function taintID(taint: Taint): string {
+  return `${taint.key}:${taint.effect}`;
+}

@@ -1,0 +1,160 @@
+/** What a record says is untrusted: only what Kubernetes itself would accept, in bounded number and size, gets through. */
+import { Label, type Taint, TaintKey } from '@kubeocean/shared/api';
+import { type Condition, isObject } from '@kubeocean/shared/kube';
+import { formatQuantity, parseQuantity } from '@kubeocean/shared/lease';
+
+/** Most labels, taints, conditions and resources taken from one record. */
+const MOST = { labels: 128, taints: 32, conditions: 32, resources: 64 } as const;
+const MESSAGE_LENGTH = 1024;
+
+const NAME = /^[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/;
+const DOMAIN = /^[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*$/;
+const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)$/;
+
+/** A qualified name: `name` or `domain/name` (apimachinery's IsQualifiedName). */
+export function isQualifiedName(key: string): boolean {
+  const slash = key.indexOf('/');
+  if (slash < 0) return NAME.test(key);
+  const domain = key.slice(0, slash);
+  return domain.length <= 253 && DOMAIN.test(domain) && NAME.test(key.slice(slash + 1));
+}
+
+export function isLabelValue(value: unknown): value is string {
+  return typeof value === 'string' && (value === '' || NAME.test(value));
+}
+
+/** Labels of Kubernetes' own domains that say something of the machine and not of its membership in a cluster. */
+const CARRIED_LABELS: readonly string[] = [
+  'kubernetes.io/arch',
+  'kubernetes.io/os',
+  'beta.kubernetes.io/arch',
+  'beta.kubernetes.io/os',
+];
+/** What Kubeocean itself sets or reads; a worker node's labels of these names mean nothing at home. */
+const RESERVED_LABELS: ReadonlySet<string> = new Set(Object.values(Label));
+
+function isKubernetesDomain(domain: string): boolean {
+  return /(?:^|\.)(?:kubernetes|k8s)\.io$/.test(domain);
+}
+
+/** Labels of the worker node that its vnode shows (hardening 18). */
+export function carriedLabels(labels: unknown): Record<string, string> {
+  const carried: Record<string, string> = {};
+  for (const [key, value] of entries(labels, MOST.labels)) {
+    if (!isQualifiedName(key) || !isLabelValue(value) || RESERVED_LABELS.has(key)) continue;
+    const domain = key.includes('/') ? key.slice(0, key.indexOf('/')) : '';
+    const topology = domain === 'topology.kubernetes.io';
+    if (isKubernetesDomain(domain) && !topology && !CARRIED_LABELS.includes(key)) continue;
+    carried[key] = value;
+  }
+  return carried;
+}
+
+/** Prefixes of taints that a component of the home cluster acts on. */
+const REFUSED_TAINT_PREFIXES = [TaintKey.kubernetesNodePrefix, 'node.cloudprovider.kubernetes.io/'];
+/** Taints that say what the syncer itself knows. */
+const OWN_TAINTS: readonly string[] = [
+  TaintKey.vnode,
+  TaintKey.physicalNodeUnschedulable,
+  TaintKey.vnodeDeleting,
+  TaintKey.leaseUnknown,
+  TaintKey.workerUnreachable,
+];
+
+/** Taints of a record that its vnode shows. */
+export function carriedTaints(taints: unknown): Taint[] {
+  if (!Array.isArray(taints)) return [];
+  const carried: Taint[] = [];
+  const seen = new Set<string>();
+  for (const taint of taints as unknown[]) {
+    if (!isObject(taint) || carried.length >= MOST.taints) continue;
+    const { key, value, effect, timeAdded } = taint as Partial<Taint>;
+    if (typeof key !== 'string' || !isQualifiedName(key) || (value !== undefined && !isLabelValue(value))) continue;
+    if (effect !== 'NoSchedule' && effect !== 'PreferNoSchedule' && effect !== 'NoExecute') continue;
+    if (OWN_TAINTS.includes(key) || REFUSED_TAINT_PREFIXES.some((prefix) => key.startsWith(prefix))) continue;
+    // Kubernetes refuses a Node with two taints of the same key and effect.
+    if (seen.has(`${key}:${effect}`)) continue;
+    seen.add(`${key}:${effect}`);
+    const time = typeof timeAdded === 'string' && TIME.test(timeAdded) ? { timeAdded } : {};
+    carried.push({ key, ...(value && { value }), effect, ...time });
+  }
+  return carried;
+}
+
+/** Conditions of the worker node, without heartbeat times. */
+export function carriedConditions(conditions: unknown): Condition[] {
+  if (!Array.isArray(conditions)) return [];
+  const carried = new Map<string, Condition>();
+  for (const condition of conditions as unknown[]) {
+    if (!isObject(condition) || carried.size >= MOST.conditions) continue;
+    const { type, status, reason, message, lastTransitionTime } = condition as Partial<Condition>;
+    if (typeof type !== 'string' || !isQualifiedName(type)) continue;
+    if (status !== 'True' && status !== 'False' && status !== 'Unknown') continue;
+    carried.set(type, {
+      type,
+      status,
+      ...(typeof reason === 'string' && reason && { reason: reason.slice(0, MESSAGE_LENGTH) }),
+      ...(typeof message === 'string' && message && { message: message.slice(0, MESSAGE_LENGTH) }),
+      ...(typeof lastTransitionTime === 'string' && TIME.test(lastTransitionTime) && { lastTransitionTime }),
+    });
+  }
+  return [...carried.values()];
+}
+
+/** Resources without a domain that a Node may have (core/v1 ResourceName); all others are extended ones. */
+const PLAIN_RESOURCES = /^(?:cpu|memory|ephemeral-storage|pods|hugepages-[0-9A-Za-z]+|attachable-volumes-[-0-9a-z]+)$/;
+/** Resources that may be fractions; Kubernetes refuses a Node with a part of any other. */
+const FRACTIONS: readonly string[] = ['cpu', 'memory', 'ephemeral-storage'];
+const ONE = 1_000_000_000n;
+
+/**
+ * Resources that are lent, in the form in which an API server gives them back, so that they compare as texts. What
+ * cannot be read or is negative is left out: what is not named cannot be used.
+ */
+export function carriedResources(resources: unknown): Record<string, string> {
+  const carried: Record<string, string> = {};
+  for (const [name, text] of entries(resources, MOST.resources)) {
+    if (!isQualifiedName(name) || (!name.includes('/') && !PLAIN_RESOURCES.test(name))) continue;
+    if (typeof text !== 'string' && typeof text !== 'number') continue;
+    try {
+      const quantity = parseQuantity(text);
+      if (quantity.nanos < 0n || (quantity.nanos % ONE !== 0n && !FRACTIONS.includes(name))) continue;
+      carried[name] = formatQuantity(quantity);
+    } catch {
+      // Not a quantity (the one thing parseQuantity throws for): left out, as said above.
+    }
+  }
+  return carried;
+}
+
+/** core/v1 NodeSystemInfo: its text fields, cut. */
+const NODE_INFO_FIELDS = [
+  'machineID',
+  'systemUUID',
+  'bootID',
+  'kernelVersion',
+  'osImage',
+  'containerRuntimeVersion',
+  'kubeletVersion',
+  'kubeProxyVersion',
+  'operatingSystem',
+  'architecture',
+] as const;
+
+export function carriedNodeInfo(info: unknown): Record<string, string> {
+  const source = isObject(info) ? info : {};
+  // All of them are required by the schema of Node, so absent ones are empty.
+  return Object.fromEntries(
+    NODE_INFO_FIELDS.map((field) => {
+      const value = source[field];
+      return [field, typeof value === 'string' ? value.slice(0, 256) : ''];
+    }),
+  );
+}
+
+function entries(map: unknown, most: number): [string, unknown][] {
+  if (!isObject(map)) return [];
+  return Object.entries(map)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .slice(0, most);
+}

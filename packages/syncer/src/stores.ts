@@ -1,0 +1,125 @@
+/** The reflectors of a leading syncer: what is watched on both sides, and how little of it. */
+import {
+  Label,
+  labelValue,
+  type LeasedNode,
+  leasedNodeName,
+  LeasedNodes,
+  proxierName,
+  ChartName,
+  vnodeHashedName,
+  vnodeName,
+} from '@kubeocean/shared/api';
+import {
+  createReflector,
+  EndpointSlices,
+  type KubeClient,
+  type KubeObject,
+  Leases,
+  Nodes,
+  Pods,
+  type Reflector,
+} from '@kubeocean/shared/kube';
+
+export interface StoreOptions {
+  home: KubeClient;
+  worker: KubeClient;
+  bindingName: string;
+  bindingUID: string;
+  clusterID: string;
+  mountNamespace: string;
+  systemNamespace: string;
+  /** Told of every answer of the worker, and of every failure on either side. */
+  onWorkerContact: () => void;
+  onError: (cluster: 'computing' | 'worker', kind: string, error: unknown) => void;
+}
+
+export interface SyncerReflectors {
+  vnodes: Reflector<KubeObject>;
+  homePods: Reflector<KubeObject>;
+  /** Endpoints of the binding's proxier. */
+  slices: Reflector<KubeObject>;
+  records: Reflector<LeasedNode>;
+  workerPods: Reflector<KubeObject>;
+  /** The agent's heartbeat Lease. */
+  heartbeat: Reflector<KubeObject>;
+}
+
+export function createReflectors(options: StoreOptions): SyncerReflectors {
+  const { home, worker, bindingName, clusterID, mountNamespace } = options;
+  const binding = `${Label.clusterBinding}=${labelValue(bindingName)}`;
+  const atHome = (kind: string) => ({
+    onError: (error: unknown) => options.onError('computing', kind, error),
+  });
+  const inWorker = (kind: string) => ({
+    namespace: mountNamespace,
+    onContact: options.onWorkerContact,
+    onError: (error: unknown) => options.onError('worker', kind, error),
+  });
+  // Every name a vnode of this clusterID can have begins with it, the hashed ones too: the prefix is at most 30 long.
+  const vnodePrefix = `vnode-${clusterID}-`;
+  const inText = Buffer.from(`"nodeName":"${vnodePrefix}`);
+
+  return {
+    vnodes: createReflector(home, { resource: Nodes, labelSelector: binding, ...atHome('nodes') }),
+    homePods: createReflector(home, {
+      resource: Pods,
+      concerns: (line) => line.includes(inText),
+      project: (pod) => (nodeNameOf(pod)?.startsWith(vnodePrefix) ? withoutManagedFields(pod) : undefined),
+      indexes: { node: indexByNode },
+      ...atHome('pods'),
+    }),
+    slices: createReflector(home, {
+      resource: EndpointSlices,
+      namespace: options.systemNamespace,
+      labelSelector: `kubernetes.io/service-name=${proxierName(clusterID)}`,
+      ...atHome('endpointslices'),
+    }),
+    records: createReflector<LeasedNode>(worker, {
+      resource: LeasedNodes,
+      labelSelector: binding,
+      project: (object) =>
+        isRecordOf(object as LeasedNode, bindingName) ? withoutManagedFields(object as LeasedNode) : undefined,
+      indexes: {
+        node: ({ spec }) => [spec.nodeName],
+        vnode: ({ spec }) => [vnodeName(clusterID, spec.nodeName), vnodeHashedName(clusterID, spec.nodeName)],
+      },
+      ...inWorker('leasednodes'),
+    }),
+    workerPods: createReflector(worker, {
+      resource: Pods,
+      labelSelector: `${Label.bindingUID}=${options.bindingUID}`,
+      indexes: { node: indexByNode },
+      ...inWorker('pods'),
+    }),
+    heartbeat: createReflector(worker, {
+      resource: Leases,
+      fieldSelector: `metadata.name=${ChartName.agent}`,
+      ...inWorker('leases'),
+    }),
+  };
+}
+
+/** A record is taken only under the one name that this binding and its node come to: there is one per node. */
+function isRecordOf(record: LeasedNode, bindingName: string): boolean {
+  const { spec, metadata } = record;
+  return (
+    spec?.cluster === bindingName &&
+    typeof spec.nodeName === 'string' &&
+    metadata.name === leasedNodeName(bindingName, spec.nodeName)
+  );
+}
+
+function nodeNameOf(pod: KubeObject): string | undefined {
+  return (pod['spec'] as { nodeName?: string } | undefined)?.nodeName;
+}
+
+function indexByNode(pod: KubeObject): string[] {
+  const name = nodeNameOf(pod);
+  return name === undefined ? [] : [name];
+}
+
+function withoutManagedFields<T extends KubeObject>(object: T): T {
+  delete object.metadata.managedFields;
+  return object;
+}

@@ -1,0 +1,292 @@
+/** The syncer put together: waits for its binding and for leadership, then runs claim, vnodes, pods and unbinding. */
+import { type ClusterBinding, ClusterBindings, Namespace } from '@kubeocean/shared/api';
+import { type Daemon, leadWhenElected } from '@kubeocean/shared/daemon';
+import {
+  ApiError,
+  createEventRecorder,
+  createReflector,
+  credentialsFor,
+  type KubeClient,
+  type KubeObject,
+  type Leadership,
+  messageOf,
+  Namespaces,
+  type ReadonlyStore,
+  sleep,
+} from '@kubeocean/shared/kube';
+import { addFinalizer } from './binding/finalizer.ts';
+import { createWorkerHealth, type WorkerHealth } from './binding/health.ts';
+import { createBindingReport } from './binding/report.ts';
+import { removalOf, unbind } from './binding/unbinding.ts';
+import { createClaimKeeper } from './claim/keeper.ts';
+import type { SyncerContext } from './context.ts';
+import { createSyncerMetrics } from './metrics.ts';
+import { createNodesController } from './nodes/controller.ts';
+import { settingsOf, type SYNCER_OPTIONS } from './options.ts';
+import { startPods } from './pods/index.ts';
+import { createReflectors } from './stores.ts';
+import { createReachability, workerCredentials } from './worker.ts';
+
+type SyncerDaemon = Daemon<typeof SYNCER_OPTIONS>;
+
+/** Runs until the signal aborts. @throws Error when leadership is lost or the binding was replaced: start again. */
+export async function runSyncer(daemon: SyncerDaemon): Promise<void> {
+  const bindingName = daemon.options['cluster-binding-name'];
+  const home = daemon.connect(credentialsFor(daemon.options.kubeconfig), 'computing');
+  const bindings = createReflector<ClusterBinding>(home, {
+    resource: ClusterBindings,
+    fieldSelector: `metadata.name=${bindingName}`,
+    onError: (error, doing) => daemon.log.warn({ doing, error: messageOf(error) }, 'binding'),
+  });
+  const watching = bindings.run(daemon.signal);
+  daemon.ready['binding'] = () =>
+    bindings.store.hasSynced ? undefined : 'the computing cluster has not answered for the binding yet';
+  const id = daemon.options['leader-election-id'] || `kubeocean-syncer-${bindingName}`;
+  const elected = { ...daemon, options: { ...daemon.options, 'leader-election-id': id } };
+  await leadWhenElected(elected, home, (leadership) => lead(daemon, home, bindings.store, leadership));
+  await watching;
+}
+
+async function lead(
+  daemon: SyncerDaemon,
+  home: KubeClient,
+  bindings: ReadonlyStore<ClusterBinding>,
+  leadership: Leadership,
+): Promise<void> {
+  const { log, registry } = daemon;
+  const { signal } = leadership;
+  const now = () => new Date();
+  const bindingName = daemon.options['cluster-binding-name'];
+  const first = await bindingSeen(bindings, bindingName, log, signal);
+  if (!first) return;
+  const bindingUID = first.metadata.uid ?? '';
+  const { clusterID, mountNamespace } = first.spec;
+  const homeUID = await homeIdentity(home, log, signal);
+  if (homeUID === undefined) return;
+
+  let last = first;
+  const binding = () => last;
+  const metrics = createSyncerMetrics(registry, log);
+  const settings = settingsOf(daemon.options, daemon.namespace);
+  const worker = daemon.connect(
+    workerCredentials(daemon.options['worker-kubeconfig'], (error) =>
+      log.warn({ error: error.message }, 'the new worker kubeconfig is not usable; the old one stays in force'),
+    ),
+    'worker',
+  );
+  const reachability = createReachability(performance.now());
+  const onWorkerContact = () => reachability.contact(performance.now());
+  let health: WorkerHealth | undefined;
+  const reflectors = createReflectors({
+    home,
+    worker,
+    bindingName,
+    bindingUID,
+    clusterID,
+    mountNamespace,
+    systemNamespace: settings.systemNamespace,
+    onWorkerContact,
+    onError(cluster, kind, error) {
+      log.warn({ cluster, kind, error: messageOf(error) }, 'list or watch failed; it goes on by itself');
+      if (cluster === 'worker') reachability.failed(error);
+      if (kind === 'leasednodes') health?.recordsError(error);
+    },
+  });
+  const report = createBindingReport({
+    home,
+    binding,
+    uid: bindingUID,
+    now,
+    onError: (error) =>
+      log.warn({ error: messageOf(error) }, 'status of the binding could not be written; tried again'),
+  });
+  const homeEvents = createEventRecorder(home, {
+    component: 'kubeocean-syncer',
+    instance: daemon.instance,
+    onError: (error) => log.warn({ error: messageOf(error) }, 'event could not be written'),
+  });
+  const context: SyncerContext = {
+    binding,
+    bindingName,
+    bindingUID,
+    clusterID,
+    mountNamespace,
+    homeUID,
+    home,
+    worker,
+    homeEvents,
+    log,
+    registry,
+    now,
+    leadership,
+    mayWriteWorker: () => claim.held && leadership.isCurrent(),
+    settings,
+    stores: {
+      vnodes: reflectors.vnodes.store,
+      records: reflectors.records.store,
+      homePods: reflectors.homePods.store,
+      workerPods: reflectors.workerPods.store,
+    },
+    report,
+    queue: metrics.queue,
+  };
+  const claim = createClaimKeeper(context, {
+    onTurn: (error) => (error === undefined ? onWorkerContact() : reachability.failed(error)),
+    releasing: () => removalOf(last) !== 'none',
+  });
+  const nodes = createNodesController(context, {
+    slices: reflectors.slices.store,
+    worker: () => (health as WorkerHealth).view(),
+    removal: () => removalOf(last),
+  });
+  health = createWorkerHealth(context, {
+    reachability,
+    heartbeats: reflectors.heartbeat.store,
+    claim,
+    nodes: () => nodes,
+    metrics,
+  });
+
+  const failed = Promise.withResolvers<never>();
+  // Somebody is always listening, even while we still wait for the stores.
+  failed.promise.catch(() => undefined);
+  const unwatch = bindings.onChange(({ current }) => {
+    if (!current) {
+      log.info('the binding is gone; waiting to be stopped');
+      return;
+    }
+    if (current.metadata.uid !== bindingUID) {
+      failed.reject(new Error(`the binding ${bindingName} was replaced by another of the same name: starting over`));
+      return;
+    }
+    const changed = meaning(last) !== meaning(current);
+    last = current;
+    if (changed) {
+      claim.nudge();
+      nodes.resync();
+    }
+  });
+  const pods: { stop(): Promise<void> }[] = [];
+  const over = new AbortController();
+  const scope = AbortSignal.any([signal, over.signal]);
+  const running = Object.values(reflectors).map((reflector) => reflector.run(scope));
+  try {
+    await Promise.race([failed.promise, work()]);
+  } finally {
+    over.abort();
+    unwatch();
+    await Promise.all([...pods.map((part) => part.stop()), nodes.stop()]);
+    await Promise.all([report.stop(), homeEvents.flush()]);
+    await Promise.all(running);
+  }
+
+  async function work(): Promise<void> {
+    await retried('finalizer', () => addFinalizer(home, last));
+    running.push(claim.run(scope), showVersion());
+    const { vnodes, homePods, slices, records, workerPods } = reflectors;
+    await orEnd(Promise.all([vnodes.store.synced, homePods.store.synced, slices.store.synced]));
+    if (scope.aborted) return;
+    health?.look(performance.now());
+    nodes.start();
+    running.push(lookAgain(), unbind(context, { claim, nodes, everClaimed }, scope));
+    await orEnd(Promise.all([records.store.synced, workerPods.store.synced, claim.firstHeld]));
+    if (scope.aborted) return;
+    log.info('all stores are complete and the claim is held');
+    pods.push(startPods(context));
+    await ended(scope);
+  }
+
+  function everClaimed(): boolean {
+    return claim.held || last.status?.epoch !== undefined;
+  }
+
+  async function lookAgain(): Promise<void> {
+    while (!scope.aborted) {
+      if (health?.look(performance.now())) nodes.resync();
+      await sleep(500, scope).catch(() => undefined);
+    }
+  }
+
+  async function showVersion(): Promise<void> {
+    while (!scope.aborted) {
+      let waitMs = 600_000;
+      try {
+        const call = { method: 'GET', path: '/version', signal: scope, timeoutMs: 10_000 } as const;
+        const { gitVersion } = await worker.transport.call<{ gitVersion: string }>(call);
+        report.facts({ workerVersion: gitVersion.slice(0, 64) });
+      } catch {
+        // The condition WorkerReachable tells of it; this is only for show.
+        waitMs = 30_000;
+      }
+      await sleep(waitMs, scope).catch(() => undefined);
+    }
+  }
+
+  async function retried(what: string, act: () => Promise<void>): Promise<void> {
+    while (!scope.aborted) {
+      try {
+        return await act();
+      } catch (error) {
+        log.warn({ what, error: messageOf(error) }, 'tried again');
+        await sleep(2000, scope).catch(() => undefined);
+      }
+    }
+  }
+
+  function orEnd(work: Promise<unknown>): Promise<unknown> {
+    return Promise.race([work, ended(scope)]);
+  }
+}
+
+/** What of a binding concerns the worker and the vnodes: not its status, which we write ourselves. */
+function meaning({ metadata, spec }: ClusterBinding): string {
+  return JSON.stringify([spec, metadata.annotations, metadata.deletionTimestamp, metadata.finalizers]);
+}
+
+/** The binding as soon as there is one; undefined when the signal aborts before. */
+async function bindingSeen(
+  bindings: ReadonlyStore<ClusterBinding>,
+  name: string,
+  log: SyncerDaemon['log'],
+  signal: AbortSignal,
+): Promise<ClusterBinding | undefined> {
+  await Promise.race([bindings.synced, ended(signal)]);
+  if (!signal.aborted && !bindings.has(name))
+    log.warn({ clusterBinding: name }, 'there is no such ClusterBinding; waiting for it');
+  while (!signal.aborted) {
+    const binding = bindings.get(name);
+    if (binding) return binding;
+    await sleep(500, signal).catch(() => undefined);
+  }
+  return undefined;
+}
+
+/** UID of the computing cluster's kube-system namespace: what tells one cluster from another. */
+async function homeIdentity(
+  home: KubeClient,
+  log: SyncerDaemon['log'],
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  while (!signal.aborted) {
+    try {
+      return (await home.get<KubeObject>(Namespaces, '', Namespace.kubeSystem, { signal })).metadata.uid;
+    } catch (error) {
+      if (error instanceof ApiError && error.code === 403) {
+        throw new Error(
+          `may not read the namespace ${Namespace.kubeSystem}: the ClusterRole kubeocean-syncer must allow "get namespaces"`,
+          { cause: error },
+        );
+      }
+      if (!signal.aborted) log.warn({ error: messageOf(error) }, 'the computing cluster does not answer');
+      await sleep(2000, signal).catch(() => undefined);
+    }
+  }
+  return undefined;
+}
+
+function ended(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  signal.addEventListener('abort', () => resolve(), { once: true });
+  return promise;
+}

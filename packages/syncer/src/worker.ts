@@ -1,0 +1,80 @@
+/** The worker cluster seen from here: a credential that may still be missing, and whether anybody answers. */
+import { Seconds } from '@kubeocean/shared/api';
+import {
+  ApiError,
+  type CredentialSource,
+  isCertificateError,
+  isNotFound,
+  KubeconfigError,
+  kubeconfigFile,
+  messageOf,
+} from '@kubeocean/shared/kube';
+
+/**
+ * The worker's kubeconfig, read as what it is: text of somebody else. A file that is missing or unusable makes calls
+ * fail with a KubeconfigError until it is put right; it never stops the process.
+ */
+export function workerCredentials(path: string, onInvalid: (error: KubeconfigError) => void): CredentialSource {
+  let source: CredentialSource | undefined;
+  function opened(): CredentialSource {
+    source ??= kubeconfigFile(path, { trust: 'untrusted', onInvalid });
+    return source;
+  }
+  return { current: () => opened().current(), refresh: () => opened().refresh() };
+}
+
+/** Silence of the worker after which its vnodes take no more pods. */
+const UNREACHABLE_MS = 30_000;
+
+export interface Reachability {
+  /** A request succeeded. */
+  contact(atMs: number): void;
+  /** A request failed; the last error is what people are told. */
+  failed(error: unknown): void;
+  /** Undefined until the worker has answered once or has been silent long enough. */
+  unreachable(atMs: number): boolean | undefined;
+  readonly error: unknown;
+  /** Whether the worker has ever answered. */
+  readonly answered: boolean;
+}
+
+/** @param startedAtMs on the same monotonic clock as the other times. */
+export function createReachability(startedAtMs: number): Reachability {
+  let last: number | undefined;
+  let error: unknown;
+  return {
+    contact(atMs) {
+      last = atMs;
+    },
+    failed(cause) {
+      error = cause;
+    },
+    unreachable(atMs) {
+      const silentMs = atMs - (last ?? startedAtMs);
+      if (silentMs > UNREACHABLE_MS) return true;
+      return last === undefined ? undefined : false;
+    },
+    get error() {
+      return error;
+    },
+    get answered() {
+      return last !== undefined;
+    },
+  };
+}
+
+/** One word for the condition, from what went wrong. */
+export function failureReason(error: unknown): string {
+  if (error instanceof KubeconfigError) return 'KubeconfigInvalid';
+  if (isCertificateError(error)) return 'CertificateNotTrusted';
+  if (error instanceof ApiError && error.code === 401) return 'Unauthorized';
+  if (error instanceof ApiError && error.code === 403) return 'Forbidden';
+  if (isNotFound(error)) return 'NotFound';
+  return 'Unreachable';
+}
+
+/** What a person should know of a worker that does not answer. */
+export function unreachableMessage(error: unknown): string {
+  const cause = error === undefined ? 'no answer' : messageOf(error);
+  return `the worker cluster has not answered for ${UNREACHABLE_MS / 1000} s: ${cause}. Pods that run there go on; vnodes take no new ones. Lease renewals go on every ${Seconds.renewEvery} s`;
+}
