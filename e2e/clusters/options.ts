@@ -60,12 +60,12 @@ function wholeNumber(flag: string, text: string, least: number, most: number): n
   return value;
 }
 
-const flagsOf: Record<string, readonly string[]> = {
-  up: ['workers', 'nodes', 'hollow', 'provider'],
-  down: ['provider'],
-  status: ['provider'],
-  logs: ['provider', 'lines'],
-};
+const flagsOf = new Map<string, readonly string[]>([
+  ['up', ['workers', 'nodes', 'hollow', 'provider']],
+  ['down', ['provider']],
+  ['status', ['provider']],
+  ['logs', ['provider', 'lines']],
+]);
 
 /** Reads a command line (without the interpreter and file). Throws UsageError for anything it does not know. */
 export function parseCommandLine(argv: readonly string[]): Invocation {
@@ -90,7 +90,7 @@ export function parseCommandLine(argv: readonly string[]): Invocation {
   const [command, ...rest] = positionals;
   if (values.help || command === 'help') return { command: 'help' };
   if (command === undefined) throw new UsageError('no command given: up, down, status or logs; see --help');
-  const allowed = flagsOf[command];
+  const allowed = flagsOf.get(command);
   if (!allowed) throw new UsageError(`unknown command "${command}": up, down, status or logs; see --help`);
   for (const flag of Object.keys(values)) {
     if (!allowed.includes(flag)) throw new UsageError(`--${flag} does not belong to "${command}"; see --help`);
