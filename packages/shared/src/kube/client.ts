@@ -66,19 +66,22 @@ export class KubeClient {
   }
 
   /** One page. `reflector.ts` pages through everything. */
-  list<T extends KubeObject>(
+  async list<T extends KubeObject>(
     resource: Resource,
     selection: Selection & { limit?: number; continue?: string; resourceVersion?: string } = {},
     options: CallOptions & { headers?: Record<string, string> } = {},
   ): Promise<KubeList<T>> {
     const { namespace, ...query } = selection;
-    return this.transport.call({
+    const page = await this.transport.call<KubeList<T>>({
       method: 'GET',
       path: pathOf(resource, namespace),
       query,
       ...plain(options),
       ...(options.headers && { headers: options.headers }),
     });
+    // An empty list of metadata only (PartialObjectMetadataList) comes with `items: null`.
+    page.items ??= [];
+    return page;
   }
 
   /** Creates `object`, or posts to its subresource (`eviction`, `token`, `binding`) when one is named. */
