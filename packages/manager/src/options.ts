@@ -9,19 +9,16 @@ export const OPTIONS = {
   'leader-election-id': {
     type: 'string',
     default: 'kubeocean-manager-leader',
-    required: true,
     description: 'name of the Lease',
   },
   'syncer-image': {
     type: 'string',
     default: `kubeocean/kubeocean-syncer:v${VERSION}`,
-    required: true,
     description: 'image of the syncer Deployments',
   },
   'proxier-image': {
     type: 'string',
     default: `kubeocean/kubeocean-proxier:v${VERSION}`,
-    required: true,
     description: 'image of the proxier Deployments',
   },
   'image-pull-policy': {

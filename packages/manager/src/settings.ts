@@ -44,6 +44,9 @@ const DEFAULTS: Record<'syncer' | 'proxier', Extras> = {
 
 /** @throws Error naming the file, the field and what it takes. */
 export function settingsFrom(options: OptionValues<typeof OPTIONS>): Settings {
+  for (const flag of ['syncer-image', 'proxier-image'] as const) {
+    if (options[flag] === '') throw new Error(`--${flag} must name an image`);
+  }
   // The chart mounts the file there; a manager run by hand has none.
   const file = options['workloads-file'] || (existsSync(MountPath.workloads) ? MountPath.workloads : undefined);
   const extras = file ? parseWorkloads(read(file), file) : DEFAULTS;

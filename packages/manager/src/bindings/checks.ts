@@ -57,7 +57,8 @@ export class WorkerChecks {
     }
     const entry: Entry = { key, failures: 0, nextAtMs: 0, ...(known?.heartbeat && { heartbeat: known.heartbeat }) };
     try {
-      await this.look(binding, secret, entry, same !== undefined && !same.problem ? same.worker : undefined);
+      const passed = !same?.problem || same.problem.stage === 'agent' ? same?.worker : undefined;
+      await this.look(binding, secret, entry, passed);
     } catch (error) {
       if (!(error instanceof BindingProblem)) throw error;
       entry.problem = error;

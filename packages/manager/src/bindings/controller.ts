@@ -25,7 +25,7 @@ import type { Settings } from '../settings.ts';
 import { accessObjects } from '../workloads/access.ts';
 import type { Applier, MadeStores } from '../workloads/applier.ts';
 import { deployment } from '../workloads/deployment.ts';
-import { type ComponentName, isOwnedBy, selectorLabels } from '../workloads/made.ts';
+import { type ComponentName, isOwnedBy, type Made, selectorLabels } from '../workloads/made.ts';
 import type { WorkerChecks } from './checks.ts';
 import { whyNotRunning } from './pods.ts';
 import { type Known, readyOf, sameStatus, statusOf } from './status.ts';
@@ -44,6 +44,11 @@ export interface ControllerOptions {
   now: () => Date;
   /** Milliseconds that never go back. */
   monotonic: () => number;
+}
+
+interface Applied {
+  deployments: Pick<Known, 'syncer' | 'proxier'>;
+  error?: Error;
 }
 
 /** How often to look why pods do not come up, and at a deletion that waits for others. */
@@ -70,7 +75,7 @@ export class BindingController {
       await this.setFinalizers(binding, [...(binding.metadata.finalizers ?? []), Finalizer.bindingManager]);
       return undefined;
     }
-    const problem = specProblem(binding, this.options.bindings.values());
+    const problem = specProblem(binding, this.options.bindings.values(), this.ownerOfSyncer(binding));
     if (problem) {
       await this.report(binding, { ...this.deployed(binding), problem });
       return undefined;
@@ -79,7 +84,7 @@ export class BindingController {
 
     // What serves pods already is kept up whatever the worker says; a new binding gets nothing before it is sound.
     const established = this.isEstablished(binding);
-    let applyError = established ? await this.apply(binding) : undefined;
+    let applied = established ? await this.apply(binding) : undefined;
     const { namespace, name: secretName } = binding.spec.secretRef;
     const reported = binding.status?.conditions?.some((condition) => condition.type === 'WorkerReachable') ?? false;
     const checked = await this.options.checks.run(
@@ -89,17 +94,18 @@ export class BindingController {
     );
     const agentWell = binding.status?.conditions?.some((one) => one.type === 'AgentReady' && one.status === 'True');
     const trouble = checked.problem?.stage === 'agent' && agentWell ? undefined : checked.problem;
-    if (!trouble && !established) applyError = await this.apply(binding);
+    if (!trouble && !established) applied = await this.apply(binding);
 
     const known: Known = {
+      ...applied?.deployments,
       ...this.deployed(binding),
       ...(trouble && { problem: trouble }),
       ...(checked.worker && { worker: checked.worker }),
-      ...(applyError && { applyError: messageOf(applyError) }),
+      ...(applied?.error && { applyError: messageOf(applied.error) }),
     };
     const down = await this.explain(binding, known);
     await this.report(this.newest(this.options.bindings.get(name) ?? binding), known);
-    if (applyError) throw applyError;
+    if (applied?.error) throw applied.error;
     const waits = [checked.againInMs, down ? POLL_MS : undefined].filter((ms) => ms !== undefined);
     return waits.length > 0 ? { againInMs: Math.min(...waits) } : undefined;
   }
@@ -116,6 +122,12 @@ export class BindingController {
     return syncer !== undefined || proxier !== undefined || binding.status?.lastSyncTime !== undefined;
   }
 
+  /** UID of the binding to which the syncer belongs that is deployed for this clusterID. */
+  private ownerOfSyncer(binding: ClusterBinding): string | undefined {
+    const found = this.options.made.get(deployment(binding, 'syncer', this.options.settings));
+    return found?.metadata.ownerReferences?.find((owner) => owner.controller)?.uid;
+  }
+
   private deployed(binding: ClusterBinding): Pick<Known, 'syncer' | 'proxier'> {
     const found: Pick<Known, 'syncer' | 'proxier'> = {};
     for (const component of ['syncer', 'proxier'] as const) {
@@ -125,23 +137,24 @@ export class BindingController {
     return found;
   }
 
-  /** @returns what went wrong, to be told on the binding before it is thrown. */
-  private async apply(binding: ClusterBinding): Promise<Error | undefined> {
+  /** Makes what the binding needs. What went wrong is given back, to be told on the binding before it is thrown. */
+  private async apply(binding: ClusterBinding): Promise<Applied> {
     const { applier, settings, log } = this.options;
+    const uid = binding.metadata.uid ?? '';
+    const deployments: Applied['deployments'] = {};
+    const ensure = async (wanted: Made): Promise<KubeObject> => {
+      const { object, written } = await applier.ensure(uid, wanted);
+      const { kind, metadata } = wanted.object;
+      if (written) log.info({ binding: binding.metadata.name, kind, object: metadata.name }, 'applied');
+      return object;
+    };
     try {
-      for (const wanted of [
-        ...accessObjects(binding),
-        deployment(binding, 'syncer', settings),
-        deployment(binding, 'proxier', settings),
-      ]) {
-        if (await applier.ensure(binding.metadata.uid ?? '', wanted)) {
-          const { kind, metadata } = wanted.object;
-          log.info({ binding: binding.metadata.name, kind, object: metadata.name }, 'applied');
-        }
-      }
-      return undefined;
+      for (const wanted of accessObjects(binding)) await ensure(wanted);
+      deployments.syncer = await ensure(deployment(binding, 'syncer', settings));
+      deployments.proxier = await ensure(deployment(binding, 'proxier', settings));
+      return { deployments };
     } catch (error) {
-      return error instanceof Error ? error : new Error(String(error));
+      return { deployments, error: error instanceof Error ? error : new Error(String(error)) };
     }
   }
 
@@ -172,7 +185,7 @@ export class BindingController {
     if (finalizers.includes(Finalizer.bindingSyncer)) {
       const abandoned = binding.metadata.annotations?.[Annotation.abandon] === 'true';
       if (!(abandoned && this.isSilent(binding))) {
-        const error = this.isEstablished(binding) ? await this.apply(binding) : undefined;
+        const applied = this.isEstablished(binding) ? await this.apply(binding) : undefined;
         const hint = abandoned
           ? 'without the worker cluster, as kubeocean.io/abandon asks'
           : `first; if the worker cluster is gone for good: kubectl annotate clusterbinding ${name} ${Annotation.abandon}=true`;
@@ -182,7 +195,7 @@ export class BindingController {
         };
         await this.explain(binding, known);
         await this.report(binding, known);
-        if (error) throw error;
+        if (applied?.error) throw applied.error;
         return { againInMs: POLL_MS };
       }
       events.event(

@@ -95,7 +95,7 @@ describe('specProblem', () => {
     const old = binding('z', {}, '2026-01-01T00:00:00Z');
     const young = binding('a', {}, '2026-01-02T00:00:00Z');
     expect(specProblem(old, [young, old])).toBeUndefined();
-    expect(specProblem(young, [young, old])?.message).toMatch(/taken by the older ClusterBinding "z"/);
+    expect(specProblem(young, [young, old])?.message).toMatch(/taken by ClusterBinding "z"/);
     expect(holderOf('cls-example', [young, old])).toBe(old);
     expect(holderOf('other', [young, old])).toBeUndefined();
   });
@@ -104,6 +104,13 @@ describe('specProblem', () => {
     const [a, b] = [binding('a'), binding('b')];
     expect(specProblem(a, [b, a])).toBeUndefined();
     expect(specProblem(b, [b, a])?.reason).toBe('ClusterIDTaken');
+  });
+
+  it('never takes a clusterID from the binding whose syncer runs', () => {
+    const [a, b] = [binding('a'), binding('b')];
+    expect(specProblem(b, [a, b], 'uid-of-b')).toBeUndefined();
+    expect(specProblem(a, [a, b], 'uid-of-b')?.message).toMatch(/taken by ClusterBinding "b"/);
+    expect(specProblem(a, [a, b], 'uid-of-one-that-is-gone')).toBeUndefined();
   });
 
   it('says when the holder is being deleted', () => {

@@ -10,17 +10,22 @@ export interface KubeconfigSecret extends KubeObject {
 
 /**
  * What is wrong with the spec itself, or with it beside the other bindings.
+ * @param ownerUID of whom the syncer that is deployed for the clusterID is, if there is one.
  * @returns undefined when nothing is.
  */
-export function specProblem(binding: ClusterBinding, others: Iterable<ClusterBinding>): BindingProblem | undefined {
+export function specProblem(
+  binding: ClusterBinding,
+  others: Iterable<ClusterBinding>,
+  ownerUID?: string,
+): BindingProblem | undefined {
   const { clusterID, secretRef } = binding.spec;
-  const holder = holderOf(clusterID, [binding, ...others]);
+  const holder = holderOf(clusterID, [binding, ...others], ownerUID);
   if (holder && holder.metadata.uid !== binding.metadata.uid) {
     const deleting = holder.metadata.deletionTimestamp ? ', which is being deleted' : '';
     return new BindingProblem(
       'spec',
       'ClusterIDTaken',
-      `spec.clusterID "${clusterID}" is taken by the older ClusterBinding "${holder.metadata.name}"${deleting}: ` +
+      `spec.clusterID "${clusterID}" is taken by ClusterBinding "${holder.metadata.name}"${deleting}: ` +
         `delete that one, or delete this one and create it again with another clusterID`,
     );
   }
@@ -35,10 +40,18 @@ export function specProblem(binding: ClusterBinding, others: Iterable<ClusterBin
   return undefined;
 }
 
-/** The binding that has the clusterID: the oldest, by creation and then by name. One that is being deleted keeps it. */
-export function holderOf(clusterID: string, bindings: Iterable<ClusterBinding>): ClusterBinding | undefined {
+/**
+ * The binding that has the clusterID: the one whose syncer is deployed (what runs never changes hands), otherwise the
+ * oldest, by creation, which is counted in seconds, and then by name. One that is being deleted keeps it.
+ */
+export function holderOf(
+  clusterID: string,
+  bindings: Iterable<ClusterBinding>,
+  ownerUID?: string,
+): ClusterBinding | undefined {
   let holder: ClusterBinding | undefined;
   for (const binding of bindings) {
+    if (ownerUID !== undefined && binding.metadata.uid === ownerUID) return binding;
     if (binding.spec.clusterID === clusterID && (!holder || isOlder(binding, holder))) holder = binding;
   }
   return holder;

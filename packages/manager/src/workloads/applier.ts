@@ -87,15 +87,17 @@ export class Applier {
   }
 
   /**
-   * @returns whether something was written.
+   * @returns the object as it is now, and whether something was written.
    * @throws NotOursError, ApiError, ConnectionError
    */
-  async ensure(bindingUID: string, wanted: Made): Promise<boolean> {
+  async ensure(bindingUID: string, wanted: Made): Promise<{ object: KubeObject; written: boolean }> {
     const { resource, object } = wanted;
     const key = `${resource.plural}/${keyOf(object)}`;
     const known = this.stores.get(wanted) ?? (await this.live(wanted));
     if (known && !isOwnedBy(known, bindingUID)) throw new NotOursError({ kind: resource.kind, ...known });
-    if (known && (covers(known, object) || this.settled.get(key) === stamp(known, object))) return false;
+    if (known && (this.isSettled(key, known, object) || isAsWanted(known, object))) {
+      return { object: known, written: false };
+    }
     const uid = known?.metadata.uid;
     const applied = await this.client.apply<KubeObject>(
       resource,
@@ -104,7 +106,7 @@ export class Applier {
     );
     const now = stamp(applied, object);
     if (now) this.settled.set(key, now);
-    return true;
+    return { object: applied, written: true };
   }
 
   /** Deletes what was made for a binding. @returns how many objects are still there. */
@@ -126,6 +128,11 @@ export class Applier {
     return left.length;
   }
 
+  private isSettled(key: string, known: KubeObject, wanted: KubeObject): boolean {
+    const now = stamp(known, wanted);
+    return now !== undefined && this.settled.get(key) === now;
+  }
+
   private async live({ resource, object }: Made): Promise<KubeObject | undefined> {
     try {
       return await this.client.get<KubeObject>(resource, object.metadata.namespace ?? '', object.metadata.name);
@@ -134,6 +141,12 @@ export class Applier {
       throw error;
     }
   }
+}
+
+/** Items of a list come without their apiVersion and kind. */
+function isAsWanted(current: KubeObject, wanted: KubeObject): boolean {
+  const { apiVersion: _, kind: __, ...rest } = wanted;
+  return covers(current, rest);
 }
 
 /** Names a state of the spec and what was applied to reach it; undefined for kinds that have no generation. */
