@@ -1,6 +1,6 @@
 /** The flags of the proxier, from which parsing, `--help` and the docs come. */
 import { MountPath } from '@kubeocean/shared/api';
-import { COMMON_OPTIONS, type OptionTable, type OptionValues } from '@kubeocean/shared/daemon';
+import { COMMON_OPTIONS, type OptionTable } from '@kubeocean/shared/daemon';
 
 export const OPTIONS = {
   ...COMMON_OPTIONS,
@@ -50,5 +50,3 @@ export const OPTIONS = {
     description: 'how long open sessions may go on after the process was told to stop; 0: not at all',
   },
 } as const satisfies OptionTable;
-
-export type ProxierOptions = OptionValues<typeof OPTIONS>;

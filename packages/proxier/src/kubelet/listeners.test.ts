@@ -1,0 +1,110 @@
+import { createServer, type AddressInfo } from 'node:net';
+import { connect } from 'node:net';
+import { Label } from '@kubeocean/shared/api';
+import { createLogger } from '@kubeocean/shared/daemon';
+import type { KubeObject } from '@kubeocean/shared/kube';
+import { describe, expect, it } from 'vitest';
+import { createListeners, planPorts } from './listeners.ts';
+
+function node(name: string, port: string | undefined, uid = 'u', created = '2026-01-01T00:00:00Z'): KubeObject {
+  const labels = { [Label.bindingUID]: uid, ...(port !== undefined && { [Label.proxierPort]: port }) };
+  return { metadata: { name, creationTimestamp: created, labels } };
+}
+
+describe('ports of vnodes', () => {
+  it('are those of this binding’s UID, in our range, the older first', () => {
+    const plan = planPorts(
+      [
+        node('younger', '15000', 'u', '2026-01-02T00:00:00Z'),
+        node('older', '15000'),
+        node('other-binding', '15001', 'v'),
+        node('no-port-yet', undefined),
+        node('privileged', '443'),
+        node('too-high', '30000'),
+        node('text', '15002x'),
+        node('last', '29999'),
+      ],
+      'u',
+    );
+    expect(plan.ports).toEqual(
+      new Map([
+        [15000, 'older'],
+        [29999, 'last'],
+      ]),
+    );
+    expect(plan.refused.map(({ vnode }) => vnode).toSorted()).toEqual(['privileged', 'text', 'too-high', 'younger']);
+  });
+});
+
+/** A port that is free now. */
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+function reach(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1', () => {
+      socket.destroy();
+      resolve(true);
+    }).on('error', () => resolve(false));
+  });
+}
+
+async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  const deadline = performance.now() + 5000;
+  while (!(await condition())) {
+    if (performance.now() > deadline) throw new Error('not within 5 s');
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+describe('listeners', () => {
+  const gone: string[] = [];
+  const make = () =>
+    createListeners({
+      address: '127.0.0.1',
+      accept: (socket) => socket.destroy(),
+      onGone: (vnode) => gone.push(vnode),
+      log: createLogger('test', 'silent'),
+      retryMs: 20,
+    });
+
+  it('open, move and close with the vnodes', async () => {
+    const listeners = make();
+    const [one, two] = [await freePort(), await freePort()];
+    listeners.want(new Map([[one, 'a']]));
+    await until(() => listeners.listening === 1);
+    expect(await reach(one)).toBe(true);
+    expect(listeners.vnodeOf(one)).toBe('a');
+    listeners.want(
+      new Map([
+        [one, 'b'],
+        [two, 'a'],
+      ]),
+    );
+    await until(() => listeners.listening === 2);
+    expect([listeners.vnodeOf(one), listeners.vnodeOf(two), gone]).toEqual(['b', 'a', []]);
+    listeners.want(new Map([[two, 'a']]));
+    await until(async () => !(await reach(one)));
+    expect([listeners.vnodeOf(one), listeners.vnodeOf(undefined), gone]).toEqual([undefined, undefined, ['b']]);
+    listeners.close();
+    await until(async () => !(await reach(two)));
+  });
+
+  it('a port in use is opened once it is free', async () => {
+    const listeners = make();
+    const taken = createServer();
+    await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve));
+    const { port } = taken.address() as AddressInfo;
+    listeners.want(new Map([[port, 'a']]));
+    await new Promise((resolve) => setTimeout(resolve, 60));
+    expect(listeners.listening).toBe(0);
+    await new Promise((resolve) => taken.close(resolve));
+    await until(() => listeners.listening === 1);
+    listeners.close();
+  });
+});

@@ -1,0 +1,57 @@
+import { createLogger, Registry } from '@kubeocean/shared/daemon';
+import { describe, expect, it } from 'vitest';
+import { createSessions, type SessionFacts } from './sessions.ts';
+
+const user = { name: 'kube', groups: ['system:masters'] };
+
+function facts(vnode: string): SessionFacts {
+  return { verb: 'exec', vnode, user, namespace: 'ns', pod: 'web', workerPod: 'web-1' };
+}
+
+const END = { bytesUp: 1, bytesDown: 2, reason: 'ended' };
+
+function make() {
+  const registry = new Registry();
+  return { registry, sessions: createSessions({ total: 3, perVnode: 2, log: createLogger('t', 'silent'), registry }) };
+}
+
+describe('sessions', () => {
+  it('are bounded per vnode with 429 and in total with 503, and a place is free after the end', () => {
+    const { sessions } = make();
+    const first = sessions.open(facts('a'), () => undefined);
+    sessions.open(facts('a'), () => undefined);
+    expect(() => sessions.open(facts('a'), () => undefined)).toThrow(
+      expect.objectContaining({ code: 429, message: expect.stringMatching(/^a has all its 2 sessions/) }) as Error,
+    );
+    sessions.open(facts('b'), () => undefined);
+    expect(() => sessions.open(facts('b'), () => undefined)).toThrow(expect.objectContaining({ code: 503 }) as Error);
+    first.end(END);
+    first.end(END);
+    expect(sessions.size).toBe(2);
+    sessions.open(facts('b'), () => undefined);
+  });
+
+  it('are ended with their vnode, or all', () => {
+    const { sessions } = make();
+    const killed: string[] = [];
+    sessions.open(facts('a'), (reason) => killed.push(`a ${reason}`));
+    sessions.open(facts('b'), (reason) => killed.push(`b ${reason}`));
+    sessions.killVnode('a', 'gone');
+    expect(killed).toEqual(['a gone']);
+    sessions.killAll('stop');
+    expect(killed).toEqual(['a gone', 'a stop', 'b stop']);
+  });
+
+  it('tell when none is left, and count', async () => {
+    const { sessions, registry } = make();
+    await sessions.empty();
+    const session = sessions.open(facts('a'), () => undefined);
+    const empty = sessions.empty();
+    session.end(END);
+    await empty;
+    const text = await registry.metrics();
+    expect(text).toMatch(/kubeocean_proxier_sessions\{verb="exec"\} 0/);
+    expect(text).toMatch(/kubeocean_proxier_sessions_total\{verb="exec"\} 1/);
+    expect(text).toMatch(/kubeocean_proxier_session_bytes_total\{verb="exec",direction="down"\} 2/);
+  });
+});
