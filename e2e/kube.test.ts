@@ -103,7 +103,10 @@ test('skipped events move the revision on all the same', async () => {
   expect(watched.reflector.lists).toBe(1);
 });
 
-test('metadata only: no data comes', async () => {
+test('metadata only: no data comes, and an empty list is one', async () => {
+  const empty = await watchConfigMaps(admin, await makeNamespace(admin), { metadataOnly: true });
+  expect(empty.names()).toEqual([]);
+  expect(empty.errors).toEqual([]);
   const namespace = await makeNamespace(admin);
   await makeConfigMap(admin, namespace, 'before', { secret: 'text' });
   const watched = await watchConfigMaps(admin, namespace, { metadataOnly: true });

@@ -7,9 +7,10 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
-  KubeClient,
-  parseKubeconfig,
   fixedCredentials,
+  KubeClient,
+  Namespaces,
+  parseKubeconfig,
   Transport,
   type TransportOptions,
 } from '@kubeocean/shared/kube';
@@ -115,7 +116,9 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ap
       async () => {
         const dead = [etcd, apiServer].find((child) => child?.exit !== undefined);
         if (dead) return 'ended';
-        await probe.transport.call<string>({ method: 'GET', path: '/api/v1/namespaces/default', retry: false });
+        // Ready means, among other things, that the roles of RBAC have been made.
+        (await probe.transport.stream({ method: 'GET', path: '/readyz', retry: false })).resume();
+        await probe.get(Namespaces, '', 'default', { retry: false });
         return 'ready';
       },
       { timeoutMs: 60_000 },

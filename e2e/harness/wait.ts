@@ -28,6 +28,8 @@ export async function waitFor<T>(
       last = value;
       if (value !== undefined && value !== null && value !== false) return value as NonNullable<Exclude<T, false>>;
     } catch (error) {
+      // A name misspelt in `look` will not come right by waiting.
+      if (error instanceof ReferenceError) throw error;
       last = error;
     }
     if (performance.now() > deadline) {

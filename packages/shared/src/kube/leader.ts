@@ -162,9 +162,9 @@ export async function runAsLeader(
       } catch (error) {
         if (ended.aborted) return;
         options.onError?.(error);
-        // Another writer, or an answer of ours that got lost: look who holds it now.
-        if (isConflict(error)) lease = (await stillOurs(ended)) ?? lease;
-        else if (isNotFound(error)) lost.abort(new Error(`the Lease ${options.namespace}/${options.name} was deleted`));
+        // Another writer, an answer of ours that got lost, or a deletion (a Lease may be created by PUT, so that the
+        // UID in it makes a conflict, not a 404): look who holds it now.
+        if (isConflict(error) || isNotFound(error)) lease = (await stillOurs(ended)) ?? lease;
       }
       if (performance.now() - renewedAt > deadlineMs) {
         lost.abort(new Error(`leadership of ${options.namespace}/${options.name} could not be renewed in time`));
@@ -183,7 +183,8 @@ export async function runAsLeader(
         new Error(`the Lease ${options.namespace}/${options.name} is held by ${current.spec?.holderIdentity}`),
       );
     } catch (error) {
-      if (!ended.aborted) options.onError?.(error);
+      if (isNotFound(error)) lost.abort(new Error(`the Lease ${options.namespace}/${options.name} was deleted`));
+      else if (!ended.aborted) options.onError?.(error);
     }
     return undefined;
   }

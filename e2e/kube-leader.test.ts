@@ -1,0 +1,185 @@
+/** Leader election on a real API server: one leads, a successor follows soon, and nobody leads who cannot renew. */
+import { join } from 'node:path';
+import {
+  type KubeClient,
+  type LeaderElectionOptions,
+  type Leadership,
+  type Lease,
+  Leases,
+  runAsLeader,
+} from '@kubeocean/shared/kube';
+import { beforeAll, expect, test } from 'vitest';
+import { startChild } from './harness/child.ts';
+import { type ApiServer, cleanup, startApiServer, uniqueName, waitFor } from './harness/index.ts';
+import { makeNamespace } from './kube/objects.ts';
+
+let server: ApiServer;
+let admin: KubeClient;
+let namespace: string;
+
+beforeAll(async () => {
+  server = await startApiServer();
+  admin = server.client();
+  namespace = await makeNamespace(admin);
+});
+
+interface Candidate {
+  /** Set while it leads. */
+  leadership: Leadership | undefined;
+  leads: () => boolean;
+  /** A clean exit. */
+  stop(): Promise<void>;
+  /** Resolves when it ended, with the error it ended with. */
+  ended: Promise<Error | undefined>;
+  errors: unknown[];
+}
+
+function candidate(name: string, identity: string, options: Partial<LeaderElectionOptions> = {}): Candidate {
+  const stop = new AbortController();
+  const errors: unknown[] = [];
+  const self: Candidate = {
+    leadership: undefined,
+    leads: () => self.leadership !== undefined,
+    async stop() {
+      stop.abort();
+      await self.ended;
+    },
+    ended: Promise.resolve(undefined),
+    errors,
+  };
+  const election = { namespace, name, identity, onError: (error: unknown) => errors.push(error), ...options };
+  self.ended = runAsLeader(server.client(), election, stop.signal, async (leadership) => {
+    self.leadership = leadership;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    leadership.signal.addEventListener('abort', () => resolve());
+    if (leadership.signal.aborted) resolve();
+    await promise;
+    self.leadership = undefined;
+  }).then(
+    () => undefined,
+    (error: unknown) => error as Error,
+  );
+  cleanup(() => self.stop());
+  return self;
+}
+
+function lease(name: string): Promise<Lease> {
+  return admin.get<Lease>(Leases, namespace, name);
+}
+
+test('one leads; on its clean exit the next leads at once, and the transitions rise', async () => {
+  const name = uniqueName('lease');
+  const first = candidate(name, 'first');
+  await waitFor('the first to lead', first.leads);
+  expect(first.leadership?.transitions).toBe(0);
+  expect(first.leadership?.isCurrent()).toBe(true);
+  const second = candidate(name, 'second');
+  // A candidate that could lead would do so within its next try.
+  await waitFor('the first to renew', async () => {
+    const { spec } = await lease(name);
+    return spec?.renewTime !== spec?.acquireTime;
+  });
+  expect(second.leads()).toBe(false);
+  const began = performance.now();
+  await first.stop();
+  await waitFor('the second to lead', second.leads);
+  expect(performance.now() - began).toBeLessThan(1500);
+  expect(second.leadership?.transitions).toBe(1);
+  expect(first.leads()).toBe(false);
+  await second.stop();
+  expect((await lease(name)).spec?.holderIdentity ?? '').toBe('');
+});
+
+test('a killed leader is succeeded within 20 s, and not before its Lease is over', async () => {
+  const name = uniqueName('lease');
+  const main = join(import.meta.dirname, 'kube/candidate.ts');
+  const node = join(import.meta.dirname, '../node_modules/.bin/node');
+  const leader = startChild([node, main, server.kubeconfig, namespace, name]);
+  cleanup(() => leader.kill());
+  await waitFor('the process to lead', () => {
+    if (leader.exit !== undefined) throw new Error(leader.lines.join('\n'));
+    return leader.lines.includes('leading');
+  });
+  const successor = candidate(name, 'successor');
+  const { spec } = await lease(name);
+  expect(spec?.holderIdentity).toBe(`process-${leader.pid}`);
+  await leader.kill();
+  const killed = performance.now();
+  await waitFor('the successor to lead', successor.leads, { timeoutMs: 25_000 });
+  const seconds = (performance.now() - killed) / 1000;
+  expect(seconds).toBeLessThan(20);
+  // 15 s after the last renewal, which was at most 2 s before the end.
+  expect(seconds).toBeGreaterThan(12);
+  await successor.stop();
+});
+
+test('a leader whose Lease another holds stops leading and ends with an error that names it', async () => {
+  const name = uniqueName('lease');
+  const leader = candidate(name, 'leader', { retrySeconds: 0.2 });
+  await waitFor('it to lead', leader.leads);
+  await admin.patch(Leases, namespace, name, { spec: { holderIdentity: 'thief' } });
+  const error = await leader.ended;
+  expect(error?.message).toBe(`the Lease ${namespace}/${name} is held by thief`);
+  expect(leader.leads()).toBe(false);
+  // It did not take the Lease back from the thief on its way out.
+  expect((await lease(name)).spec?.holderIdentity).toBe('thief');
+});
+
+test('a leader whose Lease is deleted stops leading', async () => {
+  const name = uniqueName('lease');
+  const leader = candidate(name, 'leader', { retrySeconds: 0.2 });
+  await waitFor('it to lead', leader.leads);
+  await admin.delete(Leases, namespace, name);
+  expect((await leader.ended)?.message).toContain('was deleted');
+});
+
+test('who cannot renew does not lead past the deadline, and another leads when the server is back', async () => {
+  const name = uniqueName('lease');
+  const times = { leaseDurationSeconds: 4, renewDeadlineSeconds: 2, retrySeconds: 0.3 };
+  const leader = candidate(name, 'leader', times);
+  await waitFor('it to lead', leader.leads);
+  const { leadership } = leader;
+  await server.stop('KILL');
+  const killed = performance.now();
+  await waitFor('the leadership to be doubtful', () => leadership?.isCurrent() === false, { everyMs: 5 });
+  expect(performance.now() - killed).toBeLessThan(2100);
+  const error = await leader.ended;
+  expect(error?.message).toContain('could not be renewed in time');
+  expect(performance.now() - killed).toBeLessThan(3500);
+  const successor = candidate(name, 'successor', times);
+  await server.start();
+  await waitFor('the successor to lead', successor.leads, { timeoutMs: 20_000 });
+  await successor.stop();
+});
+
+test('leaving while a renewal is under way still frees the Lease', async () => {
+  const name = uniqueName('lease');
+  for (let round = 0; round < 20; round++) {
+    const leader = candidate(name, `leader-${round}`, { retrySeconds: 0.001 });
+    await waitFor('it to lead', leader.leads, { everyMs: 1 });
+    await leader.stop();
+    expect((await lease(name)).spec?.holderIdentity ?? '').toBe('');
+  }
+});
+
+test('of five candidates that come and go, never two lead at once', async () => {
+  const name = uniqueName('lease');
+  const candidates = new Set<Candidate>();
+  let most = 0;
+  const looking = setInterval(() => {
+    most = Math.max(most, [...candidates].filter((one) => one.leadership?.isCurrent()).length);
+  }, 1);
+  try {
+    for (let i = 0; i < 5; i++) candidates.add(candidate(name, `first-${i}`, { retrySeconds: 0.1 }));
+    for (let round = 0; round < 8; round++) {
+      const leader = await waitFor('a leader', () => [...candidates].find((one) => one.leads()));
+      candidates.add(candidate(name, `later-${round}`, { retrySeconds: 0.1 }));
+      await leader.stop();
+    }
+  } finally {
+    clearInterval(looking);
+  }
+  expect(most).toBe(1);
+  expect((await lease(name)).spec?.leaseTransitions).toBeGreaterThanOrEqual(7);
+  await Promise.all([...candidates].map((one) => one.stop()));
+});
