@@ -21,6 +21,9 @@ import {
 
 export const VERSION = '0.1.0';
 
+/** Time for an orderly stop: less than the 30 s after which a kubelet kills (terminationGracePeriodSeconds). */
+const STOP_MS = 25_000;
+
 /** What a process is given to work with. */
 export interface Daemon<T extends OptionTable> {
   name: string;
@@ -72,14 +75,24 @@ export async function runDaemon<T extends OptionTable & typeof COMMON_OPTIONS>(
   const stop = new AbortController();
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.on(signal, () => {
+      if (stop.signal.aborted) {
+        log.warn({ signal }, 'told to stop twice: ending at once');
+        process.exit(1);
+      }
       log.info({ signal }, 'stopping');
       stop.abort();
+      setTimeout(() => {
+        log.error({ seconds: STOP_MS / 1000 }, 'not stopped in time: ending at once');
+        process.exit(1);
+      }, STOP_MS).unref();
     });
   }
-  process.on('unhandledRejection', (error) => {
-    log.fatal({ error }, 'unhandled rejection');
-    process.exit(1);
-  });
+  for (const event of ['unhandledRejection', 'uncaughtException'] as const) {
+    process.on(event, (error: unknown) => {
+      log.fatal({ error, event, cause: messageOf(error) }, 'ended by an error that nobody caught');
+      process.exit(1);
+    });
+  }
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const ready: Record<string, ReadyCheck> = {};
