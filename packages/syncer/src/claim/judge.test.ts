@@ -1,0 +1,96 @@
+import type { Lease } from '@kubeocean/shared/kube';
+import { expect, test } from 'vitest';
+import { sampleBinding } from '../nodes/samples.ts';
+import { createHeartbeat } from './heartbeat.ts';
+import { claimLease, type Claimant, judgeClaim } from './judge.ts';
+
+const now = new Date('2026-11-21T06:00:00Z');
+const us: Claimant = { binding: sampleBinding(), bindingUID: 'binding-uid', homeUID: 'home', epoch: 'e1' };
+
+function lease(holder: string, annotations: Record<string, string> = {}): Lease {
+  const made = claimLease(us, 'e1', now);
+  return {
+    ...made,
+    metadata: { ...made.metadata, annotations: { ...made.metadata.annotations, ...annotations } },
+    spec: { ...made.spec, holderIdentity: holder },
+  };
+}
+
+function approving(epoch: string): Claimant {
+  const binding = sampleBinding();
+  binding.metadata.annotations = { 'kubeocean.io/epoch': epoch };
+  return { ...us, binding };
+}
+
+test.each<[string, Lease | undefined, Claimant, string]>([
+  ['no claim yet', undefined, us, 'create'],
+  ['our own', lease('home/binding-uid'), us, 'ours'],
+  ['of another computing cluster', lease('other/x'), us, 'NameTaken'],
+  ['of an earlier binding of this name', lease('home/old-uid'), us, 'NameTaken'],
+  ['of nobody', lease(''), us, 'NameTaken'],
+  ['taken back by the owner', lease('home/binding-uid', { 'kubeocean.io/release': 'true' }), us, 'Released'],
+  ['of another epoch', lease('home/binding-uid', { 'kubeocean.io/epoch': 'e2' }), us, 'ForeignEpoch'],
+  ['of an epoch that home lost', lease('home/binding-uid'), { ...us, epoch: undefined }, 'ForeignEpoch'],
+  ['of another epoch, approved', lease('home/binding-uid', { 'kubeocean.io/epoch': 'e2' }), approving('e2'), 'ours'],
+  ['another one approved', lease('home/binding-uid', { 'kubeocean.io/epoch': 'e2' }), approving('e3'), 'ForeignEpoch'],
+])('a claim %s', (_name, found, claimant, expected) => {
+  const verdict = judgeClaim(found, claimant);
+  expect(verdict.kind === 'refused' ? verdict.reason : verdict.kind).toBe(expected);
+});
+
+test('a refusal says who and what to do', () => {
+  const verdict = judgeClaim(lease('other/x'), us);
+  expect(verdict).toMatchObject({
+    message: expect.stringMatching(/other.*kubeocean-worker\/kubeocean-claim.example-cluster/s),
+  });
+});
+
+test('the claim tells the agent what it must know', () => {
+  const nodeSelector = { nodeSelectorTerms: [{ matchFields: [] }] };
+  const claim = claimLease({ ...us, binding: sampleBinding({ nodeSelector }) }, 'e1', now);
+  expect(claim.metadata.labels).toMatchObject({
+    'kubeocean.io/claim': 'true',
+    'kubeocean.io/cluster-binding': 'example-cluster',
+  });
+  expect(claim.metadata.annotations).toEqual({
+    'kubeocean.io/binding-uid': 'binding-uid',
+    'kubeocean.io/cluster-id': 'cls-example',
+    'kubeocean.io/computing-cluster-uid': 'home',
+    'kubeocean.io/node-selector': JSON.stringify(nodeSelector),
+    'kubeocean.io/epoch': 'e1',
+  });
+  expect(claim.spec).toEqual({
+    holderIdentity: 'home/binding-uid',
+    leaseDurationSeconds: 40,
+    renewTime: '2026-11-21T06:00:00.000000Z',
+  });
+});
+
+test('a heartbeat is stale when it was not seen to change for 40 s, however old its timestamps', () => {
+  const heart = createHeartbeat(false);
+  expect(heart.state(false, 0)).toBe('Unknown');
+  expect(heart.state(true, 0)).toBe('Missing');
+  heart.seen(true, 1000);
+  expect(heart.state(true, 41_000)).toBe('Alive');
+  expect(heart.state(true, 41_001)).toBe('Stale');
+  heart.seen(true, 50_000);
+  expect(heart.state(true, 60_000)).toBe('Alive');
+  heart.seen(false, 70_000);
+  expect(heart.state(true, 70_000)).toBe('Missing');
+});
+
+test('silence while the worker was away says nothing of the agent', () => {
+  const heart = createHeartbeat(false);
+  heart.seen(true, 0);
+  heart.contact(100_000);
+  expect(heart.state(true, 120_000)).toBe('Alive');
+  expect(heart.state(true, 140_001)).toBe('Stale');
+});
+
+test('an agent that was stale when we started has to be seen alive', () => {
+  const heart = createHeartbeat(true);
+  heart.seen(true, 0);
+  expect(heart.state(true, 10)).toBe('Stale');
+  heart.seen(true, 20);
+  expect(heart.state(true, 30)).toBe('Alive');
+});

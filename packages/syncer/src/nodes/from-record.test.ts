@@ -1,0 +1,167 @@
+import type { LeasedNodeStatus } from '@kubeocean/shared/api';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { nodeNameOf, vnodeFromRecord, vnodeWithoutRecord } from './from-record.ts';
+import { sampleBinding, sampleFacts, sampleRecord } from './samples.ts';
+
+function taintsOf(status: LeasedNodeStatus, facts = sampleFacts()): string[] {
+  return vnodeFromRecord(sampleRecord(status), facts).taints.map(
+    ({ key, value, effect }) => `${key}${value ? `=${value}` : ''}:${effect}`,
+  );
+}
+
+describe('labels', () => {
+  test.each([
+    // Kubernetes' own domains: the machine's, not the membership's.
+    ['kubernetes.io/arch', 'arm64', true],
+    ['kubernetes.io/os', 'linux', true],
+    ['topology.kubernetes.io/zone', 'z1', true],
+    ['topology.kubernetes.io/region', 'r1', true],
+    ['kubernetes.io/hostname', 'node1', false],
+    ['node.kubernetes.io/instance-type', 'c5', false],
+    ['node-role.kubernetes.io/control-plane', '', false],
+    ['node.kubernetes.io/exclude-disruption', 'true', false],
+    ['cloud.k8s.io/x', 'y', false],
+    // Everybody else's.
+    ['kubeocean.io/role', 'worker', true],
+    ['topology.ebs.csi.aws.com/zone', 'z1', true],
+    ['disk', 'ssd', true],
+    // What Kubeocean means by a name, a worker node cannot say.
+    ['kubeocean.io/binding-uid', 'forged', false],
+    ['kubeocean.io/proxier_port', '22', false],
+    ['type', 'x', false],
+    // Nothing that Kubernetes would refuse.
+    ['bad key', 'x', false],
+    ['good', 'bad value!', false],
+    ['UPPER.domain/x', 'y', false],
+  ])('%s=%s carried: %s', (key, value, carried) => {
+    const vnode = vnodeFromRecord(sampleRecord({ node: { labels: { [key]: value } } }), sampleFacts());
+    expect(vnode.carriedLabels).toEqual(carried ? { [key]: value } : {});
+  });
+
+  test('are those of a vnode', () => {
+    expect(vnodeFromRecord(sampleRecord(), sampleFacts()).ownLabels).toEqual({
+      'kubeocean.io/managed-by': 'kubeocean',
+      'kubeocean.io/cluster-binding': 'example-cluster',
+      'kubeocean.io/binding-uid': 'binding-uid',
+      'kubeocean.io/physical-cluster-id': 'cls-example',
+      'kubeocean.io/physical-node-name': 'node1',
+      'kubeocean.io/physical-node-uid': 'node-uid',
+      'kubeocean.io/physical-node-innerip': '10.0.0.1',
+      'kubeocean.io/proxier_port': '15001',
+      'kubeocean.io/policy-applied': 'example-policy',
+      type: 'virtual-kubelet',
+      'node.kubernetes.io/instance-type': 'vnode',
+      'beta.kubernetes.io/instance-type': 'vnode',
+      'kubernetes.io/hostname': 'vnode-cls-example-node1',
+      'node.kubernetes.io/exclude-from-external-load-balancers': 'true',
+    });
+  });
+});
+
+describe('taints', () => {
+  test.each<[string, string[], string[]]>([
+    ['by default', taintsOf({}), ['kubeocean.io/vnode:NoSchedule']],
+    ['switched off', taintsOf({}, sampleFacts({ binding: sampleBinding({ disableNodeDefaultTaint: true }) })), []],
+    [
+      'of a cordoned worker node',
+      taintsOf({ unschedulable: true }),
+      ['kubeocean.io/vnode:NoSchedule', 'kubeocean.io/physical-node-unschedulable:NoSchedule'],
+    ],
+    [
+      'of everything that can be wrong',
+      taintsOf({}, sampleFacts({ leaseUnknown: true, workerUnreachable: true, draining: true })),
+      [
+        'kubeocean.io/vnode:NoSchedule',
+        'kubeocean.io/lease-unknown:NoSchedule',
+        'kubeocean.io/worker-unreachable:NoSchedule',
+        'kubeocean.io/vnode-deleting=true:NoSchedule',
+      ],
+    ],
+    [
+      'of the record, without those that home acts on, ours, malformed and repeated ones',
+      taintsOf({
+        taints: [
+          { key: 'kubeocean.io/out-of-time-windows', value: 'true', effect: 'NoSchedule' },
+          { key: 'gpu', value: 'yes', effect: 'PreferNoSchedule' },
+          { key: 'gpu', value: 'no', effect: 'PreferNoSchedule' },
+          { key: 'node.kubernetes.io/unreachable', effect: 'NoExecute' },
+          { key: 'node.cloudprovider.kubernetes.io/uninitialized', effect: 'NoSchedule' },
+          { key: 'kubeocean.io/vnode-deleting', effect: 'NoSchedule' },
+          { key: 'bad key', effect: 'NoSchedule' },
+          { key: 'x', effect: 'Sometimes' as 'NoSchedule' },
+        ],
+      }),
+      ['kubeocean.io/vnode:NoSchedule', 'kubeocean.io/out-of-time-windows=true:NoSchedule', 'gpu=yes:PreferNoSchedule'],
+    ],
+  ])('%s', (_name, taints, expected) => {
+    expect(taints).toEqual(expected);
+  });
+});
+
+describe('resources', () => {
+  test.each([
+    ['cpu', '4000m', '4'],
+    ['cpu', '1500m', '1500m'],
+    ['memory', '1024Mi', '1Gi'],
+    ['pods', '0', '0'],
+    ['example.com/gpu', '2', '2'],
+    ['example.com/gpu', '500m', undefined],
+    ['cpu', '-1', undefined],
+    ['cpu', 'lots', undefined],
+    ['made-up', '1', undefined],
+    ['hugepages-2Mi', '4Mi', '4Mi'],
+  ])('%s: %s becomes %s', (name, text, expected) => {
+    const { status } = vnodeFromRecord(sampleRecord({ allocatable: { [name]: text } }), sampleFacts());
+    expect(status?.resources).toEqual(expected === undefined ? {} : { [name]: expected });
+  });
+});
+
+test('an IPv6 address of the worker node is not a label', () => {
+  const vnode = vnodeFromRecord(sampleRecord({ node: { innerIP: 'fd00::1' } }), sampleFacts());
+  expect(vnode.ownLabels).not.toHaveProperty('kubeocean.io/physical-node-innerip');
+});
+
+test('without a record only identity and taints are said', () => {
+  const vnode = vnodeWithoutRecord('node1', sampleFacts({ leaseUnknown: true }));
+  expect(vnode.status).toBeUndefined();
+  expect(vnode.carriedLabels).toBeUndefined();
+  expect(vnode.taints.map(({ key }) => key)).toEqual(['kubeocean.io/vnode', 'kubeocean.io/lease-unknown']);
+});
+
+test.each([
+  ['kubeocean://cls-example/node1', 'node1'],
+  ['kubeocean://cls-example/', undefined],
+  ['kubeocean://cls-other/node1', undefined],
+  ['aws:///i-1', undefined],
+  [undefined, undefined],
+])('the worker node in %s is %s', (id, expected) => {
+  expect(nodeNameOf(id, 'cls-example')).toBe(expected);
+});
+
+test('whatever a record says, the vnode is bounded and its identity is ours', () => {
+  const hostile = sampleRecord().status as LeasedNodeStatus;
+  const anything = fc.record({
+    taints: fc.anything(),
+    allocatable: fc.anything(),
+    unschedulable: fc.anything(),
+    node: fc.record({
+      labels: fc.oneof(fc.anything(), fc.dictionary(fc.string(), fc.string())),
+      conditions: fc.anything(),
+      nodeInfo: fc.anything(),
+      innerIP: fc.anything(),
+    }),
+  });
+  fc.assert(
+    fc.property(anything, (status) => {
+      const record = sampleRecord({ ...hostile, ...(status as LeasedNodeStatus) });
+      const before = JSON.stringify(record);
+      const vnode = vnodeFromRecord(record, sampleFacts());
+      expect(JSON.stringify(record)).toBe(before);
+      expect(vnode.ownLabels['kubeocean.io/binding-uid']).toBe('binding-uid');
+      for (const key of Object.keys(vnode.carriedLabels ?? {})) expect(vnode.ownLabels).not.toHaveProperty([key]);
+      expect(Object.keys(vnode.carriedLabels ?? {}).length).toBeLessThanOrEqual(128);
+      for (const { key } of vnode.taints) expect(key.startsWith('node.kubernetes.io/')).toBe(false);
+    }),
+  );
+});

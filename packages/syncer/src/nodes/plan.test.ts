@@ -1,0 +1,198 @@
+import type { LeasedNode, LeasedNodeStatus, Taint } from '@kubeocean/shared/api';
+import { type Condition, isObject, type Json, type KubeObject } from '@kubeocean/shared/kube';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { type DesiredVnode, vnodeFromRecord, type VnodeFacts, vnodeWithoutRecord } from './from-record.ts';
+import { newVnode, planVnode, type VnodePlan } from './plan.ts';
+import { sampleFacts, sampleRecord } from './samples.ts';
+
+const now = new Date('2026-11-21T06:00:00Z');
+const later = new Date('2026-11-21T07:00:00Z');
+
+function desired(status: LeasedNodeStatus = {}, facts: Partial<VnodeFacts> = {}): DesiredVnode {
+  return vnodeFromRecord(sampleRecord(status), sampleFacts(facts));
+}
+
+/** The Node as the server would have it after creation. */
+function created(want = desired()): KubeObject {
+  const node = structuredClone(newVnode(want, now));
+  return { ...node, metadata: { ...node.metadata, uid: 'u', resourceVersion: '1' } };
+}
+
+/** What an API server makes of the patches: merge for metadata and spec, lists of the status by their merge keys. */
+function applyPlan(node: KubeObject, plan: VnodePlan): KubeObject {
+  const next = structuredClone(node);
+  merge(next, plan.patch ?? {});
+  const status = structuredClone((plan.statusPatch?.['status'] ?? {}) as Json);
+  const { conditions = [], addresses = [] } = status as { conditions?: Json[]; addresses?: Json[] };
+  delete status['conditions'];
+  delete status['addresses'];
+  const target = (next['status'] ??= {}) as Json;
+  merge(target, status);
+  const known = (target['conditions'] ?? []) as Json[];
+  for (const condition of conditions) {
+    const at = known.findIndex(({ type }) => type === condition['type']);
+    if (condition['$patch'] === 'delete') known.splice(at, 1);
+    else if (at >= 0) known[at] = { ...known[at], ...condition };
+    else known.push(condition);
+  }
+  target['conditions'] = known;
+  if (addresses.length > 0) target['addresses'] = addresses.filter((address) => !('$patch' in address));
+  return next;
+}
+
+function merge(target: Json, patch: Json): void {
+  for (const [key, value] of Object.entries(patch)) {
+    if (value === null) delete target[key];
+    else if (isObject(value)) merge((target[key] ??= {}) as Json, value);
+    else target[key] = value;
+  }
+}
+
+function taintsOf(node: KubeObject): Taint[] {
+  return (node['spec'] as { taints?: Taint[] }).taints ?? [];
+}
+
+test('a new vnode needs no further write, at whatever time', () => {
+  expect(planVnode(created(), desired(), later)).toEqual({});
+});
+
+test('heartbeat and transition times cause no write; another status, reason or message does', () => {
+  const node = created();
+  const same: Condition = { type: 'Ready', status: 'True', reason: 'KubeletReady', message: 'ready' };
+  const times = { lastHeartbeatTime: '2026-11-21T06:59:00Z', lastTransitionTime: '2026-11-21T05:00:00Z' };
+  expect(
+    planVnode(
+      node,
+      desired({
+        node: {
+          conditions: [{ ...same, ...times }],
+          labels: { 'kubernetes.io/arch': 'amd64', disk: 'ssd' },
+          nodeInfo: { kubeletVersion: 'v1.34.4' },
+          innerIP: '10.0.0.1',
+        },
+      }),
+      later,
+    ),
+  ).toEqual({});
+  const changed = planVnode(node, desired({ node: { conditions: [{ ...same, status: 'False' }] } }), later);
+  expect((changed.statusPatch?.['status'] as Json)['conditions']).toMatchObject([{ type: 'Ready', status: 'False' }]);
+});
+
+describe('what others added stays', () => {
+  test('labels, annotations, taints, conditions, resources, addresses kept while no proxier is ready', () => {
+    const node = created();
+    node.metadata.labels = { ...node.metadata.labels, team: 'blue' };
+    node.metadata.annotations = { ...node.metadata.annotations, note: 'x' };
+    (node['spec'] as Json)['taints'] = [...taintsOf(node), { key: 'team', value: 'blue', effect: 'NoSchedule' }];
+    const status = node['status'] as { conditions: Condition[]; capacity: Record<string, string> };
+    status.conditions.push({ type: 'DiskSlow', status: 'False' });
+    status.capacity['example.com/fpga'] = '1';
+    const { address: _none, ...noProxier } = desired();
+    expect(planVnode(node, noProxier, later)).toEqual({});
+    const next = applyPlan(
+      node,
+      planVnode(node, desired({ allocatable: { cpu: '1' } }, { leaseUnknown: true }), later),
+    );
+    expect(next.metadata.labels?.['team']).toBe('blue');
+    expect(next.metadata.annotations?.['note']).toBe('x');
+    expect(taintsOf(next).map(({ key }) => key)).toEqual(['team', 'kubeocean.io/vnode', 'kubeocean.io/lease-unknown']);
+    expect((next['status'] as typeof status).capacity).toEqual({ cpu: '1', 'example.com/fpga': '1' });
+    expect((next['status'] as typeof status).conditions.map(({ type }) => type)).toContain('DiskSlow');
+  });
+
+  test('a carried label that home changed or took away is left to home', () => {
+    const node = created();
+    node.metadata.labels = { ...node.metadata.labels, disk: 'own' };
+    expect(applyPlan(node, planVnode(node, desired(), later)).metadata.labels?.['disk']).toBe('own');
+    delete node.metadata.labels['disk'];
+    expect(applyPlan(node, planVnode(node, desired(), later)).metadata.labels).not.toHaveProperty('disk');
+  });
+
+  test('a user who cordoned the vnode finds it cordoned', () => {
+    const node = created();
+    (node['spec'] as Json)['unschedulable'] = true;
+    expect(planVnode(node, desired(), later)).toEqual({});
+  });
+});
+
+describe('draining', () => {
+  test('cordons; when it is called off, uncordons', () => {
+    const node = applyPlan(created(), planVnode(created(), desired({}, { draining: true }), later));
+    expect(node['spec']).toMatchObject({ unschedulable: true });
+    const back = applyPlan(node, planVnode(node, desired(), later));
+    expect(back['spec']).not.toHaveProperty('unschedulable');
+    expect(taintsOf(back).map(({ key }) => key)).toEqual(['kubeocean.io/vnode']);
+  });
+});
+
+test('a missing record adds one taint and changes nothing else', () => {
+  const record = { taints: [{ key: 'gpu', effect: 'NoSchedule' }], unschedulable: true } satisfies LeasedNodeStatus;
+  const node = created(desired(record));
+  const next = applyPlan(
+    node,
+    planVnode(node, vnodeWithoutRecord('node1', sampleFacts({ leaseUnknown: true })), later),
+  );
+  expect(
+    taintsOf(next)
+      .map(({ key }) => key)
+      .sort(),
+  ).toEqual(['gpu', 'kubeocean.io/lease-unknown', 'kubeocean.io/physical-node-unschedulable', 'kubeocean.io/vnode']);
+  expect({ ...next, spec: undefined }).toEqual({ ...node, spec: undefined });
+  // Back again, without the worker's taints meanwhile: all that came from the record goes with it.
+  const back = applyPlan(next, planVnode(next, desired(), later));
+  expect(taintsOf(back).map(({ key }) => key)).toEqual(['kubeocean.io/vnode']);
+});
+
+test('a list is only written against the version that was looked at', () => {
+  const { patch } = planVnode(created(), desired({}, { leaseUnknown: true }), later);
+  expect(patch?.['metadata']).toMatchObject({ uid: 'u', resourceVersion: '1' });
+  const labels = planVnode(created(), desired({ policy: 'other' }), later).patch;
+  expect(labels?.['metadata']).not.toHaveProperty('resourceVersion');
+});
+
+test('one round of patches is enough, whatever it was before', () => {
+  const name = fc.constantFrom('a', 'b', 'example.com/c', 'kubernetes.io/arch');
+  const status: fc.Arbitrary<LeasedNodeStatus> = fc.record({
+    phase: fc.constant('Active' as const),
+    allocatable: fc.dictionary(fc.constantFrom('cpu', 'memory', 'example.com/c'), fc.nat(9).map(String)),
+    unschedulable: fc.boolean(),
+    taints: fc.array(
+      fc.record({
+        key: name,
+        value: fc.constantFrom('', '1'),
+        effect: fc.constantFrom('NoSchedule', 'NoExecute'),
+      }) as fc.Arbitrary<Taint>,
+    ),
+    node: fc.record({
+      labels: fc.dictionary(name, fc.constantFrom('', 'x', 'y')),
+      conditions: fc.array(
+        fc.record({ type: name, status: fc.constantFrom('True', 'False') }) as fc.Arbitrary<Condition>,
+        { minLength: 1 },
+      ),
+    }),
+  });
+  const facts = fc.record({ leaseUnknown: fc.boolean(), workerUnreachable: fc.boolean(), draining: fc.boolean() });
+  const step = fc.record({ status, facts, known: fc.boolean() });
+  const want = ({
+    status: s,
+    facts: f,
+    known,
+  }: {
+    status: LeasedNodeStatus;
+    facts: Partial<VnodeFacts>;
+    known: boolean;
+  }) =>
+    known
+      ? vnodeFromRecord({ ...sampleRecord(), status: s } as LeasedNode, sampleFacts(f))
+      : vnodeWithoutRecord('node1', sampleFacts(f));
+  fc.assert(
+    fc.property(step, step, step, (first, second, third) => {
+      let node = created(want({ ...first, known: true }));
+      for (const each of [second, third]) {
+        node = applyPlan(node, planVnode(node, want(each), later));
+        expect(planVnode(node, want(each), later)).toEqual({});
+      }
+    }),
+  );
+});
