@@ -7,6 +7,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
+import type { Socket } from 'node:net';
 import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Annotation, ClusterBindings, Label, Namespace, proxierName, workerName } from '@kubeocean/shared/api';
@@ -127,7 +128,16 @@ interface Caller {
 function ask(
   path: string,
   caller: Caller,
-  options: { node?: string; method?: string; headers?: Record<string, string>; body?: string } = {},
+  options: {
+    node?: string;
+    method?: string;
+    headers?: Record<string, string>;
+    body?: string;
+    /** Not to verify who answers. */
+    unverified?: boolean;
+    /** Keeps the connection of a session open. */
+    onSession?: (socket: Socket) => void;
+  } = {},
 ): Promise<Answer> {
   const { promise, resolve, reject } = Promise.withResolvers<Answer>();
   const { token, ...certificate } = caller;
@@ -138,6 +148,7 @@ function ask(
     method: options.method ?? 'GET',
     headers: { ...(token && { authorization: `Bearer ${token}` }), ...options.headers },
     ca: clusterCa,
+    rejectUnauthorized: !options.unverified,
     agent: false,
     ...certificate,
   });
@@ -147,7 +158,9 @@ function ask(
     response.on('end', () => resolve({ code: response.statusCode ?? 0, text, headers: response.headers }));
   });
   request.on('upgrade', (response, socket) => {
-    socket.on('error', () => undefined).destroy();
+    socket.on('error', () => undefined);
+    if (options.onSession) options.onSession(socket);
+    else socket.destroy();
     resolve({ code: response.statusCode ?? 0, text: '', headers: response.headers });
   });
   request.on('error', reject);
@@ -317,7 +330,6 @@ async function startProxier(...flags: string[]): Promise<RunningProcess> {
       `--cluster-binding-name=${id}`,
       `--kubeconfig=${await kubeconfigFor(home, Namespace.system, proxierName(id))}`,
       `--worker-kubeconfig=${await kubeconfigFor(worker, mount, 'kubeocean-syncer')}`,
-      '--serving-certificate=csr',
       `--listen-address=${hostIP}`,
       ...flags,
     ],
@@ -350,7 +362,7 @@ beforeAll(async () => {
   );
   clusterCa = authentication.data['client-ca-file'] as string;
   await Promise.all([makeHome(), makeMountNamespace()]);
-  proxier = await startProxier();
+  proxier = await startProxier('--serving-certificate=csr');
   request = await approve();
   await makePods();
   await grant('admin', ['*'], ['nodes/proxy', 'nodes/pods', 'nodes/healthz']);
@@ -585,6 +597,14 @@ describe('who may', () => {
 });
 
 describe('the rest of the kubelet API', () => {
+  test('the fine right suffices where a kubelet has one, and nowhere else', async () => {
+    await grant('fine', ['get'], ['nodes/pods', 'nodes/healthz']);
+    const fine = await clientCertificate('fine');
+    expect((await ask('/pods', fine)).code).toBe(200);
+    expect((await ask('/healthz', fine)).code).toBe(200);
+    expect((await ask(`/containerLogs/${id}/${pod}/main`, fine)).code).toBe(403);
+  });
+
   test('/healthz, /pods and /runningpods are this vnode’s', async () => {
     expect(await ask('/healthz', admin)).toMatchObject({ code: 200, text: 'ok' });
     const names = async (node: string) =>
@@ -599,7 +619,6 @@ describe('the rest of the kubelet API', () => {
   test.each(['/configz', '/metrics', '/stats/summary', '/logs/', '/debug/pprof/', '/nothing', '/'])(
     '%s: 404',
     async (path) => {
-      await grant(uniqueName('all').slice(0, 12), ['*'], ['nodes/metrics']);
       expect([403, 404]).toContain((await ask(path, admin)).code);
     },
   );
@@ -662,5 +681,74 @@ describe('the end', () => {
     await waitFor('not ready', async () => (await fetch(`${health}/readyz`)).status === 503);
     expect((await running).stdout).toBe('done\n');
     expect(await proxier.ended).toBe(0);
+  });
+});
+
+describe('another proxier, self-signed and with room for one session', () => {
+  const exec = `/exec/${id}/${pod}/main?command=sleep&command=60&output=1`;
+  const unverified = { unverified: true };
+  let session: Socket;
+
+  beforeAll(async () => {
+    proxier = await startProxier('--serving-certificate=self-signed', '--session-limit-per-vnode=1');
+    await proxier.waitReady();
+    await proxier.waitLog('its ports', (line) => line.msg === 'vnode served' && line['vnode'] === vnode);
+  });
+
+  test('an API server that verifies kubelets does not take its certificate', async () => {
+    const { status, stderr } = await kubectl(['logs', pod, '-c', 'main', '--tail=1']);
+    expect(status).not.toBe(0);
+    expect(stderr).toMatch(/x509|certificate/);
+  });
+
+  test('a session more than the limit: 429, with the flag that says so', async () => {
+    const opened = await ask(exec, admin, {
+      ...unverified,
+      headers: WEBSOCKET,
+      onSession: (socket) => (session = socket.on('data', () => undefined)),
+    });
+    expect(opened.code).toBe(101);
+    expect(await ask(exec, admin, { ...unverified, headers: WEBSOCKET })).toMatchObject({
+      code: 429,
+      text: `${vnode} has all its 1 sessions open (--session-limit-per-vnode)\n`,
+    });
+  });
+
+  test('a vnode that goes takes its sessions and its port along, and no other’s', async () => {
+    const closed = new Promise((resolve) => session.on('close', resolve));
+    await home.delete(Nodes, '', vnode);
+    await closed;
+    await proxier.waitLog('the audit line', (line) => line['reason'] === 'the vnode is gone');
+    await expect(ask('/healthz', admin, unverified)).rejects.toThrow(/ECONNREFUSED/);
+    expect((await ask('/healthz', admin, { ...unverified, node: otherVnode })).code).toBe(200);
+  });
+
+  test('a worker that refuses our credential is not taken for a refusal of the caller; a new one is taken up', async () => {
+    const name = 'second';
+    const made = await make(home, Pods, { metadata: { namespace: id, name }, spec: podSpec(otherVnode) });
+    await make(worker, Pods, {
+      metadata: {
+        namespace: mount,
+        name: workerName(bindingUID, id, name),
+        annotations: { [Annotation.virtualPodUID]: made.metadata.uid as string },
+      },
+      spec: podSpec('node1'),
+    });
+    const options = { ...unverified, node: otherVnode };
+    const logs = () => ask(`/containerLogs/${id}/${name}/main?tailLines=1`, admin, options);
+    await waitFor('the logs', async () => (await logs()).code === 200);
+    const path = await kubeconfigFor(worker, mount, 'kubeocean-syncer');
+    const good = readFileSync(path, 'utf8');
+    writeFileSync(path, good.replace(/"token":"[^"]*"/, '"token":"revoked"'));
+    const refused = await waitFor('the refusal', async () => {
+      const answer = await logs();
+      return answer.code === 200 ? undefined : answer;
+    });
+    expect(refused).toMatchObject({
+      code: 502,
+      text: expect.stringMatching(/refuses Kubeocean's own credential/) as string,
+    });
+    writeFileSync(path, good);
+    await waitFor('the logs', async () => (await logs()).code === 200);
   });
 });

@@ -130,7 +130,10 @@ function serve(daemon: ProxierDaemon, { home, binding, server, listeners, stop }
     told = JSON.stringify(refused);
     for (const { vnode, why } of refused) log.error({ vnode, why }, 'vnode is not served');
   };
-  nodes.store.onChange(plan);
+  nodes.store.onChange(({ previous, current }) => {
+    // Nodes report their status all the time; only labels matter here.
+    if (JSON.stringify(previous?.metadata.labels) !== JSON.stringify(current?.metadata.labels)) plan();
+  });
   void nodes.store.synced.then(plan);
   void nodes.run(stop);
   watchClientCa(
