@@ -74,15 +74,14 @@ async function workerKubeconfig(change: Partial<Access> = {}): Promise<string> {
   return kubeconfig({ server, ca, ...change, user });
 }
 
-function startManager(...flags: string[]): RunningProcess {
+function startManager(syncerImage = IMAGE): RunningProcess {
   return startProcess('manager', [
     `--kubeconfig=${managerKubeconfig}`,
     '--leader-elect=false',
     '--serving-certificate=csr',
     '--image-pull-policy=Never',
-    `--syncer-image=${IMAGE}`,
+    `--syncer-image=${syncerImage}`,
     `--proxier-image=${IMAGE}`,
-    ...flags,
   ]);
 }
 
@@ -457,7 +456,7 @@ describe('a binding that is sound', () => {
 
     // A new image rolls out.
     await manager.stop();
-    manager = startManager('--syncer-image=kubeocean.local/nothing-is-here:v1');
+    manager = startManager('kubeocean.local/nothing-is-here:v1');
     await waitFor('the new image', async () => {
       const { spec } = await home.get<KubeObject & { spec: unknown }>(Deployments, SYSTEM, syncer);
       return JSON.stringify(spec).includes('nothing-is-here:v1');

@@ -84,6 +84,7 @@ export async function runManager(daemon: Daemon<typeof OPTIONS>): Promise<void> 
       applier: new Applier(home, made),
       checks: new WorkerChecks({
         connect: (credentials) => daemon.connect(credentials, 'worker'),
+        onNews: (name) => queue.add(name),
         monotonic: () => performance.now(),
       }),
       settings,
@@ -92,7 +93,7 @@ export async function runManager(daemon: Daemon<typeof OPTIONS>): Promise<void> 
       now: () => new Date(),
       monotonic: () => performance.now(),
     });
-    const queue = new WorkQueue((name) => controller.reconcile(name), {
+    const queue: WorkQueue = new WorkQueue((name) => controller.reconcile(name), {
       name: 'bindings',
       workers: WORKERS,
       onError: (binding, error, failures) => log.warn({ binding, failures, error: messageOf(error) }, 'run failed'),

@@ -1,9 +1,10 @@
 /**
  * Remembers what was found in each binding's worker cluster, and when to look again: at once when the Secret or the
- * mount namespace changed, with back-off while something is wrong, and hardly ever once the syncer reports by itself.
+ * reference to it changed, with back-off while something is wrong, and not at all once the syncer reports by itself.
+ * Looking takes seconds when a worker does not answer, so nothing waits for it.
  */
 import type { ClusterBinding } from '@kubeocean/shared/api';
-import { fixedCredentials, type CredentialSource, type KubeClient } from '@kubeocean/shared/kube';
+import { fixedCredentials, type CredentialSource, type KubeClient, messageOf } from '@kubeocean/shared/kube';
 import { BindingProblem } from './problem.ts';
 import { accessOf, type KubeconfigSecret } from './validate.ts';
 import { checkAgent, checkIdentity, checkWorker, type Heartbeat, type WorkerIdentity } from './worker-check.ts';
@@ -27,12 +28,14 @@ interface Entry {
 export interface CheckResult {
   problem?: BindingProblem;
   worker?: WorkerIdentity;
-  /** When to ask again; undefined: only when something changes. */
+  /** When to ask again, in milliseconds; undefined: when something changes. */
   againInMs?: number;
 }
 
 export interface CheckOptions {
   connect: (credentials: CredentialSource) => KubeClient;
+  /** Told the name of a binding of which there is news. */
+  onNews: (binding: string) => void;
   /** Milliseconds that never go back. */
   monotonic: () => number;
 }
@@ -40,43 +43,66 @@ export interface CheckOptions {
 export class WorkerChecks {
   private readonly options: CheckOptions;
   private readonly entries = new Map<string, Entry>();
+  /** Looks under way, by binding. */
+  private readonly running = new Map<string, symbol>();
 
   constructor(options: CheckOptions) {
     this.options = options;
   }
 
-  /** @param reported whether the binding's syncer reports on the worker, so that nobody else needs to look. */
-  async run(binding: ClusterBinding, secret: KubeconfigSecret | undefined, reported: boolean): Promise<CheckResult> {
+  /**
+   * What is known of the binding's worker cluster. Never waits: a look that is due is begun, and its end is told.
+   * @param reported whether the binding's syncer reports on the worker, so that nobody else needs to look.
+   * @returns undefined while nothing is known yet.
+   */
+  current(binding: ClusterBinding, secret: KubeconfigSecret | undefined, reported: boolean): CheckResult | undefined {
     const id = binding.metadata.uid ?? '';
     const key = [secret?.metadata.uid, secret?.metadata.resourceVersion, JSON.stringify(binding.spec.secretRef)].join();
     const known = this.entries.get(id);
     const same = known?.key === key ? known : undefined;
-    if (same && !same.problem && reported) return result(same);
-    if (same && this.options.monotonic() < same.nextAtMs) {
-      return result(same, same.nextAtMs - this.options.monotonic());
-    }
-    const entry: Entry = { key, failures: 0, nextAtMs: 0, ...(known?.heartbeat && { heartbeat: known.heartbeat }) };
-    try {
-      const passed = !same?.problem || same.problem.stage === 'agent' ? same?.worker : undefined;
-      await this.look(binding, secret, entry, passed);
-    } catch (error) {
-      if (!(error instanceof BindingProblem)) throw error;
-      entry.problem = error;
-      entry.failures = (same?.failures ?? 0) + 1;
-    }
-    this.entries.set(id, entry);
-    // A Secret that is wrong stays so until it changes, and its change is told.
-    if (entry.problem?.stage === 'secret') {
-      entry.nextAtMs = Number.POSITIVE_INFINITY;
-      return result(entry);
-    }
-    const waitMs = entry.problem ? Math.min(FIRST_RETRY_MS * 2 ** (entry.failures - 1), MOST_RETRY_MS) : LOOK_AGAIN_MS;
-    entry.nextAtMs = this.options.monotonic() + waitMs;
-    return entry.problem || !reported ? result(entry, waitMs) : result(entry);
+    const now = this.options.monotonic();
+    const wanted = same?.problem !== undefined || !reported;
+    if (!this.running.has(id) && (!same || (wanted && now >= same.nextAtMs))) void this.begin(id, key, binding, secret);
+    if (!known) return undefined;
+    const { problem, worker, nextAtMs } = known;
+    const againInMs = wanted && Number.isFinite(nextAtMs) && nextAtMs > now ? nextAtMs - now : undefined;
+    return { ...(problem && { problem }), ...(worker && { worker }), ...(againInMs !== undefined && { againInMs }) };
   }
 
   forget(bindingUID: string): void {
     this.entries.delete(bindingUID);
+    this.running.delete(bindingUID);
+  }
+
+  private async begin(
+    id: string,
+    key: string,
+    binding: ClusterBinding,
+    secret: KubeconfigSecret | undefined,
+  ): Promise<void> {
+    const run = Symbol(id);
+    this.running.set(id, run);
+    const before = this.entries.get(id);
+    const same = before?.key === key ? before : undefined;
+    const entry: Entry = { key, failures: 0, nextAtMs: 0, ...(before?.heartbeat && { heartbeat: before.heartbeat }) };
+    try {
+      const passed = !same?.problem || same.problem.stage === 'agent' ? same?.worker : undefined;
+      await this.look(binding, secret, entry, passed);
+    } catch (error) {
+      entry.problem =
+        error instanceof BindingProblem
+          ? error
+          : new BindingProblem('worker', 'CheckFailed', `the worker cluster could not be checked: ${messageOf(error)}`);
+      entry.failures = (same?.failures ?? 0) + 1;
+    }
+    if (this.running.get(id) !== run) return;
+    this.running.delete(id);
+    const backOffMs = Math.min(FIRST_RETRY_MS * 2 ** (entry.failures - 1), MOST_RETRY_MS);
+    // A Secret that is wrong stays so until it changes, and its change is told.
+    if (entry.problem?.stage === 'secret') entry.nextAtMs = Number.POSITIVE_INFINITY;
+    else entry.nextAtMs = this.options.monotonic() + (entry.problem ? backOffMs : LOOK_AGAIN_MS);
+    this.entries.set(id, entry);
+    this.options.onNews(binding.metadata.name);
   }
 
   /** A worker that passed before is only asked whether it still answers. */
@@ -94,12 +120,4 @@ export class WorkerChecks {
       client.transport.close();
     }
   }
-}
-
-function result(entry: Entry, againInMs?: number): CheckResult {
-  return {
-    ...(entry.problem && { problem: entry.problem }),
-    ...(entry.worker && { worker: entry.worker }),
-    ...(againInMs !== undefined && Number.isFinite(againInMs) && { againInMs }),
-  };
 }

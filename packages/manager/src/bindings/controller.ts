@@ -87,11 +87,16 @@ export class BindingController {
     let applied = established ? await this.apply(binding) : undefined;
     const { namespace, name: secretName } = binding.spec.secretRef;
     const reported = binding.status?.conditions?.some((condition) => condition.type === 'WorkerReachable') ?? false;
-    const checked = await this.options.checks.run(
+    const checked = this.options.checks.current(
       binding,
       this.options.secrets.get(`${namespace}/${secretName}`),
       reported && established,
     );
+    // Nothing new to say: the end of the first look comes back here.
+    if (!checked) {
+      if (applied?.error) throw applied.error;
+      return undefined;
+    }
     const agentWell = binding.status?.conditions?.some((one) => one.type === 'AgentReady' && one.status === 'True');
     const trouble = checked.problem?.stage === 'agent' && agentWell ? undefined : checked.problem;
     if (!trouble && !established) applied = await this.apply(binding);
