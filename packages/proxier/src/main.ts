@@ -7,5 +7,6 @@ await runDaemon({
   name: 'proxier',
   summary: 'answers the kubelet API of the vnodes of one ClusterBinding: logs, exec, attach, port-forward',
   options: OPTIONS,
+  stopSeconds: (options) => options['drain-seconds'] + 10,
   run: runProxier,
 });

@@ -22,7 +22,7 @@ import {
 export const VERSION = '0.1.0';
 
 /** Time for an orderly stop: less than the 30 s after which a kubelet kills (terminationGracePeriodSeconds). */
-const STOP_MS = 25_000;
+const STOP_SECONDS = 25;
 
 /** What a process is given to work with. */
 export interface Daemon<T extends OptionTable> {
@@ -47,6 +47,8 @@ export interface DaemonDefinition<T extends OptionTable> {
   /** One line for `--help`. */
   summary: string;
   options: T;
+  /** Seconds an orderly stop may take, for a process whose pod is given longer than the usual 30. Default 25. */
+  stopSeconds?: (options: OptionValues<T>) => number;
   /** Works until the signal aborts. An error ends the process with code 1. */
   run(daemon: Daemon<T>): Promise<void>;
 }
@@ -81,10 +83,11 @@ export async function runDaemon<T extends OptionTable & typeof COMMON_OPTIONS>(
       }
       log.info({ signal }, 'stopping');
       stop.abort();
+      const seconds = definition.stopSeconds?.(options) ?? STOP_SECONDS;
       setTimeout(() => {
-        log.error({ seconds: STOP_MS / 1000 }, 'not stopped in time: ending at once');
+        log.error({ seconds }, 'not stopped in time: ending at once');
         process.exit(1);
-      }, STOP_MS).unref();
+      }, seconds * 1000).unref();
     });
   }
   for (const event of ['unhandledRejection', 'uncaughtException'] as const) {
