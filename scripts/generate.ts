@@ -1,5 +1,5 @@
 /**
- * Writes the files that are generated from TypeScript: the charts' CRDs and docs/api.md. With `--check` it writes
+ * Writes the files that are generated from TypeScript: the charts' CRDs, docs/api.md and docs/flags.md. With `--check` it writes
  * nothing, and fails with the names of the files that are not up to date.
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -7,6 +7,7 @@ import { dirname, resolve } from 'node:path';
 import { apiDocument } from '../packages/shared/src/api/crd-docs.ts';
 import { bindingDefinition, leasedNodeDefinition, policyDefinition } from '../packages/shared/src/api/crd.ts';
 import { crdYaml } from '../packages/shared/src/api/crd-yaml.ts';
+import { flagsDocument } from './flags-docs.ts';
 
 const root = resolve(import.meta.dirname, '..');
 
@@ -17,6 +18,7 @@ function generated(): Map<string, string> {
     ['charts/kubeocean-worker/templates/crds/resourceleasingpolicies.yaml', crdYaml(policyDefinition)],
     ['charts/kubeocean-worker/templates/crds/leasednodes.yaml', crdYaml(leasedNodeDefinition)],
     ['docs/api.md', apiDocument()],
+    ['docs/flags.md', flagsDocument()],
   ]);
 }
 
