@@ -4,6 +4,7 @@
  */
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { kubeconfigPath } from '../e2e/clusters/paths.ts';
 import { runChecks } from './check.ts';
 import { reportStep, runStep, type StepResult } from './steps.ts';
 
@@ -85,6 +86,8 @@ if (values.help) {
   process.exit(0);
 }
 
+// Clusters that somebody had running are used and left running.
+const wereUp = existsSync(kubeconfigPath('computing'));
 const started = performance.now();
 mkdirSync(RESULTS, { recursive: true });
 const checks: StepResult[] = await runChecks();
@@ -99,7 +102,7 @@ for (const project of values.unit ? ['unit'] : ['unit', 'e2e']) {
   totals.failed += counts.failed;
   totals.skipped += counts.skipped;
 }
-if (!values.unit && !values.keep) {
+if (!values.unit && !values.keep && !wereUp) {
   const down = await runStep('clusters down', [process.execPath, 'e2e/clusters/cli.ts', 'down']);
   reportStep(down);
   if (down.ok) totals.passed++;
