@@ -1,10 +1,13 @@
 /** The agent's parts put together: stores that every replica keeps, and the loop of the one that leads. */
-import { Counter, type Daemon, Gauge, Histogram, leadWhenElected } from '@kubeocean/shared/daemon';
+import { type Daemon, leadWhenElected } from '@kubeocean/shared/daemon';
 import { createEventRecorder, credentialsFor, type Leadership, messageOf } from '@kubeocean/shared/kube';
 import { windowsProblem } from '@kubeocean/shared/lease';
+import { fileClock, systemClock } from './clock.ts';
 import { beat } from './heartbeat/heartbeat.ts';
 import type { AGENT_OPTIONS } from './options.ts';
+import { agentMetrics } from './metrics.ts';
 import { Passes } from './pass.ts';
+import { Reclaimer } from './reclaim/executor.ts';
 import { createStores } from './stores.ts';
 import { readTenants } from './tenants.ts';
 import { Trigger } from './trigger.ts';
@@ -21,31 +24,12 @@ export async function runAgent(daemon: Daemon<typeof AGENT_OPTIONS>): Promise<vo
   if (zoneProblem) throw new Error(`--time-zone: ${zoneProblem}`);
   const tenants = readTenants(options['tenants-file']);
   const client = daemon.connect(credentialsFor(options.kubeconfig), 'worker');
-  const trigger = new Trigger();
+  const clock = options['test-clock-file'] ? fileClock(options['test-clock-file']) : systemClock;
+  if (options['test-clock-file']) log.warn({ file: options['test-clock-file'] }, 'the clock is set by a file');
+  const trigger = new Trigger(() => clock.now().getTime());
+  clock.follow(() => trigger.set(), daemon.signal);
   const stores = createStores(client, tenants, log, () => trigger.set());
-  const metrics = {
-    passes: new Counter({
-      name: 'kubeocean_agent_allocations_total',
-      help: 'Times that everything was allocated anew',
-      registers: [registry],
-    }),
-    seconds: new Histogram({
-      name: 'kubeocean_agent_allocation_seconds',
-      help: 'Time of an allocation with its writes',
-      buckets: [0.001, 0.01, 0.1, 0.5, 2, 10],
-      registers: [registry],
-    }),
-    writes: new Counter({
-      name: 'kubeocean_agent_writes_total',
-      help: 'Writes of records and policy statuses',
-      registers: [registry],
-    }),
-    records: new Gauge({
-      name: 'kubeocean_agent_leased_nodes',
-      help: 'Records of leases that run',
-      registers: [registry],
-    }),
-  };
+  const metrics = agentMetrics(registry);
   daemon.ready['stores'] = () => {
     const missing = stores.missing();
     return missing.length > 0 ? `not complete yet: ${missing.join(', ')}` : undefined;
@@ -64,6 +48,14 @@ export async function runAgent(daemon: Daemon<typeof AGENT_OPTIONS>): Promise<vo
       instance: daemon.instance,
       onError: (error) => log.warn({ error: messageOf(error) }, 'an event was not recorded'),
     });
+    const reclaimer = new Reclaimer({
+      client,
+      events,
+      log,
+      leadership,
+      now: () => clock.now(),
+      observe: (step, result) => metrics.reclaimSteps.inc({ step, result }),
+    });
     const passes = new Passes({
       client,
       stores,
@@ -71,6 +63,11 @@ export async function runAgent(daemon: Daemon<typeof AGENT_OPTIONS>): Promise<vo
       defaultTimeZone: zone,
       events,
       log,
+      reclaimer,
+      timing: { deadlineSeconds: options['reclaim-deadline'], noticeSeconds: options['notice-seconds'] },
+      maxGraceSeconds: options['max-termination-grace'],
+      now: () => clock.now(),
+      onTold: ({ reason }) => metrics.reclaimEvents.inc({ reason }),
       wake: () => trigger.set(),
     });
     const namespaces = tenants.map((tenant) => tenant.namespace);
@@ -80,18 +77,19 @@ export async function runAgent(daemon: Daemon<typeof AGENT_OPTIONS>): Promise<vo
     await trigger.run(
       async () => {
         const end = metrics.seconds.startTimer();
-        const { open, writes, failures, nextChange } = await passes.run(leadership, new Date());
+        const { open, writes, failures, nextChange } = await passes.run(leadership, clock.now());
         end();
         metrics.passes.inc();
         metrics.writes.inc(writes);
         metrics.records.set(open);
-        const again = failures > 0 ? new Date(Date.now() + retryMs) : undefined;
+        const again = failures > 0 ? new Date(clock.now().getTime() + retryMs) : undefined;
         retryMs = failures > 0 ? Math.min(retryMs * 2, RETRY_MS.last) : RETRY_MS.first;
         trigger.setAt(again && (!nextChange || again < nextChange) ? again : nextChange);
       },
       INTERVAL_MS,
       signal,
     );
+    await reclaimer.stop();
     await beating;
     await events.flush();
   }

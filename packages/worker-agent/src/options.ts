@@ -15,4 +15,33 @@ export const AGENT_OPTIONS = {
     default: 'UTC',
     description: 'IANA zone of policies that name none, such as Asia/Shanghai',
   },
+  'reclaim-deadline': {
+    type: 'integer',
+    default: 600,
+    min: 0,
+    max: 86_400,
+    unit: 'seconds',
+    description: 'after the notice ends, time until lent pods are deleted past their disruption budgets',
+  },
+  'max-termination-grace': {
+    type: 'integer',
+    default: 600,
+    min: 1,
+    max: 86_400,
+    unit: 'seconds',
+    description: 'longest termination grace period that a lent pod is given when its lease ends',
+  },
+  'notice-seconds': {
+    type: 'integer',
+    default: 300,
+    min: 0,
+    max: 86_400,
+    unit: 'seconds',
+    description: 'how long before a window closes lent pods get an event, where forceReclaim will evict them',
+  },
+  'test-clock-file': {
+    type: 'string',
+    description:
+      'for tests: a file with an RFC 3339 time that is taken for the time at which the file was last changed; followed when it changes',
+  },
 } as const satisfies OptionTable;

@@ -9,10 +9,13 @@ import {
   type Leadership,
   messageOf,
 } from '@kubeocean/shared/kube';
-import { allocate, type Tenant } from '@kubeocean/shared/lease';
+import { allocate, type ReclaimTiming, type Tenant } from '@kubeocean/shared/lease';
 import { ClaimFreshness } from './claims/freshness.ts';
 import { policyStatus } from './policies/status.ts';
 import { planPolicy, writePolicy } from './policies/writer.ts';
+import type { Reclaimer } from './reclaim/executor.ts';
+import { type Lease, planReclaim } from './reclaim/plan.ts';
+import { tellPods, tellStages, type Told, type Written } from './reclaim/tell.ts';
 import { planRecords } from './records/plan.ts';
 import { writeRecord } from './records/writer.ts';
 import type { AgentStores } from './stores.ts';
@@ -35,6 +38,13 @@ export interface PassOptions {
   defaultTimeZone: string;
   events: EventRecorder;
   log: Logger;
+  reclaimer: Reclaimer;
+  timing: ReclaimTiming;
+  /** Longest termination grace of a pod whose lease ends, in seconds. */
+  maxGraceSeconds: number;
+  now(): Date;
+  /** Told of events that were recorded. */
+  onTold(told: Told): void;
   /** Asks for another look. */
   wake(): void;
 }
@@ -52,7 +62,7 @@ export class Passes {
     // A renewal changes nothing that is lent, so it asks for a look only when it ends a silence.
     for (const store of options.stores.claims) {
       store.onChange(() => {
-        const { since } = this.freshness.observe(this.claims(), performance.now(), new Date());
+        const { since } = this.freshness.observe(this.claims(), performance.now(), options.now());
         if (since.size < this.staleAtLastLook) options.wake();
       });
     }
@@ -64,7 +74,7 @@ export class Passes {
 
   /** The stores must be complete. Failed writes are logged and counted; the caller looks again. */
   async run(leadership: Leadership, now: Date): Promise<PassResult> {
-    const { client, stores, tenants, defaultTimeZone, events, log } = this.options;
+    const { client, stores, tenants, defaultTimeZone, events, log, timing, maxGraceSeconds } = this.options;
     const claims = this.claims();
     const stale = this.freshness.observe(claims, performance.now(), now);
     this.staleAtLastLook = stale.since.size;
@@ -80,6 +90,7 @@ export class Passes {
       defaultTimeZone,
       lastValid: this.lastValid,
       staleSince: stale.since,
+      timing,
     });
     this.lastValid = new Map(
       allocation.policies.flatMap(({ policy, spec }) => (spec ? [[policy.metadata.uid ?? '', spec]] : [])),
@@ -90,14 +101,31 @@ export class Passes {
     const policyWrites = allocation.policies.flatMap(
       (outcome) => planPolicy(outcome.policy, policyStatus(outcome, now)) ?? [],
     );
+    const leases = [
+      ...allocation.closed,
+      ...allocation.open.flatMap(({ namespace, name, status }): Lease[] => {
+        const record = byKey.get(`${namespace}/${name}`);
+        return record ? [{ record, status }] : [];
+      }),
+    ];
+    this.options.reclaimer.take(planReclaim({ leases, pods: stores.pods.values(), tenants, maxGraceSeconds }));
+
     const { signal } = leadership;
+    const written: Written[] = [];
     const tasks = [
-      ...recordWrites.map((write) => () => writeRecord(client, write, log, signal)),
+      ...recordWrites.map((write) => async () => {
+        await writeRecord(client, write, log, signal);
+        if (write.kind === 'status') written.push(write);
+      }),
       ...policyWrites.map((write) => () => writePolicy(client, write, events, signal)),
     ];
     const failures = await runAll(tasks, leadership, (error) => {
       if (!signal.aborted) log.warn({ error: messageOf(error) }, 'a write failed and is tried again');
     });
+    for (const told of [...tellStages(written, allocation), ...tellPods(written, stores.pods.values())]) {
+      events.event(told.subject, told.type, told.reason, told.message);
+      this.options.onTold(told);
+    }
     const staleAt = stale.nextInMs === undefined ? undefined : new Date(now.getTime() + stale.nextInMs);
     const times = [allocation.nextChange, staleAt].filter((time) => time !== undefined).map((time) => time.getTime());
     return {

@@ -2,8 +2,8 @@
  * What the agent keeps of nodes, pods and claims, and which of their changes matter. Everything else of them (heartbeat
  * times, managed fields, statuses of containers) is dropped when it arrives.
  */
-import { Label } from '@kubeocean/shared/api';
-import { type Change, deepEqual, type KubeObject, type ObjectMeta } from '@kubeocean/shared/kube';
+import { Annotation, Finalizer, Label, PodCondition } from '@kubeocean/shared/api';
+import { type Change, type Condition, deepEqual, type KubeObject, type ObjectMeta } from '@kubeocean/shared/kube';
 import {
   formatResources,
   type PodForRequests,
@@ -27,8 +27,14 @@ function slimMeta({ metadata }: KubeObject): ObjectMeta {
 /** A node without heartbeat times, images and volumes. */
 export function projectNode(object: KubeObject): WorkerNode {
   const { spec, status } = object as WorkerNode;
+  const { labels, annotations } = object.metadata;
+  const reclaim = annotations?.[Annotation.reclaim];
   return {
-    metadata: { ...slimMeta(object), ...(object.metadata.labels && { labels: object.metadata.labels }) },
+    metadata: {
+      ...slimMeta(object),
+      ...(labels && { labels }),
+      ...(reclaim !== undefined && { annotations: { [Annotation.reclaim]: reclaim } }),
+    },
     spec: { ...(spec?.unschedulable && { unschedulable: true }), ...(spec?.taints && { taints: spec.taints }) },
     status: {
       ...(status?.allocatable && { allocatable: status.allocatable }),
@@ -39,15 +45,33 @@ export function projectNode(object: KubeObject): WorkerNode {
   };
 }
 
-/** A pod as where it is, whose it is, its phase, and one container that requests what the whole pod does. */
+/**
+ * A pod as where it is, whose it is, how it ends, its phase, and one container that requests what the whole pod does.
+ */
 export function projectPod(object: KubeObject): PodForRequests {
   const pod = object as PodForRequests;
   const { pods: _itself, ...requests } = formatResources(podRequests(pod));
-  const binding = pod.metadata.labels?.[Label.clusterBinding];
+  const { labels, finalizers, deletionGracePeriodSeconds } = pod.metadata;
+  const binding = labels?.[Label.clusterBinding];
+  const grace = pod.spec['terminationGracePeriodSeconds'];
+  const conditions = pod.status?.['conditions'] as Condition[] | undefined;
+  const disruption = conditions?.find(({ type }) => type === PodCondition.disruptionTarget);
   return {
-    metadata: { ...slimMeta(pod), ...(binding !== undefined && { labels: { [Label.clusterBinding]: binding } }) },
-    spec: { nodeName: pod.spec['nodeName'], containers: [{ name: 'all', resources: { requests } }] },
-    status: { phase: pod.status?.['phase'] },
+    metadata: {
+      ...slimMeta(pod),
+      ...(binding !== undefined && { labels: { [Label.clusterBinding]: binding } }),
+      ...(finalizers?.includes(Finalizer.homeSync) && { finalizers: [Finalizer.homeSync] }),
+      ...(deletionGracePeriodSeconds !== undefined && { deletionGracePeriodSeconds }),
+    },
+    spec: {
+      nodeName: pod.spec['nodeName'],
+      containers: [{ name: 'all', resources: { requests } }],
+      ...(typeof grace === 'number' && { terminationGracePeriodSeconds: grace }),
+    },
+    status: {
+      phase: pod.status?.['phase'],
+      ...(disruption && { conditions: [disruption] }),
+    },
   };
 }
 
@@ -68,11 +92,13 @@ export function projectClaim(object: KubeObject): KubeObject {
 export function matters(change: Change<KubeObject>, fields: readonly string[]): boolean {
   const { previous, current } = change;
   if (!previous || !current) return true;
-  const { labels, annotations, deletionTimestamp } = current.metadata;
+  const { labels, annotations, deletionTimestamp, deletionGracePeriodSeconds, finalizers } = current.metadata;
   return (
     !deepEqual(labels, previous.metadata.labels) ||
     !deepEqual(annotations, previous.metadata.annotations) ||
     deletionTimestamp !== previous.metadata.deletionTimestamp ||
+    deletionGracePeriodSeconds !== previous.metadata.deletionGracePeriodSeconds ||
+    !deepEqual(finalizers, previous.metadata.finalizers) ||
     fields.some((field) => !deepEqual(current[field], previous[field]))
   );
 }

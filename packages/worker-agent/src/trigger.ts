@@ -8,6 +8,12 @@ export class Trigger {
   private pending = false;
   private due: number | undefined;
   private woken = Promise.withResolvers<void>();
+  private readonly now: () => number;
+
+  /** `now` gives milliseconds of the clock that {@link setAt} goes by. */
+  constructor(now: () => number = Date.now) {
+    this.now = now;
+  }
 
   /** Asks for a run as soon as the interval allows. */
   set(): void {
@@ -41,7 +47,7 @@ export class Trigger {
 
   private async wait(signal: AbortSignal): Promise<void> {
     while (!this.pending && !signal.aborted) {
-      const left = this.due === undefined ? undefined : this.due - Date.now();
+      const left = this.due === undefined ? undefined : this.due - this.now();
       if (left !== undefined && left <= 0) return;
       const nap = new AbortController();
       const timer = left === undefined ? undefined : sleep(Math.min(left, MAX_NAP_MS), nap.signal);

@@ -91,6 +91,8 @@ export const Annotation = {
   computingClusterUID: 'kubeocean.io/computing-cluster-uid',
   nodeSelector: 'kubeocean.io/node-selector',
   epoch: 'kubeocean.io/epoch',
+  /** Set by the worker's owner on a policy or worker node: `now` ends the lease at once; taking it off lends again. */
+  reclaim: 'kubeocean.io/reclaim',
   /** Set by the worker's owner on a claim: `true` takes the binding's lease away for good. */
   release: 'kubeocean.io/release',
   /** Set by users on a binding: `true` finishes its deletion without the worker. */

@@ -96,6 +96,13 @@ export const leasedNodeDefinition: Definition = {
     { name: 'Pods', type: 'string', jsonPath: '.status.allocatable.pods', description: 'Pods lent.' },
     { name: 'Closes', type: 'string', jsonPath: '.status.window.closesAt', description: 'When the window closes.' },
     { name: 'Reason', type: 'string', jsonPath: '.status.reason', description: 'Why it is closed.', priority: 1 },
+    {
+      name: 'Reclaim',
+      type: 'string',
+      jsonPath: '.status.reclaimStage',
+      description: 'How far the taking back is.',
+      priority: 1,
+    },
     age,
   ],
 };

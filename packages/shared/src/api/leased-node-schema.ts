@@ -36,7 +36,9 @@ const status = object('The lease as it stands.', {
     'Closing',
     'Closed',
   ]),
-  reason: text('Why it is closed: NodeGone, NotSelected, PolicyGone, Released.'),
+  reason: text(
+    'Why it closes: WindowClosed, ReclaimedByOwner. Why it is closed: NodeGone, NotSelected, PolicyGone, Released.',
+  ),
   message: text('The same for people.'),
   policy: text('Policy that applies now.'),
   allocatable: map('What is lent, by resource.', text('Quantity.')),
@@ -46,7 +48,14 @@ const status = object('The lease as it stands.', {
     closesAt: time('When the open window closes.'),
     opensAt: time('When a window opens next.'),
   }),
-  reclaimAt: time('When eviction starts, if Closing.'),
+  reclaimAt: time('When eviction starts. Absent while running pods may stay.'),
+  reclaimDeadline: time('When pods that are left are deleted without regard to disruption budgets.'),
+  reclaimStage: word(
+    'How far the taking back is. Notice: before reclaimAt. Syncer: the computing cluster evicts first. Evicting: the agent evicts. Deleting: past the deadline. Done: nothing lent runs on the node any more.',
+    ['Notice', 'Syncer', 'Evicting', 'Deleting', 'Done'],
+  ),
+  noticedAt: time('When the pods were told that the window closes soon.'),
+  closedAt: time('Since when it is Closed.'),
   node: object('What the vnode shows of the worker node.', {
     labels: map('Labels.', text('Value.')),
     conditions: list('Conditions, as the node has them.', raw('core/v1 NodeCondition.')),

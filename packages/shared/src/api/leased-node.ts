@@ -33,6 +33,12 @@ export type LeasedNodePhase = 'Active' | 'Closing' | 'Closed';
 
 export type LeasedNodeClosedReason = 'NodeGone' | 'NotSelected' | 'PolicyGone' | 'Released';
 
+/**
+ * How far the taking back is. Notice: before `reclaimAt`. Syncer: the computing cluster evicts first. Evicting: the
+ * agent evicts. Deleting: past the deadline. Done: nothing lent runs on the node any more.
+ */
+export type ReclaimStage = 'Notice' | 'Syncer' | 'Evicting' | 'Deleting' | 'Done';
+
 export interface Taint {
   key: string;
   value?: string;
@@ -42,7 +48,7 @@ export interface Taint {
 
 export interface LeasedNodeStatus {
   phase?: LeasedNodePhase;
-  /** Set when `phase` is Closed (and then one of {@link LeasedNodeClosedReason}); may name the window when Closing. */
+  /** Closed: one of {@link LeasedNodeClosedReason}. Closing: WindowClosed or ReclaimedByOwner. */
   reason?: string;
   message?: string;
   /** The policy that applies now. */
@@ -55,8 +61,15 @@ export interface LeasedNodeStatus {
   unschedulable?: boolean;
   /** Next transitions, RFC 3339. */
   window?: { closesAt?: string; opensAt?: string };
-  /** RFC 3339; when eviction starts, if Closing. */
+  /** RFC 3339; when eviction starts. Absent while running pods may stay. */
   reclaimAt?: string;
+  /** RFC 3339; when pods that are left are deleted without regard to disruption budgets. */
+  reclaimDeadline?: string;
+  reclaimStage?: ReclaimStage;
+  /** RFC 3339; when the pods were told that `window.closesAt` is near. */
+  noticedAt?: string;
+  /** RFC 3339; since when it is Closed. */
+  closedAt?: string;
   node?: LeasedNodeInfo;
 }
 

@@ -245,7 +245,9 @@ describe('windows', () => {
 
   it('the next change is the earliest of all policies', () => {
     const other = policy('p2', { timeWindows: [{ start: '11:00', end: '12:29' }] }, '2026-02-01T00:00:00Z');
-    expect(run({ policies: [closedNow, other] }).nextChange?.toISOString()).toBe('2026-11-20T12:30:00.000Z');
+    const late = policy('p1', { timeWindows: [{ start: '11:00', end: '14:00' }] });
+    expect(run({ policies: [late, other] }).nextChange?.toISOString()).toBe('2026-11-20T12:30:00.000Z');
+    expect(run({ policies: [closedNow] }).nextChange?.toISOString()).toBe('2026-11-20T12:10:00.000Z');
     expect(run({}).nextChange).toBeUndefined();
   });
 });

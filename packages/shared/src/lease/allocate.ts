@@ -8,13 +8,16 @@ import { labelValue, leasedNodeName } from '../api/names.ts';
 import type { ResourceLeasingPolicy, ResourceLeasingPolicySpec } from '../api/policy.ts';
 import type { KubeObject } from '../kube/types.ts';
 import { type Claim, type ClaimVerdict, judgeClaims, readClaim, type Tenant } from './claims.ts';
+import { closing, isRemovable, removalAt } from './closing.ts';
 import { lentShare } from './limits.ts';
 import { type JudgedPolicy, judgePolicy, olderPolicyFirst } from './policies.ts';
 import { minQuantity, type Quantity, QuantityError, Zero } from './quantity.ts';
-import { frozenStatus, isLendable, isOpen, openStatus, type WorkerNode } from './record.ts';
+import { DefaultReclaimTiming, nextReclaimChange, type ReclaimFacts, type ReclaimTiming } from './reclaim.ts';
+import { closedStatus, frozenStatus, isLendable, isOpen, openStatus, type WorkerNode } from './record.ts';
 import { accumulate, parseResources, type Resources, remaining } from './resources.ts';
-import { type PodForRequests, podRequests } from './requests.ts';
+import type { PodForRequests } from './requests.ts';
 import { matchesNode } from './selector.ts';
+import { countPods, groupName, type PodUsage } from './usage.ts';
 
 export interface AllocationInput {
   nodes: readonly WorkerNode[];
@@ -33,6 +36,8 @@ export interface AllocationInput {
   lastValid?: ReadonlyMap<string, ResourceLeasingPolicySpec>;
   /** By claim UID, since when it was not seen to be renewed. Told in the policies' status; what is lent stays. */
   staleSince?: ReadonlyMap<string, Date>;
+  /** Default {@link DefaultReclaimTiming}. */
+  timing?: ReclaimTiming;
 }
 
 /** A record that should exist with just this spec and status. */
@@ -53,16 +58,31 @@ export interface PolicyOutcome extends JudgedPolicy {
   passedOver: Map<string, string>;
 }
 
+export interface ClosedRecord {
+  record: LeasedNode;
+  /** Why it would be closed now; its status keeps the first reason. */
+  reason: LeasedNodeClosedReason;
+  status: LeasedNodeStatus;
+}
+
 export interface Allocation {
   /** Records of leases that run. */
   open: DesiredRecord[];
   /** Existing records that must say Closed (and may say so already). */
-  closed: { record: LeasedNode; reason: LeasedNodeClosedReason; message: string }[];
+  closed: ClosedRecord[];
   /** Existing Closed records that serve nobody any more. */
   removable: LeasedNode[];
   policies: PolicyOutcome[];
   /** When time alone changes the result next. */
   nextChange?: Date;
+}
+
+/** What decisions on single records look at. */
+export interface View {
+  usage: PodUsage;
+  timing: ReclaimTiming;
+  staleSince: ReadonlyMap<string, Date>;
+  now: Date;
 }
 
 interface Bid {
@@ -91,19 +111,40 @@ export function allocate(input: AllocationInput): Allocation {
     });
 
   const records = new Map(input.records.map((record) => [keyOf(record.metadata), record]));
-  const usage = countPods(input.pods, input.tenants);
+  const { now } = input;
+  const view: View = {
+    usage: countPods(input.pods, input.tenants),
+    timing: input.timing ?? DefaultReclaimTiming,
+    staleSince: input.staleSince ?? new Map(),
+    now,
+  };
   const nodes = input.nodes.filter((node) => node.metadata.deletionTimestamp === undefined).sort(byName);
-  const open = nodes.flatMap((node) => lend(node, outcomes, records, usage, input.now));
+  const open = nodes.flatMap((node) => lend(node, outcomes, records, view));
   const openKeys = new Set(open.map(keyOf));
 
   const closed = input.records
     .filter((record) => !openKeys.has(keyOf(record.metadata)))
-    .map((record) => ({ record, ...closing(record, nodes, outcomes, verdictOn(record.spec.cluster)) }));
+    .map((record): ClosedRecord => {
+      const { cluster, nodeName } = record.spec;
+      const { reason, message } = closing(record, nodes, outcomes, verdictOn(cluster));
+      const facts = factsOf(nodeName, groupName(record.metadata.namespace, labelValue(cluster)), true, view);
+      return { record, reason, status: closedStatus(record, reason, message, facts, now) };
+    });
   const removable = closed
-    .filter(({ record, reason }) => isRemovable(record, reason, nodes, usage))
+    .filter(({ record, reason }) => isRemovable(record, reason, nodes, verdictOn(record.spec.cluster), view))
     .map(({ record }) => record);
-  const nextChange = earliest(outcomes.flatMap(({ closesAt, opensAt }) => [closesAt, opensAt]));
+  const nextChange = earliest([
+    ...outcomes.flatMap(({ closesAt, opensAt }) => [closesAt, opensAt]),
+    ...open.map(({ status }) => nextReclaimChange(status, view.timing, now)),
+    ...closed.map(({ status }) => nextReclaimChange(status, view.timing, now)),
+    ...closed.map(({ status }) => removalAt(status)).filter((time) => time > now),
+  ]);
   return { open, closed, removable, policies: outcomes, ...(nextChange && { nextChange }) };
+}
+
+function factsOf(node: string, group: string, syncerFirst: boolean, { usage, timing }: View): ReclaimFacts {
+  const { unfinished, unsynced } = usage.group(node, group);
+  return { unfinished, unsynced, syncerFirst, timing };
 }
 
 /** The records of one node: per claim the oldest policy that selects it, served oldest first from what is left. */
@@ -111,8 +152,7 @@ function lend(
   node: WorkerNode,
   outcomes: PolicyOutcome[],
   records: ReadonlyMap<string, LeasedNode>,
-  usage: PodUsage,
-  now: Date,
+  view: View,
 ): DesiredRecord[] {
   if (!isLendable(node)) return [];
   const bids = new Map<string, Bid>();
@@ -124,14 +164,14 @@ function lend(
     else bids.set(groupOf(bid.claim.namespace, bid.outcome), bid);
   }
 
-  const used = usage.on(node.metadata.name);
+  const used = view.usage.on(node.metadata.name);
   const taken = new Map<string, Quantity>(used.native);
   // Lent pods whose lease on this node is over still take their place until they are gone.
-  for (const [group, requests] of used.lent) if (!bids.has(group)) accumulate(taken, requests);
+  for (const [group, { requests }] of used.lent) if (!bids.has(group)) accumulate(taken, requests);
   let left: Resources = remaining(parseResources(node.status?.allocatable), taken);
 
   const lent: DesiredRecord[] = [];
-  for (const bid of bids.values()) {
+  for (const [group, bid] of bids) {
     const previous = bid.existing?.status;
     const { spec, policy } = bid.outcome;
     const share = spec ? lentShare(left, spec.resourceLimits) : atMost(left, previous?.allocatable);
@@ -139,6 +179,8 @@ function lend(
     // A record under this name of a node that is gone must be closed and removed first.
     if (bid.existing && bid.existing.spec.nodeUID !== node.metadata.uid) continue;
     const cluster = (spec ?? policy.spec).cluster;
+    const lentNow = remaining(share, view.usage.group(node.metadata.name, group).leaving);
+    const facts = factsOf(node.metadata.name, group, !view.staleSince.has(bid.claim.uid), view);
     bid.outcome.nodes.push(node.metadata.name);
     lent.push({
       namespace: bid.claim.namespace,
@@ -151,8 +193,8 @@ function lend(
         policy: policy.metadata.name,
       },
       status: spec
-        ? openStatus(node, bid.outcome, share, previous, now)
-        : frozenStatus(node, previous ?? {}, share, now),
+        ? openStatus(node, bid.outcome, lentNow, previous, facts, view.now)
+        : frozenStatus(node, bid.outcome, lentNow, previous ?? {}, facts, view.now),
     });
   }
   return lent;
@@ -175,92 +217,6 @@ function bidFor(node: WorkerNode, outcome: PolicyOutcome, records: ReadonlyMap<s
   return matchesNode(claim.nodeSelector, node) ? bid : undefined;
 }
 
-/** Why an existing record's lease is over. */
-function closing(
-  record: LeasedNode,
-  nodes: readonly WorkerNode[],
-  outcomes: readonly PolicyOutcome[],
-  verdict: ClaimVerdict,
-): { reason: LeasedNodeClosedReason; message: string } {
-  const { cluster, nodeName, nodeUID } = record.spec;
-  if (verdict.served?.namespace !== record.metadata.namespace) {
-    return {
-      reason: 'Released',
-      message: verdict.remark ?? `the claim in namespace ${verdict.served?.namespace} is served`,
-    };
-  }
-  const node = nodes.find(({ metadata }) => metadata.name === nodeName);
-  if (node?.metadata.uid !== nodeUID) {
-    return {
-      reason: 'NodeGone',
-      message: `node ${nodeName} ${node ? 'was replaced by another of its name' : 'is gone'}`,
-    };
-  }
-  if (!outcomes.some(({ spec }) => spec?.cluster === cluster)) {
-    return { reason: 'PolicyGone', message: `no ResourceLeasingPolicy lends to ${cluster} any more` };
-  }
-  return {
-    reason: 'NotSelected',
-    message: `no policy's selector and the binding's selector match node ${nodeName} any more`,
-  };
-}
-
-/**
- * A Closed record is the only statement that its vnode may be drained, so it stays while the claim is served, unless a
- * new node needs its name; and in any case until no pod is left under it.
- */
-function isRemovable(
-  record: LeasedNode,
-  reason: LeasedNodeClosedReason,
-  nodes: readonly WorkerNode[],
-  usage: PodUsage,
-): boolean {
-  if (record.status?.phase !== 'Closed') return false;
-  const { nodeName, cluster } = record.spec;
-  if (usage.present.has(`${nodeName}/${record.metadata.namespace}/${labelValue(cluster)}`)) return false;
-  return reason === 'Released' || (reason === 'NodeGone' && nodes.some(({ metadata }) => metadata.name === nodeName));
-}
-
-interface NodeUsage {
-  native: Map<string, Quantity>;
-  /** By mount namespace and binding label. */
-  lent: Map<string, Map<string, Quantity>>;
-}
-
-interface PodUsage {
-  on(node: string): NodeUsage;
-  /** `node/namespace/binding label` of every lent pod, finished ones too. */
-  present: ReadonlySet<string>;
-}
-
-/** Requests are a pure function of an object that is never changed in place. */
-const requestsOf = new WeakMap<PodForRequests, Resources>();
-
-function countPods(pods: readonly PodForRequests[], tenants: readonly Tenant[]): PodUsage {
-  const mountNamespaces = new Set(tenants.map((tenant) => tenant.namespace));
-  const usage = new Map<string, NodeUsage>();
-  const present = new Set<string>();
-  for (const pod of pods) {
-    const node = pod.spec['nodeName'];
-    if (typeof node !== 'string' || node === '') continue;
-    const namespace = pod.metadata.namespace ?? '';
-    const group = `${namespace}/${pod.metadata.labels?.[Label.clusterBinding] ?? ''}`;
-    const lent = mountNamespaces.has(namespace);
-    if (lent) present.add(`${node}/${group}`);
-    const phase = pod.status?.['phase'];
-    if (phase === 'Succeeded' || phase === 'Failed') continue;
-
-    const requests = requestsOf.get(pod) ?? podRequests(pod);
-    requestsOf.set(pod, requests);
-    const entry = usage.get(node) ?? { native: new Map(), lent: new Map() };
-    usage.set(node, entry);
-    const total = lent ? (entry.lent.get(group) ?? new Map<string, Quantity>()) : entry.native;
-    if (lent) entry.lent.set(group, total);
-    accumulate(total, requests);
-  }
-  return { on: (node) => usage.get(node) ?? { native: new Map(), lent: new Map() }, present };
-}
-
 /** `listed` resources of `left`, none above what is left; those not listed are zero. */
 function atMost(left: Resources, listed: Record<string, string> | undefined): Map<string, Quantity> {
   const limits = safeResources(listed);
@@ -277,7 +233,7 @@ function safeResources(listed: Record<string, string> | undefined): Resources {
 }
 
 function groupOf(namespace: string, { spec, policy }: PolicyOutcome): string {
-  return `${namespace}/${labelValue((spec ?? policy.spec).cluster)}`;
+  return groupName(namespace, labelValue((spec ?? policy.spec).cluster));
 }
 
 function keyOf({ namespace, name }: { namespace: string; name: string }): string {

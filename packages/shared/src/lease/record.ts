@@ -1,9 +1,18 @@
 /** Builds the contents of LeasedNodes. */
-import { Label, NeverLentInstanceTypes, TaintKey, VnodeType } from '../api/constants.ts';
-import type { LeasedNode, LeasedNodeInfo, LeasedNodeStatus, Taint } from '../api/leased-node.ts';
+import { Annotation, Label, NeverLentInstanceTypes, TaintKey, VnodeType } from '../api/constants.ts';
+import type {
+  LeasedNode,
+  LeasedNodeClosedReason,
+  LeasedNodeInfo,
+  LeasedNodeStatus,
+  ReclaimStage,
+  Taint,
+} from '../api/leased-node.ts';
 import type { Condition, KubeObject } from '../kube/types.ts';
 import type { JudgedPolicy } from './policies.ts';
+import { isTakenBack, type ReclaimFacts, reclaimStatus } from './reclaim.ts';
 import { formatResources, type Resources } from './resources.ts';
+import { rfc3339 } from './time.ts';
 
 /** The fields of a Node that are read. */
 export interface WorkerNode extends KubeObject {
@@ -33,59 +42,139 @@ export function openStatus(
   judged: JudgedPolicy,
   share: Resources,
   previous: LeasedNodeStatus | undefined,
+  facts: ReclaimFacts,
   now: Date,
 ): LeasedNodeStatus {
-  const name = judged.policy.metadata.name;
-  const common = { policy: name, allocatable: formatResources(share), ...nodeStatus(node) };
-  const window = {
-    ...(judged.closesAt && { closesAt: rfc3339(judged.closesAt) }),
-    ...(judged.opensAt && { opensAt: rfc3339(judged.opensAt) }),
+  const common = {
+    policy: judged.policy.metadata.name,
+    allocatable: formatResources(share),
+    ...nodeStatus(node),
+    ...windowOf(judged),
   };
-  const withWindow = Object.keys(window).length > 0 ? { window } : {};
-  if (judged.inside) return { phase: 'Active', ...common, taints: shownTaints(node, false), ...withWindow };
-  const opens = judged.opensAt ? `opens again at ${rfc3339(judged.opensAt)}` : 'never opens again';
+  const closing = closingOf(node, judged);
+  if (!closing) {
+    return { phase: 'Active', ...common, taints: shownTaints(node), ...noticed(judged, previous, facts, now) };
+  }
+  const reclaimAt = reclaimAtOf(closing.reason, judged, previous, now);
+  const reclaim = reclaimAt === undefined ? {} : reclaimStatus(reclaimAt, facts, now);
+  return { phase: 'Closing', ...closing, ...common, taints: shownTaints(node, closingEffect(reclaim)), ...reclaim };
+}
+
+function windowOf({ closesAt, opensAt }: JudgedPolicy): Pick<LeasedNodeStatus, 'window'> {
+  if (!closesAt && !opensAt) return {};
   return {
-    phase: 'Closing',
-    reason: 'WindowClosed',
-    message: `no time window of policy ${name} is open; it ${opens}`,
-    ...common,
-    taints: shownTaints(node, true),
-    ...withWindow,
-    ...reclaim(judged, previous, now),
+    window: { ...(closesAt && { closesAt: rfc3339(closesAt) }), ...(opensAt && { opensAt: rfc3339(opensAt) }) },
   };
 }
 
-/** The notice runs from the moment the closing was first shown, so an edit or a restart never shortens it. */
-function reclaim(judged: JudgedPolicy, previous: LeasedNodeStatus | undefined, now: Date): { reclaimAt?: string } {
-  if (!judged.spec?.forceReclaim) return {};
-  if (previous?.phase === 'Closing' && previous.reclaimAt) return { reclaimAt: previous.reclaimAt };
-  const grace = (judged.spec.gracefulReclaimPeriodSeconds ?? 0) * 1000;
-  return { reclaimAt: rfc3339(new Date(now.getTime() + grace)) };
+/** Why a lease on this node must not take pods now; undefined while it may. The owner's own word goes before the clock. */
+function closingOf(node: WorkerNode, judged: JudgedPolicy): { reason: string; message: string } | undefined {
+  const { policy, inside, opensAt } = judged;
+  const taken = isTakenBack(policy) ? `policy ${policy.metadata.name}` : isTakenBack(node) ? 'the node' : undefined;
+  if (taken !== undefined) {
+    return {
+      reason: 'ReclaimedByOwner',
+      message: `the owner takes it back now (annotation ${Annotation.reclaim} on ${taken})`,
+    };
+  }
+  if (inside) return undefined;
+  const opens = opensAt ? `opens again at ${rfc3339(opensAt)}` : 'never opens again';
+  return { reason: 'WindowClosed', message: `no time window of policy ${policy.metadata.name} is open; it ${opens}` };
+}
+
+/**
+ * When eviction starts. The owner's word counts at once. After a window, the notice runs from the moment the closing was
+ * first shown, so an edit or a restart never shortens it.
+ */
+function reclaimAtOf(
+  reason: string,
+  judged: JudgedPolicy,
+  previous: LeasedNodeStatus | undefined,
+  now: Date,
+): string | undefined {
+  const running = previous?.phase === 'Closing' ? previous.reclaimAt : undefined;
+  if (reason === 'ReclaimedByOwner') return earlier(running, rfc3339(now));
+  if (!judged.spec?.forceReclaim) return undefined;
+  if (running !== undefined && previous?.reason === reason) return running;
+  return rfc3339(new Date(now.getTime() + (judged.spec.gracefulReclaimPeriodSeconds ?? 0) * 1000));
+}
+
+function earlier(a: string | undefined, b: string): string {
+  return a !== undefined && Date.parse(a) < Date.parse(b) ? a : b;
+}
+
+/** Since when the pods know that the window closes soon; only where they will be evicted. */
+function noticed(
+  { spec, closesAt }: JudgedPolicy,
+  previous: LeasedNodeStatus | undefined,
+  { timing }: ReclaimFacts,
+  now: Date,
+): { noticedAt?: string } {
+  if (!spec?.forceReclaim || !closesAt) return {};
+  if (closesAt.getTime() - now.getTime() > timing.noticeSeconds * 1000) return {};
+  return { noticedAt: (previous?.phase === 'Active' && previous.noticedAt) || rfc3339(now) };
+}
+
+/**
+ * NoExecute makes home delete what is left there, past every disruption budget: only when nothing is left, or when the
+ * deadline passed.
+ */
+function closingEffect({ reclaimStage }: { reclaimStage?: ReclaimStage }): Taint['effect'] {
+  return reclaimStage === 'Done' || reclaimStage === 'Deleting' ? 'NoExecute' : 'NoSchedule';
 }
 
 /**
  * Status of a record whose policy is not valid and whose last valid spec nobody remembers: as it was, never more than
- * what is left. A closing that was already announced still happens.
+ * what is left. A closing that was already announced still happens, and the owner's word still counts.
  */
 export function frozenStatus(
   node: WorkerNode,
-  previous: LeasedNodeStatus,
+  judged: JudgedPolicy,
   share: Resources,
+  previous: LeasedNodeStatus,
+  facts: ReclaimFacts,
   now: Date,
 ): LeasedNodeStatus {
   const closesAt = previous.window?.closesAt;
-  const closing = previous.phase === 'Closing' || (closesAt !== undefined && Date.parse(closesAt) <= now.getTime());
-  const { message: _message, reason: _reason, ...kept } = previous;
+  const due = previous.phase === 'Closing' || (closesAt !== undefined && Date.parse(closesAt) <= now.getTime());
+  const window = previous.window && { window: previous.window };
+  const common = { policy: judged.policy.metadata.name, allocatable: formatResources(share), ...nodeStatus(node) };
+  const taken = isTakenBack(judged.policy) || isTakenBack(node);
+  if (!due && !taken) return { phase: 'Active', ...common, ...window, taints: shownTaints(node) };
+  const closing = taken
+    ? closingOf(node, judged)
+    : { reason: 'WindowClosed', message: `the window closed, and policy ${previous.policy} is not valid` };
+  const announced = previous.phase === 'Closing' ? previous.reclaimAt : undefined;
+  const reclaimAt = taken ? earlier(announced, rfc3339(now)) : announced;
+  const reclaim = reclaimAt === undefined ? {} : reclaimStatus(reclaimAt, facts, now);
+  const taints = shownTaints(node, closingEffect(reclaim));
+  return { phase: 'Closing', ...closing, ...common, ...window, taints, ...reclaim };
+}
+
+/**
+ * A closed record keeps what it last said of the node and lends nothing. The first reason stands while it is closed.
+ * What still runs is taken back without notice, but the computing cluster, which drains the vnode, goes first.
+ */
+export function closedStatus(
+  record: LeasedNode,
+  reason: LeasedNodeClosedReason,
+  message: string,
+  facts: ReclaimFacts,
+  now: Date,
+): LeasedNodeStatus {
+  const previous = record.status ?? {};
+  const already = previous.phase === 'Closed';
+  const reclaimAt = previous.reclaimAt ?? rfc3339(now);
   return {
-    ...kept,
-    phase: closing ? 'Closing' : 'Active',
-    ...(closing && {
-      reason: 'WindowClosed',
-      message: `the window closed, and policy ${previous.policy} is not valid`,
-    }),
-    allocatable: formatResources(share),
-    ...nodeStatus(node),
-    taints: shownTaints(node, closing),
+    phase: 'Closed',
+    reason: already ? (previous.reason ?? reason) : reason,
+    message: already ? (previous.message ?? message) : message,
+    closedAt: (already && previous.closedAt) || rfc3339(now),
+    ...(previous.policy !== undefined && { policy: previous.policy }),
+    ...(previous.taints && { taints: previous.taints }),
+    ...(previous.unschedulable && { unschedulable: true }),
+    ...(previous.node && { node: previous.node }),
+    ...reclaimStatus(reclaimAt, { ...facts, syncerFirst: true }, now),
   };
 }
 
@@ -112,8 +201,8 @@ export function steadyConditions(conditions: readonly Condition[]): Condition[] 
 }
 
 /** The lease's own taint, then the node's; Kubernetes' own are not carried, a cordon is told as `unschedulable`. */
-function shownTaints(node: WorkerNode, closing: boolean): Taint[] {
-  const own: Taint[] = closing ? [{ key: TaintKey.outOfTimeWindows, value: 'true', effect: 'NoSchedule' }] : [];
+function shownTaints(node: WorkerNode, effect?: Taint['effect']): Taint[] {
+  const own: Taint[] = effect ? [{ key: TaintKey.outOfTimeWindows, value: 'true', effect }] : [];
   const carried = (node.spec?.taints ?? []).filter(
     ({ key }) => !key.startsWith(TaintKey.kubernetesNodePrefix) && key !== TaintKey.outOfTimeWindows,
   );
@@ -127,9 +216,4 @@ export function isOpen(record: LeasedNode | undefined): record is LeasedNode {
 
 function sorted(labels: Record<string, string>): Record<string, string> {
   return Object.fromEntries(Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1)));
-}
-
-/** Whole seconds in UTC, as Kubernetes writes times. */
-export function rfc3339(date: Date): string {
-  return `${date.toISOString().slice(0, 19)}Z`;
 }

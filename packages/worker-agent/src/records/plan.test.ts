@@ -55,18 +55,19 @@ describe('writes of records', () => {
     expect(plan(bare, { open: [wanted(active)] })).toMatchObject([{ kind: 'labels', patch: { labels } }]);
   });
 
-  it('a closing keeps what the vnode shows and takes away what is lent, once', () => {
-    const closed = [{ record: record(), reason: 'NodeGone' as const, message: 'node n is gone' }];
-    expect(plan(record(), { closed })).toMatchObject([
-      { kind: 'status', patch: { phase: 'Closed', reason: 'NodeGone', message: 'node n is gone', allocatable: null } },
+  it('what a closed record must say, and nothing when it says so', () => {
+    const status: LeasedNodeStatus = { phase: 'Closed', reason: 'NodeGone', message: 'node n is gone' };
+    const entry = { reason: 'NodeGone' as const, status };
+    expect(plan(record(), { closed: [{ record: record(), ...entry }] })).toMatchObject([
+      { kind: 'status', patch: { ...status, allocatable: null } },
     ]);
-    const done = record({ phase: 'Closed', reason: 'PolicyGone' });
-    expect(plan(done, { closed: [{ record: done, reason: 'NodeGone', message: '' }] })).toEqual([]);
+    const done = record(status);
+    expect(plan(done, { closed: [{ record: done, ...entry }] })).toEqual([]);
   });
 
   it('only the removal of a record that is removable', () => {
     const done = record({ phase: 'Closed', reason: 'Released' });
-    const closed = [{ record: done, reason: 'Released' as const, message: '' }];
+    const closed = [{ record: done, reason: 'Released' as const, status: { phase: 'Closed' as const } }];
     expect(plan(done, { closed, removable: [done] })).toEqual([{ kind: 'remove', record: done }]);
   });
 });

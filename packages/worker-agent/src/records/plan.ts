@@ -5,7 +5,7 @@ import type { Allocation, DesiredRecord } from '@kubeocean/shared/lease';
 
 export type RecordWrite =
   | { kind: 'create'; record: DesiredRecord }
-  | { kind: 'status'; record: LeasedNode; patch: Json; phase: string }
+  | { kind: 'status'; record: LeasedNode; patch: Json; status: LeasedNodeStatus }
   | { kind: 'labels'; record: LeasedNode; patch: Json }
   | { kind: 'remove'; record: LeasedNode };
 
@@ -22,30 +22,13 @@ export function planRecords(allocation: Allocation, existing: (key: string) => L
     if (missing.length > 0) writes.push({ kind: 'labels', record, patch: { labels: Object.fromEntries(missing) } });
     writes.push(...statusWrite(record, desired.status));
   }
-  for (const { record, reason, message } of allocation.closed) {
-    writes.push(...statusWrite(record, closedStatus(record, reason, message)));
-  }
+  for (const { record, status } of allocation.closed) writes.push(...statusWrite(record, status));
   const removable = new Set(allocation.removable);
   const kept = writes.filter((write) => write.kind === 'create' || !removable.has(write.record));
   return [...kept, ...allocation.removable.map((record): RecordWrite => ({ kind: 'remove', record }))];
 }
 
-/** A closed record keeps what it last said of the node and lends nothing. The first reason stands while it is closed. */
-function closedStatus(record: LeasedNode, reason: string, message: string): LeasedNodeStatus {
-  if (record.status?.phase === 'Closed') return record.status;
-  const { policy, node, taints, unschedulable } = record.status ?? {};
-  return {
-    phase: 'Closed',
-    reason,
-    message,
-    ...(policy !== undefined && { policy }),
-    ...(taints && { taints }),
-    ...(unschedulable && { unschedulable }),
-    ...(node && { node }),
-  };
-}
-
 function statusWrite(record: LeasedNode, status: LeasedNodeStatus): RecordWrite[] {
   const patch = replacePatch(record.status as Json | undefined, status as Json);
-  return patch ? [{ kind: 'status', record, patch, phase: status.phase ?? '' }] : [];
+  return patch ? [{ kind: 'status', record, patch, status }] : [];
 }

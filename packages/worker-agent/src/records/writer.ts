@@ -23,7 +23,10 @@ export async function writeRecord(
     if (write.kind === 'create') log.info({ ...fields, policy: write.record.spec.policy }, 'lease begun');
     else if (write.kind === 'remove') log.info(fields, 'record removed');
     else if (write.kind === 'status')
-      log.info({ ...fields, phase: write.phase, changed: Object.keys(write.patch) }, 'lease updated');
+      log.info(
+        { ...fields, phase: write.status.phase, stage: write.status.reclaimStage, changed: Object.keys(write.patch) },
+        'lease updated',
+      );
   } catch (error) {
     if (!isNotFound(error) && !isAlreadyExists(error) && !isConflict(error)) throw error;
     log.debug({ record: `${namespace}/${name}`, write: write.kind }, 'the record changed meanwhile');

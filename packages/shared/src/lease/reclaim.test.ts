@@ -1,0 +1,205 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { LeasedNodeStatus } from '../api/leased-node.ts';
+import { claim, lent, mount, node, now, pod, policy, run, written } from './allocate-fixtures.ts';
+import { reclaimStage, type ReclaimFacts } from './reclaim.ts';
+
+const reclaimAt = '2026-11-20T12:00:00Z';
+const start = Date.parse(reclaimAt);
+const timing = { deadlineSeconds: 600, noticeSeconds: 300 };
+const label = { 'kubeocean.io/cluster-binding': 'b1' };
+
+function facts(change: Partial<ReclaimFacts> = {}): ReclaimFacts {
+  return { unfinished: 1, unsynced: 0, syncerFirst: true, timing, ...change };
+}
+
+function at(seconds: number): Date {
+  return new Date(start + seconds * 1000);
+}
+
+describe('the stage of a taking back', () => {
+  const short = { deadlineSeconds: 20, noticeSeconds: 0 };
+  it.each([
+    ['before reclaimAt', -1, {}, 'Notice'],
+    ['before reclaimAt with nothing to take back', -1, { unfinished: 0 }, 'Notice'],
+    ['the syncer goes first', 0, {}, 'Syncer'],
+    ['for 30 s', 29, {}, 'Syncer'],
+    ['then the agent', 30, {}, 'Evicting'],
+    ['or for half the time to a near deadline', 9, { timing: short }, 'Syncer'],
+    ['and no longer', 10, { timing: short }, 'Evicting'],
+    ['a silent syncer has no head start', 0, { syncerFirst: false }, 'Evicting'],
+    ['up to the deadline', 599, {}, 'Evicting'],
+    ['at the deadline', 600, {}, 'Deleting'],
+    ['nothing left', 1, { unfinished: 0 }, 'Done'],
+    ['nothing left after the deadline', 900, { unfinished: 0 }, 'Done'],
+    ['an end that home has not shown', 100, { unfinished: 0, unsynced: 1 }, 'Evicting'],
+    ['waits for home no longer than the deadline', 600, { unfinished: 0, unsynced: 1 }, 'Done'],
+  ] as const)('%s', (_, seconds, change, stage) => {
+    expect(reclaimStage(reclaimAt, facts(change), at(seconds))).toBe(stage);
+  });
+
+  it('never goes back while time goes on, and never evicts early', () => {
+    const order = ['Notice', 'Syncer', 'Evicting', 'Deleting'];
+    const seconds = fc.integer({ min: -1000, max: 2000 });
+    fc.assert(
+      fc.property(seconds, seconds, fc.integer({ min: 0, max: 1000 }), fc.boolean(), (a, b, deadlineSeconds, alive) => {
+        const given = facts({ syncerFirst: alive, timing: { deadlineSeconds, noticeSeconds: 0 } });
+        const [early, late] = [Math.min(a, b), Math.max(a, b)].map((time) => reclaimStage(reclaimAt, given, at(time)));
+        expect(order.indexOf(early as string)).toBeLessThanOrEqual(order.indexOf(late as string));
+        if (Math.max(a, b) < 0) expect(late).toBe('Notice');
+        if (Math.min(a, b) >= deadlineSeconds) expect(early).toBe('Deleting');
+      }),
+    );
+  });
+});
+
+describe('a closing window', () => {
+  const closed = { timeWindows: [{ start: '18:00', end: '08:00' }], gracefulReclaimPeriodSeconds: 60 };
+  const force = policy('p1', { ...closed, forceReclaim: true });
+  const records = written(run({ policies: [force] }).open);
+  const pods = [pod('lent', 'node1', '1', mount, label)];
+
+  function later(seconds: number, input: Parameters<typeof run>[0] = {}): LeasedNodeStatus {
+    return run({ policies: [force], records, pods, now: at(seconds), ...input }).open[0]?.status ?? {};
+  }
+
+  it('tells the whole plan at once', () => {
+    expect(records[0]?.status).toMatchObject({
+      reclaimAt: '2026-11-20T12:01:00Z',
+      reclaimDeadline: '2026-11-20T12:11:00Z',
+      reclaimStage: 'Notice',
+    });
+  });
+
+  it('takes nothing back without forceReclaim', () => {
+    const status = later(5000, { policies: [policy('p1', closed)] });
+    expect(status).toMatchObject({ phase: 'Closing', taints: [{ effect: 'NoSchedule' }] });
+    expect(status.reclaimAt).toBeUndefined();
+    expect(status.reclaimStage).toBeUndefined();
+  });
+
+  it.each([
+    [0, 'Notice', 'NoSchedule'],
+    [60, 'Syncer', 'NoSchedule'],
+    [90, 'Evicting', 'NoSchedule'],
+    [660, 'Deleting', 'NoExecute'],
+  ])('after %i s: %s, taint %s while a pod is left', (seconds, reclaimStage, effect) => {
+    expect(later(seconds)).toMatchObject({ reclaimStage, taints: [{ effect }] });
+  });
+
+  it('has the taint NoExecute once nothing is left', () => {
+    expect(later(61, { pods: [] })).toMatchObject({ reclaimStage: 'Done', taints: [{ effect: 'NoExecute' }] });
+  });
+
+  it('keeps a pod whose end home has not shown from NoExecute', () => {
+    const ended = pod('lent', 'node1', '1', mount, label, 'Succeeded');
+    ended.metadata.finalizers = ['kubeocean.io/home-sync'];
+    expect(later(100, { pods: [ended] }).taints?.[0]?.effect).toBe('NoSchedule');
+  });
+
+  it('gives a silent computing cluster no head start', () => {
+    const staleSince = new Map([[`${mount}-b1`, now]]);
+    expect(later(60, { staleSince }).reclaimStage).toBe('Evicting');
+  });
+
+  it('looks again when the next step begins', () => {
+    const next = (seconds: number) => run({ policies: [force], records, pods, now: at(seconds) }).nextChange;
+    expect(next(0)).toEqual(at(60));
+    expect(next(60)).toEqual(at(90));
+    expect(next(90)).toEqual(at(660));
+  });
+
+  it('gives notice before it, once, where pods will be evicted', () => {
+    const open = { timeWindows: [{ start: '08:00', end: '12:01' }] };
+    const soon = policy('p1', { ...open, forceReclaim: true });
+    const noticed = run({ policies: [soon] });
+    expect(noticed.open[0]?.status).toMatchObject({ phase: 'Active', noticedAt: reclaimAt });
+    const again = run({ policies: [soon], records: written(noticed.open), now: at(60) });
+    expect(again.open[0]?.status.noticedAt).toBe(reclaimAt);
+    expect(run({ policies: [policy('p1', open)] }).open[0]?.status.noticedAt).toBeUndefined();
+    const early = run({ policies: [soon], now: at(-600) });
+    expect(early.open[0]?.status.noticedAt).toBeUndefined();
+    expect(early.nextChange).toEqual(at(120 - 300));
+  });
+});
+
+describe('take back now', () => {
+  const annotations = { 'kubeocean.io/reclaim': 'now' };
+  const mine = policy('p1', { gracefulReclaimPeriodSeconds: 600 });
+  const taken = { ...mine, metadata: { ...mine.metadata, annotations } };
+  const pods = [pod('lent', 'node1', '1', mount, label)];
+  const expected = { phase: 'Closing', reason: 'ReclaimedByOwner', reclaimAt, reclaimStage: 'Syncer' };
+
+  it('by the policy closes all its nodes without notice, without forceReclaim too', () => {
+    expect(run({ policies: [taken], pods }).open[0]?.status).toMatchObject(expected);
+  });
+
+  it('by the node closes that one', () => {
+    const nodes = [node('node1', { annotations }), node('node2')];
+    const open = run({ policies: [mine], nodes, pods }).open.map(({ status }) => status);
+    expect(open).toMatchObject([expected, { phase: 'Active' }]);
+  });
+
+  it('cuts a running notice short', () => {
+    const closing = policy('p1', {
+      timeWindows: [{ start: '18:00', end: '08:00' }],
+      forceReclaim: true,
+      gracefulReclaimPeriodSeconds: 600,
+    });
+    const records = written(run({ policies: [closing] }).open);
+    const policies = [{ ...closing, metadata: { ...closing.metadata, annotations } }];
+    expect(run({ policies, records, pods, now: at(5) }).open[0]?.status.reclaimAt).toBe('2026-11-20T12:00:05Z');
+  });
+
+  it('taken off lends again, or gives the window its own notice', () => {
+    const records = written(run({ policies: [taken] }).open);
+    expect(run({ policies: [mine], records, now: at(9) }).open[0]?.status).toMatchObject({ phase: 'Active' });
+    const closing = policy('p1', {
+      timeWindows: [{ start: '18:00', end: '08:00' }],
+      forceReclaim: true,
+      gracefulReclaimPeriodSeconds: 600,
+    });
+    expect(run({ policies: [closing], records, now: at(9) }).open[0]?.status.reclaimAt).toBe('2026-11-20T12:10:09Z');
+  });
+
+  it('counts for a policy that is not valid too', () => {
+    const records = written(run({ policies: [mine] }).open);
+    const policies = [{ ...taken, spec: { ...taken.spec, timeZone: 'Mars/Olympus' } }];
+    expect(run({ policies, records, pods }).open[0]?.status).toMatchObject(expected);
+  });
+});
+
+describe('a closed lease', () => {
+  const records = written(run({}).open);
+  const pods = [pod('lent', 'node1', '1', mount, label)];
+
+  it('takes back what runs, the draining computing cluster first', () => {
+    const [closed] = run({ records, pods, policies: [] }).closed;
+    expect(closed?.status).toMatchObject({ phase: 'Closed', reclaimAt, reclaimStage: 'Syncer', closedAt: reclaimAt });
+    const after = [{ ...records[0], status: closed?.status } as (typeof records)[0]];
+    const [later] = run({ records: after, pods, policies: [], now: at(30) }).closed;
+    expect(later?.status).toMatchObject({ reclaimAt, reclaimStage: 'Evicting', closedAt: reclaimAt });
+  });
+
+  it('is kept for 24 h, and longer while nobody reads it or a pod is left', () => {
+    const [closed] = run({ records, policies: [] }).closed;
+    const after = [{ ...records[0], status: closed?.status } as (typeof records)[0]];
+    const day = at(86_400);
+    expect(run({ records: after, policies: [], now: at(86_399) }).removable).toEqual([]);
+    expect(run({ records: after, policies: [], now: at(86_399) }).nextChange).toEqual(day);
+    expect(run({ records: after, policies: [], now: day }).removable).toEqual(after);
+    expect(run({ records: after, policies: [], now: day, pods }).removable).toEqual([]);
+    const staleSince = new Map([[claim('b1').metadata.uid ?? '', now]]);
+    expect(run({ records: after, policies: [], now: day, staleSince }).removable).toEqual([]);
+  });
+});
+
+describe('a lent pod that ends', () => {
+  it('is taken off what is lent once home has no such pod any more', () => {
+    const ending = pod('lent', 'node1', '2', mount, label);
+    ending.metadata.deletionTimestamp = reclaimAt;
+    const held = { ...ending, metadata: { ...ending.metadata, finalizers: ['kubeocean.io/home-sync'] } };
+    expect(lent(run({ pods: [held] }))['b1.node1']).toMatchObject({ cpu: '8', pods: '110' });
+    expect(lent(run({ pods: [ending] }))['b1.node1']).toMatchObject({ cpu: '6', pods: '109' });
+  });
+});

@@ -1,0 +1,157 @@
+/** Carries out the steps of a taking back, a pod at a time, again and again until the plan no longer asks for them. */
+import type { Logger } from '@kubeocean/shared/daemon';
+import {
+  ApiError,
+  type EventRecorder,
+  isConflict,
+  isNotFound,
+  type KubeClient,
+  type Leadership,
+  messageOf,
+  type Outcome,
+  Pods,
+  WorkQueue,
+} from '@kubeocean/shared/kube';
+import { rfc3339 } from '@kubeocean/shared/lease';
+import { disruption, type PodStep } from './plan.ts';
+
+/** Milliseconds until a pod that a disruption budget keeps is tried again; doubled up to the last. */
+const REFUSED_MS = { first: 1000, last: 15_000 };
+/** Milliseconds after which a step that took effect, as the server said, is due again if the plan still has it. */
+const DONE_MS = 10_000;
+const WORKERS = 16;
+
+export type StepResult = 'done' | 'refused' | 'failed';
+
+export interface ReclaimerOptions {
+  client: KubeClient;
+  events: EventRecorder;
+  log: Logger;
+  leadership: Leadership;
+  now(): Date;
+  observe(kind: PodStep['kind'], result: StepResult): void;
+}
+
+export class Reclaimer {
+  private readonly options: ReclaimerOptions;
+  private readonly queue: WorkQueue;
+  private steps = new Map<string, PodStep>();
+  /** How often in a row a pod's eviction was refused. */
+  private readonly refusals = new Map<string, number>();
+
+  constructor(options: ReclaimerOptions) {
+    this.options = options;
+    this.queue = new WorkQueue((uid) => this.work(uid), {
+      name: 'reclaim',
+      workers: WORKERS,
+      baseDelayMs: 500,
+      maxDelayMs: REFUSED_MS.last,
+      onError: (uid, error) => this.failed(uid, error),
+    });
+    this.queue.start();
+  }
+
+  /** Takes the plan of now in place of the one before. Steps that are new are begun at once. */
+  take(steps: Map<string, PodStep>): void {
+    const before = this.steps;
+    this.steps = steps;
+    for (const uid of this.refusals.keys()) if (!steps.has(uid)) this.refusals.delete(uid);
+    for (const [uid, { kind }] of steps) if (before.get(uid)?.kind !== kind) this.queue.add(uid);
+  }
+
+  stop(): Promise<void> {
+    this.steps = new Map();
+    return this.queue.stop();
+  }
+
+  private async work(uid: string): Promise<Outcome> {
+    const step = this.steps.get(uid);
+    if (!step || !this.options.leadership.isCurrent()) return undefined;
+    try {
+      await this.carryOut(step);
+    } catch (error) {
+      // Another pod has its name by now, or it changed while we asked: the watch tells, and the plan decides anew.
+      if (isNotFound(error)) return undefined;
+      if (isConflict(error)) return { againInMs: REFUSED_MS.first };
+      if (!(error instanceof ApiError) || error.code !== 429) throw error;
+      return { againInMs: this.refused(step, error) };
+    }
+    this.refusals.delete(uid);
+    this.options.observe(step.kind, 'done');
+    const { kind, namespace, name, node, message } = step;
+    this.options.log.info({ pod: `${namespace}/${name}`, node, step: kind, why: message }, 'lent pod taken back');
+    return { againInMs: DONE_MS };
+  }
+
+  private async carryOut(step: PodStep): Promise<void> {
+    const { kind, namespace, name, uid, graceSeconds, message } = step;
+    const { client, events, leadership } = this.options;
+    const grace = graceSeconds === undefined ? {} : { gracePeriodSeconds: graceSeconds };
+    const options = { signal: leadership.signal, retry: false };
+    if (kind === 'expel') {
+      await client.delete(Pods, namespace, name, { uid, ...options });
+      events.event(subjectOf(step), 'Warning', 'NotLent', `Deleted: ${message}`);
+    } else if (kind === 'explain') {
+      await this.explain(step);
+    } else if (kind === 'shorten') {
+      await client.delete(Pods, namespace, name, { uid, ...grace, ...options });
+    } else {
+      // A pod that goes must say why: home shows it, and its controller does not count it as a failure of its own.
+      await this.explain(step);
+      if (kind === 'delete') {
+        await client.delete(Pods, namespace, name, { uid, ...grace, ...options });
+        events.event(subjectOf(step), 'Warning', 'ReclaimDeadline', `Deleted at the deadline: ${message}`);
+      } else {
+        const eviction = {
+          apiVersion: 'policy/v1',
+          kind: 'Eviction',
+          metadata: { namespace, name },
+          deleteOptions: { preconditions: { uid }, ...grace },
+        };
+        await client.create(Pods, eviction, { subresource: 'eviction', ...options });
+        events.event(subjectOf(step), 'Normal', 'Reclaimed', `Evicted: ${message}`);
+        // The Eviction API puts its own words in the place of ours.
+        await this.explain(step);
+      }
+    }
+  }
+
+  private async explain(step: PodStep): Promise<void> {
+    const { client, leadership } = this.options;
+    const patch = {
+      metadata: { uid: step.uid },
+      status: { conditions: [disruption(step, rfc3339(this.options.now()))] },
+    };
+    await client.patch(Pods, step.namespace, step.name, patch, {
+      type: 'strategic',
+      subresource: 'status',
+      signal: leadership.signal,
+    });
+  }
+
+  /** @returns milliseconds until the next try */
+  private refused(step: PodStep, error: ApiError): number {
+    const before = this.refusals.get(step.uid) ?? 0;
+    this.refusals.set(step.uid, before + 1);
+    this.options.observe(step.kind, 'refused');
+    if (before === 0) {
+      const until = step.deadline === undefined ? '' : `; tried again until ${step.deadline}, then deleted`;
+      this.options.events.event(subjectOf(step), 'Warning', 'ReclaimBlocked', `${error.message}${until}`);
+      const { namespace, name, node } = step;
+      this.options.log.info({ pod: `${namespace}/${name}`, node, answer: error.message }, 'eviction refused for now');
+    }
+    return Math.min(REFUSED_MS.first * 2 ** before, REFUSED_MS.last);
+  }
+
+  private failed(uid: string, error: unknown): void {
+    const step = this.steps.get(uid);
+    if (!step || this.options.leadership.signal.aborted) return;
+    this.options.observe(step.kind, 'failed');
+    const { namespace, name, kind } = step;
+    this.options.log.warn({ pod: `${namespace}/${name}`, step: kind, error: messageOf(error) }, 'a step failed');
+  }
+}
+
+function subjectOf({ namespace, name, uid }: PodStep) {
+  return { apiVersion: 'v1', kind: 'Pod', metadata: { namespace, name, uid } };
+}

@@ -1,0 +1,117 @@
+/** What is to be done now with the pods of leases that end. Pure: all of it follows from records and pods. */
+import { Label, type LeasedNode, type LeasedNodeStatus, labelValue, PodReason } from '@kubeocean/shared/api';
+import type { Condition } from '@kubeocean/shared/kube';
+import { groupName, hasEnded, type PodForRequests, type Tenant } from '@kubeocean/shared/lease';
+
+/** A record as it is, and the status that it should have now. */
+export interface Lease {
+  record: LeasedNode;
+  status: LeasedNodeStatus;
+}
+
+export interface ReclaimInput {
+  leases: Iterable<Lease>;
+  pods: Iterable<PodForRequests>;
+  tenants: readonly Tenant[];
+  /** Longest termination grace period, in seconds. */
+  maxGraceSeconds: number;
+}
+
+export interface PodStep {
+  /**
+   * evict: through the Eviction API, budgets respected. delete: past the deadline. shorten: it ends, but its grace is
+   * too long. explain: it ends by an eviction that does not say why. expel: it has no place in a mount namespace.
+   */
+  kind: 'evict' | 'delete' | 'shorten' | 'explain' | 'expel';
+  namespace: string;
+  name: string;
+  uid: string;
+  node: string;
+  /** Termination grace period to be given, in seconds; undefined = the pod's own. */
+  graceSeconds?: number;
+  /** Why, in words for the pod's condition and events. */
+  message: string;
+  /** RFC 3339; until when budgets are respected. */
+  deadline?: string;
+}
+
+/** `status.reason` of the Eviction API's own condition, which takes the place of one that was there before. */
+const EvictedByApi = 'EvictionByEvictionAPI';
+/** Kubernetes' default of terminationGracePeriodSeconds. */
+const DefaultGraceSeconds = 30;
+
+/** The steps that are due, by pod UID. */
+export function planReclaim(input: ReclaimInput): Map<string, PodStep> {
+  const ending = new Map<string, LeasedNodeStatus>();
+  for (const { record, status } of input.leases) {
+    const { reclaimStage, reclaimAt } = status;
+    if (reclaimStage !== 'Evicting' && reclaimStage !== 'Deleting') continue;
+    // Nothing happens to pods on the strength of a statement that nobody could read yet.
+    if (record.status?.reclaimAt !== reclaimAt) continue;
+    const group = groupName(record.metadata.namespace, labelValue(record.spec.cluster));
+    ending.set(`${record.spec.nodeName}/${group}`, status);
+  }
+  const tenants = new Map(input.tenants.map((tenant) => [tenant.namespace, tenant]));
+  const steps = new Map<string, PodStep>();
+  for (const pod of input.pods) {
+    const { namespace = '', name, uid = '' } = pod.metadata;
+    const tenant = tenants.get(namespace);
+    const node = pod.spec['nodeName'];
+    if (!tenant || typeof node !== 'string' || hasEnded(pod)) continue;
+    const label = pod.metadata.labels?.[Label.clusterBinding] ?? '';
+    const status = ending.get(`${node}/${groupName(namespace, label)}`);
+    const step = isLent(label, tenant) ? status && stepFor(pod, status, input.maxGraceSeconds) : expulsion(pod, label);
+    if (step) steps.set(uid, { ...step, namespace, name, uid, node });
+  }
+  return steps;
+}
+
+type Step = Pick<PodStep, 'kind' | 'graceSeconds' | 'message' | 'deadline'>;
+
+function stepFor(pod: PodForRequests, status: LeasedNodeStatus, maxGrace: number): Step | undefined {
+  const message = `policy ${status.policy ?? '(gone)'}: ${status.message ?? 'the lease is over'}`;
+  if (pod.metadata.deletionTimestamp !== undefined) {
+    const grace = pod.metadata.deletionGracePeriodSeconds ?? 0;
+    if (status.reclaimStage === 'Deleting' && grace > maxGrace) {
+      return { kind: 'shorten', graceSeconds: maxGrace, message };
+    }
+    return disruptionReason(pod) === EvictedByApi ? { kind: 'explain', message } : undefined;
+  }
+  const own = pod.spec['terminationGracePeriodSeconds'];
+  const grace = typeof own === 'number' ? own : DefaultGraceSeconds;
+  return {
+    kind: status.reclaimStage === 'Deleting' ? 'delete' : 'evict',
+    ...(grace > maxGrace && { graceSeconds: maxGrace }),
+    message,
+    ...(status.reclaimDeadline !== undefined && { deadline: status.reclaimDeadline }),
+  };
+}
+
+function expulsion(pod: PodForRequests, label: string): Step | undefined {
+  if (pod.metadata.deletionTimestamp !== undefined) return undefined;
+  const why = label === '' ? `has no label ${Label.clusterBinding}` : `belongs to ${label}, which may not claim here`;
+  return {
+    kind: 'expel',
+    message: `the pod ${why}; this namespace takes only pods of its computing cluster (the worker chart's value tenants)`,
+  };
+}
+
+/** Whether a pod with this binding label may be in the tenant's namespace at all. */
+function isLent(label: string, { bindings }: Tenant): boolean {
+  return label !== '' && (bindings.includes('*') || bindings.some((name) => labelValue(name) === label));
+}
+
+function disruptionReason(pod: PodForRequests): string | undefined {
+  return (pod.status?.['conditions'] as Condition[] | undefined)?.[0]?.reason;
+}
+
+/** The condition by which the pod, and through it the home pod, says why it ends. */
+export function disruption(step: PodStep, now: string): Condition {
+  return {
+    type: 'DisruptionTarget',
+    status: 'True',
+    reason: PodReason.leaseClosed,
+    message: step.message,
+    lastTransitionTime: now,
+  };
+}

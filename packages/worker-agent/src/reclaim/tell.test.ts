@@ -1,0 +1,83 @@
+import type { LeasedNode, LeasedNodeStatus } from '@kubeocean/shared/api';
+import type { Allocation, PodForRequests } from '@kubeocean/shared/lease';
+import { describe, expect, it } from 'vitest';
+import { tellPods, tellStages, type Written } from './tell.ts';
+
+const reclaimAt = '2026-11-20T12:00:00Z';
+const closing: LeasedNodeStatus = {
+  phase: 'Closing',
+  policy: 'p',
+  message: 'no window is open',
+  reclaimAt,
+  reclaimDeadline: '2026-11-20T12:10:00Z',
+  reclaimStage: 'Evicting',
+};
+
+function written(node: string, status = closing, before: LeasedNodeStatus = { phase: 'Active' }): Written {
+  const spec = { cluster: 'b', nodeName: node, nodeUID: 'u', policy: 'p' };
+  const record: LeasedNode = { metadata: { namespace: 'w', name: `b.${node}`, uid: node }, spec, status: before };
+  return { record, status };
+}
+
+function allocation(...statuses: LeasedNodeStatus[]): Allocation {
+  const open = statuses.map((status, index) => ({
+    ...written(`n${index}`).record.metadata,
+    labels: {},
+    spec: written('n').record.spec,
+    status,
+  }));
+  const policy = { metadata: { name: 'p', uid: 'p' }, spec: { cluster: 'b' } };
+  const outcome = { policy, inside: false, claim: {}, nodes: [], passedOver: new Map<string, string>() };
+  return { open, closed: [], removable: [], policies: [outcome] };
+}
+
+describe('events on the policy', () => {
+  it('are one per stage, whatever the number of nodes', () => {
+    const told = tellStages([written('n2'), written('n1')], allocation(closing, closing));
+    expect(told.map(({ reason, message }) => `${reason}: ${message}`)).toEqual([
+      'ReclaimEvicting: evicting the lent pods on n1, n2; those left by 2026-11-20T12:10:00Z are deleted: no window is open',
+    ]);
+  });
+
+  it('name five nodes and count the rest', () => {
+    const [told] = tellStages(
+      Array.from({ length: 7 }, (_, i) => written(`n${i}`)),
+      allocation(closing),
+    );
+    expect(told?.message).toContain('n0, n1, n2, n3, n4 and 2 more;');
+  });
+
+  it('are none when the stage is the one before', () => {
+    expect(tellStages([written('n', closing, closing)], allocation(closing))).toEqual([]);
+  });
+
+  it('tell the end when the last node is empty', () => {
+    const done: LeasedNodeStatus = { ...closing, reclaimStage: 'Done' };
+    expect(tellStages([written('n', done)], allocation(done, closing))).toEqual([]);
+    expect(tellStages([written('n', done)], allocation(done, done))).toMatchObject([{ reason: 'ReclaimDone' }]);
+  });
+});
+
+describe('events on pods', () => {
+  const soon: LeasedNodeStatus = {
+    phase: 'Active',
+    policy: 'p',
+    noticedAt: reclaimAt,
+    window: { closesAt: '2026-11-20T12:05:00Z' },
+  };
+  const pod: PodForRequests = {
+    metadata: { namespace: 'w', name: 'a', uid: 'a', labels: { 'kubeocean.io/cluster-binding': 'b' } },
+    spec: { nodeName: 'n' },
+  };
+
+  it('name the time, once', () => {
+    expect(tellPods([written('n', soon)], [pod])).toMatchObject([
+      {
+        reason: 'LeaseClosesSoon',
+        message: expect.stringContaining('until 2026-11-20T12:05:00Z (policy p)') as string,
+      },
+    ]);
+    expect(tellPods([written('n', soon, soon)], [pod])).toEqual([]);
+    expect(tellPods([written('m', soon)], [pod])).toEqual([]);
+  });
+});

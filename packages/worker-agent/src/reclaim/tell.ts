@@ -1,0 +1,94 @@
+/** Tells what happened to leases: events on the policy, and on the pods when a closing is near. */
+import { ApiGroup, ApiVersion, Label, type LeasedNode, type LeasedNodeStatus, labelValue } from '@kubeocean/shared/api';
+import type { EventSubject } from '@kubeocean/shared/kube';
+import { type Allocation, hasEnded, type PodForRequests } from '@kubeocean/shared/lease';
+
+export interface Told {
+  subject: EventSubject;
+  type: 'Normal' | 'Warning';
+  reason: string;
+  message: string;
+}
+
+/** A status that was written over another. */
+export interface Written {
+  record: LeasedNode;
+  status: LeasedNodeStatus;
+}
+
+const Reasons = {
+  Notice: 'ReclaimNotice',
+  Syncer: 'ReclaimBegun',
+  Evicting: 'ReclaimEvicting',
+  Deleting: 'ReclaimDeadline',
+  Done: 'ReclaimDone',
+} as const;
+
+/**
+ * One event per policy and stage that leases came to, whatever the number of nodes. The end is told when the last node
+ * of the policy is empty.
+ */
+export function tellStages(written: readonly Written[], allocation: Allocation): Told[] {
+  const groups = new Map<string, Written[]>();
+  for (const entry of written) {
+    const { policy, reclaimStage, reclaimAt } = entry.status;
+    const before = entry.record.status;
+    if (!reclaimStage || (before?.reclaimStage === reclaimStage && before.reclaimAt === reclaimAt)) continue;
+    const key = `${reclaimStage}/${policy ?? ''}`;
+    groups.set(key, [...(groups.get(key) ?? []), entry]);
+  }
+  const told: Told[] = [];
+  for (const entries of groups.values()) {
+    const { policy: name, reclaimStage: stage = 'Notice' } = entries[0]?.status ?? {};
+    const policy = allocation.policies.find((outcome) => outcome.policy.metadata.name === name)?.policy;
+    if (!policy) continue;
+    const all = [...allocation.open, ...allocation.closed].filter(({ status }) => status.policy === name);
+    if (stage === 'Done' && all.some(({ status }) => status.reclaimStage && status.reclaimStage !== 'Done')) continue;
+    told.push({
+      subject: { apiVersion: `${ApiGroup}/${ApiVersion}`, kind: 'ResourceLeasingPolicy', metadata: policy.metadata },
+      type: stage === 'Deleting' ? 'Warning' : 'Normal',
+      reason: Reasons[stage],
+      message: sentence(stage, entries),
+    });
+  }
+  return told;
+}
+
+function sentence(stage: keyof typeof Reasons, entries: readonly Written[]): string {
+  const status = entries[0]?.status ?? {};
+  const names = entries.map(({ record }) => record.spec.nodeName).sort();
+  const shown = names.slice(0, 5).join(', ');
+  const nodes = names.length > 5 ? `${shown} and ${names.length - 5} more` : shown;
+  const texts = {
+    Notice: `lent pods on ${nodes} have notice until ${status.reclaimAt}`,
+    Syncer: `the computing cluster is to evict the lent pods on ${nodes}; those left by ${status.reclaimDeadline} are deleted`,
+    Evicting: `evicting the lent pods on ${nodes}; those left by ${status.reclaimDeadline} are deleted`,
+    Deleting: `deadline: deleting the lent pods left on ${nodes}`,
+    Done: `nothing lent runs on ${nodes} any more`,
+  } as const;
+  return `${texts[stage]}: ${status.message ?? status.reason ?? ''}`;
+}
+
+/** One event for each pod on nodes whose window closes soon, when the record came to say so. */
+export function tellPods(written: readonly Written[], pods: Iterable<PodForRequests>): Told[] {
+  const near = new Map<string, LeasedNodeStatus>();
+  for (const { record, status } of written) {
+    if (!status.noticedAt || record.status?.noticedAt === status.noticedAt) continue;
+    near.set(`${record.spec.nodeName}/${record.metadata.namespace}/${labelValue(record.spec.cluster)}`, status);
+  }
+  if (near.size === 0) return [];
+  const told: Told[] = [];
+  for (const pod of pods) {
+    const { namespace = '', name, uid, labels, deletionTimestamp } = pod.metadata;
+    const node = String(pod.spec['nodeName']);
+    const status = near.get(`${node}/${namespace}/${labels?.[Label.clusterBinding] ?? ''}`);
+    if (!status || deletionTimestamp !== undefined || hasEnded(pod)) continue;
+    told.push({
+      subject: { apiVersion: 'v1', kind: 'Pod', metadata: { namespace, name, ...(uid && { uid }) } },
+      type: 'Warning',
+      reason: 'LeaseClosesSoon',
+      message: `node ${node} is lent until ${status.window?.closesAt} (policy ${status.policy}); then this pod has to go`,
+    });
+  }
+  return told;
+}
