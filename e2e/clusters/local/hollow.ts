@@ -6,6 +6,8 @@ import { ownKubeconfig } from './control-plane.ts';
 import { type ClusterPlan, hollowNodeName } from './plan.ts';
 import { ensureRunning } from './process.ts';
 
+const size = { cpu: '32', memory: '256Gi', pods: '1000', 'ephemeral-storage': '1Ti' };
+
 /** The object of hollow node number `n`. The taint keeps off pods that did not ask for it. */
 export function hollowNode(n: number): Record<string, unknown> {
   const name = hollowNodeName(n);
@@ -23,10 +25,9 @@ export function hollowNode(n: number): Record<string, unknown> {
       annotations: { 'kwok.x-k8s.io/node': 'fake' },
     },
     spec: { taints: [{ key: 'kwok.x-k8s.io/node', value: 'fake', effect: 'NoSchedule' }] },
+    status: { capacity: size, allocatable: size },
   };
 }
-
-const size = { cpu: '32', memory: '256Gi', pods: '1000', 'ephemeral-storage': '1Ti' };
 
 export async function startHollowNodes(context: Context, cluster: ClusterPlan, api: Api): Promise<void> {
   if (cluster.hollow === 0) return;
@@ -45,16 +46,14 @@ export async function startHollowNodes(context: Context, cluster: ClusterPlan, a
       `--cidr=${cluster.hollowPodRange}`,
     ],
   });
-  for (let n = 1; n <= cluster.hollow; n++) {
-    const node = hollowNode(n);
-    const answer = await api.send('POST', '/api/v1/nodes', node);
-    if (answer.status === 409) continue;
-    if (answer.status !== 201) throw new Error(`creating ${hollowNodeName(n)} in ${cluster.name}: ${answer.text}`);
-    await api.send(
-      'PATCH',
-      `/api/v1/nodes/${hollowNodeName(n)}/status`,
-      { status: { capacity: size, allocatable: size } },
-      'application/strategic-merge-patch+json',
-    );
-  }
+  let next = 1;
+  const create = async (): Promise<void> => {
+    for (let n = next++; n <= cluster.hollow; n = next++) {
+      const answer = await api.send('POST', '/api/v1/nodes', hollowNode(n));
+      if (answer.status !== 201 && answer.status !== 409) {
+        throw new Error(`creating ${hollowNodeName(n)} in ${cluster.name}: ${answer.status} ${answer.text}`);
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: 8 }, create));
 }

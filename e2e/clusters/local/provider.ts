@@ -4,7 +4,7 @@ import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { settleSizes, type Sizes, type UpOptions } from '../options.ts';
-import { binFolder, kubeconfigPath, stateRoot } from '../paths.ts';
+import { kubeconfigPath, stateRoot } from '../paths.ts';
 import { ensureProgram, type ProgramName } from '../programs.ts';
 import type { Progress } from '../progress.ts';
 import { type Api, adminApi } from './api.ts';
@@ -15,7 +15,7 @@ import { certificateFolder, type Context, readIfThere, setFolders, supervisorFor
 import { startApiServer, startControllers } from './control-plane.ts';
 import { startDns } from './dns.ts';
 import { startHollowNodes } from './hollow.ts';
-import { ensureOwnImages, importImage, importRemembered, rememberImage } from './images.ts';
+import { ensureOwnImages, importRemembered, rememberImage } from './images.ts';
 import { raiseLimits } from './limits.ts';
 import { ensureNetwork, freeIndexes } from './network.ts';
 import { startContainerd, startKubelet } from './node.ts';
@@ -116,13 +116,20 @@ async function waitForNodes(context: Context, cluster: ClusterPlan, api: Api): P
   const wanted = [...cluster.nodes.map(({ name }) => name), ...hollow];
   let missing = wanted;
   let ended: string | undefined;
-  const settled = await waitFor(`nodes of ${cluster.name}`, 90_000 + cluster.hollow * 200, async () => {
-    ended = endedComponents(context, cluster)[0];
-    if (ended !== undefined) return false;
-    const ready = new Set((await readNodes(api, cluster.name)).filter((node) => node.ready).map(({ name }) => name));
-    missing = wanted.filter((name) => !ready.has(name));
-    return missing.length === 0 ? true : undefined;
-  }).catch((error: Error) => {
+  // A list of a thousand nodes is megabytes: asked ten times a second it would keep the machine from bringing them up.
+  const interval = cluster.hollow > 20 ? 1000 : 100;
+  const settled = await waitFor(
+    `nodes of ${cluster.name}`,
+    90_000 + cluster.hollow * 200,
+    async () => {
+      ended = endedComponents(context, cluster)[0];
+      if (ended !== undefined) return false;
+      const ready = new Set((await readNodes(api, cluster.name)).filter((node) => node.ready).map(({ name }) => name));
+      missing = wanted.filter((name) => !ready.has(name));
+      return missing.length === 0 ? true : undefined;
+    },
+    interval,
+  ).catch((error: Error) => {
     const log = context.supervisor.logFile({ cluster: cluster.name, name: `kubelet-${missing[0]}` });
     throw new Error(`${error.message}; not Ready: ${missing.join(', ')}; see ${log}`, { cause: error });
   });
@@ -277,5 +284,3 @@ export async function importImages(archives: readonly string[]): Promise<void> {
   const nodes = plan.clusters.flatMap((cluster) => cluster.nodes);
   await Promise.all(nodes.map((node) => importRemembered(plan, node)));
 }
-
-export { binFolder, importImage };
