@@ -461,6 +461,12 @@ describe.each(kubectls)('%s', (program) => {
     expect(result.stdout === input).toBe(true);
   });
 
+  test('exec: 32 MB to a reader that begins late arrive whole', async () => {
+    const script = `"$0" --kubeconfig "$1" -n "$2" exec "$3" -c main -- head -c 33554432 /dev/zero | (sleep 2; wc -c)`;
+    const result = await run(['sh', '-c', script, program, kubeconfigOf('computing'), id, pod], { anyExit: true });
+    expect(result.stdout.trim()).toBe('33554432');
+  });
+
   test('exec over SPDY as over WebSocket', async () => {
     for (const value of ['true', 'false']) {
       const env = { KUBECTL_REMOTE_COMMAND_WEBSOCKETS: value };
@@ -690,7 +696,12 @@ describe('another proxier, self-signed and with room for one session', () => {
   let session: Socket;
 
   beforeAll(async () => {
-    proxier = await startProxier('--serving-certificate=self-signed', '--session-limit-per-vnode=1');
+    await proxier.stop();
+    proxier = await startProxier(
+      '--serving-certificate=self-signed',
+      '--session-limit-per-vnode=1',
+      '--drain-seconds=1',
+    );
     await proxier.waitReady();
     await proxier.waitLog('its ports', (line) => line.msg === 'vnode served' && line['vnode'] === vnode);
   });
@@ -750,5 +761,21 @@ describe('another proxier, self-signed and with room for one session', () => {
     });
     writeFileSync(path, good);
     await waitFor('the logs', async () => (await logs()).code === 200);
+  });
+
+  test('a session that outlives the time to drain is ended, and leaves its line', async () => {
+    await ask(`/exec/${id}/second/main?command=sleep&command=60&output=1`, admin, {
+      ...unverified,
+      node: otherVnode,
+      headers: WEBSOCKET,
+      onSession: (socket) => (session = socket.on('data', () => undefined)),
+    });
+    const closed = new Promise((resolve) => session.on('close', resolve));
+    process.kill(proxier.pid, 'SIGTERM');
+    await closed;
+    expect(await proxier.ended).toBe(0);
+    expect(proxier.logs()).toContainEqual(
+      expect.objectContaining({ audit: 'session', verb: 'exec', reason: 'the proxier stopped' }),
+    );
   });
 });

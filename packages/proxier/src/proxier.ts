@@ -94,6 +94,8 @@ export async function runProxier(daemon: ProxierDaemon): Promise<void> {
     stop.abort();
     listeners.close();
     sessions.killAll('the proxier stopped');
+    // Each still writes its audit line.
+    await Promise.race([sessions.empty(), sleep(1_000)]);
     server.close();
   }
 }
