@@ -21,6 +21,7 @@ import {
 import {
   type Condition,
   EndpointSlices,
+  Events,
   isNotFound,
   type KubeClient,
   type KubeObject,
@@ -92,11 +93,8 @@ beforeAll(async () => {
     ports: [],
   });
   cleanup(() => home.delete(EndpointSlices, systemNamespace, bindingName));
-  await home.create<ClusterBinding>(ClusterBindings, {
-    metadata: { name: bindingName },
-    spec: { clusterID, secretRef: { name: 'unused', namespace: systemNamespace }, mountNamespace: mount },
-  });
   cleanup(removeAtHome);
+  await makeBinding();
   await beat();
   heart = setInterval(() => void beat().catch(() => undefined), 5000);
   cleanup(() => clearInterval(heart));
@@ -107,6 +105,13 @@ beforeAll(async () => {
 afterEach(({ task }) => {
   if (task.result?.state === 'fail') console.log(syncer.tail(40));
 });
+
+function makeBinding(): Promise<ClusterBinding> {
+  return home.create<ClusterBinding>(ClusterBindings, {
+    metadata: { name: bindingName },
+    spec: { clusterID, secretRef: { name: 'unused', namespace: systemNamespace }, mountNamespace: mount },
+  });
+}
 
 /** The tenant's namespace, account and Role as the worker chart makes them. */
 async function makeMountNamespace(): Promise<void> {
@@ -481,25 +486,77 @@ test('a claim of another cluster is respected, and told', async () => {
 });
 
 test('a closed record drains the vnode and removes it', async () => {
+  // A node of that name exists in no cluster: its worker pod waits to be scheduled, which is enough to be drained.
+  const pod = await home.create(Pods, {
+    metadata: { name: uniqueName('drained'), namespace: 'default' },
+    spec: {
+      nodeName: vnode,
+      terminationGracePeriodSeconds: 1,
+      automountServiceAccountToken: false,
+      containers: [{ name: 'main', image: 'kubeocean/pause:local' }],
+    },
+  });
+  cleanup(() => home.delete(Pods, 'default', pod.metadata.name, { gracePeriodSeconds: 0 }).catch(ignoreMissing));
+  await waitFor('worker pod', async () => (await worker.list(Pods, { namespace: mount })).items.length === 1);
   await patchRecord(node, { phase: 'Closed', reason: 'NodeGone', message: 'the node was deleted' });
+  const closing = await waitFor('cordon', async () => {
+    const now = await vnodeNow();
+    return now.spec.unschedulable === true && now;
+  });
+  expect(taintKeys(closing)).toContain('kubeocean.io/vnode-deleting:NoSchedule');
   await waitFor('vnode gone', () => gone(vnode));
-  const pods = await home.list(Pods, { fieldSelector: `spec.nodeName=${vnode}` });
-  expect(pods.items).toEqual([]);
+  await expect(home.get(Pods, 'default', pod.metadata.name)).rejects.toThrow(/not found/);
+  expect((await worker.list(Pods, { namespace: mount })).items).toEqual([]);
+  await expect(home.get(Leases, 'kube-node-lease', vnode)).rejects.toThrow(/not found/);
 });
 
 test('unbinding removes vnodes, claim and finalizer', async () => {
   await patchRecord(node, openStatus);
   await waitFor('vnode', () => vnodeNow());
   await home.delete(ClusterBindings, '', bindingName);
-  await waitFor('binding gone', async () => {
-    try {
-      await home.get(ClusterBindings, '', bindingName);
-      return false;
-    } catch (error) {
-      ignoreMissing(error);
-      return true;
-    }
-  });
+  await waitFor('binding gone', bindingGone);
   expect(await gone(vnode)).toBe(true);
   await expect(worker.get(Leases, mount, claimName(bindingName))).rejects.toThrow(/not found/);
 });
+
+async function bindingGone(): Promise<boolean> {
+  try {
+    await home.get(ClusterBindings, '', bindingName);
+    return false;
+  } catch (error) {
+    ignoreMissing(error);
+    return true;
+  }
+}
+
+test('a binding whose worker is dead waits, says so, and can be abandoned', async () => {
+  await makeBinding();
+  // It worked for the old one of that name and cannot go on for this one.
+  expect(await syncer.ended).toBe(1);
+  syncer = start();
+  await waitFor('vnode', () => vnodeNow(), { timeoutMs: 60_000 });
+  await syncer.kill();
+  const good = readFileSync(join(folder, 'worker'), 'utf8');
+  writeFileSync(
+    join(folder, 'worker'),
+    kubeconfigText(good, parseKubeconfig(good, { trust: 'trusted' }).token ?? '', 7),
+  );
+  syncer = start();
+  await home.delete(ClusterBindings, '', bindingName);
+  const told = await waitFor(
+    'event',
+    async () => {
+      const events = await home.list(Events, {
+        namespace: 'default',
+        fieldSelector: `involvedObject.name=${bindingName}`,
+      });
+      return events.items.map(({ message }) => String(message)).find((message) => message.includes('abandon=true'));
+    },
+    { timeoutMs: 60_000, everyMs: 500 },
+  );
+  expect(told).toContain(`kubectl annotate clusterbinding ${bindingName}`);
+  expect(await bindingGone()).toBe(false);
+  await kubectl('computing', ['annotate', 'clusterbinding', bindingName, 'kubeocean.io/abandon=true']);
+  await waitFor('binding gone', bindingGone);
+  expect(await gone(vnode)).toBe(true);
+}, 200_000);

@@ -47,7 +47,10 @@ export interface SyncerStores {
    * (`vnode-a-b-c` may be another binding's): ours is what {@link SyncerStores.vnodes} has.
    */
   homePods: ReadonlyStore<KubeObject>;
-  /** Pods of the mount namespace with the label kubeocean.io/binding-uid of this binding; index `node` by spec.nodeName. */
+  /**
+   * Pods of the mount namespace with the label kubeocean.io/binding-uid of this binding; index `node` by spec.nodeName,
+   * index `vnode` by the annotation kubeocean.io/virtual-node-name.
+   */
   workerPods: ReadonlyStore<KubeObject>;
 }
 

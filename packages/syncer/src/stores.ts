@@ -1,5 +1,6 @@
 /** The reflectors of a leading syncer: what is watched on both sides, and how little of it. */
 import {
+  Annotation,
   Label,
   labelValue,
   type LeasedNode,
@@ -89,7 +90,7 @@ export function createReflectors(options: StoreOptions): SyncerReflectors {
     workerPods: createReflector(worker, {
       resource: Pods,
       labelSelector: `${Label.bindingUID}=${options.bindingUID}`,
-      indexes: { node: indexByNode },
+      indexes: { node: indexByNode, vnode: indexByVnode },
       ...inWorker('pods'),
     }),
     heartbeat: createReflector(worker, {
@@ -116,6 +117,12 @@ function nodeNameOf(pod: KubeObject): string | undefined {
 
 function indexByNode(pod: KubeObject): string[] {
   const name = nodeNameOf(pod);
+  return name === undefined ? [] : [name];
+}
+
+/** Also of pods that the worker has not scheduled yet. */
+function indexByVnode({ metadata }: KubeObject): string[] {
+  const name = metadata.annotations?.[Annotation.virtualNodeName];
   return name === undefined ? [] : [name];
 }
 

@@ -11,6 +11,7 @@ import {
   WorkQueue,
 } from '@kubeocean/shared/kube';
 import {
+  Annotation,
   ClusterBindings,
   Finalizer,
   Label,
@@ -114,7 +115,7 @@ export function createNodesController(context: SyncerContext, options: NodesOpti
     }
     const goes = drained || vnode.metadata.deletionTimestamp !== undefined;
     await bringAbout(vnode, nodeName, record, view, goes);
-    return goes ? remove(vnode, nodeName, removal === 'abandon') : undefined;
+    return goes ? remove(vnode, removal === 'abandon') : undefined;
   }
 
   async function create(nodeName: string, record: LeasedNode, view: WorkerView): Promise<Outcome> {
@@ -205,12 +206,12 @@ export function createNodesController(context: SyncerContext, options: NodesOpti
   }
 
   /** Empties the vnode and deletes it once nothing is left on it. */
-  async function remove(vnode: KubeObject, nodeName: string, abandon: boolean): Promise<Outcome> {
+  async function remove(vnode: KubeObject, abandon: boolean): Promise<Outcome> {
     const { name, uid } = vnode.metadata;
     if (abandon) {
       if ((await abandonPods(context, name)) > 0) return { againInMs: 1000 };
     } else {
-      const left = await drain(context, name, nodeName);
+      const left = await drain(context, name);
       if (left.homePods + left.workerPods > 0) {
         log.debug({ vnode: name, ...left }, 'waiting for pods to go');
         return { againInMs: DRAIN_AGAIN_MS };
@@ -259,8 +260,7 @@ export function createNodesController(context: SyncerContext, options: NodesOpti
     if (nodeName !== undefined) queue.add(nodeName);
   }
 
-  function addPodsVnode(pod: KubeObject | undefined): void {
-    const name = (pod?.['spec'] as { nodeName?: string } | undefined)?.nodeName;
+  function addDraining(name: string | undefined): void {
     const vnode = name === undefined ? undefined : stores.vnodes.get(name);
     if (vnode && hasTaint(vnode, TaintKey.vnodeDeleting)) addVnode(vnode);
   }
@@ -284,7 +284,10 @@ export function createNodesController(context: SyncerContext, options: NodesOpti
         ),
         // Going pods matter to a vnode that is being emptied.
         stores.homePods.onChange(({ previous, current }) => {
-          if (!current) addPodsVnode(previous);
+          if (!current) addDraining((previous?.['spec'] as { nodeName?: string } | undefined)?.nodeName);
+        }),
+        stores.workerPods.onChange(({ previous, current }) => {
+          if (!current) addDraining(previous?.metadata.annotations?.[Annotation.virtualNodeName]);
         }),
         options.slices.onChange(resync),
       );

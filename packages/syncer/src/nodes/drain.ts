@@ -6,7 +6,7 @@ import type { SyncerContext } from '../context.ts';
 export interface DrainState {
   /** Home pods that are still there and have to go. */
   homePods: number;
-  /** Worker pods of this binding still on the worker node. */
+  /** Worker pods of this binding made for the vnode. */
   workerPods: number;
   /** Of the home pods, those that a disruption budget keeps for now. */
   refused: string[];
@@ -26,8 +26,8 @@ export function mustGo(pod: KubeObject, workerPods: readonly KubeObject[]): bool
  * Asks every pod of the vnode to go that has not been asked yet. Call again until nothing is left.
  * @throws ApiError, ConnectionError for anything but a refusal by a disruption budget.
  */
-export async function drain(context: SyncerContext, vnode: string, nodeName: string): Promise<DrainState> {
-  const workerPods = context.stores.workerPods.byIndex('node', nodeName);
+export async function drain(context: SyncerContext, vnode: string): Promise<DrainState> {
+  const workerPods = context.stores.workerPods.byIndex('vnode', vnode);
   const pods = context.stores.homePods.byIndex('node', vnode).filter((pod) => mustGo(pod, workerPods));
   const refused: string[] = [];
   for (const pod of pods) {
