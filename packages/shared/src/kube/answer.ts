@@ -40,11 +40,24 @@ export function toConnectionError(server: string, error: NodeJS.ErrnoException, 
   return new ConnectionError(server, error.code ?? 'EUNKNOWN', error.message, { cause: error });
 }
 
-/** The whole body as text. */
-export async function readBody(response: IncomingMessage, server: string, signal: AbortSignal): Promise<string> {
+/** No page of a list is as long; a hostile server must not fill our memory. */
+const MOST_BYTES = 256 * 1024 * 1024;
+
+/** The whole body as text. @throws ConnectionError when it breaks off or is longer than 256 MiB. */
+export async function readBody(
+  response: AsyncIterable<Buffer>,
+  server: string,
+  signal: AbortSignal,
+  mostBytes = MOST_BYTES,
+): Promise<string> {
   try {
     const chunks: Buffer[] = [];
-    for await (const chunk of response) chunks.push(chunk as Buffer);
+    let bytes = 0;
+    for await (const chunk of response) {
+      bytes += chunk.length;
+      if (bytes > mostBytes) throw Object.assign(new Error(`longer than ${mostBytes} bytes`), { code: 'TOO_LONG' });
+      chunks.push(chunk);
+    }
     return Buffer.concat(chunks).toString('utf8');
   } catch (error) {
     const cause = error as NodeJS.ErrnoException;

@@ -33,6 +33,14 @@ test('a torn last line and empty lines are dropped', async () => {
   ]);
 });
 
+test('a line without an end is not collected for ever', async () => {
+  async function* endless(): AsyncGenerator<Buffer> {
+    const piece = Buffer.alloc(1024 * 1024, 'x');
+    for (let i = 0; i < 1000; i++) yield piece;
+  }
+  await expect(collect(endless())).rejects.toThrow('a line of the watch is longer than 16777216 bytes');
+});
+
 const pod = (metadata: object) =>
   Buffer.from(
     JSON.stringify({ type: 'MODIFIED', object: { kind: 'Pod', apiVersion: 'v1', metadata, spec: { x: 1 } } }),

@@ -24,9 +24,16 @@ export function revisionIn(line: Buffer): string | undefined {
   return /^\d+$/.test(revision) ? revision : undefined;
 }
 
-/** Splits a stream at newlines, on bytes. What follows the last newline when the stream ends is dropped: a torn event. */
+/** No object is as long (etcd takes 1.5 MiB); a hostile server must not fill our memory. */
+const LONGEST_LINE = 16 * 1024 * 1024;
+
+/**
+ * Splits a stream at newlines, on bytes. What follows the last newline when the stream ends is dropped: a torn event.
+ * @throws Error when a line is longer than 16 MiB.
+ */
 export async function* lines(stream: IncomingMessage | AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   let rest: Buffer[] = [];
+  let restBytes = 0;
   for await (const chunk of stream as AsyncIterable<Buffer>) {
     let from = 0;
     for (let at = chunk.indexOf(10); at >= 0; at = chunk.indexOf(10, from)) {
@@ -36,10 +43,15 @@ export async function* lines(stream: IncomingMessage | AsyncIterable<Buffer>): A
         rest.push(piece);
         yield Buffer.concat(rest);
         rest = [];
+        restBytes = 0;
       } else if (piece.length > 0) {
         yield piece;
       }
     }
-    if (from < chunk.length) rest.push(chunk.subarray(from));
+    if (from < chunk.length) {
+      restBytes += chunk.length - from;
+      if (restBytes > LONGEST_LINE) throw new Error(`a line of the watch is longer than ${LONGEST_LINE} bytes`);
+      rest.push(chunk.subarray(from));
+    }
   }
 }
