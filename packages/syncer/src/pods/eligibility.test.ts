@@ -60,14 +60,14 @@ describe('the lease', () => {
     ...(status && { status }),
   });
 
-  test.each([
+  test.each<[LeasedNode['status'], RegExp | undefined]>([
     [undefined, undefined],
     [{}, undefined],
     [{ phase: 'Active' }, undefined],
     [{ phase: 'Closed', reason: 'PolicyGone' }, /is Closed \(PolicyGone\) and takes no new pods$/],
     [{ phase: 'Closing', window: { opensAt: '2026-01-05T18:00:00Z' } }, /opens again at 2026-01-05T18:00:00Z$/],
-  ] as const)('%o', (status, message) => {
-    const refusal = leaseRefusal(record(status as LeasedNode['status']));
+  ])('%o', (status, message) => {
+    const refusal = leaseRefusal(record(status));
     if (message) expect(refusal).toEqual({ reason: 'LeaseClosed', message: expect.stringMatching(message) as string });
     else expect(refusal).toBeUndefined();
   });

@@ -14,6 +14,8 @@ const GUARD_RETRY_MS = 5000;
 /** Nothing of the worker pod runs any more: home shows how it ended, or goes, and then the worker pod may go. */
 export async function finish(state: PodState, home: Pod, worker: Pod): Promise<void> {
   const { context } = state;
+  // Both watches have yet to tell of what was done here.
+  if (state.released.has(worker.metadata.uid ?? '')) return;
   const patch = statusPatch(worker, home, context.now());
   if (patch) await patchHomeStatus(context, home, patch);
   if (home.metadata.deletionTimestamp) await finishHomeDeletion(context, home);
