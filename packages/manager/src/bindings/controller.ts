@@ -28,7 +28,7 @@ import { deployment } from '../workloads/deployment.ts';
 import { type ComponentName, isOwnedBy, type Made, selectorLabels } from '../workloads/made.ts';
 import type { WorkerChecks } from './checks.ts';
 import { whyNotRunning } from './pods.ts';
-import { type Known, readyOf, sameStatus, statusOf } from './status.ts';
+import { isUp, type Known, readyOf, sameStatus, statusOf } from './status.ts';
 import { type KubeconfigSecret, specProblem } from './validate.ts';
 
 export interface ControllerOptions {
@@ -167,8 +167,7 @@ export class BindingController {
   private async explain(binding: ClusterBinding, known: Known): Promise<boolean> {
     let down = false;
     for (const component of ['syncer', 'proxier'] as const) {
-      const status = known[component]?.['status'] as { availableReplicas?: number } | undefined;
-      if (!known[component] || (status?.availableReplicas ?? 0) > 0) continue;
+      if (!known[component] || isUp(known[component])) continue;
       down = true;
       const why = whyNotRunning(await this.podsOf(binding, component));
       if (why) known.why = { ...known.why, [component]: why };
@@ -231,8 +230,7 @@ export class BindingController {
   /** Whether the syncer has had no available replica for a while. */
   private isSilent(binding: ClusterBinding): boolean {
     const uid = binding.metadata.uid ?? '';
-    const status = this.deployed(binding).syncer?.['status'] as { availableReplicas?: number } | undefined;
-    if ((status?.availableReplicas ?? 0) > 0) {
+    if (isUp(this.deployed(binding).syncer)) {
       this.silentSince.delete(uid);
       return false;
     }

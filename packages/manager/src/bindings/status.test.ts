@@ -59,12 +59,13 @@ describe('statusOf', () => {
       'ProxierNotReady',
     ],
     ['a syncer that has not claimed', binding('a'), allUp, 'Pending', 'False', 'SyncerStarting'],
-    ['a claim that is refused', saying(['Claimed', 'False', 'NameTaken']), allUp, 'Pending', 'False', 'NameTaken'],
+    ['a claim to come', saying(['Claimed', 'False', 'NotClaimedYet']), allUp, 'Pending', 'False', 'NotClaimedYet'],
+    ['a claim that is refused', saying(['Claimed', 'False', 'NameTaken']), allUp, 'Failed', 'False', 'NameTaken'],
     [
       'a silent agent',
       saying(['Claimed', 'True'], ['AgentReady', 'False', 'AgentStale']),
       allUp,
-      'Pending',
+      'Failed',
       'False',
       'AgentStale',
     ],
@@ -72,7 +73,7 @@ describe('statusOf', () => {
       'a worker that the syncer cannot reach',
       saying(['Claimed', 'True'], ['WorkerReachable', 'False', 'WorkerUnreachable']),
       allUp,
-      'Pending',
+      'Failed',
       'False',
       'WorkerUnreachable',
     ],
@@ -96,6 +97,11 @@ describe('statusOf', () => {
     expect(connected({ problem: new BindingProblem('worker', 'WorkerUnreachable', 'm') })).toMatchObject({
       status: 'False',
       reason: 'WorkerUnreachable',
+    });
+    const lost = { ...binding('a'), ...saying(['WorkerReachable', 'False', 'ETIMEDOUT', 'no answer']) };
+    expect(statusOf(lost, allUp, T0).conditions?.find((one) => one.type === 'Connected')).toMatchObject({
+      status: 'False',
+      message: 'no answer',
     });
     expect(connected({ worker, problem: new BindingProblem('agent', 'AgentStale', 'm') })).toMatchObject({
       status: 'True',

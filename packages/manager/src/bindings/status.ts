@@ -28,6 +28,13 @@ export interface Known {
   deleting?: string;
 }
 
+/** What the syncer says, in the order in which it is told. */
+const SYNCER_CONDITIONS = [
+  BindingCondition.workerReachable,
+  BindingCondition.claimed,
+  BindingCondition.agentReady,
+] as const;
+
 type Verdict = Pick<Condition, 'status' | 'reason' | 'message'> & { reason: string; message: string };
 
 /** The types of condition that this process writes; all others are somebody else's. */
@@ -62,7 +69,7 @@ export function statusOf(binding: ClusterBinding, known: Known, now: Date): Clus
   }
   const becameReady = ready.status === 'True' && readyOf(before)?.status !== 'True';
   const lastSyncTime = becameReady ? now.toISOString().replace(/\.\d+Z$/, 'Z') : before?.lastSyncTime;
-  return { phase: phaseOf(ready, known), conditions, ...(lastSyncTime && { lastSyncTime }) };
+  return { phase: phaseOf(binding, ready, known), conditions, ...(lastSyncTime && { lastSyncTime }) };
 }
 
 export function readyOf(status: ClusterBindingStatus | undefined): Condition | undefined {
@@ -80,9 +87,17 @@ export function sameStatus(status: ClusterBindingStatus | undefined, desired: Cl
   );
 }
 
-function phaseOf(ready: Verdict, known: Known): ClusterBindingPhase {
+/** Failed: somebody has to do something. Pending: it goes on by itself. */
+function phaseOf(binding: ClusterBinding, ready: Verdict, known: Known): ClusterBindingPhase {
   if (ready.status === 'True') return 'Ready';
-  return known.deleting === undefined && (known.problem || known.applyError) ? 'Failed' : 'Pending';
+  if (known.deleting !== undefined) return 'Pending';
+  if (known.problem || known.applyError !== undefined) return 'Failed';
+  const told = SYNCER_CONDITIONS.map((type) => conditionOf(binding, type)).find((one) => one?.reason === ready.reason);
+  return told?.status === 'False' && told.reason !== 'NotClaimedYet' ? 'Failed' : 'Pending';
+}
+
+function conditionOf(binding: ClusterBinding, type: string): Condition | undefined {
+  return binding.status?.conditions?.find((condition) => condition.type === type);
 }
 
 function connection(binding: ClusterBinding, known: Known): Verdict {
@@ -90,16 +105,27 @@ function connection(binding: ClusterBinding, known: Known): Verdict {
   if (problem && (problem.stage === 'secret' || problem.stage === 'worker')) {
     return { status: 'False', reason: problem.reason, message: problem.message };
   }
+  const reachable = conditionOf(binding, BindingCondition.workerReachable);
+  if (reachable?.status === 'False' && isUp(known.syncer)) {
+    const { reason = 'WorkerUnreachable', message = 'the syncer cannot reach the worker cluster' } = reachable;
+    return { status: 'False', reason, message };
+  }
   if (worker) {
     const message = `the worker cluster answers as Kubernetes ${worker.version} and knows us as "${worker.user}"`;
     return { status: 'True', reason: 'ConnectivityPassed', message };
   }
-  const before = binding.status?.conditions?.find((condition) => condition.type === BindingCondition.connected);
+  const before = conditionOf(binding, BindingCondition.connected);
   // After a restart of the manager the last word stands until the worker has been looked at again.
   if (before && !problem && before.reason && before.message !== undefined) {
     return { status: before.status, reason: before.reason, message: before.message };
   }
   return { status: 'Unknown', reason: 'NotChecked', message: 'the worker cluster has not been looked at yet' };
+}
+
+/** Whether a Deployment has a replica that is available. */
+export function isUp(deployment: KubeObject | undefined): boolean {
+  const status = deployment?.['status'] as { availableReplicas?: number } | undefined;
+  return (status?.availableReplicas ?? 0) > 0;
 }
 
 /** A Deployment is ready for its binding when one replica is available: one syncer leads, one proxier can serve all. */
@@ -144,14 +170,13 @@ function readiness(
   if (!known.syncer || !known.proxier) return no('Initializing', 'the worker cluster is being checked');
   if (parts.syncer.status !== 'True') return no('SyncerNotReady', parts.syncer.message);
   if (parts.proxier.status !== 'True') return no('ProxierNotReady', parts.proxier.message);
-  const said = (type: string) => binding.status?.conditions?.find((condition) => condition.type === type);
-  for (const type of [BindingCondition.workerReachable, BindingCondition.claimed, BindingCondition.agentReady]) {
-    const condition = said(type);
+  for (const type of SYNCER_CONDITIONS) {
+    const condition = conditionOf(binding, type);
     if (condition && condition.status !== 'True') {
       return no(condition.reason ?? type, condition.message ?? `the syncer says ${type}=${condition.status}`);
     }
   }
-  if (!said(BindingCondition.claimed))
+  if (!conditionOf(binding, BindingCondition.claimed))
     return no('SyncerStarting', 'the syncer has not claimed the binding in the worker yet');
   const message = 'the worker cluster is bound: syncer and proxier run, the claim is held';
   return { status: 'True', reason: 'ValidationPassed', message };
