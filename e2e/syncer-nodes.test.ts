@@ -20,6 +20,7 @@ import {
 } from '@kubeocean/shared/api';
 import {
   type Condition,
+  ConfigMaps,
   EndpointSlices,
   Events,
   isNotFound,
@@ -80,6 +81,7 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'kubeocean-nodes-'));
   cleanup(() => rmSync(folder, { recursive: true, force: true }));
   await makeMountNamespace();
+  await allowPods();
   await makeHomeAccount();
   await writeKubeconfigs();
   await home.create(EndpointSlices, {
@@ -127,6 +129,12 @@ async function makeMountNamespace(): Promise<void> {
   ]);
   cleanup(() => worker.delete(Namespaces, '', mount).catch(ignoreMissing));
   await kubectl('worker-1', ['apply', '-f', '-'], { input: chart.stdout });
+}
+
+/** What the agent tells the worker's admission: which binding's pods a node takes. */
+async function allowPods(): Promise<void> {
+  const data = { [node]: bindingName };
+  await worker.create(ConfigMaps, { metadata: { name: 'kubeocean-lease', namespace: mount }, data });
 }
 
 /** A ServiceAccount with the ClusterRoles of the computing chart, bound as the manager binds them. */
@@ -483,6 +491,24 @@ test('a claim of another cluster is respected, and told', async () => {
   await waitFor('taint', async () => taintKeys(await vnodeNow()).includes('kubeocean.io/lease-unknown:NoSchedule'));
   await worker.patch(Leases, mount, name, { spec: { holderIdentity: spec?.holderIdentity } });
   await waitCondition('Claimed', 'True', 'ClaimHeld');
+});
+
+test('a pod that is not run takes nothing from what is lent', async () => {
+  const pod = await home.create(Pods, {
+    metadata: { name: uniqueName('system'), namespace: 'kube-system' },
+    spec: {
+      nodeName: vnode,
+      automountServiceAccountToken: false,
+      containers: [{ name: 'main', image: 'kubeocean/pause:local', resources: { requests: { cpu: '500m' } } }],
+    },
+  });
+  const remove = () =>
+    home.delete(Pods, 'kube-system', pod.metadata.name, { gracePeriodSeconds: 0 }).catch(ignoreMissing);
+  cleanup(remove);
+  const shown = async () => (await vnodeNow()).status.allocatable;
+  await waitFor('more shown', async () => (await shown())?.['cpu'] === '4500m' && (await shown())?.['pods'] === '21');
+  await remove();
+  await waitFor('what is lent', async () => (await shown())?.['cpu'] === '4' && (await shown())?.['pods'] === '20');
 });
 
 test('a closed record drains the vnode and removes it', async () => {

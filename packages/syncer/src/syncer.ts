@@ -76,7 +76,8 @@ async function lead(
   );
   const reachability = createReachability(performance.now());
   const onWorkerContact = () => reachability.contact(performance.now());
-  let health: WorkerHealth | undefined;
+  // Made last, of everything before it; told of from the beginning.
+  const late: { health?: WorkerHealth } = {};
   const reflectors = createReflectors({
     home,
     worker,
@@ -89,7 +90,7 @@ async function lead(
     onError(cluster, kind, error) {
       log.warn({ cluster, kind, error: messageOf(error) }, 'list or watch failed; it goes on by itself');
       if (cluster === 'worker') reachability.failed(error);
-      if (kind === 'leasednodes') health?.recordsError(error);
+      if (kind === 'leasednodes') late.health?.recordsError(error);
     },
   });
   const report = createBindingReport({
@@ -136,10 +137,10 @@ async function lead(
   });
   const nodes = createNodesController(context, {
     slices: reflectors.slices.store,
-    worker: () => (health as WorkerHealth).view(),
+    worker: () => (late.health as WorkerHealth).view(),
     removal: () => removalOf(last),
   });
-  health = createWorkerHealth(context, {
+  late.health = createWorkerHealth(context, {
     reachability,
     heartbeats: reflectors.heartbeat.store,
     claim,
@@ -186,7 +187,7 @@ async function lead(
     const { vnodes, homePods, slices, records, workerPods } = reflectors;
     await orEnd(Promise.all([vnodes.store.synced, homePods.store.synced, slices.store.synced]));
     if (scope.aborted) return;
-    health?.look(performance.now());
+    late.health?.look(performance.now());
     nodes.start();
     running.push(lookAgain(), unbind(context, { claim, nodes, everClaimed }, scope));
     await orEnd(Promise.all([records.store.synced, workerPods.store.synced, claim.firstHeld]));
@@ -202,7 +203,7 @@ async function lead(
 
   async function lookAgain(): Promise<void> {
     while (!scope.aborted) {
-      if (health?.look(performance.now())) nodes.resync();
+      if (late.health?.look(performance.now())) nodes.resync();
       await sleep(500, scope).catch(() => undefined);
     }
   }

@@ -2,7 +2,6 @@
 import {
   apiVersionOf,
   isAlreadyExists,
-  isConflict,
   isNotFound,
   type KubeObject,
   Nodes,
@@ -13,7 +12,6 @@ import {
 import {
   Annotation,
   ClusterBindings,
-  Finalizer,
   Label,
   leasedNodeName,
   type LeasedNode,
@@ -24,11 +22,12 @@ import {
 } from '@kubeocean/shared/api';
 import type { SyncerContext } from '../context.ts';
 import { chooseAddress, readyAddresses } from './addresses.ts';
-import { abandonPods, drain } from './drain.ts';
 import { nodeNameOf, type VnodeFacts, vnodeFromRecord, vnodeWithoutRecord } from './from-record.ts';
 import { createVnodeLeases } from './leases.ts';
 import { newVnode, planVnode } from './plan.ts';
 import { createPortBook } from './ports.ts';
+import { letGo, removeVnode } from './removal.ts';
+import { isNotRun, notRunRequests } from './not-run.ts';
 
 /** What the syncer knows of the worker, as far as vnodes are concerned. */
 export interface WorkerView {
@@ -60,7 +59,6 @@ export interface NodesOptions {
   removal: () => 'none' | 'drain' | 'abandon';
 }
 
-const DRAIN_AGAIN_MS = 5000;
 const CALL = { timeoutMs: 10_000 } as const;
 
 export function createNodesController(context: SyncerContext, options: NodesOptions): NodesController {
@@ -110,12 +108,12 @@ export function createNodesController(context: SyncerContext, options: NodesOpti
     if (vnode.metadata.deletionTimestamp && !drained) {
       // Deleted by somebody. While it is lent it comes back, soon enough that pods on it are not collected; without a
       // record it goes, emptied first; without knowledge it waits.
-      if (record) return letGo(vnode);
+      if (record) return letGo(context, leases, vnode);
       if (!view.recordsKnown) return undefined;
     }
     const goes = drained || vnode.metadata.deletionTimestamp !== undefined;
     await bringAbout(vnode, nodeName, record, view, goes);
-    return goes ? remove(vnode, removal === 'abandon') : undefined;
+    return goes ? removeVnode(context, leases, vnode, removal === 'abandon') : undefined;
   }
 
   async function create(nodeName: string, record: LeasedNode, view: WorkerView): Promise<Outcome> {
@@ -201,47 +199,9 @@ export function createNodesController(context: SyncerContext, options: NodesOpti
       leaseUnknown: unreachable ? stands : view.leaseUnknown || missing,
       workerUnreachable: unreachable,
       draining,
+      notRun: notRunRequests(stores.homePods.byIndex('node', name)),
       leaveConditions: unreachable && view.evictWhenUnreachable,
     };
-  }
-
-  /** Empties the vnode and deletes it once nothing is left on it. */
-  async function remove(vnode: KubeObject, abandon: boolean): Promise<Outcome> {
-    const { name, uid } = vnode.metadata;
-    if (abandon) {
-      if ((await abandonPods(context, name)) > 0) return { againInMs: 1000 };
-    } else {
-      const left = await drain(context, name);
-      if (left.homePods + left.workerPods > 0) {
-        log.debug({ vnode: name, ...left }, 'waiting for pods to go');
-        return { againInMs: DRAIN_AGAIN_MS };
-      }
-    }
-    if (!vnode.metadata.deletionTimestamp) {
-      try {
-        await home.delete(Nodes, '', name, { ...(uid && { uid }), ...CALL });
-      } catch (error) {
-        if (!isNotFound(error) && !isConflict(error)) throw error;
-      }
-      // The watch brings it back with its deletion time; then the finalizer goes.
-      return { againInMs: 1000 };
-    }
-    return letGo(vnode);
-  }
-
-  /** Takes our finalizer off a Node that is being deleted. */
-  async function letGo(vnode: KubeObject): Promise<Outcome> {
-    const { name, uid, resourceVersion, finalizers = [] } = vnode.metadata;
-    if (!finalizers.includes(Finalizer.vnode)) return undefined;
-    const rest = finalizers.filter((finalizer) => finalizer !== Finalizer.vnode);
-    try {
-      await home.patch(Nodes, '', name, { metadata: { uid, resourceVersion, finalizers: rest } }, CALL);
-      log.info({ vnode: name }, 'vnode deleted');
-    } catch (error) {
-      if (!isNotFound(error)) throw error;
-    }
-    await leases.remove(name);
-    return undefined;
   }
 
   function tell(reason: string, message: string): void {
@@ -284,7 +244,10 @@ export function createNodesController(context: SyncerContext, options: NodesOpti
         ),
         // Going pods matter to a vnode that is being emptied.
         stores.homePods.onChange(({ previous, current }) => {
-          if (!current) addDraining((previous?.['spec'] as { nodeName?: string } | undefined)?.nodeName);
+          const pod = current ?? previous;
+          const on = (pod?.['spec'] as { nodeName?: string } | undefined)?.nodeName;
+          if (!current) addDraining(on);
+          if (isNotRun(previous) !== isNotRun(current)) addVnode(on === undefined ? undefined : stores.vnodes.get(on));
         }),
         stores.workerPods.onChange(({ previous, current }) => {
           if (!current) addDraining(previous?.metadata.annotations?.[Annotation.virtualNodeName]);

@@ -1,7 +1,8 @@
 /** Emptying a vnode: home pods are asked to go through the Eviction API, so that the users' disruption budgets hold. */
-import { Annotation, PodCondition } from '@kubeocean/shared/api';
-import { ApiError, type Condition, isConflict, isNotFound, type KubeObject, Pods } from '@kubeocean/shared/kube';
+import { Annotation } from '@kubeocean/shared/api';
+import { ApiError, isConflict, isNotFound, type KubeObject, Pods } from '@kubeocean/shared/kube';
 import type { SyncerContext } from '../context.ts';
+import { isNotRun } from './not-run.ts';
 
 export interface DrainState {
   /** Home pods that are still there and have to go. */
@@ -14,8 +15,7 @@ export interface DrainState {
 
 /** Whether a pod on a vnode stands in the way of the vnode's removal. Pure. */
 export function mustGo(pod: KubeObject, workerPods: readonly KubeObject[]): boolean {
-  const { conditions = [] } = (pod['status'] ?? {}) as { conditions?: Condition[] };
-  if (conditions.some(({ type, status }) => type === PodCondition.notRun && status === 'True')) return false;
+  if (isNotRun(pod)) return false;
   // A DaemonSet puts its pod back for as long as there is a Node: only one that really runs is waited for.
   const owner = pod.metadata.ownerReferences?.find(({ controller }) => controller);
   if (owner?.kind !== 'DaemonSet') return true;

@@ -2,6 +2,7 @@ import type { LeasedNodeStatus } from '@kubeocean/shared/api';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { nodeNameOf, vnodeFromRecord, vnodeWithoutRecord } from './from-record.ts';
+import { notRunRequests } from './not-run.ts';
 import { sampleBinding, sampleFacts, sampleRecord } from './samples.ts';
 
 function taintsOf(status: LeasedNodeStatus, facts = sampleFacts()): string[] {
@@ -115,6 +116,21 @@ describe('resources', () => {
     const { status } = vnodeFromRecord(sampleRecord({ allocatable: { [name]: text } }), sampleFacts());
     expect(status?.resources).toEqual(expected === undefined ? {} : { [name]: expected });
   });
+});
+
+test('what pods that are not run ask for is shown on top, of what is lent only', () => {
+  const pod = (conditions: unknown[], phase = 'Pending') => ({
+    metadata: { name: 'p' },
+    spec: {
+      containers: [{ name: 'c', resources: { requests: { cpu: '250m', memory: '1Gi', 'example.com/gpu': '1' } } }],
+    },
+    status: { phase, conditions },
+  });
+  const notRun = [{ type: 'kubeocean.io/NotRun', status: 'True' }];
+  const requests = notRunRequests([pod(notRun), pod(notRun), pod([]), pod(notRun, 'Failed')]);
+  const facts = sampleFacts({ notRun: requests });
+  const { status } = vnodeFromRecord(sampleRecord({ allocatable: { cpu: '4', memory: '27Gi', pods: '0' } }), facts);
+  expect(status?.resources).toEqual({ cpu: '4500m', memory: '29Gi', pods: '2' });
 });
 
 test('an IPv6 address of the worker node is not a label', () => {

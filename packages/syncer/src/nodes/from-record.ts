@@ -17,6 +17,7 @@ import {
   VnodeType,
 } from '@kubeocean/shared/api';
 import type { Condition } from '@kubeocean/shared/kube';
+import { addQuantities, formatResources, parseResources, type Resources, Zero } from '@kubeocean/shared/lease';
 import { carriedConditions, carriedLabels, carriedNodeInfo, carriedResources, carriedTaints } from './sanitize.ts';
 
 /** A vnode as it should be. Absent parts are not ours to say now and stay as they are. */
@@ -55,6 +56,8 @@ export interface VnodeFacts {
   workerUnreachable: boolean;
   /** The vnode is being removed. */
   draining: boolean;
+  /** What pods on the vnode that are not run ask for: shown on top of what is lent. */
+  notRun?: Resources;
   /** Leave conditions to the home cluster (`kubeocean.io/unreachable: evict` while the worker is unreachable). */
   leaveConditions?: boolean;
 }
@@ -90,7 +93,7 @@ export function vnodeFromRecord(record: LeasedNode, facts: VnodeFacts): DesiredV
     draining: facts.draining,
     providerID: providerID(clusterID, spec.nodeName),
     status: {
-      resources: carriedResources(status?.allocatable),
+      resources: withCompensation(carriedResources(status?.allocatable), facts.notRun),
       conditions: facts.leaveConditions ? [] : carriedConditions(status?.node?.conditions),
       nodeInfo: carriedNodeInfo(status?.node?.nodeInfo),
     },
@@ -119,6 +122,14 @@ export function nodeNameOf(id: unknown, clusterID: string): string | undefined {
   return typeof id === 'string' && id.startsWith(prefix) && id.length > prefix.length
     ? id.slice(prefix.length)
     : undefined;
+}
+
+/** Only of resources that are lent at all: the sum of an absent one would be lent out of nothing. */
+function withCompensation(lent: Record<string, string>, notRun: Resources | undefined): Record<string, string> {
+  if (!notRun || notRun.size === 0) return lent;
+  const total = parseResources(lent);
+  for (const [name, quantity] of total) total.set(name, addQuantities(quantity, notRun.get(name) ?? Zero));
+  return formatResources(total);
 }
 
 function identityLabels(name: string, binding: ClusterBinding, uid: string, port: number): Record<string, string> {

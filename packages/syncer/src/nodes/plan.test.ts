@@ -1,4 +1,4 @@
-import type { LeasedNode, LeasedNodeStatus, Taint } from '@kubeocean/shared/api';
+import type { LeasedNodeStatus, Taint } from '@kubeocean/shared/api';
 import { type Condition, isObject, type Json, type KubeObject } from '@kubeocean/shared/kube';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -76,7 +76,7 @@ test('heartbeat and transition times cause no write; another status, reason or m
     ),
   ).toEqual({});
   const changed = planVnode(node, desired({ node: { conditions: [{ ...same, status: 'False' }] } }), later);
-  expect((changed.statusPatch?.['status'] as Json)['conditions']).toMatchObject([{ type: 'Ready', status: 'False' }]);
+  expect(changed.statusPatch).toMatchObject({ status: { conditions: [{ type: 'Ready', status: 'False' }] } });
 });
 
 describe('what others added stays', () => {
@@ -184,7 +184,7 @@ test('one round of patches is enough, whatever it was before', () => {
     known: boolean;
   }) =>
     known
-      ? vnodeFromRecord({ ...sampleRecord(), status: s } as LeasedNode, sampleFacts(f))
+      ? vnodeFromRecord({ ...sampleRecord(), status: s }, sampleFacts(f))
       : vnodeWithoutRecord('node1', sampleFacts(f));
   fc.assert(
     fc.property(step, step, step, (first, second, third) => {

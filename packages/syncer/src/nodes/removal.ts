@@ -1,0 +1,54 @@
+/** The end of a vnode: emptied, deleted, its finalizer taken off, its Lease removed. */
+import { Finalizer } from '@kubeocean/shared/api';
+import { isConflict, isNotFound, type KubeObject, Nodes, type Outcome } from '@kubeocean/shared/kube';
+import type { SyncerContext } from '../context.ts';
+import { abandonPods, drain } from './drain.ts';
+import type { VnodeLeases } from './leases.ts';
+
+const DRAIN_AGAIN_MS = 5000;
+const CALL = { timeoutMs: 10_000 } as const;
+
+/**
+ * Takes the next step; call again until the Node is gone. With `abandon` pods go at once, without the worker.
+ * @throws ApiError, ConnectionError
+ */
+export async function removeVnode(
+  context: SyncerContext,
+  leases: VnodeLeases,
+  vnode: KubeObject,
+  abandon: boolean,
+): Promise<Outcome> {
+  const { name, uid } = vnode.metadata;
+  if (abandon) {
+    if ((await abandonPods(context, name)) > 0) return { againInMs: 1000 };
+  } else {
+    const left = await drain(context, name);
+    if (left.homePods + left.workerPods > 0) {
+      context.log.debug({ vnode: name, ...left }, 'waiting for pods to go');
+      return { againInMs: DRAIN_AGAIN_MS };
+    }
+  }
+  if (vnode.metadata.deletionTimestamp) return letGo(context, leases, vnode);
+  try {
+    await context.home.delete(Nodes, '', name, { ...(uid && { uid }), ...CALL });
+  } catch (error) {
+    if (!isNotFound(error) && !isConflict(error)) throw error;
+  }
+  // The watch brings it back with its deletion time; then the finalizer goes.
+  return { againInMs: 1000 };
+}
+
+/** Takes our finalizer off a Node that is being deleted. @throws ApiError, ConnectionError */
+export async function letGo(context: SyncerContext, leases: VnodeLeases, vnode: KubeObject): Promise<Outcome> {
+  const { name, uid, resourceVersion, finalizers = [] } = vnode.metadata;
+  if (!finalizers.includes(Finalizer.vnode)) return undefined;
+  const rest = finalizers.filter((finalizer) => finalizer !== Finalizer.vnode);
+  try {
+    await context.home.patch(Nodes, '', name, { metadata: { uid, resourceVersion, finalizers: rest } }, CALL);
+    context.log.info({ vnode: name }, 'vnode deleted');
+  } catch (error) {
+    if (!isNotFound(error)) throw error;
+  }
+  await leases.remove(name);
+  return undefined;
+}
