@@ -474,11 +474,17 @@ describe('a binding that is sound', () => {
 describe('deletion', () => {
   it('takes away what was made and nothing else', async () => {
     const { name, clusterID } = await good();
+    const lease = {
+      metadata: { name: `kubeocean-syncer-${name}`, namespace: SYSTEM },
+      spec: { holderIdentity: 'gone' },
+    };
+    await home.create(Leases, lease);
     await kubectl('computing', ['delete', 'clusterbinding', name, '--wait=false']);
     await waitFor(
       'all gone',
       async () => (await madeFor(clusterID)).size === 0 && !(await get(ClusterBindings, '', name)),
     );
+    expect(await get(Leases, SYSTEM, lease.metadata.name)).toBeUndefined();
   });
 
   it('waits for the syncer and keeps it running; an abandoned one ends without it', async () => {

@@ -219,6 +219,7 @@ export class BindingController {
     const left = await applier.removeAll(uid);
     // Their disappearance comes back as a change; the time is for one that was missed.
     if (left > 0) return { againInMs: POLL_MS };
+    await applier.removeElectionLease(name);
     await this.setFinalizers(
       binding,
       finalizers.filter((one) => one !== Finalizer.bindingManager),

@@ -210,7 +210,7 @@ export function workerProblem(error: unknown, server: string, secret: string): B
     return new BindingProblem(
       'worker',
       'CertificateNotTrusted',
-      `the certificate of the worker's API server at ${server} is not trusted (${code}: ${cause(message, server)}): ` +
+      `the certificate of the worker's API server at ${server} is not trusted (${code}: ${cause(message, server).split(';')[0]}): ` +
         `certificate-authority-data in ${secret} is not the CA of that server, or the address is not in its certificate; ${again}`,
     );
   }

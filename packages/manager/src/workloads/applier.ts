@@ -11,6 +11,7 @@ import {
   type KubeClient,
   type KubeObject,
   keyOf,
+  Leases,
   type Reflector,
   type Resource,
   RoleBindings,
@@ -126,6 +127,18 @@ export class Applier {
       }
     }
     return left.length;
+  }
+
+  /**
+   * Deletes the Lease by which a binding's syncers elected their leader: they could not give it back, their rights
+   * went with them, and a new binding of that name would wait for it to run out.
+   */
+  async removeElectionLease(binding: string): Promise<void> {
+    try {
+      await this.client.delete(Leases, Namespace.system, `kubeocean-syncer-${binding}`);
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+    }
   }
 
   private isSettled(key: string, known: KubeObject, wanted: KubeObject): boolean {
