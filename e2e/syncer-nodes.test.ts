@@ -98,7 +98,7 @@ beforeAll(async () => {
   cleanup(removeAtHome);
   await makeBinding();
   await beat();
-  heart = setInterval(() => void beat().catch(() => undefined), 5000);
+  startHeart();
   cleanup(() => clearInterval(heart));
   syncer = start();
   await syncer.waitReady();
@@ -203,6 +203,10 @@ function start(): RunningProcess {
 async function beat(): Promise<void> {
   const spec = { holderIdentity: 'agent', leaseDurationSeconds: 40, renewTime: microTime(new Date()) };
   await worker.apply(Leases, { metadata: { name: 'kubeocean-agent', namespace: mount }, spec }, 'e2e');
+}
+
+function startHeart(): void {
+  heart = setInterval(() => void beat().catch(() => undefined), 5000);
 }
 
 const openStatus: LeasedNodeStatus = {
@@ -491,6 +495,27 @@ test('a claim of another cluster is respected, and told', async () => {
   await waitFor('taint', async () => taintKeys(await vnodeNow()).includes('kubeocean.io/lease-unknown:NoSchedule'));
   await worker.patch(Leases, mount, name, { spec: { holderIdentity: spec?.holderIdentity } });
   await waitCondition('Claimed', 'True', 'ClaimHeld');
+});
+
+test('a claim that the owner takes back stops writes until it is given again', async () => {
+  const name = claimName(bindingName);
+  await worker.patch(Leases, mount, name, { metadata: { annotations: { [Annotation.release]: 'true' } } });
+  const told = await waitCondition('Claimed', 'False', 'Released');
+  expect(told.message).toContain(Annotation.release);
+  await worker.patch(Leases, mount, name, { metadata: { annotations: { [Annotation.release]: null } } });
+  await waitCondition('Claimed', 'True', 'ClaimHeld');
+});
+
+test('an agent that falls silent taints the vnodes; heard again, the taint goes', async () => {
+  clearInterval(heart);
+  const taint = 'kubeocean.io/lease-unknown:NoSchedule';
+  await waitCondition('AgentReady', 'False', 'AgentStale', 60_000);
+  await waitFor('taint', async () => taintKeys(await vnodeNow()).includes(taint));
+  expect((await vnodeNow()).spec.unschedulable).toBeUndefined();
+  await beat();
+  startHeart();
+  await waitFor('no taint', async () => !taintKeys(await vnodeNow()).includes(taint));
+  await waitCondition('AgentReady', 'True', 'AgentAlive');
 });
 
 test('a pod that is not run takes nothing from what is lent', async () => {
