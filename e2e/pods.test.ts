@@ -26,10 +26,11 @@ import {
   Nodes,
   Pods,
   Secrets,
+  ServiceAccounts,
   type Resource,
 } from '@kubeocean/shared/kube';
 import { setTimeout as after } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, onTestFailed, test } from 'vitest';
 import {
   cleanup,
   client,
@@ -164,7 +165,16 @@ beforeAll(async () => {
   ).catch((error: unknown) => {
     throw new Error(`${String(error)}\n${syncer.tail()}`, { cause: error });
   });
-  await waitFor('default ServiceAccount', () => home.get({ ...Secrets, plural: 'serviceaccounts' }, ns, 'default'));
+  for (const cluster of [home, worker]) {
+    await waitFor('default ServiceAccount', () => cluster.get(ServiceAccounts, ns, 'default'));
+  }
+});
+
+beforeEach(() => {
+  onTestFailed(async () => {
+    const { stdout } = await kubectl('computing', ['-n', ns, 'get', 'events'], { anyExit: true });
+    console.log(`the syncer's last words:\n${syncer.tail(15)}\nevents:\n${stdout}`);
+  });
 });
 
 // Before what the harness cleans up: the syncer itself takes the vnodes away.
