@@ -10,6 +10,7 @@ import {
   type LeasedNode,
   LeasedNodes,
   leasedNodeName,
+  tokenSecretName,
   vnodeName,
   workerName,
 } from '@kubeocean/shared/api';
@@ -453,6 +454,38 @@ test('created → Ready takes at most 2.5 s', async () => {
   await kubectl('worker-1', ['-n', ns, 'delete', 'pods', '--all', '--wait=true']);
 });
 
+test('an ordinary pod costs few writes', async () => {
+  const writes = async () => {
+    const text = await (await fetch(`${await syncer.metrics()}/metrics`)).text();
+    const count = (cluster: string, method: string) =>
+      [...text.matchAll(/^kubeocean_api_calls_total\{(.*)\} (\d+)$/gm)]
+        .filter(([, labels]) => labels?.includes(`cluster="${cluster}"`) && labels.includes(`method="${method}"`))
+        .reduce((sum, [, , value]) => sum + Number(value), 0);
+    return {
+      home: count('computing', 'PATCH') + count('computing', 'DELETE'),
+      tokens: count('computing', 'POST'),
+      worker: count('worker', 'POST') + count('worker', 'PATCH') + count('worker', 'DELETE'),
+    };
+  };
+  await createPod('first', podSpec(FOREVER));
+  await ready('first');
+  const before = await writes();
+  const names = Array.from({ length: 10 }, (_, i) => `counted-${i}`);
+  for (const name of names) await createPod(name, podSpec(FOREVER));
+  for (const name of names) await ready(name);
+  for (const name of names) await home.delete(Pods, ns, name);
+  for (const name of names) await absent(() => getWorker(name), name);
+  const now = await writes();
+  const each = { home: (now.home - before.home) / 10, worker: (now.worker - before.worker) / 10 };
+  console.log(`writes per pod: ${JSON.stringify(each)}, tokens: ${(now.tokens - before.tokens) / 10}`);
+  // One more in each cluster for what the vnode and the claim cost meanwhile. In the worker: token Secret and pod made,
+  // pod deleted, finalizer off, Secret deleted.
+  expect(each.home).toBeLessThan(5);
+  expect(each.worker).toBeLessThan(6);
+  await home.delete(Pods, ns, 'first');
+  await absent(() => getHome('first'), 'first');
+});
+
 test('a Job finishes once', async () => {
   const template = { spec: podSpec('echo done', { restartPolicy: 'Never' }) };
   await home.create(Jobs, { metadata: { name: 'once', namespace: ns }, spec: { template } });
@@ -556,6 +589,34 @@ test('the syncer killed at any moment loses nothing and runs nothing twice', asy
     expect(atHome.status?.phase).toBe(name.endsWith('a') ? 'Running' : 'Succeeded');
   }
   await kubectl('computing', ['-n', ns, 'delete', 'pods', '--all', '--wait=true']);
+});
+
+test('tokens outlive the syncer, and are renewed when their time comes', async () => {
+  const { metadata } = await createPod('holder', podSpec(FOREVER));
+  await ready('holder');
+  const name = tokenSecretName(bindingUID, ns, 'holder', metadata.uid ?? '');
+  const secret = () => worker.get<KubeObject & { data: Record<string, string> }>(Secrets, ns, name);
+  const first = await secret();
+  await syncer.kill();
+  syncer = startSyncer();
+  await syncer.waitReady();
+  await createPod('after', podSpec(FOREVER));
+  await ready('after');
+  expect((await secret()).metadata.resourceVersion).toBe(first.metadata.resourceVersion);
+
+  await syncer.kill();
+  const annotations = { 'kubeocean.io/token-renew-at': new Date(Date.now() - 1000).toISOString() };
+  await worker.patch(Secrets, ns, name, { metadata: { annotations } });
+  syncer = startSyncer();
+  const renewed = await waitFor('a new token', async () => {
+    const now = await secret();
+    return JSON.stringify(now.data) !== JSON.stringify(first.data) && now;
+  });
+  const renewAt = Date.parse(renewed.metadata.annotations?.['kubeocean.io/token-renew-at'] ?? '') - Date.now();
+  expect(renewAt).toBeGreaterThan(2700_000);
+  expect(renewAt).toBeLessThan(2900_000);
+  for (const pod of ['holder', 'after']) await home.delete(Pods, ns, pod);
+  await absent(secret, 'token Secret');
 });
 
 describe('mapping', () => {

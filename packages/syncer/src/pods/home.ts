@@ -16,6 +16,7 @@ export async function patchHomeStatus(context: SyncerContext, home: Pod, patch: 
   const { namespace = '', name } = home.metadata;
   const send = (body: StatusPatch) =>
     gone(context.home.patch<Pod>(Pods, namespace, name, body, { type: 'strategic', subresource: 'status' }));
+  context.log.debug({ pod: `${namespace}/${name}`, patch }, 'home status written');
   try {
     return await send(patch);
   } catch (error) {

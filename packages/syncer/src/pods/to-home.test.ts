@@ -139,6 +139,13 @@ describe('status', () => {
     );
   });
 
+  test('a deletion at home alone is no change', () => {
+    const home = samplePod();
+    const shown = patched(home, workerOf(home, running));
+    const metadata = { ...shown.metadata, generation: 2, deletionTimestamp: THEN };
+    expect(statusPatch(workerOf(home, running), { ...shown, metadata }, NOW)).toBeUndefined();
+  });
+
   test.each([
     ['True', 'True', undefined],
     ['False', 'False', 'ReadinessGatesNotReady'],

@@ -4,18 +4,10 @@
  * difference, or nothing.
  */
 import { Annotation, PodCondition, PodReason } from '@kubeocean/shared/api';
-import { type Condition, deepEqual, isObject, type Json } from '@kubeocean/shared/kube';
+import type { Condition, Json } from '@kubeocean/shared/kube';
+import { KUBELET_CONDITIONS, statusDifference, withoutNulls } from './status-difference.ts';
 import { type ContainerStatus, isTerminal, type Pod, type PodStatus } from './types.ts';
 
-/** Conditions that a kubelet owns (kubelet/types IsKubeletConditionType …). PodScheduled is home's scheduler's. */
-const KUBELET_CONDITIONS: readonly string[] = [
-  'Initialized',
-  'Ready',
-  'ContainersReady',
-  'PodReadyToStartContainers',
-  'PodResizePending',
-  'PodResizeInProgress',
-];
 /** Longest text taken over from the worker, in characters. A termination message is at most this (kubelet). */
 const MAX_MESSAGE = 4096;
 
@@ -53,7 +45,7 @@ function mappingAnnotations(worker: Pod, home: Pod): Record<string, string> | un
 export function homeStatus(worker: Pod, home: Pod, now: Date): PodStatus {
   const status = worker.status ?? {};
   const ended = endOf(worker, home);
-  const observed = status.observedGeneration !== undefined ? home.metadata.generation : undefined;
+  const observed = status.observedGeneration !== undefined ? generationOf(home) : undefined;
   const told = ended ?? { phase: status.phase ?? 'Pending', reason: status.reason, message: cut(status.message) };
   // What home says of a pod that has ended stays: it may be our own reason, which the worker pod does not have.
   const kept = isTerminal(home) && home.status?.phase === told.phase ? home.status : told;
@@ -72,6 +64,12 @@ export function homeStatus(worker: Pod, home: Pod, now: Date): PodStatus {
     ...(observed !== undefined && { observedGeneration: observed }),
   };
   return withoutNulls(wanted) as PodStatus;
+}
+
+/** Generation of the home pod that was acted on. A deletion raises it too, which alone is worth no write. */
+function generationOf(home: Pod): number | undefined {
+  const { deletionTimestamp, generation } = home.metadata;
+  return deletionTimestamp ? (home.status?.observedGeneration ?? generation) : generation;
 }
 
 interface End {
@@ -162,7 +160,8 @@ function conditionsOf(worker: Pod, home: Pod, now: Date, ended: End | undefined)
     const message = cut(condition.message, 1024);
     if (message !== undefined) condition.message = message;
     if (condition.observedGeneration !== undefined) {
-      if (home.metadata.generation !== undefined) condition.observedGeneration = home.metadata.generation;
+      const generation = generationOf(home);
+      if (generation !== undefined) condition.observedGeneration = generation;
       else delete condition.observedGeneration;
     }
   }
@@ -197,67 +196,6 @@ function stamped(condition: Condition, home: Pod, now: Date): Condition {
   const known = home.status?.conditions?.find(({ type }) => type === condition.type);
   const since = known?.status === condition.status ? known.lastTransitionTime : undefined;
   return { ...condition, lastTransitionTime: since ?? now.toISOString().replace(/\.\d+Z$/, 'Z') };
-}
-
-/** Fields of the status that this file writes, beside the conditions. Absent in the worker means removed at home. */
-const FIELDS = [
-  'phase',
-  'reason',
-  'message',
-  'startTime',
-  'podIP',
-  'hostIP',
-  'observedGeneration',
-  'containerStatuses',
-  'initContainerStatuses',
-] as const;
-/** Lists that a strategic merge patch would merge by `ip`; they are replaced whole. */
-const ADDRESS_LISTS = ['podIPs', 'hostIPs'] as const;
-
-function statusDifference(current: PodStatus, wanted: PodStatus): Json | undefined {
-  const status: Json = {};
-  for (const field of FIELDS) {
-    // Absent there because the worker has not said anything yet, not because it is gone.
-    if (wanted[field] === undefined && !['reason', 'message'].includes(field)) continue;
-    if (!deepEqual(withoutNulls(current[field]), wanted[field])) status[field] = wanted[field] ?? null;
-  }
-  for (const field of ADDRESS_LISTS) {
-    if (wanted[field] && !deepEqual(current[field], wanted[field])) {
-      status[field] = [{ $patch: 'replace' }, ...wanted[field]];
-    }
-  }
-  const conditions = conditionsDifference(current.conditions ?? [], wanted.conditions ?? []);
-  if (conditions.length > 0) status['conditions'] = conditions;
-  return Object.keys(status).length > 0 ? status : undefined;
-}
-
-function conditionsDifference(current: Condition[], wanted: Condition[]): Json[] {
-  const difference: Json[] = [];
-  for (const condition of wanted) {
-    const known = current.find(({ type }) => type === condition.type);
-    if (known && deepEqual(withoutNulls(known), condition)) continue;
-    const change: Json = { ...condition };
-    for (const field of Object.keys(known ?? {})) if (!(field in condition)) change[field] = null;
-    difference.push(change);
-  }
-  for (const { type } of current) {
-    const owned = KUBELET_CONDITIONS.includes(type) || type === PodCondition.notRun;
-    const stale = owned && !wanted.some((condition) => condition.type === type);
-    // A worker that has said nothing yet takes nothing away.
-    if (stale && wanted.length > 0) difference.push({ type, $patch: 'delete' });
-  }
-  return difference;
-}
-
-/** The value without fields that are null or undefined, at any depth: to a patch they mean "remove". */
-function withoutNulls(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(withoutNulls);
-  if (!isObject(value)) return value;
-  const kept: Json = {};
-  for (const [field, inner] of Object.entries(value)) {
-    if (inner !== null && inner !== undefined) kept[field] = withoutNulls(inner);
-  }
-  return kept;
 }
 
 function cut(text: string | undefined, length = MAX_MESSAGE): string | undefined {

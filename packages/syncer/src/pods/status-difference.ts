@@ -1,0 +1,76 @@
+/** The smallest strategic merge patch from the status that home shows to the one it should show. Pure. */
+import { PodCondition } from '@kubeocean/shared/api';
+import { type Condition, deepEqual, isObject, type Json } from '@kubeocean/shared/kube';
+import type { PodStatus } from './types.ts';
+
+/** Conditions that a kubelet owns (kubelet/types IsKubeletConditionType …). PodScheduled is home's scheduler's. */
+export const KUBELET_CONDITIONS: readonly string[] = [
+  'Initialized',
+  'Ready',
+  'ContainersReady',
+  'PodReadyToStartContainers',
+  'PodResizePending',
+  'PodResizeInProgress',
+];
+
+/** Fields of the status that come from the worker, beside the conditions. Absent in the worker means removed at home. */
+const FIELDS = [
+  'phase',
+  'reason',
+  'message',
+  'startTime',
+  'podIP',
+  'hostIP',
+  'observedGeneration',
+  'containerStatuses',
+  'initContainerStatuses',
+] as const;
+/** Lists that a strategic merge patch would merge by `ip`; they are replaced whole. */
+const ADDRESS_LISTS = ['podIPs', 'hostIPs'] as const;
+
+/** @returns undefined when home shows all of it already. */
+export function statusDifference(current: PodStatus, wanted: PodStatus): Json | undefined {
+  const status: Json = {};
+  for (const field of FIELDS) {
+    // Absent there because the worker has not said anything yet, not because it is gone.
+    if (wanted[field] === undefined && !['reason', 'message'].includes(field)) continue;
+    if (!deepEqual(withoutNulls(current[field]), wanted[field])) status[field] = wanted[field] ?? null;
+  }
+  for (const field of ADDRESS_LISTS) {
+    if (wanted[field] && !deepEqual(current[field], wanted[field])) {
+      status[field] = [{ $patch: 'replace' }, ...wanted[field]];
+    }
+  }
+  const conditions = conditionsDifference(current.conditions ?? [], wanted.conditions ?? []);
+  if (conditions.length > 0) status['conditions'] = conditions;
+  return Object.keys(status).length > 0 ? status : undefined;
+}
+
+function conditionsDifference(current: Condition[], wanted: Condition[]): Json[] {
+  const difference: Json[] = [];
+  for (const condition of wanted) {
+    const known = current.find(({ type }) => type === condition.type);
+    if (known && deepEqual(withoutNulls(known), condition)) continue;
+    const change: Json = { ...condition };
+    for (const field of Object.keys(known ?? {})) if (!(field in condition)) change[field] = null;
+    difference.push(change);
+  }
+  for (const { type } of current) {
+    const owned = KUBELET_CONDITIONS.includes(type) || type === PodCondition.notRun;
+    const stale = owned && !wanted.some((condition) => condition.type === type);
+    // A worker that has said nothing yet takes nothing away.
+    if (stale && wanted.length > 0) difference.push({ type, $patch: 'delete' });
+  }
+  return difference;
+}
+
+/** The value without fields that are null or undefined, at any depth: to a patch they mean "remove". */
+export function withoutNulls(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutNulls);
+  if (!isObject(value)) return value;
+  const kept: Json = {};
+  for (const [field, inner] of Object.entries(value)) {
+    if (inner !== null && inner !== undefined) kept[field] = withoutNulls(inner);
+  }
+  return kept;
+}
