@@ -1,6 +1,7 @@
 /** Pure functions of the leasing rules. */
 export * from './allocate.ts';
 export * from './claims.ts';
+export * from './intervals.ts';
 export * from './limits.ts';
 export * from './policies.ts';
 export * from './quantity.ts';
