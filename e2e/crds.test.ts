@@ -15,6 +15,7 @@ let server: ApiServer;
 const files = [
   'charts/kubeocean/templates/crds/clusterbindings.yaml',
   'charts/kubeocean-worker/templates/crds/resourceleasingpolicies.yaml',
+  'charts/kubeocean-worker/templates/crds/leaseguards.yaml',
   'charts/kubeocean-worker/templates/crds/leasednodes.yaml',
 ].map((file) => join(checkout, file));
 

@@ -5,7 +5,12 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { apiDocument } from '../packages/shared/src/api/crd-docs.ts';
-import { bindingDefinition, leasedNodeDefinition, policyDefinition } from '../packages/shared/src/api/crd.ts';
+import {
+  bindingDefinition,
+  leaseGuardDefinition,
+  leasedNodeDefinition,
+  policyDefinition,
+} from '../packages/shared/src/api/crd.ts';
 import { crdYaml } from '../packages/shared/src/api/crd-yaml.ts';
 import { flagsDocument } from './flags-docs.ts';
 
@@ -17,6 +22,7 @@ function generated(): Map<string, string> {
     ['charts/kubeocean/templates/crds/clusterbindings.yaml', crdYaml(bindingDefinition)],
     ['charts/kubeocean-worker/templates/crds/resourceleasingpolicies.yaml', crdYaml(policyDefinition)],
     ['charts/kubeocean-worker/templates/crds/leasednodes.yaml', crdYaml(leasedNodeDefinition)],
+    ['charts/kubeocean-worker/templates/crds/leaseguards.yaml', crdYaml(leaseGuardDefinition)],
     ['docs/api.md', apiDocument()],
     ['docs/flags.md', flagsDocument()],
   ]);

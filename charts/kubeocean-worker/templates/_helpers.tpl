@@ -28,3 +28,17 @@ kubeocean.io/component: worker-agent
 true
 {{- end -}}
 {{- end }}
+
+{{/* Groups of the ServiceAccounts of the mount namespaces, as a CEL list: whoever acts from one of them is a tenant. */}}
+{{- define "kubeocean-worker.tenantGroups" -}}
+{{- $groups := list -}}
+{{- range .Values.tenants }}{{ $groups = append $groups (printf "system:serviceaccounts:%s" .namespace) }}{{ end -}}
+{{- toJson $groups -}}
+{{- end }}
+
+{{/* Selects the mount namespaces, by the label that the API server keeps on every namespace. */}}
+{{- define "kubeocean-worker.tenantNamespaces" -}}
+{{- $names := list -}}
+{{- range .Values.tenants }}{{ $names = append $names .namespace }}{{ end -}}
+matchExpressions: [{key: kubernetes.io/metadata.name, operator: In, values: {{ toJson $names }}}]
+{{- end }}

@@ -11,6 +11,9 @@ import {
 } from '@kubeocean/shared/kube';
 import { allocate, type ReclaimTiming, type Tenant } from '@kubeocean/shared/lease';
 import { ClaimFreshness } from './claims/freshness.ts';
+import { planGuards } from './guard/open-nodes.ts';
+import { guardProblem, withholdNew } from './guard/policies.ts';
+import { writeGuard } from './guard/writer.ts';
 import { policyStatus } from './policies/status.ts';
 import { planPolicy, writePolicy } from './policies/writer.ts';
 import type { Reclaimer } from './reclaim/executor.ts';
@@ -56,6 +59,7 @@ export class Passes {
   private lastValid = new Map<string, ResourceLeasingPolicySpec>();
 
   private staleAtLastLook = 0;
+  private unguarded: string | undefined;
 
   constructor(options: PassOptions) {
     this.options = options;
@@ -79,7 +83,7 @@ export class Passes {
     const stale = this.freshness.observe(claims, performance.now(), now);
     this.staleAtLastLook = stale.since.size;
     const records = stores.records.flatMap((store) => [...store.values()]);
-    const allocation = allocate({
+    const allocated = allocate({
       nodes: [...stores.nodes.values()],
       pods: [...stores.pods.values()],
       policies: [...stores.policies.values()],
@@ -93,13 +97,28 @@ export class Passes {
       timing,
     });
     this.lastValid = new Map(
-      allocation.policies.flatMap(({ policy, spec }) => (spec ? [[policy.metadata.uid ?? '', spec]] : [])),
+      allocated.policies.flatMap(({ policy, spec }) => (spec ? [[policy.metadata.uid ?? '', spec]] : [])),
     );
 
     const byKey = new Map(records.map((record) => [keyOf(record), record]));
+    const unguarded = guardProblem(stores.admissionPolicies.values(), stores.admissionPolicyBindings.values());
+    if (unguarded !== this.unguarded) {
+      if (unguarded === undefined) log.info('the admission policies are in force again');
+      else log.warn({ problem: unguarded }, 'nothing more is lent: tenants are not held to it');
+      this.unguarded = unguarded;
+    }
+    const allocation = unguarded === undefined ? allocated : withholdNew(allocated, (key) => byKey.has(key));
+    const guards = new Map(
+      stores.guards.flatMap((store) => [...store.values()]).map((guard) => [guard.metadata.namespace, guard]),
+    );
+    const guardWrites = planGuards(
+      tenants.map(({ namespace }) => namespace),
+      allocation.open,
+      (namespace) => guards.get(namespace),
+    );
     const recordWrites = planRecords(allocation, (key) => byKey.get(key));
     const policyWrites = allocation.policies.flatMap(
-      (outcome) => planPolicy(outcome.policy, policyStatus(outcome, now)) ?? [],
+      (outcome) => planPolicy(outcome.policy, policyStatus(outcome, now, unguarded)) ?? [],
     );
     const leases = [
       ...allocation.closed,
@@ -111,6 +130,12 @@ export class Passes {
     this.options.reclaimer.take(planReclaim({ leases, pods: stores.pods.values(), tenants, maxGraceSeconds }));
 
     const { signal } = leadership;
+    function onError(error: unknown): void {
+      if (!signal.aborted) log.warn({ error: messageOf(error) }, 'a write failed and is tried again');
+    }
+    // First, so that a node is open for pods when its record says so, and shut before a record could be late to say it.
+    const guarding = guardWrites.map((write) => () => writeGuard(client, write, log, signal));
+    const guardFailures = await runAll(guarding, leadership, onError);
     const written: Written[] = [];
     const tasks = [
       ...recordWrites.map((write) => async () => {
@@ -119,9 +144,7 @@ export class Passes {
       }),
       ...policyWrites.map((write) => () => writePolicy(client, write, events, signal)),
     ];
-    const failures = await runAll(tasks, leadership, (error) => {
-      if (!signal.aborted) log.warn({ error: messageOf(error) }, 'a write failed and is tried again');
-    });
+    const failures = guardFailures + (await runAll(tasks, leadership, onError));
     for (const told of [...tellStages(written, allocation), ...tellPods(written, stores.pods.values())]) {
       events.event(told.subject, told.type, told.reason, told.message);
       this.options.onTold(told);
@@ -130,7 +153,7 @@ export class Passes {
     const times = [allocation.nextChange, staleAt].filter((time) => time !== undefined).map((time) => time.getTime());
     return {
       open: allocation.open.length,
-      writes: tasks.length,
+      writes: guarding.length + tasks.length,
       failures,
       nextChange: times.length > 0 ? new Date(Math.min(...times)) : undefined,
     };

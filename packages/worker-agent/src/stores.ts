@@ -1,7 +1,10 @@
 /** The agent's view of the worker cluster: one reflector per kind; claims and records per mount namespace. */
 import {
+  ChartName,
   Label,
   type LeasedNode,
+  type LeaseGuard,
+  LeaseGuards,
   LeasedNodes,
   ResourceLeasingPolicies,
   type ResourceLeasingPolicy,
@@ -18,8 +21,11 @@ import {
   type ReadonlyStore,
   type Reflector,
   type ReflectorOptions,
+  ValidatingAdmissionPolicies,
+  ValidatingAdmissionPolicyBindings,
 } from '@kubeocean/shared/kube';
 import type { PodForRequests, Tenant, WorkerNode } from '@kubeocean/shared/lease';
+import type { AdmissionPolicy, AdmissionPolicyBinding } from './guard/policies.ts';
 import { matters, projectClaim, projectNode, projectPod } from './projections.ts';
 
 export interface AgentStores {
@@ -29,6 +35,11 @@ export interface AgentStores {
   /** One per mount namespace: the agent has rights on these kinds nowhere else. */
   records: ReadonlyStore<LeasedNode>[];
   claims: ReadonlyStore<KubeObject>[];
+  /** What says which nodes are open for new pods, per mount namespace. */
+  guards: ReadonlyStore<LeaseGuard>[];
+  /** Admission policies of the cluster, ours among them, and what puts them in force. */
+  admissionPolicies: ReadonlyStore<AdmissionPolicy>;
+  admissionPolicyBindings: ReadonlyStore<AdmissionPolicyBinding>;
   /** Resolves when every store holds a complete list. Nothing may be written before. */
   synced: Promise<unknown>;
   /** Kinds that are not complete yet, for the readiness probe. */
@@ -75,16 +86,41 @@ export function createStores(
       [],
     ),
   );
+  const guards = tenants.map(({ namespace }) =>
+    reflect<LeaseGuard>(
+      `guards in ${namespace}`,
+      { resource: LeaseGuards, namespace, fieldSelector: `metadata.name=${ChartName.leaseGuard}` },
+      ['spec'],
+    ),
+  );
+  const admissionPolicies = reflect<AdmissionPolicy>(
+    'admission policies',
+    { resource: ValidatingAdmissionPolicies, project: ofOurs },
+    ['spec'],
+  );
+  const admissionPolicyBindings = reflect<AdmissionPolicyBinding>(
+    'bindings of admission policies',
+    { resource: ValidatingAdmissionPolicyBindings, project: ofOurs },
+    ['spec'],
+  );
   return {
     nodes,
     pods,
     policies,
     records,
     claims,
+    guards,
+    admissionPolicies,
+    admissionPolicyBindings,
     synced: Promise.all([...reflectors.values()].map((reflector) => reflector.store.synced)),
     missing: () => [...reflectors].filter(([, { store }]) => !store.hasSynced).map(([kind]) => kind),
     async run(signal) {
       await Promise.all([...reflectors.values()].map((reflector) => reflector.run(signal)));
     },
   };
+}
+
+/** The object when it bears the name of one of the chart's admission policies. */
+function ofOurs<T extends KubeObject>(object: KubeObject): T | undefined {
+  return ChartName.admissionPolicies.some((name) => name === object.metadata.name) ? (object as T) : undefined;
 }

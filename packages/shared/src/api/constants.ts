@@ -190,6 +190,10 @@ export const ChartName = {
   /** Worker cluster: default ServiceAccount, token Secret and Role in a mount namespace. */
   workerServiceAccount: 'kubeocean-syncer',
   workerPriorityClass: 'kubeocean-default',
+  /** Worker cluster: admission policies, and bindings of the same names, that hold tenants to what is lent. */
+  admissionPolicies: ['kubeocean-tenants', 'kubeocean-tenants-objects'],
+  /** LeaseGuard in each mount namespace: parameter of the first of them, kept by the agent. */
+  leaseGuard: 'kubeocean-lease',
 } as const;
 
 /** Services of the computing cluster whose addresses worker pods are given, where they exist. */

@@ -48,8 +48,7 @@ function section({ resource, shortName, description, spec, status }: Definition)
     `## ${resource.kind} (\`${shortName}\`, ${scope})`,
     description,
     `${header}\n${childRows('spec', spec).join('\n')}`,
-    `Status:`,
-    `${header}\n${childRows('status', status).join('\n')}`,
+    ...(status ? [`Status:`, `${header}\n${childRows('status', status).join('\n')}`] : []),
   ].join('\n\n');
 }
 

@@ -2,6 +2,8 @@
 import type { Json, Resource } from '../kube/types.ts';
 import { ClusterBindings } from './binding.ts';
 import { bindingSchema } from './binding-schema.ts';
+import { LeaseGuards } from './lease-guard.ts';
+import { leaseGuardSchema } from './lease-guard-schema.ts';
 import { LeasedNodes } from './leased-node.ts';
 import { leasedNodeSchema } from './leased-node-schema.ts';
 import { ResourceLeasingPolicies } from './policy.ts';
@@ -24,7 +26,7 @@ export interface Definition {
   shortName: string;
   description: string;
   spec: Schema;
-  status: Schema;
+  status?: Schema;
   columns: Column[];
 }
 
@@ -107,8 +109,20 @@ export const leasedNodeDefinition: Definition = {
   ],
 };
 
+export const leaseGuardDefinition: Definition = {
+  resource: LeaseGuards,
+  shortName: 'lg',
+  ...leaseGuardSchema,
+  columns: [age],
+};
+
 /** All kinds of Kubeocean. */
-export const definitions: readonly Definition[] = [bindingDefinition, policyDefinition, leasedNodeDefinition];
+export const definitions: readonly Definition[] = [
+  bindingDefinition,
+  policyDefinition,
+  leasedNodeDefinition,
+  leaseGuardDefinition,
+];
 
 /** apiextensions.k8s.io/v1 CustomResourceDefinition of a kind. helm keeps it on uninstall, and with it all objects. */
 export function customResourceDefinition(definition: Definition): Json {
@@ -135,7 +149,7 @@ export function customResourceDefinition(definition: Definition): Json {
           name: resource.version,
           served: true,
           storage: true,
-          subresources: { status: {} },
+          ...(definition.status && { subresources: { status: {} } }),
           additionalPrinterColumns: columns,
           schema: {
             openAPIV3Schema: object(
@@ -145,7 +159,7 @@ export function customResourceDefinition(definition: Definition): Json {
                 kind: text('Kind of the object.'),
                 metadata: { type: 'object' },
                 spec: definition.spec,
-                status: definition.status,
+                ...(definition.status && { status: definition.status }),
               },
               { required: ['spec'] },
             ),

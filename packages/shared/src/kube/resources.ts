@@ -49,4 +49,18 @@ export const SelfSubjectAccessReviews = grouped(
   'SelfSubjectAccessReview',
   false,
 );
+export const ValidatingAdmissionPolicies = grouped(
+  'admissionregistration.k8s.io',
+  'v1',
+  'validatingadmissionpolicies',
+  'ValidatingAdmissionPolicy',
+  false,
+);
+export const ValidatingAdmissionPolicyBindings = grouped(
+  'admissionregistration.k8s.io',
+  'v1',
+  'validatingadmissionpolicybindings',
+  'ValidatingAdmissionPolicyBinding',
+  false,
+);
 export const TokenReviews = grouped('authentication.k8s.io', 'v1', 'tokenreviews', 'TokenReview', false);

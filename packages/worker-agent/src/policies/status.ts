@@ -3,13 +3,16 @@ import { type PolicyPhase, PolicyCondition, type ResourceLeasingPolicyStatus } f
 import { type Condition, withCondition } from '@kubeocean/shared/kube';
 import { type PolicyOutcome, rfc3339 } from '@kubeocean/shared/lease';
 
-/** The status a policy should have; equal to the one it has when nothing changed. */
-export function policyStatus(outcome: PolicyOutcome, now: Date): ResourceLeasingPolicyStatus {
+/**
+ * The status a policy should have; equal to the one it has when nothing changed. `unguarded` says why nothing new is
+ * lent: the admission policies that hold tenants to it are not in force.
+ */
+export function policyStatus(outcome: PolicyOutcome, now: Date, unguarded?: string): ResourceLeasingPolicyStatus {
   const { policy, inside, closesAt, opensAt, nodes } = outcome;
   const previous = policy.status;
   const generation = policy.metadata.generation;
   const phase = phaseOf(outcome);
-  const leased = leasedCondition(outcome);
+  const leased = leasedCondition(outcome, unguarded);
   const steady = previous?.phase === phase && previous.activeTimeWindow === inside;
   const lastAppliedTime = steady && previous.lastAppliedTime ? previous.lastAppliedTime : rfc3339(now);
   return {
@@ -54,13 +57,22 @@ function activeCondition({ spec, problem, inside, closesAt, opensAt }: PolicyOut
   return { type, status: 'False', reason: 'InactiveTimeWindow', message: `no time window is open; ${next}` };
 }
 
-function leasedCondition(outcome: PolicyOutcome): Condition {
+function leasedCondition(outcome: PolicyOutcome, unguarded: string | undefined): Condition {
   const type = PolicyCondition.leased;
   const { policy, spec, problem, claim, nodes, passedOver } = outcome;
   const cluster = (spec ?? policy.spec).cluster;
   const remark = claim.remark ? `; ${claim.remark}` : '';
   const older = [...new Set(passedOver.values())].sort().join(', ');
   const passed = passedOver.size > 0 ? `; ${count(passedOver.size)} lent by the older policy ${older}` : '';
+  if (unguarded !== undefined && claim.served) {
+    const stays = nodes.length > 0 ? `; what is lent already stays lent: ${count(nodes.length)}` : '';
+    return {
+      type,
+      status: nodes.length > 0 ? 'True' : 'False',
+      reason: 'NotGuarded',
+      message: `nothing more is lent: ${unguarded}${stays}`,
+    };
+  }
   if (nodes.length > 0) {
     return {
       type,

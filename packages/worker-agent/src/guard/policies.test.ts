@@ -1,0 +1,75 @@
+import type { Allocation, DesiredRecord, PolicyOutcome } from '@kubeocean/shared/lease';
+import { describe, expect, it } from 'vitest';
+import { type AdmissionPolicy, type AdmissionPolicyBinding, guardProblem, withholdNew } from './policies.ts';
+
+const names = ['kubeocean-tenants', 'kubeocean-tenants-objects'];
+
+function policy(name: string, failurePolicy?: string): AdmissionPolicy {
+  return { metadata: { name }, spec: { ...(failurePolicy && { failurePolicy }) } };
+}
+
+function bound(name: string, validationActions = ['Deny'], policyName = name): AdmissionPolicyBinding {
+  return { metadata: { name }, spec: { policyName, validationActions } };
+}
+
+const both = names.map((name) => policy(name));
+const bindings = names.map((name) => bound(name));
+
+describe('what holds tenants to what is lent', () => {
+  it('is in force with both policies and their bindings', () => {
+    expect(guardProblem(both, bindings)).toBeUndefined();
+    expect(guardProblem([...both, policy('foreign', 'Ignore')], [...bindings, bound('foreign', ['Audit'])])).toBe(
+      undefined,
+    );
+  });
+
+  it.each<[string, AdmissionPolicy[], AdmissionPolicyBinding[], RegExp]>([
+    ['no policy', [], bindings, /ValidatingAdmissionPolicy kubeocean-tenants is missing; install the chart/],
+    ['one policy only', both.slice(0, 1), bindings, /kubeocean-tenants-objects is missing/],
+    [
+      'a policy that lets pass',
+      [policy('kubeocean-tenants', 'Ignore'), ...both.slice(1)],
+      bindings,
+      /lets requests pass/,
+    ],
+    [
+      'no binding',
+      both,
+      bindings.slice(1),
+      /no ValidatingAdmissionPolicyBinding kubeocean-tenants with the action Deny/,
+    ],
+    ['a binding that only warns', both, [bound('kubeocean-tenants', ['Warn']), ...bindings.slice(1)], /action Deny/],
+    [
+      'a binding of another policy',
+      both,
+      [bound('kubeocean-tenants', ['Deny'], 'x'), ...bindings.slice(1)],
+      /action Deny/,
+    ],
+  ])('is not with %s', (_, policies, bindingsNow, problem) => {
+    expect(guardProblem(policies, bindingsNow)).toMatch(problem);
+  });
+});
+
+describe('while nobody holds tenants to it', () => {
+  const open = ['n1', 'n2'].map(
+    (node): DesiredRecord => ({
+      namespace: 'w',
+      name: `a.${node}`,
+      labels: {},
+      spec: { cluster: 'a', nodeName: node, nodeUID: 'u', policy: 'p' },
+      status: { phase: 'Active' },
+    }),
+  );
+  const outcome = {
+    policy: { metadata: { name: 'p' }, spec: { cluster: 'a' } },
+    claim: { served: { namespace: 'w' } },
+    nodes: ['n1', 'n2'],
+  } as unknown as PolicyOutcome;
+  const allocation: Allocation = { open, closed: [], removable: [], policies: [outcome] };
+
+  it('leases that run go on and none begins', () => {
+    const withheld = withholdNew(allocation, (key) => key === 'w/a.n1');
+    expect(withheld.open.map(({ name }) => name)).toEqual(['a.n1']);
+    expect(withheld.policies.map(({ nodes }) => nodes)).toEqual([['n1']]);
+  });
+});
