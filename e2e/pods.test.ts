@@ -454,6 +454,20 @@ test('created → Ready takes at most 2.5 s', async () => {
   await kubectl('worker-1', ['-n', ns, 'delete', 'pods', '--all', '--wait=true']);
 });
 
+test('a pod made anew under the same name gets a worker pod of its own', async () => {
+  const uids: string[] = [];
+  for (let i = 0; i < 3; i++) {
+    // As a StatefulSet does it: the moment the name is free.
+    const { metadata } = await waitFor('the name free', () => createPod('again', podSpec(FOREVER)), { everyMs: 5 });
+    uids.push(metadata.uid ?? '');
+    await ready('again');
+    expect((await getWorker('again')).metadata.annotations?.['kubeocean.io/virtual-pod-uid']).toBe(metadata.uid);
+    await home.delete(Pods, ns, 'again', { gracePeriodSeconds: 2 });
+  }
+  await absent(() => getWorker('again'), 'the last worker pod');
+  expect(uids.map((uid) => made.get(uid)?.size)).toEqual([1, 1, 1]);
+});
+
 test('an ordinary pod costs few writes', async () => {
   const writes = async () => {
     const text = await (await fetch(`${await syncer.metrics()}/metrics`)).text();
