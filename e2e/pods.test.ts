@@ -188,6 +188,10 @@ async function removeBinding(): Promise<void> {
   await quiet('annotate', 'clusterbinding', bindingName, 'kubeocean.io/abandon=true');
   const result = await quiet('delete', 'clusterbinding', bindingName, '--timeout=30s');
   await syncer.stop();
+  // An abandoned worker keeps what ran there; here nobody else would let it go.
+  for (const pod of (await worker.list<Pod>(Pods, { namespace: ns })).items) {
+    await worker.patch(Pods, ns, pod.metadata.name, { metadata: { finalizers: null } });
+  }
   if (result.status === 0) return;
   console.log(`the binding did not go by itself: ${result.stderr}\n${syncer.tail()}`);
   for (const object of [`clusterbinding/${bindingName}`, `node/${vnode}`]) {
