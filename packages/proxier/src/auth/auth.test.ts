@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { bearerToken, userOfSubject } from './authenticate.ts';
 import { questionOf } from './authorize.ts';
-import { createCache } from './cache.ts';
+import { createCache } from '@kubeocean/shared/daemon';
 import { clientCaOf } from './client-ca.ts';
 
 describe('what is asked of the API server', () => {

@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { TLSSocket } from 'node:tls';
 import { type KubeClient, type KubeObject, TokenReviews } from '@kubeocean/shared/kube';
-import { createCache } from './cache.ts';
+import { createCache } from '@kubeocean/shared/daemon';
 
 export interface User {
   name: string;

@@ -4,7 +4,7 @@
  */
 import { type KubeClient, type KubeObject, SubjectAccessReviews } from '@kubeocean/shared/kube';
 import type { User } from './authenticate.ts';
-import { createCache } from './cache.ts';
+import { createCache } from '@kubeocean/shared/daemon';
 
 export interface Question {
   verb: string;

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { connect, type TLSSocket } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { userOfConnection } from '../auth/authenticate.ts';
-import { newKeyPair, privateKeyPem, selfSignedCertificate } from '../tls/x509.ts';
+import { newKeyPair, privateKeyPem, selfSignedCertificate } from '@kubeocean/shared/tls';
 import { createTlsServer, type TlsServer } from './tls-server.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'kubeocean-tls-'));

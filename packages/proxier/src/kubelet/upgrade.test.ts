@@ -4,7 +4,7 @@ import { createServer, type Server } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import { fixedCredentials, Transport } from '@kubeocean/shared/kube';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { newKeyPair, privateKeyPem, selfSignedCertificate } from '../tls/x509.ts';
+import { newKeyPair, privateKeyPem, selfSignedCertificate } from '@kubeocean/shared/tls';
 import { answerRefusal, checkUpgrade, openUpstream } from './upgrade.ts';
 
 const key = newKeyPair();

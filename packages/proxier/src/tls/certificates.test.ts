@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { mounted, selfSigned, type ServingCertificate } from './certificates.ts';
-import { newKeyPair, privateKeyPem, selfSignedCertificate } from './x509.ts';
+import { newKeyPair, privateKeyPem, selfSignedCertificate } from '@kubeocean/shared/tls';
 
 const stop = new AbortController();
 afterEach(() => vi.useRealTimers());

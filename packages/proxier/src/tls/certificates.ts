@@ -14,7 +14,13 @@ import {
   messageOf,
   sleep,
 } from '@kubeocean/shared/kube';
-import { certificateRequest, type KeyPair, newKeyPair, privateKeyPem, selfSignedCertificate } from './x509.ts';
+import {
+  certificateRequest,
+  type KeyPair,
+  newKeyPair,
+  privateKeyPem,
+  selfSignedCertificate,
+} from '@kubeocean/shared/tls';
 
 /** PEM texts, as a TLS server takes them. */
 export interface ServingCertificate {

@@ -1,0 +1,4 @@
+/** Metrics of lent nodes between agent and proxier: names, and reading what kubelets answer. */
+export * from './exposition.ts';
+export * from './names.ts';
+export * from './summary.ts';

@@ -1,0 +1,2 @@
+/** Making certificates and requests for them: what node:crypto cannot. */
+export * from './x509.ts';
