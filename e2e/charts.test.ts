@@ -306,6 +306,53 @@ describe('kubeocean-worker', () => {
     ]);
   });
 
+  it('guards the mount namespaces by policies that touch no other namespace', async () => {
+    const objects = await render('kubeocean-worker', ...twoTenants);
+    for (const name of ['kubeocean-tenants', 'kubeocean-tenants-objects']) {
+      const { spec } = find(objects, 'ValidatingAdmissionPolicy', name) as { spec?: Record<string, unknown> };
+      expect(spec?.['failurePolicy']).toBe('Fail');
+      const key = 'kubernetes.io/metadata.name';
+      expect(spec?.['matchConstraints']).toMatchObject({
+        namespaceSelector: { matchExpressions: [{ key, operator: 'In', values: ['lend-a', 'lend-b'] }] },
+      });
+      expect(JSON.stringify(spec?.['matchConditions'])).toContain(
+        String.raw`[\"system:serviceaccounts:lend-a\",\"system:serviceaccounts:lend-b\"]`,
+      );
+      const binding = find(objects, 'ValidatingAdmissionPolicyBinding', name) as { spec?: Record<string, unknown> };
+      expect(binding.spec).toMatchObject({ policyName: name, validationActions: ['Deny'] });
+    }
+    const all = ['lend-a', 'lend-b'].flatMap((namespace) => [
+      ...rightsOf(objects, 'a', namespace),
+      ...rightsOf(objects, 'b', namespace),
+    ]);
+    expect(verbsOn(all, 'leaseguards')).toEqual([]);
+  });
+
+  it('limits the network of lent pods only when asked to', async () => {
+    const plain = await render('kubeocean-worker', ...twoTenants);
+    expect(plain.filter(({ kind }) => kind === 'NetworkPolicy')).toEqual([]);
+    const objects = await render(
+      'kubeocean-worker',
+      ...twoTenants,
+      'networkPolicy.mode=restricted',
+      'networkPolicy.computingCIDRs={10.20.0.0/16}',
+      'networkPolicy.allowedCIDRs[0].cidr=0.0.0.0/0',
+      'networkPolicy.allowedCIDRs[0].except={169.254.0.0/16}',
+    );
+    const blocks = [
+      { podSelector: {} },
+      { ipBlock: { cidr: '10.20.0.0/16' } },
+      { ipBlock: { cidr: '0.0.0.0/0', except: ['169.254.0.0/16'] } },
+    ];
+    for (const namespace of ['lend-a', 'lend-b']) {
+      expect(find(objects, 'NetworkPolicy', 'kubeocean-tenants', namespace).spec).toMatchObject({
+        policyTypes: ['Ingress', 'Egress'],
+        ingress: [{ from: blocks }],
+        egress: [{ to: blocks }, { ports: [{ port: 53 }, { port: 53 }] }],
+      });
+    }
+  });
+
   it('refuses two tenants in one namespace', async () => {
     const values = twoTenants.map((value) => value.replace('lend-b', 'lend-a'));
     const { status, stderr } = await template('kubeocean-worker', values, true);

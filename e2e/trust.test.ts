@@ -71,6 +71,7 @@ const owner = client('worker-1');
 let borrower: KubeClient;
 let fromBare: KubeClient;
 let agent: RunningProcess;
+let tenantsFile: string;
 /** Nodes of the cluster: lent and open, and lent outside its time window. */
 let open: string;
 let shut: string;
@@ -112,11 +113,11 @@ async function installTenants(folder: string, tenants: { namespace: string }[]):
     '--set-json',
     `tenants=${JSON.stringify(tenants)}`,
   ]);
-  const file = join(folder, 'tenants.yaml');
-  writeFileSync(file, stdout.replaceAll('kubeocean-tenants', id));
-  cleanup(() => kubectl('worker-1', ['delete', '--wait=false', '--ignore-not-found', '-f', file]));
+  tenantsFile = join(folder, 'tenants.yaml');
+  writeFileSync(tenantsFile, stdout.replaceAll('kubeocean-tenants', id));
+  cleanup(() => kubectl('worker-1', ['delete', '--wait=false', '--ignore-not-found', '-f', tenantsFile]));
   cleanup(() => freePods());
-  await kubectl('worker-1', ['apply', '-f', file]);
+  await kubectl('worker-1', ['apply', '-f', tenantsFile]);
   await kubectl('worker-1', ['label', 'namespace', bare, 'pod-security.kubernetes.io/enforce-']);
 }
 
@@ -745,6 +746,26 @@ describe('the guard', () => {
       return true;
     });
     agent.resume();
+    await waitFor('the pod accepted', () => borrower.create(Pods, pod(), { dryRun: true }));
+  });
+
+  it('decides by the present list also after it was taken away and installed again', async () => {
+    await kubectl('worker-1', ['delete', 'validatingadmissionpolicy,validatingadmissionpolicybinding', id]);
+    await waitFor('pods no longer guarded', () =>
+      borrower.create(Pods, pod({ spec: { affinity: null } }), { dryRun: true }),
+    );
+    await kubectl('worker-1', ['apply', '-f', tenantsFile]);
+    await waitFor('pods guarded again', async () => {
+      const attempt = borrower.create(Pods, pod({ spec: { affinity: null } }), { dryRun: true });
+      await refused(attempt, POLICY, 'must name exactly one node');
+      return true;
+    });
+    await owner.patch(ResourceLeasingPolicies, '', `${id}-open`, { spec: { timeWindows: [windowFarFromNow()] } });
+    await waitFor('the pod refused', async () => {
+      await refused(borrower.create(Pods, pod(), { dryRun: true }), POLICY, `node ${open} is not open for pods`);
+      return true;
+    });
+    await owner.patch(ResourceLeasingPolicies, '', `${id}-open`, { spec: { timeWindows: null } });
     await waitFor('the pod accepted', () => borrower.create(Pods, pod(), { dryRun: true }));
   });
 
