@@ -70,6 +70,8 @@ export const Annotation = {
   virtualPodName: 'kubeocean.io/virtual-pod-name',
   virtualPodUID: 'kubeocean.io/virtual-pod-uid',
   virtualNodeName: 'kubeocean.io/virtual-node-name',
+  /** On worker pods that the agent takes back: why, in words. The Eviction API overwrites the condition that says so. */
+  leaseClosed: 'kubeocean.io/lease-closed',
   /** On worker copies of ConfigMaps and Secrets. */
   virtualName: 'kubeocean.io/virtual-name',
   virtualNamespace: 'kubeocean.io/virtual-namespace',

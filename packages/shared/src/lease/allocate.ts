@@ -179,7 +179,9 @@ function lend(
     // A record under this name of a node that is gone must be closed and removed first.
     if (bid.existing && bid.existing.spec.nodeUID !== node.metadata.uid) continue;
     const cluster = (spec ?? policy.spec).cluster;
-    const lentNow = remaining(share, view.usage.group(node.metadata.name, group).leaving);
+    // Only while new pods may come does it matter what those that end still hold.
+    const { leaving } = view.usage.group(node.metadata.name, group);
+    const lentNow = bid.outcome.inside ? remaining(share, leaving) : share;
     const facts = factsOf(node.metadata.name, group, !view.staleSince.has(bid.claim.uid), view);
     bid.outcome.nodes.push(node.metadata.name);
     lent.push({

@@ -210,6 +210,21 @@ describe('the end', () => {
     });
   });
 
+  test('the reason the owner gave is shown, though the Eviction API put its own over it', () => {
+    const home = samplePod();
+    const conditions = [
+      condition('DisruptionTarget', 'True', { reason: 'EvictionByEvictionAPI', message: 'evicting' }),
+    ];
+    const metadata = { ...deletedAt, deletionGracePeriodSeconds: 0 };
+    const worker = workerOf(home, { ...running, conditions }, metadata);
+    worker.metadata.annotations = { 'kubeocean.io/lease-closed': 'window ended' };
+    const shown = homeStatus(worker, home, NOW);
+    expect(shown).toMatchObject({ phase: 'Failed', reason: 'LeaseClosed', message: 'window ended' });
+    expect(shown.conditions).toContainEqual(
+      expect.objectContaining({ reason: 'LeaseClosed', message: 'window ended' }),
+    );
+  });
+
   test('finished means finished: nothing brings a terminal home pod back', () => {
     const home = samplePod();
     home.status = { phase: 'Failed' };

@@ -96,9 +96,7 @@ function endOf(worker: Pod, home: Pod): End | undefined {
     const message = `the worker cluster could not place the pod: ${unplaced.message ?? unplaced.reason ?? 'no reason given'}`;
     return { phase: 'Failed', reason: PodReason.workerUnschedulable, message: cut(message, 1024) ?? '' };
   }
-  const target = worker.status?.conditions?.find(
-    ({ type, status }) => type === PodCondition.disruptionTarget && status === 'True',
-  );
+  const target = disruptionOf(worker);
   return {
     phase: 'Failed',
     reason: worker.status?.reason ?? target?.reason ?? PodReason.workerPodLost,
@@ -106,6 +104,18 @@ function endOf(worker: Pod, home: Pod): End | undefined {
       cut(worker.status?.message ?? target?.message) ??
       'the worker pod was deleted in the worker cluster; nobody in this cluster asked for it',
   };
+}
+
+/**
+ * Why the worker cluster ends the pod. The Eviction API, and the kubelet after it, put their own words over those of the
+ * agent, which are therefore in an annotation too.
+ */
+function disruptionOf(worker: Pod): Condition | undefined {
+  const target = worker.status?.conditions?.find(
+    ({ type, status }) => type === PodCondition.disruptionTarget && status === 'True',
+  );
+  const message = worker.metadata.annotations?.[Annotation.leaseClosed];
+  return target && message !== undefined ? { ...target, reason: PodReason.leaseClosed, message } : target;
 }
 
 function finishedBeforeDeletion(worker: Pod): boolean {
@@ -140,7 +150,7 @@ function conditionsOf(worker: Pod, home: Pod, now: Date, ended: End | undefined)
   for (const [at, condition] of conditions.entries()) {
     if (condition.type === 'Ready') conditions[at] = readyCondition(condition, home, now);
   }
-  const disrupted = theirs.find(({ type, status }) => type === PodCondition.disruptionTarget && status === 'True');
+  const disrupted = disruptionOf(worker);
   if (disrupted) conditions.push({ ...disrupted });
   else if (ended) {
     conditions.push(

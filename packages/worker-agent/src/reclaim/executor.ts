@@ -1,4 +1,5 @@
 /** Carries out the steps of a taking back, a pod at a time, again and again until the plan no longer asks for them. */
+import { Annotation } from '@kubeocean/shared/api';
 import type { Logger } from '@kubeocean/shared/daemon';
 import {
   ApiError,
@@ -118,8 +119,9 @@ export class Reclaimer {
 
   private async explain(step: PodStep): Promise<void> {
     const { client, leadership } = this.options;
+    // A write to the status may carry annotations too (podStatusStrategy of the API server leaves metadata as given).
     const patch = {
-      metadata: { uid: step.uid },
+      metadata: { uid: step.uid, annotations: { [Annotation.leaseClosed]: step.message } },
       status: { conditions: [disruption(step, rfc3339(this.options.now()))] },
     };
     await client.patch(Pods, step.namespace, step.name, patch, {

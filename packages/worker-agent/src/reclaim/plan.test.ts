@@ -65,6 +65,12 @@ describe('what is done with a pod', () => {
       { kind: 'shorten', graceSeconds: 600 },
     ],
     ['that ended', pod({}, {}, { phase: 'Succeeded' }), deleting, undefined],
+    [
+      'that ended, held for home, without our words',
+      pod({ ...ending, finalizers: ['kubeocean.io/home-sync'] }, {}, { phase: 'Failed', ...theirs }),
+      evicting,
+      { kind: 'explain' },
+    ],
     ['on another node', pod({}, { nodeName: 'm' }), deleting, undefined],
     ['of another binding', pod({ labels: { 'kubeocean.io/cluster-binding': 'c' } }), deleting, undefined],
     ['of the owner', pod({ namespace: 'default' }), deleting, undefined],

@@ -1,5 +1,5 @@
 /** What is to be done now with the pods of leases that end. Pure: all of it follows from records and pods. */
-import { Label, type LeasedNode, type LeasedNodeStatus, labelValue, PodReason } from '@kubeocean/shared/api';
+import { Finalizer, Label, type LeasedNode, type LeasedNodeStatus, labelValue, PodReason } from '@kubeocean/shared/api';
 import type { Condition } from '@kubeocean/shared/kube';
 import { groupName, hasEnded, type PodForRequests, type Tenant } from '@kubeocean/shared/lease';
 
@@ -57,7 +57,7 @@ export function planReclaim(input: ReclaimInput): Map<string, PodStep> {
     const { namespace = '', name, uid = '' } = pod.metadata;
     const tenant = tenants.get(namespace);
     const node = pod.spec['nodeName'];
-    if (!tenant || typeof node !== 'string' || hasEnded(pod)) continue;
+    if (!tenant || typeof node !== 'string') continue;
     const label = pod.metadata.labels?.[Label.clusterBinding] ?? '';
     const status = ending.get(`${node}/${groupName(namespace, label)}`);
     const step = isLent(label, tenant) ? status && stepFor(pod, status, input.maxGraceSeconds) : expulsion(pod, label);
@@ -70,6 +70,7 @@ type Step = Pick<PodStep, 'kind' | 'graceSeconds' | 'message' | 'deadline'>;
 
 function stepFor(pod: PodForRequests, status: LeasedNodeStatus, maxGrace: number): Step | undefined {
   const message = `policy ${status.policy ?? '(gone)'}: ${status.message ?? 'the lease is over'}`;
+  if (hasEnded(pod)) return heldWithoutWords(pod) ? { kind: 'explain', message } : undefined;
   if (pod.metadata.deletionTimestamp !== undefined) {
     const grace = pod.metadata.deletionGracePeriodSeconds ?? 0;
     if (status.reclaimStage === 'Deleting' && grace > maxGrace) {
@@ -88,7 +89,7 @@ function stepFor(pod: PodForRequests, status: LeasedNodeStatus, maxGrace: number
 }
 
 function expulsion(pod: PodForRequests, label: string): Step | undefined {
-  if (pod.metadata.deletionTimestamp !== undefined) return undefined;
+  if (pod.metadata.deletionTimestamp !== undefined || hasEnded(pod)) return undefined;
   const why = label === '' ? `has no label ${Label.clusterBinding}` : `belongs to ${label}, which may not claim here`;
   return {
     kind: 'expel',
@@ -99,6 +100,11 @@ function expulsion(pod: PodForRequests, label: string): Step | undefined {
 /** Whether a pod with this binding label may be in the tenant's namespace at all. */
 function isLent(label: string, { bindings }: Tenant): boolean {
   return label !== '' && (bindings.includes('*') || bindings.some((name) => labelValue(name) === label));
+}
+
+/** Ended by an eviction, but home has not shown it yet. The kubelet may have put the Eviction API's words over ours. */
+function heldWithoutWords(pod: PodForRequests): boolean {
+  return pod.metadata.finalizers?.includes(Finalizer.homeSync) === true && disruptionReason(pod) === EvictedByApi;
 }
 
 function disruptionReason(pod: PodForRequests): string | undefined {
