@@ -328,6 +328,16 @@ describe('kubeocean-worker', () => {
     expect(verbsOn(all, 'leaseguards')).toEqual([]);
   });
 
+  it('caps the mount namespaces only when asked to', async () => {
+    const plain = await render('kubeocean-worker', ...twoTenants);
+    expect(plain.filter(({ kind }) => kind === 'ResourceQuota')).toEqual([]);
+    const objects = await render('kubeocean-worker', ...twoTenants, 'quota.count/pods=2000');
+    for (const namespace of ['lend-a', 'lend-b']) {
+      const { spec } = find(objects, 'ResourceQuota', 'kubeocean-tenants', namespace);
+      expect(spec).toMatchObject({ hard: { 'count/pods': 2000 } });
+    }
+  });
+
   it('limits the network of lent pods only when asked to', async () => {
     const plain = await render('kubeocean-worker', ...twoTenants);
     expect(plain.filter(({ kind }) => kind === 'NetworkPolicy')).toEqual([]);
