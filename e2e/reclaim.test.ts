@@ -66,8 +66,10 @@ describe('a window that closes', () => {
     expect((await rig.pod('first')).metadata.deletionTimestamp).toBeUndefined();
   });
 
-  test('is enforced by the agent when pods are left, and the pod says why it went', async () => {
+  test('is enforced by the agent when pods are left, even one started anew, and the pod says why it went', async () => {
+    await rig.agent?.kill();
     clock('20:01:35');
+    await rig.startAgent(...flags);
     await rig.event('Pod', 'first', /^Reclaimed: Evicted: policy reclaim-.*: no time window/);
     const words = /^policy reclaim-.*: no time window .* is open; it opens again at/;
     await waitFor('the end of first', async () => {
@@ -125,7 +127,7 @@ describe('a pod without a binding in a mount namespace', () => {
 });
 
 describe('a disruption budget', () => {
-  test('holds the eviction up, through a restart of the agent, until the deadline', async () => {
+  test('holds the eviction up, through restarts of the agent, until the deadline', async () => {
     clock('12:00:00');
     await rig.becomes(node, { phase: 'Active' });
     const app = { matchLabels: { app: 'held' } };
@@ -148,7 +150,9 @@ describe('a disruption budget', () => {
     const agent = await rig.startAgent(...flags);
     await agent.waitLog('another try', (line) => line.msg === 'eviction refused for now');
     expect((await rig.pod('held')).metadata.deletionTimestamp).toBeUndefined();
+    await rig.agent?.kill();
     clock('20:11:05');
+    await rig.startAgent(...flags);
     await rig.event('Pod', 'held', /^ReclaimDeadline/);
     await rig.gone('held');
     await rig.becomes(node, { reclaimStage: 'Done' });
