@@ -1,8 +1,17 @@
 /** Two projects: `unit` needs nothing but Node; `e2e` runs on the real clusters of `npm run cluster`, one file at a time. */
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
+
+/** Files in the order of their names, so that one run is like the next. */
+class ByName extends BaseSequencer {
+  override sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    return Promise.resolve(files.toSorted((a, b) => (a.moduleId < b.moduleId ? -1 : 1)));
+  }
+}
 
 export default defineConfig({
   test: {
+    sequence: { sequencer: ByName },
     projects: [
       {
         test: {
@@ -23,6 +32,7 @@ export default defineConfig({
           testTimeout: 120_000,
           hookTimeout: 300_000,
           fileParallelism: false,
+
           globalSetup: ['e2e/setup.ts'],
         },
       },

@@ -155,7 +155,8 @@ test('a revision that etcd compacted away: one new list, missed deletions told, 
   await server.compact();
   await server.restart();
   link.mend();
-  await waitFor('the new list', () => watched.reflector.lists === 2);
+  // The longest wait between two tries is 30 s.
+  await waitFor('the new list', () => watched.reflector.lists === 2, { timeoutMs: 60_000 });
   expect(watched.names()).toEqual(['changes', 'comes', 'stays', 'swapped']);
   expect(watched.told.toSorted()).toEqual(['-goes', '-swapped', '+swapped', '~changes', '+comes'].toSorted());
   expect(watched.told.indexOf('-swapped')).toBeLessThan(watched.told.indexOf('+swapped'));

@@ -6,6 +6,7 @@ import { existsSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { bash, POD, runTutorialStep, TUTORIAL } from '../scripts/tutorial.ts';
 import { waitFor } from './harness/index.ts';
+import { installCharts } from './setup.ts';
 
 interface PodList {
   items: {
@@ -48,7 +49,10 @@ function runningContainers(): string[] {
 }
 
 beforeAll(startOver);
-afterAll(startOver);
+afterAll(() => {
+  startOver();
+  installCharts();
+});
 
 describe('the tutorial, word for word', () => {
   let failedStep: string | undefined;
