@@ -1,0 +1,110 @@
+/** `kubeocean explain node|pod|policy NAME`. */
+import { OptionError, type OptionTable } from '@kubeocean/shared/daemon';
+import { connect, type Connection, defaultKubeconfig } from '../cluster.ts';
+import { type Command, OUTPUT_OPTION } from '../command.ts';
+import { Failure } from '../failure.ts';
+import { type Explanation, type Facts, unknowns } from './facts.ts';
+import { explainNode, workerNodeOf } from './node.ts';
+import { explainPod } from './pod.ts';
+import { explainPolicy } from './policy.ts';
+import { failIfSilent, readHome, readPodsOn, readWorker } from './read.ts';
+import { readPod } from './read-pod.ts';
+import { explanationText } from './text.ts';
+
+const OPTIONS = {
+  kubeconfig: {
+    type: 'string',
+    description:
+      'kubeconfig of the computing cluster; empty: $KUBECONFIG, otherwise ~/.kube/config, unless --worker-kubeconfig alone is given',
+  },
+  'worker-kubeconfig': { type: 'string', description: 'kubeconfig of the worker cluster' },
+  namespace: { type: 'string', default: 'default', description: 'of the pod; also -n, or NAME as NAMESPACE/NAME' },
+  ...OUTPUT_OPTION,
+} as const satisfies OptionTable;
+
+interface Clusters {
+  home: Connection | undefined;
+  worker: Connection | undefined;
+}
+
+export const explainCommand: Command<typeof OPTIONS> = {
+  name: 'explain',
+  usage: 'node|pod|policy NAME',
+  arguments: 2,
+  summary:
+    'tells in words what is lent, why not more, and what happens next. A node is a vnode or a worker node, a pod is one of the computing cluster, a policy one of the worker cluster. Either kubeconfig may be left out; then it says what cannot be known.',
+  options: OPTIONS,
+  async run([kind = '', name = ''], options, io) {
+    const explain = explainers[kind];
+    if (!explain) throw new OptionError(`"${kind}" cannot be explained; there are: node, pod, policy`);
+    const workerPath = options['worker-kubeconfig'];
+    const homePath = options.kubeconfig || (workerPath ? undefined : defaultKubeconfig(io.env));
+    if (!homePath && !workerPath) {
+      throw new Failure('no cluster to read: give --kubeconfig (computing cluster), --worker-kubeconfig, or both');
+    }
+    const home = homePath ? connect(homePath, 'computing') : undefined;
+    let worker: Connection | undefined;
+    try {
+      worker = workerPath ? connect(workerPath, 'worker') : undefined;
+      const explanation = await explain({ home, worker }, name, options.namespace, io.now());
+      io.out(
+        options.output === 'json' ? `${JSON.stringify(explanation, undefined, 2)}\n` : explanationText(explanation),
+      );
+    } finally {
+      home?.close();
+      worker?.close();
+    }
+  },
+};
+
+type Explainer = (clusters: Clusters, name: string, namespace: string, now: Date) => Promise<Explanation>;
+
+const explainers: Record<string, Explainer | undefined> = {
+  async node(clusters, name, _namespace, now) {
+    const facts = await readFacts(clusters, now);
+    const node = workerNodeOf(name, facts);
+    if (node !== undefined && clusters.worker && facts.worker) {
+      facts.worker.podsOnNode = await readPodsOn(clusters.worker, node);
+    }
+    return explainNode(name, facts) ?? notFound(`vnode or worker node ${name}`, clusters, factUnknowns(facts));
+  },
+  async pod(clusters, given, flag, now) {
+    const [namespace, name] = given.includes('/') ? (given.split('/', 2) as [string, string]) : [flag, given];
+    const facts = await readPod(clusters.home, clusters.worker, namespace, name, now);
+    // The zone only words the times; the facts are absolute.
+    return (
+      explainPod(facts, 'UTC') ??
+      notFound(`pod ${namespace}/${name}`, clusters, unknowns(facts.home?.pod, facts.worker?.pod))
+    );
+  },
+  async policy(clusters, name, _namespace, now) {
+    if (!clusters.worker) throw new Failure('policies live in the worker cluster: give --worker-kubeconfig');
+    const { worker, ...facts } = await readFacts(clusters, now);
+    if (!worker) throw new Failure('policies live in the worker cluster: give --worker-kubeconfig');
+    return (
+      explainPolicy(name, { ...facts, worker }) ??
+      notFound(`ResourceLeasingPolicy ${name}`, { ...clusters, home: undefined }, unknowns(worker.policies))
+    );
+  },
+};
+
+async function readFacts({ home, worker }: Clusters, now: Date): Promise<Facts> {
+  const [homeFacts, workerFacts] = await Promise.all([home && readHome(home), worker && readWorker(worker)]);
+  // One cluster that answers is enough for an answer.
+  if (!homeFacts || !workerFacts) failIfSilent(homeFacts ?? workerFacts);
+  return { now, ...(homeFacts && { home: homeFacts }), ...(workerFacts && { worker: workerFacts }) };
+}
+
+function factUnknowns({ home, worker }: Facts): string[] {
+  return unknowns(home?.vnodes, worker?.nodes, worker?.records);
+}
+
+function notFound(what: string, { home, worker }: Clusters, unread: string[]): never {
+  const where = [home && `the computing cluster (${home.server})`, worker && `the worker cluster (${worker.server})`];
+  const looked = where.filter((one) => one !== undefined).join(' nor in ');
+  const more =
+    unread.length > 0
+      ? unread
+      : [home && !worker ? 'The worker cluster was not asked: give --worker-kubeconfig.' : undefined];
+  throw new Failure([`there is no ${what} in ${looked}`, ...more.filter((line) => line !== undefined)].join('\n'));
+}

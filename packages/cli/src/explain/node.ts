@@ -1,0 +1,231 @@
+/** `explain node`: what is lent of a worker node to whom, why not more, and the vnode that stands for it. Pure. */
+import { Annotation, Label, labelValue, type LeasedNode, vnodeName } from '@kubeocean/shared/api';
+import {
+  countPods,
+  formatResources,
+  groupName,
+  isOpen,
+  parseResources,
+  remaining,
+  type WorkerNode,
+} from '@kubeocean/shared/lease';
+import type { Explanation, Facts, Vnode, WorkerFacts } from './facts.ts';
+import { unknowns, valueOr } from './facts.ts';
+import { amounts, recordNext, recordText, takenBack, verdictOn, windowText } from './lease-words.ts';
+import { bindingNamed, bindingProblems, sentence } from './policy.ts';
+import { isReady, readyText, taintTexts } from './vnode-words.ts';
+import { agentSilence, recordOf, type World, worldOf, zoneOf } from './world.ts';
+
+/** What a name given by the user stands for. */
+interface Target {
+  /** Name of the worker node. */
+  node: string;
+  /** Set when a vnode was named: the one binding that is asked about. */
+  cluster?: string;
+  vnode?: Vnode;
+}
+
+/** The worker node behind a name, for whoever reads its pods; undefined when the name is not found. */
+export function workerNodeOf(name: string, facts: Facts): string | undefined {
+  return targetOf(name, facts)?.node;
+}
+
+function targetOf(name: string, facts: Facts): Target | undefined {
+  const vnode = valueOr(facts.home?.vnodes, []).find(({ metadata }) => metadata.name === name);
+  if (vnode) {
+    const label = vnode.metadata.labels?.[Label.clusterBinding];
+    const binding = valueOr(facts.home?.bindings, []).find(({ metadata }) => labelValue(metadata.name) === label);
+    const cluster = binding?.metadata.name ?? label;
+    return { node: vnode.metadata.labels?.[Label.physicalNodeName] ?? name, vnode, ...(cluster && { cluster }) };
+  }
+  const { worker } = facts;
+  if (!worker) return undefined;
+  if (valueOr(worker.nodes, []).some(({ metadata }) => metadata.name === name)) return { node: name };
+  const records = valueOr(worker.records, []);
+  if (records.some(({ spec }) => spec.nodeName === name)) return { node: name };
+  // The claims tell the clusterIDs that vnodes' names are made of.
+  const ids = valueOr(worker.leases, []).flatMap(({ metadata }) => metadata.annotations?.[Annotation.clusterID] ?? []);
+  const behind = records.find(({ spec }) => ids.some((id) => vnodeName(id, spec.nodeName) === name));
+  return behind && { node: behind.spec.nodeName, cluster: behind.spec.cluster };
+}
+
+/** Undefined when neither cluster has such a node. */
+export function explainNode(name: string, facts: Facts): Explanation | undefined {
+  const target = targetOf(name, facts);
+  if (!target) return undefined;
+  const fromWorker = facts.worker ? workerSide(target, facts.worker, facts) : undefined;
+  const vnodes = vnodesOf(target, facts);
+  const home = homeSide(target, vnodes, facts);
+  const unknown = [
+    ...(facts.worker
+      ? unknowns(
+          ...[
+            facts.worker.nodes,
+            facts.worker.policies,
+            facts.worker.records,
+            facts.worker.leases,
+            facts.worker.tenants,
+          ],
+          facts.worker.timeZone,
+          facts.worker.podsOnNode,
+        )
+      : ['What the policies say, why not more is lent, and when windows open or close: give --worker-kubeconfig.']),
+    ...(facts.home
+      ? unknowns(facts.home.vnodes, facts.home.bindings)
+      : ['How its vnodes are, and whether pods run on them: give --kubeconfig.']),
+  ];
+  const what =
+    target.vnode || target.node !== name
+      ? `Vnode ${name} stands for the worker node ${target.node}`
+      : `Worker node ${name}`;
+  return {
+    kind: 'node',
+    name,
+    summary: `${what}${fromWorker ? `: ${fromWorker.summary}` : ''}.`,
+    now: [...(fromWorker?.now ?? []), ...home.now],
+    why: [...(fromWorker?.why ?? []), ...home.why],
+    next: fromWorker?.next ?? [],
+    events: [],
+    unknown,
+  };
+}
+
+interface Side {
+  summary: string;
+  now: string[];
+  why: string[];
+  next: string[];
+}
+
+function workerSide(target: Target, worker: WorkerFacts, facts: Facts): Side {
+  const world = worldOf(worker, facts.now);
+  const node = world.nodes.find(({ metadata }) => metadata.name === target.node);
+  const policies = world.policies.filter(({ cluster }) => !target.cluster || cluster === target.cluster);
+  const clusters = [...new Set([...policies.map(({ cluster }) => cluster), ...recordClusters(world, target)])];
+  const side: Side = { summary: 'it is not lent', now: [], why: [], next: [] };
+  const lentTo: string[] = [];
+  for (const cluster of clusters) {
+    const views = policies.filter((view) => view.cluster === cluster);
+    const namespace = views[0]?.claim.served?.namespace;
+    const record = recordOf(world, cluster, target.node, namespace);
+    if (isOpen(record)) {
+      lentTo.push(`${cluster}${record.status?.phase === 'Closing' ? ' (closing)' : ''}`);
+      side.now.push(sentence(recordText(record)));
+      if (node && record.status?.phase === 'Active') side.why.push(...notMore(record, node, worker, world));
+    } else if (record) side.now.push(sentence(recordText(record)));
+    const applied = record?.status?.policy ?? record?.spec.policy;
+    const view = views.find(({ policy }) => policy.metadata.name === applied);
+    const zone = view ? zoneOf(view, world) : world.zone;
+    if (record) side.next.push(...recordNext(record, view?.spec, zone, world.now));
+    for (const other of views) {
+      if (isOpen(record) && other === view) continue;
+      const text = node ? verdictOn(other, node, world).text : 'not lent: the worker cluster has no such node any more';
+      side.why.push(sentence(`policy ${other.policy.metadata.name} for ${cluster}: ${text}`));
+      if (!record && other.spec)
+        side.next.push(sentence(`policy ${other.policy.metadata.name} ${windowText(other, world)}`));
+    }
+    const taken = view && takenBack(view, node);
+    if (taken) side.why.push(sentence(taken));
+    const silence = namespace && isOpen(record) ? agentSilence(world, namespace) : undefined;
+    if (silence) side.why.push(sentence(silence));
+  }
+  if (node?.spec?.unschedulable) side.why.push('The worker node is cordoned: its vnodes take no new pods.');
+  if (lentTo.length > 0) side.summary = `it is lent to ${lentTo.join(', ')}`;
+  else if (clusters.length === 0 && 'value' in worker.policies) side.why.push(sentence(noPolicy(target)));
+  return side;
+}
+
+function noPolicy({ cluster }: Target): string {
+  return `no ResourceLeasingPolicy ${cluster ? `for ${cluster} ` : ''}exists in the worker cluster, and without one nothing is lent`;
+}
+
+function recordClusters({ records }: World, { node, cluster }: Target): string[] {
+  const named = records.filter(({ spec }) => spec.nodeName === node);
+  return named.map(({ spec }) => spec.cluster).filter((name) => !cluster || name === cluster);
+}
+
+/** Per resource that is not lent in full: what the node has, what others take, what the policy caps. */
+function notMore(record: LeasedNode, node: WorkerNode, worker: WorkerFacts, world: World): string[] {
+  const lent = record.status?.allocatable ?? {};
+  const total = node.status?.allocatable ?? {};
+  const pods = valueOr(worker.podsOnNode, undefined);
+  const usage = pods && countPods(pods, world.tenants).on(node.metadata.name);
+  const left = usage && formatResources(remaining(parseResources(total), usage.native));
+  const native = usage ? formatResources(usage.native) : {};
+  const policy = world.policies.find(
+    ({ policy }) => policy.metadata.name === (record.status?.policy ?? record.spec.policy),
+  );
+  const others = world.records.filter(
+    (other) => other !== record && isOpen(other) && other.spec.nodeName === node.metadata.name,
+  );
+  const leaving = usage?.lent.get(groupName(record.metadata.namespace, labelValue(record.spec.cluster)))?.leaving;
+  return Object.entries(total).flatMap(([resource, amount]) => {
+    if (lent[resource] === amount) return [];
+    const caps = (policy?.spec?.resourceLimits ?? [])
+      .filter((limit) => limit.resource === resource)
+      .map(({ quantity, percent }) =>
+        [
+          quantity === undefined ? [] : `quantity ${quantity}`,
+          percent === undefined ? [] : `${percent} % of what is left`,
+        ]
+          .flat()
+          .join(' and '),
+      );
+    const shared = others.flatMap(({ spec, status }) => {
+      const share = status?.allocatable?.[resource];
+      return share && share !== '0' ? [`${share} lent to ${spec.cluster}`] : [];
+    });
+    const parts = [
+      `the node can give ${amount}`,
+      ...(left ? [`its own pods ask for ${native[resource] ?? '0'}, which leaves ${left[resource] ?? '0'}`] : []),
+      ...shared,
+      ...(caps.length > 0 ? [`the policy caps it at ${caps.join(' and ')}`] : []),
+      ...(leaving?.get(resource) ? ['pods that are ending are taken off until they are gone'] : []),
+    ];
+    return [`${resource}: ${lent[resource] ?? '0'} lent to ${record.spec.cluster}; ${parts.join('; ')}.`];
+  });
+}
+
+function vnodesOf(target: Target, { home, worker }: Facts): Vnode[] {
+  if (target.vnode) return [target.vnode];
+  const ids =
+    worker &&
+    new Set(
+      valueOr(worker.nodes, [])
+        .filter(({ metadata }) => metadata.name === target.node)
+        .map(({ metadata }) => metadata.uid),
+    );
+  return valueOr(home?.vnodes, []).filter(({ metadata: { labels = {} } }) => {
+    if (labels[Label.physicalNodeName] !== target.node) return false;
+    // Another worker cluster may have a node of this name.
+    return !ids || ids.size === 0 || ids.has(labels[Label.physicalNodeUID]);
+  });
+}
+
+function homeSide(target: Target, vnodes: readonly Vnode[], facts: Facts): Pick<Side, 'now' | 'why'> {
+  if (!facts.home) return { now: [], why: [] };
+  const now = vnodes.map((vnode) => {
+    const binding = vnode.metadata.labels?.[Label.clusterBinding] ?? 'an unknown binding';
+    return `Vnode ${vnode.metadata.name} of ${binding} is ${readyText(vnode)} and offers ${amounts(vnode.status?.allocatable)}.`;
+  });
+  const why = vnodes.flatMap((vnode) => [
+    ...(isReady(vnode) ? [] : [`${vnode.metadata.name} is ${readyText(vnode)}.`]),
+    ...taintTexts(vnode),
+  ]);
+  const records = valueOr(facts.worker?.records, []).filter(
+    (record) => isOpen(record) && record.spec.nodeName === target.node,
+  );
+  const clusters = target.cluster ? [target.cluster] : [...new Set(records.map(({ spec }) => spec.cluster))];
+  for (const cluster of clusters) {
+    const binding = bindingNamed(facts, cluster);
+    const shown = vnodes.some(({ metadata }) => metadata.labels?.[Label.clusterBinding] === labelValue(cluster));
+    if (binding && !shown && 'value' in facts.home.vnodes) {
+      const name = vnodeName(binding.spec.clusterID, target.node);
+      why.push(
+        `The computing cluster shows no vnode ${name} yet: see the conditions of ClusterBinding ${cluster} and the log of its syncer.`,
+      );
+    }
+    why.push(...bindingProblems(facts, cluster));
+  }
+  return { now, why };
+}

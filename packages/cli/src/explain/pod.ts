@@ -1,0 +1,188 @@
+/** `explain pod`: a home pod, its counterpart in the worker cluster, and the lease that both stand on. Pure. */
+import { Annotation, Label, TaintKey } from '@kubeocean/shared/api';
+import { duration } from '../times.ts';
+import { type EventObject, type ExplainedPod, type Explanation, type PodFacts, unknowns, valueOr } from './facts.ts';
+import { recordNext, recordText } from './lease-words.ts';
+import { sentence } from './policy.ts';
+import { readyText, taintTexts } from './vnode-words.ts';
+
+const LastEvents = 6;
+
+/** Undefined when neither cluster has the pod. `zone`: for times, of policies that name none. */
+export function explainPod(facts: PodFacts, zone: string): Explanation | undefined {
+  const { home, worker, namespace, name } = facts;
+  const pod = valueOr(home?.pod, undefined);
+  const counterpart = valueOr(worker?.pod, undefined);
+  if (!pod && !counterpart) return undefined;
+  const onVnode = pod ? isVnode(facts) : true;
+  const record = valueOr(worker?.record, undefined);
+  const policy = valueOr(worker?.policy, undefined);
+  const { spec } = policy ?? {};
+  return {
+    kind: 'pod',
+    name: `${namespace}/${name}`,
+    summary: `Pod ${namespace}/${name}: ${pod ? stateText(pod) : 'not seen at home'}${onVnode === false ? ', on an ordinary node, not on a vnode' : ''}.`,
+    now: [
+      ...(pod?.spec.nodeName ? [`At home it is bound to ${pod.spec.nodeName}${nodeState(facts)}.`] : []),
+      ...(onVnode && pod?.spec.nodeName ? counterpartTexts(facts, pod, counterpart) : []),
+      ...(!pod && counterpart ? [`In the worker: ${workerText(counterpart)}.`] : []),
+      ...(record ? [sentence(`the worker node ${record.spec.nodeName}: ${recordText(record)}`)] : []),
+    ],
+    why: [...(pod ? whyTexts(pod, facts) : []), ...(counterpart ? containerTexts(counterpart) : [])],
+    next: [
+      ...(pod ? nextTexts(pod, counterpart, facts) : []),
+      ...(record ? recordNext(record, spec, spec?.timeZone ?? zone, facts.now) : []),
+    ],
+    events: [
+      ...eventTexts('home', valueOr(home?.events, []), facts.now),
+      ...eventTexts('worker', valueOr(worker?.events, []), facts.now),
+    ],
+    unknown: [
+      ...(home
+        ? unknowns(home.pod, home.node, home.binding, home.events)
+        : ['What the computing cluster shows of it: give --kubeconfig.']),
+      ...(worker
+        ? unknowns(worker.pod, worker.events, worker.record, worker.policy)
+        : onVnode && pod?.spec.nodeName
+          ? ['How its counterpart in the worker cluster is, and when the lease ends: give --worker-kubeconfig.']
+          : []),
+    ],
+  };
+}
+
+/** Undefined when that cannot be known. */
+function isVnode({ home }: PodFacts): boolean | undefined {
+  const pod = valueOr(home?.pod, undefined);
+  if (!pod?.spec.nodeName) return undefined;
+  const node = valueOr(home?.node, undefined);
+  return node ? node.metadata.labels?.[Label.clusterBinding] !== undefined : undefined;
+}
+
+function stateText({ metadata, status }: ExplainedPod): string {
+  const phase = status?.phase ?? 'without a status';
+  const reason = status?.reason ? ` (${status.reason})` : '';
+  const leaving = metadata.deletionTimestamp ? ', being deleted' : '';
+  const ready = status?.conditions?.find(({ type }) => type === 'Ready')?.status === 'True' ? ' and Ready' : '';
+  return `${phase}${reason}${ready}${leaving}`;
+}
+
+function nodeState({ home }: PodFacts): string {
+  const node = valueOr(home?.node, undefined);
+  if (node) return `, which is ${readyText(node)}`;
+  return home && 'value' in home.node ? ', which does not exist (any more)' : '';
+}
+
+function counterpartTexts({ worker }: PodFacts, home: ExplainedPod, counterpart: ExplainedPod | undefined): string[] {
+  if (!worker) {
+    const { annotations = {} } = home.metadata;
+    const name = annotations[Annotation.physicalPodName];
+    return name
+      ? [`Its counterpart, as home last showed it: ${annotations[Annotation.physicalPodNamespace]}/${name}.`]
+      : [];
+  }
+  if (counterpart) {
+    const uid = counterpart.metadata.annotations?.[Annotation.virtualPodUID];
+    const stranger =
+      uid === home.metadata.uid
+        ? []
+        : [
+            `That pod was not made for this one (its annotation ${Annotation.virtualPodUID} is ${uid ?? 'missing'}); it is left alone.`,
+          ];
+    return [`Its counterpart in the worker: ${workerText(counterpart)}.`, ...stranger];
+  }
+  if (!('value' in worker.pod)) return [];
+  const ended = home.status?.phase === 'Succeeded' || home.status?.phase === 'Failed';
+  return [
+    `The worker cluster has no pod ${worker.where ?? 'for it'}${ended ? ', as it should be: this pod has ended' : ' yet, or any more'}.`,
+  ];
+}
+
+function workerText(pod: ExplainedPod): string {
+  const { namespace, name } = pod.metadata;
+  return `${namespace}/${name}, ${stateText(pod)}, ${pod.spec.nodeName ? `on node ${pod.spec.nodeName}` : 'not scheduled yet'}`;
+}
+
+/** Conditions that say why it does not run, or why it ended. */
+function whyTexts(pod: ExplainedPod, { home }: PodFacts): string[] {
+  const { status, spec } = pod;
+  const ended = status?.message && status.phase === 'Failed' ? [sentence(status.message)] : [];
+  const told = (status?.conditions ?? []).flatMap(({ type, status: value, reason, message }) => {
+    const bad =
+      type === 'DisruptionTarget' || type.endsWith('/NotRun')
+        ? value === 'True'
+        : type === 'PodScheduled' && value === 'False';
+    return bad ? [`${type} (${reason ?? 'no reason'}): ${message ?? 'no message'}`] : [];
+  });
+  const node = valueOr(home?.node, undefined);
+  const taints =
+    node && status?.phase === 'Pending' ? taintTexts(node).filter((text) => !text.includes(`${TaintKey.vnode}:`)) : [];
+  if (spec.nodeName) return [...ended, ...told, ...taints];
+  return [...ended, ...told, ...tolerationTexts(pod, valueOr(home?.vnodes, 0))];
+}
+
+/** A pod without a node that no vnode may take. */
+function tolerationTexts({ spec }: ExplainedPod, vnodes: number): string[] {
+  if (vnodes === 0) return ['There is no vnode in the computing cluster.'];
+  const tolerated = (spec.tolerations ?? []).some(
+    ({ key, effect, operator }) =>
+      (key === TaintKey.vnode || (!key && operator === 'Exists')) && (!effect || effect === 'NoSchedule'),
+  );
+  return tolerated
+    ? []
+    : [
+        `It does not tolerate ${TaintKey.vnode}:NoSchedule, which vnodes have by default: add {key: ${TaintKey.vnode}, operator: Exists} to its tolerations.`,
+      ];
+}
+
+function containerTexts({ status, metadata }: ExplainedPod): string[] {
+  const statuses = [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])];
+  const waiting = statuses.flatMap(({ name, state }) =>
+    state?.waiting?.reason
+      ? [
+          `Container ${name} waits in the worker: ${state.waiting.reason}${state.waiting.message ? `: ${state.waiting.message}` : ''}`,
+        ]
+      : [],
+  );
+  const unscheduled = (status?.conditions ?? [])
+    .filter(({ type, status: value }) => type === 'PodScheduled' && value === 'False')
+    .map(({ reason, message }) => `The worker's scheduler has not placed ${metadata.name} (${reason}): ${message}`);
+  return [...unscheduled, ...waiting];
+}
+
+function nextTexts(pod: ExplainedPod, counterpart: ExplainedPod | undefined, { home, worker }: PodFacts): string[] {
+  const phase = pod.status?.phase;
+  if (phase === 'Succeeded' || phase === 'Failed')
+    return ['It has ended and is never run again; its controller, if it has one, makes another.'];
+  if (pod.metadata.deletionTimestamp) {
+    return [
+      counterpart
+        ? 'It goes once its containers in the worker have ended.'
+        : 'Nothing of it is left in the worker: it goes at once.',
+    ];
+  }
+  if (!pod.spec.nodeName) return ['The scheduler of the computing cluster tries again whenever something changes.'];
+  const notRun = pod.status?.conditions?.some(({ type, status }) => type.endsWith('/NotRun') && status === 'True');
+  if (notRun) return ['It stays Pending and is not run here.'];
+  const isLent = valueOr(home?.node, undefined)?.metadata.labels?.[Label.clusterBinding] !== undefined;
+  if (isLent && worker && 'value' in worker.pod && !counterpart) {
+    return [
+      'The syncer makes the counterpart when what the pod refers to is there and the lease is open; its last words are among the events.',
+    ];
+  }
+  return [];
+}
+
+function eventTexts(where: string, events: readonly EventObject[], now: Date): string[] {
+  const timeOf = (event: EventObject): number =>
+    Date.parse(
+      event.lastTimestamp ?? event.eventTime ?? event.firstTimestamp ?? event.metadata.creationTimestamp ?? '',
+    ) || 0;
+  return events
+    .toSorted((a, b) => timeOf(b) - timeOf(a))
+    .slice(0, LastEvents)
+    .map((event) => {
+      const { type, reason, message, count } = event;
+      const times = count && count > 1 ? `, ${count} times` : '';
+      return `${where}, ${duration(now.getTime() - timeOf(event))} ago${times}: ${type} ${reason}: ${message}`;
+    });
+}

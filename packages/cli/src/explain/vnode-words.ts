@@ -1,0 +1,34 @@
+/** Vnodes in words: ready or not, and what their taints mean. Pure. */
+import { TaintKey } from '@kubeocean/shared/api';
+import type { Vnode } from './facts.ts';
+
+const meanings: Record<string, string> = {
+  [TaintKey.vnode]: 'only pods that tolerate it are scheduled here (the default of vnodes)',
+  [TaintKey.physicalNodeUnschedulable]: 'the worker node is cordoned',
+  [TaintKey.outOfTimeWindows]: 'the lease takes no new pods: its window is closed, or the owner takes it back',
+  [TaintKey.vnodeDeleting]: 'the vnode is being removed',
+  [TaintKey.leaseUnknown]: 'nothing is known of the lease: its record is missing, or the worker agent is silent',
+  [TaintKey.workerUnreachable]: 'the worker cluster does not answer',
+};
+
+export function isReady(vnode: Vnode): boolean {
+  return vnode.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false;
+}
+
+/** `Ready`, or what the condition says. */
+export function readyText(vnode: Vnode): string {
+  const ready = vnode.status?.conditions?.find(({ type }) => type === 'Ready');
+  if (!ready) return 'without a condition Ready';
+  if (ready.status === 'True') return 'Ready';
+  return `not Ready (${ready.status}${ready.reason ? `, ${ready.reason}` : ''}${ready.message ? `: ${ready.message}` : ''})`;
+}
+
+/** One sentence per thing that keeps pods away. */
+export function taintTexts(vnode: Vnode): string[] {
+  const name = vnode.metadata.name;
+  const taints = (vnode.spec?.taints ?? []).map(
+    ({ key, effect }) =>
+      `${name} has the taint ${key}:${effect}: ${meanings[key] ?? "the worker node's own, or someone's at home"}.`,
+  );
+  return [...(vnode.spec?.unschedulable ? [`${name} is cordoned in the computing cluster.`] : []), ...taints];
+}
