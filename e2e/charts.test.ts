@@ -263,35 +263,72 @@ describe('kubeocean-worker', () => {
         ['lend-b', 'b'],
       ],
     ],
-  ])("%s: a syncer's credential is one Role in its own namespace", async (_, values, tenants) => {
-    const objects = await render('kubeocean-worker', ...values);
-    for (const [namespace, account] of tenants as [string, string][]) {
-      const bindings = objects.filter(({ subjects }) =>
-        subjects?.some((subject) => subject.name === account && subject.namespace === namespace),
-      );
-      expect(bindings.map(({ kind, metadata }) => [kind, metadata.namespace])).toEqual([['RoleBinding', namespace]]);
-      const rights = rightsOf(objects, account, namespace);
-      for (const resource of ['leasednodes', 'events'])
-        expect(verbsOn(rights, resource)).toEqual(['get', 'list', 'watch']);
-      for (const resource of ['roles', 'rolebindings', 'pods/status', 'pods/binding', 'leasednodes/status', 'nodes']) {
-        expect([resource, verbsOn(rights, resource)]).toEqual([resource, []]);
+  ])(
+    "%s: a syncer's credential is one Role in its own namespace, and the agent's port of metrics",
+    async (_, values, tenants) => {
+      const objects = await render('kubeocean-worker', ...values);
+      for (const [namespace, account] of tenants as [string, string][]) {
+        const bindings = objects.filter(({ subjects }) =>
+          subjects?.some((subject) => subject.name === account && subject.namespace === namespace),
+        );
+        expect(bindings.map(({ kind, metadata }) => [kind, metadata.namespace])).toEqual(
+          expect.arrayContaining([
+            ['RoleBinding', namespace],
+            ['RoleBinding', 'kubeocean-agent'],
+          ]),
+        );
+        expect(bindings).toHaveLength(2);
+        expect(rightsOf(objects, account, 'kubeocean-agent')).toEqual([
+          {
+            apiGroups: [''],
+            resources: ['services/proxy'],
+            resourceNames: ['https:kubeocean-agent:stats'],
+            verbs: ['get'],
+          },
+        ]);
+        const rights = rightsOf(objects, account, namespace);
+        for (const resource of ['leasednodes', 'events'])
+          expect(verbsOn(rights, resource)).toEqual(['get', 'list', 'watch']);
+        for (const resource of [
+          'roles',
+          'rolebindings',
+          'pods/status',
+          'pods/binding',
+          'leasednodes/status',
+          'nodes',
+        ]) {
+          expect([resource, verbsOn(rights, resource)]).toEqual([resource, []]);
+        }
+        const tokens = rights.filter(({ resources }) => resources.includes('serviceaccounts/token'));
+        expect(tokens.map(({ resourceNames }) => resourceNames)).toEqual([[account]]);
+        const secret = find(objects, 'Secret', account, namespace);
+        expect(secret.metadata.annotations?.['kubernetes.io/service-account.name']).toBe(account);
+        const labels = find(objects, 'Namespace', namespace).metadata.labels;
+        for (const mode of ['enforce', 'warn', 'audit']) {
+          expect(labels?.[`pod-security.kubernetes.io/${mode}`]).toBe('baseline');
+        }
       }
-      const tokens = rights.filter(({ resources }) => resources.includes('serviceaccounts/token'));
-      expect(tokens.map(({ resourceNames }) => resourceNames)).toEqual([[account]]);
-      const secret = find(objects, 'Secret', account, namespace);
-      expect(secret.metadata.annotations?.['kubernetes.io/service-account.name']).toBe(account);
-      const labels = find(objects, 'Namespace', namespace).metadata.labels;
-      for (const mode of ['enforce', 'warn', 'audit']) {
-        expect(labels?.[`pod-security.kubernetes.io/${mode}`]).toBe('baseline');
-      }
-    }
-  });
+    },
+  );
 
   it('lets the agent write only in the mount namespaces, and read no Secret', async () => {
     const objects = await render('kubeocean-worker', ...twoTenants);
     const cluster = rightsOf(objects, 'kubeocean-agent');
     const written = cluster.filter(({ verbs }) => verbs.some((verb) => !['get', 'list', 'watch'].includes(verb)));
-    expect(written.flatMap(({ resources }) => resources)).toEqual(['resourceleasingpolicies/status', 'events']);
+    expect(written.flatMap(({ resources }) => resources)).toEqual([
+      'resourceleasingpolicies/status',
+      'events',
+      'tokenreviews',
+    ]);
+    // Kubelets are read with another account's tokens: the agent's own opens nothing there.
+    expect(cluster.flatMap(({ resources }) => resources).filter((name) => name.startsWith('nodes/'))).toEqual([]);
+    expect(rightsOf(objects, 'kubeocean-agent-stats')).toEqual([
+      { apiGroups: [''], resources: ['nodes/metrics', 'nodes/stats'], verbs: ['get'] },
+    ]);
+    const tokens = rightsOf(objects, 'kubeocean-agent', 'kubeocean-agent').filter(({ resources }) =>
+      resources.includes('serviceaccounts/token'),
+    );
+    expect(tokens.map(({ resourceNames }) => resourceNames)).toEqual([['kubeocean-agent-stats']]);
     const all = ['lend-a', 'lend-b', 'kubeocean-agent'].flatMap((name) => rightsOf(objects, 'kubeocean-agent', name));
     expect(verbsOn([...cluster, ...all], 'secrets')).toEqual([]);
     expect(verbsOn(rightsOf(objects, 'kubeocean-agent', 'lend-b'), 'pods/eviction')).toEqual(['create']);

@@ -21,6 +21,7 @@ import type { BindingIdentity } from './kubelet/pods.ts';
 import { createSessions, type Sessions } from './kubelet/sessions.ts';
 import { createTlsServer, type TlsServer } from './kubelet/tls-server.ts';
 import type { OPTIONS } from './options.ts';
+import { createStats } from './stats/index.ts';
 import { type CertificateSource, mounted, selfSigned, signedByCluster } from './tls/certificates.ts';
 
 type ProxierDaemon = Daemon<typeof OPTIONS>;
@@ -69,10 +70,13 @@ export async function runProxier(daemon: ProxierDaemon): Promise<void> {
     authorize: createAuthorizer(home),
     vnodeOf: (port) => listeners.vnodeOf(port),
   });
+  const clusters = { home, worker, binding };
+  const stats = createStats(clusters, () => new Date());
   const handlers = createHandlers({
-    clusters: { home, worker, binding },
+    clusters,
     gate,
     sessions,
+    stats,
     log,
     userAgent: `kubeocean-proxier/${VERSION}`,
   });
@@ -80,7 +84,10 @@ export async function runProxier(daemon: ProxierDaemon): Promise<void> {
   const listeners = createListeners({
     address: options['listen-address'],
     accept: (socket) => server.accept(socket),
-    onGone: (vnode) => sessions.killVnode(vnode, 'the vnode is gone'),
+    onGone(vnode) {
+      sessions.killVnode(vnode, 'the vnode is gone');
+      stats.forget(vnode);
+    },
     log,
   });
 

@@ -9,6 +9,7 @@ import { agentMetrics } from './metrics.ts';
 import { Passes } from './pass.ts';
 import { Reclaimer } from './reclaim/executor.ts';
 import { createStores } from './stores.ts';
+import { runStats } from './stats/index.ts';
 import { readTenants } from './tenants.ts';
 import { Trigger } from './trigger.ts';
 
@@ -94,5 +95,9 @@ export async function runAgent(daemon: Daemon<typeof AGENT_OPTIONS>): Promise<vo
     await events.flush();
   }
 
-  await Promise.all([stores.run(daemon.signal), leadWhenElected(daemon, client, lead)]);
+  await Promise.all([
+    stores.run(daemon.signal),
+    runStats(daemon, client, tenants, stores),
+    leadWhenElected(daemon, client, lead),
+  ]);
 }

@@ -1,6 +1,7 @@
 /** Flags of the worker agent. */
 import { MountPath } from '@kubeocean/shared/api';
-import { COMMON_OPTIONS, LEADER_OPTIONS, type OptionTable } from '@kubeocean/shared/daemon';
+import { ADDRESS, COMMON_OPTIONS, LEADER_OPTIONS, type OptionTable } from '@kubeocean/shared/daemon';
+import { StatsPort } from '@kubeocean/shared/stats';
 
 export const AGENT_OPTIONS = {
   ...COMMON_OPTIONS,
@@ -38,6 +39,19 @@ export const AGENT_OPTIONS = {
     max: 86_400,
     unit: 'seconds',
     description: 'how long before a window closes lent pods get an event, where forceReclaim will evict them',
+  },
+  'stats-bind-address': {
+    type: 'string',
+    default: `:${StatsPort.number}`,
+    pattern: ADDRESS,
+    form: 'an address such as :10260 or 127.0.0.1:10260 (:0 for any free port)',
+    description: 'address at which computing clusters are given the metrics of their pods, over HTTPS',
+  },
+  'kubelet-insecure-tls': {
+    type: 'boolean',
+    default: false,
+    description:
+      'ask kubelets for metrics without verifying their certificates, for clusters whose own CA did not sign them',
   },
   'test-clock-file': {
     type: 'string',

@@ -41,6 +41,7 @@ export function projectNode(object: KubeObject): WorkerNode {
       addresses: (status?.addresses ?? []).filter((address) => address.type === 'InternalIP'),
       conditions: steadyConditions(status?.conditions ?? []),
       ...(status?.nodeInfo && { nodeInfo: status.nodeInfo }),
+      ...(status?.['daemonEndpoints'] !== undefined && { daemonEndpoints: status['daemonEndpoints'] }),
     },
   };
 }

@@ -9,12 +9,14 @@ import { streamLogs } from './logs.ts';
 import { asRunningPod, type Clusters, findCounterpart, podsOf } from './pods.ts';
 import { logQuery, type Route, type SessionKind, sessionQuery } from './routes.ts';
 import type { SessionFacts, Sessions } from './sessions.ts';
+import type { Stats } from '../stats/index.ts';
 import { checkUpgrade, join, openUpstream } from './upgrade.ts';
 
 export interface HandlerOptions {
   clusters: Clusters;
   gate: Gate;
   sessions: Sessions;
+  stats: Stats;
   log: Logger;
   userAgent: string;
 }
@@ -48,6 +50,11 @@ export function createHandlers(options: HandlerOptions): Handlers {
           response,
           pods.map(asRunningPod).filter((pod) => pod !== undefined),
         );
+        return;
+      }
+      case 'stats': {
+        const { type, text } = await options.stats.get(vnode, route.path);
+        response.writeHead(200, { 'content-type': type }).end(text);
         return;
       }
       case 'logs':

@@ -27,6 +27,11 @@ describe('paths', () => {
     ['/healthz/ping', { kind: 'unknown' }],
     ['/run/ns/web-1/main', { kind: 'unknown' }],
     ['/metrics', { kind: 'unknown' }],
+    ['/metrics/resource', { kind: 'stats', path: 'metrics/resource' }],
+    ['/metrics/cadvisor/', { kind: 'stats', path: 'metrics/cadvisor' }],
+    ['/stats/summary', { kind: 'stats', path: 'stats/summary' }],
+    ['/stats', { kind: 'unknown' }],
+    ['/metrics/resource/x', { kind: 'unknown' }],
   ])('%s', (path, route) => expect(parseTarget(path)?.route).toEqual(route));
 
   it.each([

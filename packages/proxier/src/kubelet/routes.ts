@@ -2,6 +2,7 @@
  * The paths of the kubelet API that vnodes answer, and what they become at the worker's API server. Pure. A path that
  * is not exactly one of these is none of them: no decoding twice, no dot segments, no empty segments.
  */
+import { STATS_PATHS, type StatsPath } from '@kubeocean/shared/stats';
 
 /** A request for one container of a home pod. */
 export interface ContainerTarget {
@@ -18,6 +19,7 @@ export type Route =
   | { kind: 'healthz' }
   | { kind: 'pods' }
   | { kind: 'runningpods' }
+  | { kind: 'stats'; path: StatsPath }
   | { kind: 'unknown' };
 
 export type SessionKind = 'exec' | 'attach' | 'portForward';
@@ -68,6 +70,11 @@ function routeOf(segments: readonly string[]): Route {
     case 'pods':
     case 'runningpods':
       return { kind: segments.length === 1 ? first : 'unknown' };
+    case 'stats':
+    case 'metrics': {
+      const path = STATS_PATHS.find((known) => known === segments.join('/'));
+      return path ? { kind: 'stats', path } : { kind: 'unknown' };
+    }
     case 'portForward':
       return segments.length === 3 && LABEL.test(namespace) && SUBDOMAIN.test(pod)
         ? { kind: first, namespace, pod }

@@ -145,7 +145,8 @@ export function helpText(program: string, summary: string, table: OptionTable): 
   return [`${program}: ${summary}`, '', 'Flags:', ...lines, `${'  --help'.padEnd(width)}print this`, ''].join('\n');
 }
 
-const ADDRESS =
+/** Addresses to listen on: `:8080`, `127.0.0.1:8080`, `[::1]:8080`. */
+export const ADDRESS =
   /^(\[[0-9a-fA-F:]+\]|[0-9A-Za-z.-]*):(\d{1,4}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d{2}|655[0-2]\d|6553[0-5])$/;
 
 /** Flags that every process has. */

@@ -2,3 +2,4 @@
 export * from './exposition.ts';
 export * from './names.ts';
 export * from './summary.ts';
+export * from './token.ts';

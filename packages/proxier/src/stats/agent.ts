@@ -1,0 +1,107 @@
+/**
+ * Asks the worker's agent for the metrics of a worker node, through the worker API server's service proxy. That takes
+ * the Authorization header away; the agent knows us by a short token made for it, in a header of its own.
+ */
+import { AgentAudience, AgentTokenHeader } from '@kubeocean/shared/api';
+import { createCache } from '@kubeocean/shared/daemon';
+import {
+  ApiError,
+  ConnectionError,
+  type KubeClient,
+  type KubeObject,
+  messageOf,
+  type Resource,
+} from '@kubeocean/shared/kube';
+import { createTokenSource, proxiedStatsPath, type StatsPath, type TokenSource } from '@kubeocean/shared/stats';
+import { Refusal } from '../errors.ts';
+
+const SelfSubjectReviews: Resource = {
+  group: 'authentication.k8s.io',
+  version: 'v1',
+  plural: 'selfsubjectreviews',
+  kind: 'SelfSubjectReview',
+  namespaced: false,
+};
+
+interface SelfSubjectReview extends KubeObject {
+  status?: { userInfo?: { username?: string } };
+}
+
+/** Gives the agent's answer as text. @throws Refusal 502, 503 or 504. */
+export type AskAgent = (node: string, path: StatsPath) => Promise<string>;
+
+const IDENTITY_MS = 60_000;
+const DEADLINE_MS = 15_000;
+const MAX_BYTES = 32 * 1024 * 1024;
+
+export function createAgentClient(worker: KubeClient): AskAgent {
+  const identities = createCache<string>({ holdMs: () => IDENTITY_MS, bound: 1 });
+  let tokens: { user: string; source: TokenSource } | undefined;
+
+  async function whoAmI(): Promise<string> {
+    const review = await worker.create<SelfSubjectReview>(SelfSubjectReviews, { metadata: {} }, { timeoutMs: 10_000 });
+    return review.status?.userInfo?.username ?? '';
+  }
+
+  async function tokenSource(): Promise<TokenSource> {
+    const user = await identities.get('self', whoAmI);
+    if (tokens?.user === user) return tokens.source;
+    const [, namespace, serviceAccount] = /^system:serviceaccount:([^:]+):([^:]+)$/.exec(user) ?? [];
+    if (!namespace || !serviceAccount) {
+      throw new Refusal(502, `the worker kubeconfig is that of ${user}, but metrics are for ServiceAccounts only`);
+    }
+    const options = { namespace, serviceAccount, audiences: [AgentAudience], clock: () => performance.now() };
+    tokens = { user, source: createTokenSource(worker, options) };
+    return tokens.source;
+  }
+
+  return async (node, path) => {
+    let source: TokenSource | undefined;
+    try {
+      source = await tokenSource();
+      const response = await worker.transport.stream({
+        method: 'GET',
+        path: proxiedStatsPath(node, path),
+        headers: { [AgentTokenHeader]: await source.get(), accept: '*/*' },
+        retry: false,
+        timeoutMs: DEADLINE_MS,
+        signal: AbortSignal.timeout(DEADLINE_MS),
+      });
+      const chunks: Buffer[] = [];
+      let bytes = 0;
+      for await (const chunk of response as AsyncIterable<Buffer>) {
+        bytes += chunk.length;
+        if (bytes > MAX_BYTES) throw new Error(`the agent's answer is longer than ${MAX_BYTES / 1024 / 1024} MiB`);
+        chunks.push(chunk);
+      }
+      return Buffer.concat(chunks).toString('utf8');
+    } catch (error) {
+      if (error instanceof ApiError && error.code === 401) source?.forget();
+      throw agentRefusal(error);
+    }
+  };
+}
+
+/** What to answer when the agent gave no metrics. Whose words they are shows in the kind: an API server sends a Status. */
+export function agentRefusal(error: unknown): Refusal {
+  if (error instanceof Refusal) return error;
+  if (error instanceof ConnectionError) {
+    return new Refusal(503, `no metrics: the worker cluster does not answer (${error.code})`, { cause: error });
+  }
+  if (!(error instanceof ApiError)) return new Refusal(502, `no metrics: ${messageOf(error)}`, { cause: error });
+  const text = error.message.trim();
+  if (error.status.kind !== 'Status') {
+    return new Refusal(error.code >= 500 ? error.code : 502, `no metrics: the worker's agent answers: ${text}`, {
+      cause: error,
+    });
+  }
+  if (error.code === 404 || error.code === 503) {
+    return new Refusal(503, `no metrics: the worker's agent does not run (${text}); logs and exec do not need it`, {
+      cause: error,
+    });
+  }
+  const advice = error.code === 403 ? '; is the chart kubeocean-worker of this version?' : '';
+  return new Refusal(502, `no metrics: the worker's API server answers ${error.code}: ${text}${advice}`, {
+    cause: error,
+  });
+}

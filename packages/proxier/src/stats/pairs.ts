@@ -1,0 +1,74 @@
+/**
+ * The pods of one vnode with their counterparts. As for sessions, nothing that a home user can write decides: the worker
+ * name is derived, and the worker pod must carry the home pod's UID.
+ */
+import { Annotation, Label, workerName } from '@kubeocean/shared/api';
+import { type KubeClient, type KubeObject, messageOf, Pods } from '@kubeocean/shared/kube';
+import { Refusal, workerRefusal } from '../errors.ts';
+import { type Clusters, podsOf } from '../kubelet/pods.ts';
+import type { PodPair, PodPairs } from './rename.ts';
+
+interface HomePodSpec {
+  volumes?: { name: string; persistentVolumeClaim?: { claimName: string } }[];
+}
+
+/** Pure: pairs home pods with worker pods. */
+export function pairUp(
+  bindingUID: string,
+  homePods: readonly KubeObject[],
+  workerPods: readonly KubeObject[],
+): PodPairs {
+  const byName = new Map(workerPods.map((pod) => [pod.metadata.name, pod]));
+  const pairs = new Map<string, PodPair>();
+  for (const { metadata, spec } of homePods as (KubeObject & { spec?: HomePodSpec })[]) {
+    const { name, namespace = '', uid } = metadata;
+    const counterpart = byName.get(workerName(bindingUID, namespace, name));
+    if (!uid || counterpart?.metadata.annotations?.[Annotation.virtualPodUID] !== uid) continue;
+    const claims = (spec?.volumes ?? []).flatMap(({ name: volume, persistentVolumeClaim: claim }) =>
+      claim ? [[volume, claim.claimName] as const] : [],
+    );
+    pairs.set(counterpart.metadata.name, {
+      namespace,
+      name,
+      uid,
+      workerName: counterpart.metadata.name,
+      workerUID: counterpart.metadata.uid ?? '',
+      claims: new Map(claims),
+    });
+  }
+  return pairs;
+}
+
+/** Reads both sides live. @throws Refusal 503 or 502 when one of them does not answer. */
+export async function pairsOf({ home, worker, binding }: Clusters, vnode: string, node: string): Promise<PodPairs> {
+  const [homePods, workerPods] = await Promise.all([
+    podsOf(home, vnode).catch((error: unknown) => {
+      throw new Refusal(503, `cannot list the pods of ${vnode}: ${messageOf(error)}`, { cause: error });
+    }),
+    workerPodsOf(worker, binding.mountNamespace, binding.uid, node).catch((error: unknown) => {
+      throw workerRefusal(error, { worker: node, home: vnode });
+    }),
+  ]);
+  return pairUp(binding.uid, homePods, workerPods);
+}
+
+async function workerPodsOf(worker: KubeClient, namespace: string, bindingUID: string, node: string) {
+  const pods: KubeObject[] = [];
+  let next: string | undefined;
+  do {
+    const page = await worker.list(Pods, {
+      namespace,
+      labelSelector: `${Label.bindingUID}=${bindingUID}`,
+      fieldSelector: `spec.nodeName=${node}`,
+      limit: 250,
+      ...(next && { continue: next }),
+    });
+    pods.push(
+      ...page.items.map(({ metadata: { name, uid, annotations } }) => ({
+        metadata: { name, uid, annotations } as KubeObject['metadata'],
+      })),
+    );
+    next = page.metadata.continue || undefined;
+  } while (next);
+  return pods;
+}
