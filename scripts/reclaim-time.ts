@@ -120,7 +120,7 @@ const agent = spawn(
     `--kubeconfig=${values.kubeconfig}`,
     `--tenants-file=${folder}/tenants.json`,
     '--leader-elect=false',
-    '--log-level=warn',
+    '--log-level=error',
     '--metrics-bind-address=127.0.0.1:0',
     '--health-probe-bind-address=127.0.0.1:0',
   ],
