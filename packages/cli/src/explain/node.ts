@@ -59,13 +59,11 @@ export function explainNode(name: string, facts: Facts): Explanation | undefined
   const unknown = [
     ...(facts.worker
       ? unknowns(
-          ...[
-            facts.worker.nodes,
-            facts.worker.policies,
-            facts.worker.records,
-            facts.worker.leases,
-            facts.worker.tenants,
-          ],
+          facts.worker.nodes,
+          facts.worker.policies,
+          facts.worker.records,
+          facts.worker.leases,
+          facts.worker.tenants,
           facts.worker.timeZone,
           facts.worker.podsOnNode,
         )

@@ -1,0 +1,375 @@
+import {
+  Annotation,
+  type ClusterBinding,
+  claimName,
+  Label,
+  type LeasedNode,
+  type LeasedNodeStatus,
+  type ResourceLeasingPolicy,
+  type ResourceLeasingPolicySpec,
+  workerName,
+} from '@kubeocean/shared/api';
+import type { KubeObject } from '@kubeocean/shared/kube';
+import type { WorkerNode } from '@kubeocean/shared/lease';
+import { describe, expect, test } from 'vitest';
+import type { ExplainedPod, Facts, HomeFacts, PodFacts, Vnode, WorkerFacts } from './facts.ts';
+import { explainNode } from './node.ts';
+import { explainPod } from './pod.ts';
+import { explainPolicy } from './policy.ts';
+import { explanationText } from './text.ts';
+
+/** A Friday. */
+const now = new Date('2026-11-20T12:00:00Z');
+const mount = 'kubeocean-worker';
+const role = {
+  nodeSelectorTerms: [{ matchExpressions: [{ key: 'role', operator: 'In' as const, values: ['worker'] }] }],
+};
+
+function node(name: string, labels: Record<string, string> = { role: 'worker' }): WorkerNode {
+  return { metadata: { name, uid: `uid-${name}`, labels }, status: { allocatable: { cpu: '8', pods: '110' } } };
+}
+
+function policy(
+  name: string,
+  spec: Partial<ResourceLeasingPolicySpec> = {},
+  created = '2026-01-01T00:00:00Z',
+): ResourceLeasingPolicy {
+  return {
+    metadata: { name, uid: name, creationTimestamp: created },
+    spec: { cluster: 'b', nodeSelector: role, ...spec },
+  };
+}
+
+function record(status: LeasedNodeStatus, nodeName = 'n1'): LeasedNode {
+  return {
+    metadata: { namespace: mount, name: `b.${nodeName}` },
+    spec: { cluster: 'b', nodeName, nodeUID: `uid-${nodeName}`, policy: 'p' },
+    status: { policy: 'p', ...status },
+  };
+}
+
+function lease(name: string, secondsAgo: number, annotations: Record<string, string> = {}): KubeObject {
+  const renewTime = new Date(now.getTime() - secondsAgo * 1000).toISOString();
+  const labels = name.startsWith('kubeocean-claim') ? { [Label.claim]: 'true' } : undefined;
+  return { metadata: { namespace: mount, name, annotations, ...(labels && { labels }) }, spec: { renewTime } };
+}
+
+function worker(facts: Partial<WorkerFacts> = {}): WorkerFacts {
+  return {
+    server: 'https://worker',
+    nodes: { value: [node('n1')] },
+    policies: { value: [policy('p')] },
+    records: { value: [record({ phase: 'Active', allocatable: { cpu: '8', pods: '110' } })] },
+    leases: { value: [lease(claimName('b'), 5, { [Annotation.clusterID]: 'cls' }), lease('kubeocean-agent', 5)] },
+    tenants: { value: [{ namespace: mount, serviceAccount: 's', bindings: ['*'] }] },
+    timeZone: { value: 'UTC' },
+    podsOnNode: { value: [] },
+    ...facts,
+  };
+}
+
+const binding: ClusterBinding = {
+  metadata: { name: 'b', uid: 'uid-b' },
+  spec: { clusterID: 'cls', mountNamespace: mount, secretRef: { name: 's', namespace: 'n' } },
+};
+
+const vnode: Vnode = {
+  metadata: {
+    name: 'vnode-cls-n1',
+    labels: { [Label.clusterBinding]: 'b', [Label.physicalNodeName]: 'n1', [Label.physicalNodeUID]: 'uid-n1' },
+  },
+  spec: { taints: [{ key: 'kubeocean.io/lease-unknown', effect: 'NoSchedule' }] },
+  status: { allocatable: { cpu: '8' }, conditions: [{ type: 'Ready', status: 'True' }] },
+};
+
+const home: HomeFacts = { server: 'https://home', bindings: { value: [binding] }, vnodes: { value: [vnode] } };
+
+describe('policy: why a node is not lent', () => {
+  const none = { records: { value: [] } };
+  test.each<[string, Partial<WorkerFacts>, string]>([
+    [
+      'selector',
+      { ...none, nodes: { value: [node('n1', {})] } },
+      "n1: not lent: the policy's nodeSelector does not match it: wants role In (worker), the node has no such label",
+    ],
+    [
+      'virtual',
+      { ...none, nodes: { value: [node('n1', { role: 'worker', type: 'virtual-kubelet' })] } },
+      'n1: not lent: it is a virtual node itself',
+    ],
+    ['no claim', { ...none, leases: { value: [] } }, 'n1: not lent: no computing cluster claims "b"'],
+    [
+      'older',
+      { ...none, policies: { value: [policy('p'), policy('older', {}, '2025-01-01T00:00:00Z')] } },
+      'n1: not lent by this policy: the older policy older lends it to b',
+    ],
+    [
+      'binding',
+      {
+        ...none,
+        leases: {
+          value: [
+            lease(claimName('b'), 5, {
+              [Annotation.nodeSelector]: JSON.stringify({
+                nodeSelectorTerms: [{ matchExpressions: [{ key: 'gpu', operator: 'Exists' }] }],
+              }),
+            }),
+          ],
+        },
+      },
+      'the nodeSelector of the ClusterBinding b does not match it: wants gpu Exists, the node has no such label',
+    ],
+    [
+      'silent agent',
+      { ...none, leases: { value: [lease(claimName('b'), 5), lease('kubeocean-agent', 600)] } },
+      'n1: not lent yet: the worker agent is silent since 2026-11-20T11:50:00.000Z (10 min)',
+    ],
+    [
+      'no agent',
+      { ...none, leases: { value: [lease(claimName('b'), 5)] } },
+      'no worker agent has shown life in the namespace kubeocean-worker',
+    ],
+    [
+      'stale claim',
+      { leases: { value: [lease(claimName('b'), 3600), lease('kubeocean-agent', 5)] } },
+      'has not renewed its claim kubeocean-worker/kubeocean-claim.b since',
+    ],
+    [
+      'closed',
+      { records: { value: [record({ phase: 'Closed', reason: 'Released', message: 'given back' })] } },
+      'n1: not lent to b any more (Released): given back',
+    ],
+    [
+      'not valid',
+      { ...none, policies: { value: [policy('p', { timeZone: 'Mars' })] } },
+      'The policy is not valid: time zone "Mars" is not known',
+    ],
+  ])('%s', (_, facts, words) => {
+    expect(explainPolicy('p', { now, worker: worker(facts) })?.why.join('\n')).toContain(words);
+  });
+
+  test('there is no such policy', () => {
+    expect(explainPolicy('q', { now, worker: worker() })).toBeUndefined();
+  });
+
+  test('lists that were not read are not called empty', () => {
+    const facts = worker({ leases: { unknown: 'The leases: forbidden' }, nodes: { unknown: 'The nodes: forbidden' } });
+    const answer = explainPolicy('p', { now, worker: facts });
+    expect(answer?.summary).toBe('Policy p is open at all times; what it lends cannot be seen.');
+    expect(answer?.why).toEqual([]);
+    expect(answer?.unknown).toEqual(expect.arrayContaining(['The leases: forbidden', 'The nodes: forbidden']));
+  });
+});
+
+describe('what happens next', () => {
+  const closesAt = '2026-11-20T13:00:00Z';
+  const opensAt = '2026-11-21T12:00:00Z';
+  const reclaim = { reclaimAt: '2026-11-20T12:05:00Z', reclaimDeadline: '2026-11-20T12:15:00Z' };
+  test.each<[string, LeasedNodeStatus, Partial<ResourceLeasingPolicySpec>, string]>([
+    ['open', { phase: 'Active' }, {}, 'No window closes'],
+    [
+      'closes',
+      { phase: 'Active', window: { closesAt, opensAt } },
+      {},
+      'The window closes Fri 2026-11-20 13:00 +00:00, in 1 h: from then on no new pods.',
+    ],
+    ['stays', { phase: 'Active', window: { closesAt } }, {}, 'Running lent pods may stay'],
+    [
+      'force',
+      { phase: 'Active', window: { closesAt } },
+      { forceReclaim: true, gracefulReclaimPeriodSeconds: 300 },
+      'evicted 5 min after that',
+    ],
+    [
+      'notice',
+      { phase: 'Closing', window: { opensAt }, ...reclaim, reclaimStage: 'Notice' },
+      {},
+      'have notice: evicted Fri 2026-11-20 12:05 +00:00, in 5 min',
+    ],
+    [
+      'deadline',
+      { phase: 'Closing', ...reclaim, reclaimStage: 'Evicting' },
+      {},
+      'past every disruption budget Fri 2026-11-20 12:15 +00:00, in 15 min',
+    ],
+    ['again', { phase: 'Closing', window: { opensAt } }, {}, 'It opens again Sat 2026-11-21 12:00 +00:00, in 1 d.'],
+    [
+      'owner',
+      { phase: 'Closing', reason: 'ReclaimedByOwner' },
+      {},
+      'once the annotation kubeocean.io/reclaim is taken off',
+    ],
+    ['closed', { phase: 'Closed' }, {}, 'drains and removes its vnode'],
+  ])('%s', (_, status, spec, words) => {
+    const facts = worker({ records: { value: [record(status)] }, policies: { value: [policy('p', spec)] } });
+    expect(explainNode('n1', { now, worker: facts })?.next.join('\n')).toContain(words);
+  });
+});
+
+describe('node', () => {
+  test('why not more: its own pods and the caps', () => {
+    const native = {
+      metadata: { namespace: 'default', name: 'x' },
+      spec: { nodeName: 'n1', containers: [{ name: 'c', resources: { requests: { cpu: '1500m' } } }] },
+      status: { phase: 'Running' },
+    };
+    const facts = worker({
+      policies: { value: [policy('p', { resourceLimits: [{ resource: 'cpu', quantity: '4', percent: 80 }] })] },
+      records: { value: [record({ phase: 'Active', allocatable: { cpu: '4', pods: '109' } })] },
+      podsOnNode: { value: [native] },
+    });
+    expect(explainNode('n1', { now, worker: facts })?.why).toEqual([
+      'cpu: 4 lent to b; the node can give 8; its own pods ask for 1500m, which leaves 6500m; the policy caps it at quantity 4 and 80 % of what is left.',
+      'pods: 109 lent to b; the node can give 110; its own pods ask for 1, which leaves 109.',
+    ]);
+  });
+
+  test.each<[string, Omit<Facts, 'now'>, string]>([
+    ['vnode-cls-n1', { home, worker: worker() }, 'Vnode vnode-cls-n1 stands for the worker node n1: it is lent to b.'],
+    ['vnode-cls-n1', { home }, 'Vnode vnode-cls-n1 stands for the worker node n1.'],
+    ['vnode-cls-n1', { worker: worker() }, 'Vnode vnode-cls-n1 stands for the worker node n1: it is lent to b.'],
+    ['n1', { worker: worker() }, 'Worker node n1: it is lent to b.'],
+    ['n1', { worker: worker({ policies: { value: [] }, records: { value: [] } }) }, 'Worker node n1: it is not lent.'],
+  ])('%s is found', (name, facts, summary) => {
+    expect(explainNode(name, { now, ...facts })?.summary).toBe(summary);
+  });
+
+  test('taints are told in words, and what one side cannot know', () => {
+    const answer = explainNode('vnode-cls-n1', { now, home });
+    expect(answer?.why).toContain(
+      'vnode-cls-n1 has the taint kubeocean.io/lease-unknown:NoSchedule: nothing is known of the lease: its record is missing, or the worker agent is silent.',
+    );
+    expect(answer?.unknown).toEqual([expect.stringContaining('give --worker-kubeconfig')]);
+    expect(explainNode('n1', { now, worker: worker() })?.unknown).toEqual([
+      expect.stringContaining('give --kubeconfig'),
+    ]);
+    expect(explainNode('other', { now, home, worker: worker() })).toBeUndefined();
+  });
+
+  test('without any policy', () => {
+    const facts = worker({ policies: { value: [] }, records: { value: [] } });
+    expect(explainNode('n1', { now, worker: facts })?.why).toEqual([
+      'No ResourceLeasingPolicy exists in the worker cluster, and without one nothing is lent.',
+    ]);
+  });
+});
+
+describe('pod', () => {
+  const pod: ExplainedPod = {
+    metadata: { namespace: 'default', name: 'web', uid: 'u' },
+    spec: { nodeName: 'vnode-cls-n1' },
+    status: { phase: 'Pending' },
+  };
+  const name = workerName('uid-b', 'default', 'web');
+  const counterpart: ExplainedPod = {
+    metadata: { namespace: mount, name, annotations: { [Annotation.virtualPodUID]: 'u' } },
+    spec: { nodeName: 'n1' },
+    status: {
+      phase: 'Pending',
+      containerStatuses: [{ name: 'c', state: { waiting: { reason: 'ImagePullBackOff' } } }],
+    },
+  };
+
+  function facts(at: ExplainedPod | undefined, of: ExplainedPod | undefined): PodFacts {
+    return {
+      now,
+      namespace: 'default',
+      name: 'web',
+      home: {
+        server: 'https://home',
+        pod: { value: at },
+        node: { value: at?.spec.nodeName ? vnode : undefined },
+        binding: { value: at?.spec.nodeName ? binding : undefined },
+        events: {
+          value: [
+            {
+              metadata: { name: 'e' },
+              type: 'Warning',
+              reason: 'FailedDependency',
+              message: 'waiting',
+              count: 3,
+              lastTimestamp: '2026-11-20T11:58:00Z',
+            },
+          ],
+        },
+        vnodes: { value: 1 },
+      },
+      worker: {
+        server: 'https://worker',
+        where: `${mount}/${name}`,
+        pod: { value: of },
+        events: { value: [] },
+        record: { value: record({ phase: 'Active', allocatable: { cpu: '4' } }) },
+        policy: { value: policy('p') },
+      },
+    };
+  }
+
+  test('with its counterpart', () => {
+    const answer = explainPod(facts(pod, counterpart), 'UTC');
+    expect(answer && explanationText(answer).split('\n')).toEqual([
+      'Pod default/web: Pending.',
+      '',
+      'Now:',
+      '  At home it is bound to vnode-cls-n1, which is Ready.',
+      `  Its counterpart in the worker: ${mount}/${name}, Pending, on node n1.`,
+      '  The worker node n1: lent to b under policy p: cpu 4.',
+      '',
+      'Why not, or not more:',
+      '  vnode-cls-n1 has the taint kubeocean.io/lease-unknown:NoSchedule: nothing is known of the lease: its record is missing, or the worker agent is silent.',
+      '  Container c waits in the worker: ImagePullBackOff',
+      '',
+      'What happens next:',
+      '  No window closes: it stays lent until the policy, the node or the claim changes.',
+      '',
+      'Last events:',
+      '  home, 2 min ago, 3 times: Warning FailedDependency: waiting',
+      '',
+    ]);
+  });
+
+  test('a counterpart made for another pod of the name is told', () => {
+    const other = {
+      ...counterpart,
+      metadata: { ...counterpart.metadata, annotations: { [Annotation.virtualPodUID]: 'v' } },
+    };
+    expect(explainPod(facts(pod, other), 'UTC')?.now.join('\n')).toContain('That pod was not made for this one');
+  });
+
+  test.each<[string, ExplainedPod, 'now' | 'why' | 'next', string]>([
+    ['none yet', pod, 'now', `The worker cluster has no pod ${mount}/${name} yet, or any more.`],
+    [
+      'ended',
+      { ...pod, status: { phase: 'Failed', reason: 'LeaseClosed', message: 'the lease is over' } },
+      'why',
+      'The lease is over.',
+    ],
+    ['never again', { ...pod, status: { phase: 'Succeeded' } }, 'next', 'It has ended and is never run again'],
+    [
+      'not run',
+      {
+        ...pod,
+        status: {
+          phase: 'Pending',
+          conditions: [
+            {
+              type: 'kubeocean.io/NotRun',
+              status: 'True',
+              reason: 'DaemonSet',
+              message: 'pods of DaemonSets are not run',
+            },
+          ],
+        },
+      },
+      'why',
+      'kubeocean.io/NotRun (DaemonSet): pods of DaemonSets are not run',
+    ],
+    ['no node', { ...pod, spec: {} }, 'why', 'It does not tolerate kubeocean.io/vnode:NoSchedule'],
+  ])('%s', (_, at, section, words) => {
+    expect(explainPod(facts(at, undefined), 'UTC')?.[section].join('\n')).toContain(words);
+  });
+
+  test('neither here nor there', () => {
+    expect(explainPod(facts(undefined, undefined), 'UTC')).toBeUndefined();
+  });
+});
