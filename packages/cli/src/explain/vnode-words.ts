@@ -11,6 +11,11 @@ const meanings: Record<string, string> = {
   [TaintKey.workerUnreachable]: 'the worker cluster does not answer',
 };
 
+function meaningOf(key: string): string {
+  if (key.startsWith(TaintKey.kubernetesNodePrefix)) return "Kubernetes' own, from the state of the vnode at home";
+  return meanings[key] ?? "the worker node's own, or someone's at home";
+}
+
 export function isReady(vnode: Vnode): boolean {
   return vnode.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false;
 }
@@ -27,8 +32,7 @@ export function readyText(vnode: Vnode): string {
 export function taintTexts(vnode: Vnode): string[] {
   const name = vnode.metadata.name;
   const taints = (vnode.spec?.taints ?? []).map(
-    ({ key, effect }) =>
-      `${name} has the taint ${key}:${effect}: ${meanings[key] ?? "the worker node's own, or someone's at home"}.`,
+    ({ key, effect }) => `${name} has the taint ${key}:${effect}: ${meaningOf(key)}.`,
   );
   return [...(vnode.spec?.unschedulable ? [`${name} is cordoned in the computing cluster.`] : []), ...taints];
 }

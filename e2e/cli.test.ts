@@ -1,0 +1,331 @@
+/**
+ * The `kubeocean` command as a user runs it, against two real API servers with the charts' kinds and a real
+ * agent. What the syncer would write (claim, vnode, worker pod) is written by hand: it takes no worker on loopback.
+ */
+import { writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import {
+  Annotation,
+  claimName,
+  type ClusterBinding,
+  ClusterBindings,
+  Label,
+  type LeasedNode,
+  LeasedNodes,
+  ResourceLeasingPolicies,
+  type ResourceLeasingPolicySpec,
+  workerName,
+} from '@kubeocean/shared/api';
+import { type KubeClient, type KubeObject, Leases, microTime, Nodes, Pods } from '@kubeocean/shared/kube';
+import { afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { run } from './clusters/local/run.ts';
+import { checkout } from './clusters/paths.ts';
+import {
+  type ApiServer,
+  kubectl,
+  programPath,
+  type RunningProcess,
+  startApiServer,
+  startProcess,
+  waitFor,
+} from './harness/index.ts';
+
+const bin = join(checkout, 'packages/cli/bin');
+const mount = 'kubeocean-worker';
+const binding = 'example-cluster';
+const clusterID = 'cls-example';
+const vnode = `vnode-${clusterID}-node1`;
+
+let homeServer: ApiServer;
+let workerServer: ApiServer;
+let home: KubeClient;
+let worker: KubeClient;
+let agent: RunningProcess;
+let bindingUID = '';
+
+afterEach(({ task }) => {
+  if (task.result?.state === 'fail') console.log(agent.tail(10));
+});
+
+beforeAll(async () => {
+  [homeServer, workerServer] = await Promise.all([startApiServer(), startApiServer()]);
+  home = homeServer.client();
+  worker = workerServer.client();
+  await Promise.all([
+    applyChart(homeServer, 'kubeocean', 'manager.replicas=0'),
+    applyChart(workerServer, 'kubeocean-worker', 'agent.replicas=0', 'agent.timeZone=Asia/Shanghai'),
+  ]);
+  for (const name of ['node1', 'node2']) await createNode(name, name === 'node1' ? 'worker' : 'own');
+  agent = startAgent();
+  await createBinding();
+  await writeClaim();
+  await createPolicy('example-policy', {
+    nodeSelector: selects('worker'),
+    timeZone: 'UTC',
+    timeWindows: [
+      { start: '00:00', end: '23:58' },
+      { start: '23:59', end: '23:59' },
+    ],
+    resourceLimits: [{ resource: 'cpu', quantity: '4', percent: 80 }],
+  });
+  await createPolicy('later-policy', { nodeSelector: selects('worker') });
+  await createPod(worker, 'default', 'native', 'node1', '2');
+  await waitFor(
+    'node1 lent',
+    async () => {
+      const { status } = await worker.get<LeasedNode>(LeasedNodes, mount, `${binding}.node1`);
+      return status?.allocatable?.['cpu'] === '4';
+    },
+    { timeoutMs: 60_000 },
+  );
+  await createVnode();
+}, 180_000);
+
+async function applyChart(server: ApiServer, chart: string, ...values: string[]): Promise<void> {
+  const set = values.flatMap((value) => ['--set', value]);
+  const folder = join(checkout, 'charts', chart);
+  const rendered = await run([programPath('helm'), 'template', '--kube-version=1.34.4', chart, folder, ...set]);
+  const file = join(server.folder, 'chart.yaml');
+  writeFileSync(file, rendered.stdout);
+  // Kinds and namespaces come before what needs them: applied until all is in.
+  await waitFor(
+    `${chart} applied`,
+    () => kubectl(server.kubeconfig as `/${string}`, ['apply', '--server-side', '-f', file]),
+    {
+      timeoutMs: 60_000,
+    },
+  );
+}
+
+function startAgent(): RunningProcess {
+  const tenants = join(workerServer.folder, 'tenants.json');
+  writeFileSync(tenants, JSON.stringify([{ namespace: mount, serviceAccount: 'kubeocean-syncer', bindings: ['*'] }]));
+  return startProcess('worker-agent', [
+    `--kubeconfig=${workerServer.kubeconfig}`,
+    `--tenants-file=${tenants}`,
+    '--leader-election-namespace=kubeocean-agent',
+  ]);
+}
+
+function selects(role: string): NonNullable<ResourceLeasingPolicySpec['nodeSelector']> {
+  return { nodeSelectorTerms: [{ matchExpressions: [{ key: 'kubeocean.io/role', operator: 'In', values: [role] }] }] };
+}
+
+async function createNode(name: string, role: string): Promise<void> {
+  const amounts = { cpu: '8', memory: '32Gi', pods: '110' };
+  await worker.create(Nodes, {
+    metadata: { name, labels: { 'kubeocean.io/role': role } },
+    spec: {},
+    status: { capacity: amounts, allocatable: amounts },
+  });
+}
+
+async function createBinding(): Promise<void> {
+  const { metadata } = await home.create<ClusterBinding>(ClusterBindings, {
+    metadata: { name: binding },
+    spec: {
+      clusterID,
+      mountNamespace: mount,
+      secretRef: { name: 'worker-cluster-kubeconfig', namespace: 'kubeocean-system' },
+      nodeSelector: selects('worker'),
+    },
+  });
+  bindingUID = metadata.uid ?? '';
+}
+
+/** As the syncer claims. */
+async function writeClaim(): Promise<void> {
+  await worker.create(Leases, {
+    metadata: {
+      namespace: mount,
+      name: claimName(binding),
+      labels: { [Label.claim]: 'true', [Label.clusterBinding]: binding },
+      annotations: {
+        [Annotation.nodeSelector]: JSON.stringify(selects('worker')),
+        [Annotation.clusterID]: clusterID,
+      },
+    },
+    spec: { holderIdentity: 'home/binding', leaseDurationSeconds: 40, renewTime: microTime(new Date()) },
+  });
+}
+
+async function createVnode(): Promise<void> {
+  const { metadata } = await worker.get(Nodes, '', 'node1');
+  await home.create(Nodes, {
+    metadata: {
+      name: vnode,
+      labels: {
+        [Label.clusterBinding]: binding,
+        [Label.bindingUID]: bindingUID,
+        [Label.physicalNodeName]: 'node1',
+        [Label.physicalNodeUID]: metadata.uid ?? '',
+      },
+    },
+    spec: { taints: [{ key: 'kubeocean.io/vnode', effect: 'NoSchedule' }] },
+    status: {
+      allocatable: { cpu: '4', memory: '32Gi', pods: '109' },
+      conditions: [{ type: 'Ready', status: 'True', reason: 'KubeletReady', message: 'ready' }],
+    },
+  });
+}
+
+async function createPolicy(name: string, spec: Partial<ResourceLeasingPolicySpec>): Promise<void> {
+  await worker.create(ResourceLeasingPolicies, { metadata: { name }, spec: { cluster: binding, ...spec } });
+}
+
+async function createPod(
+  client: KubeClient,
+  namespace: string,
+  name: string,
+  nodeName: string,
+  cpu: string,
+  annotations: Record<string, string> = {},
+): Promise<KubeObject> {
+  return client.create(Pods, {
+    metadata: { namespace, name, annotations },
+    spec: {
+      ...(nodeName && { nodeName }),
+      automountServiceAccountToken: false,
+      containers: [{ name: 'c', image: 'none', resources: { requests: { cpu } } }],
+    },
+  });
+}
+
+function command(...args: string[]) {
+  return run([join(bin, 'kubeocean'), ...args], { anyExit: true });
+}
+
+function explain(...args: string[]) {
+  const both = ['--kubeconfig', homeServer.kubeconfig, '--worker-kubeconfig', workerServer.kubeconfig];
+  return command('explain', ...args, ...both);
+}
+
+describe('kubeocean explain', () => {
+  test('policy: what is lent, and of every other node why not', async () => {
+    const { stdout, status } = await explain('policy', 'example-policy');
+    expect(status).toBe(0);
+    expect(stdout).toContain('Policy example-policy is open');
+    expect(stdout).toContain(`it lends 1 of 2 nodes to ${binding}.`);
+    expect(stdout).toMatch(/node1: lent to example-cluster under policy example-policy: cpu 4, memory 32Gi, pods 109/);
+    expect(stdout).toContain(
+      'node2: not lent: the policy\'s nodeSelector does not match it: wants kubeocean.io/role In (worker), the node has "own"',
+    );
+  });
+
+  test('policy that an earlier one precedes', async () => {
+    const { stdout } = await explain('policy', 'later-policy');
+    expect(stdout).toContain(
+      'node1: not lent by this policy: the older policy example-policy lends it to example-cluster',
+    );
+  });
+
+  test('node, by the name of the vnode and of the worker node', async () => {
+    const { stdout } = await explain('node', vnode);
+    expect(stdout).toContain(`Vnode ${vnode} stands for the worker node node1: it is lent to ${binding}.`);
+    expect(stdout).toContain(
+      'cpu: 4 lent to example-cluster; the node can give 8; its own pods ask for 2, which leaves 6; the policy caps it at quantity 4 and 80 % of what is left.',
+    );
+    const own = await explain('node', 'node2');
+    expect(own.stdout).toContain('Worker node node2: it is not lent.');
+  });
+
+  test('node, with one of the clusters only', async () => {
+    const atHome = await command('explain', 'node', vnode, '--kubeconfig', homeServer.kubeconfig);
+    expect(atHome.stdout).toContain(`Vnode ${vnode} of ${binding}`);
+    expect(atHome.stdout).toContain('give --worker-kubeconfig');
+    const atWorker = await command('explain', 'node', vnode, '--worker-kubeconfig', workerServer.kubeconfig);
+    expect(atWorker.stdout).toContain(`Vnode ${vnode} stands for the worker node node1`);
+    expect(atWorker.stdout).toContain('How its vnodes are, and whether pods run on them: give --kubeconfig.');
+  });
+
+  test('pod: its counterpart, its state and the lease', async () => {
+    const { metadata } = await createPod(home, 'default', 'web', vnode, '1');
+    const name = workerName(bindingUID, 'default', 'web');
+    await createPod(worker, mount, name, '', '1', { [Annotation.virtualPodUID]: metadata.uid ?? '' });
+    const { stdout } = await explain('pod', 'web', '-n', 'default');
+    expect(stdout).toContain('Pod default/web: Pending');
+    expect(stdout).toContain(`Its counterpart in the worker: ${mount}/${name}, Pending, not scheduled yet.`);
+    expect(stdout).toContain('The worker node node1: lent to example-cluster under policy example-policy');
+    const answer = JSON.parse((await explain('pod', 'default/web', '-o', 'json')).stdout) as {
+      kind: string;
+      unknown: string[];
+    };
+    expect(answer).toMatchObject({ kind: 'pod', name: 'default/web', unknown: [] });
+  });
+
+  test('pod without a node', async () => {
+    await createPod(home, 'default', 'plain', '', '1');
+    const { stdout } = await explain('pod', 'plain');
+    expect(stdout).toContain('does not tolerate kubeocean.io/vnode:NoSchedule');
+  });
+
+  test('pod that asks for more than is lent', async () => {
+    await createPod(home, 'default', 'large', vnode, '7');
+    const message = 'the vnode has not enough cpu: requested 7, used 1, lent 4';
+    const status = { phase: 'Failed', reason: 'OutOfcpu', message };
+    await home.patch(Pods, 'default', 'large', { status }, { subresource: 'status' });
+    const { stdout } = await explain('pod', 'large');
+    expect(stdout).toContain('Pod default/large: Failed (OutOfcpu)');
+    expect(stdout).toContain('not enough cpu: requested 7');
+    expect(stdout).toContain('never run again');
+  });
+
+  test('what is not there', async () => {
+    const { stderr, status } = await explain('policy', 'none');
+    expect(status).toBe(1);
+    expect(stderr).toContain(`there is no ResourceLeasingPolicy none in the worker cluster (${workerServer.url})`);
+    expect((await explain('pod', 'none')).status).toBe(1);
+    const swapped = await command('explain', 'policy', 'example-policy', '--worker-kubeconfig', homeServer.kubeconfig);
+    expect(swapped.stderr).toContain('is it the right cluster?');
+  });
+
+  test('a released claim, and no policy', async () => {
+    await worker.delete(ResourceLeasingPolicies, '', 'later-policy');
+    await createPolicy('unclaimed', { cluster: 'nobody' });
+    const { stdout } = await explain('policy', 'unclaimed');
+    expect(stdout).toContain('No computing cluster claims "nobody"');
+    expect(stdout).toContain(`The computing cluster (${homeServer.url}) has no ClusterBinding nobody.`);
+  });
+});
+
+describe('kubeocean windows', () => {
+  test('of an object, and as kubectl kubeocean', async () => {
+    const path = `${bin}:${dirname(programPath('kubectl'))}:/usr/bin:/bin`;
+    const found = await run(
+      [programPath('kubectl'), 'kubeocean', 'windows', 'example-policy', '--kubeconfig', workerServer.kubeconfig],
+      { env: { ...process.env, PATH: path } },
+    );
+    expect(found.stdout).toContain('Policy example-policy, lends to example-cluster');
+    expect(found.stdout).toContain("Time zone UTC (the policy's own)");
+  });
+
+  test.each([
+    ['timeWindows: [{start: "25:00", end: "08:00"}]', 'spec.timeWindows[0].start'],
+    ['timeWindows: [{start: "18:00"}]', 'spec.timeWindows[0]'],
+    ['timeWindows: [{days: [Funday]}]', 'spec.timeWindows[0].days[0]'],
+    ['timeZone: "8"', 'spec.timeZone'],
+    ['resourceLimits: [{resource: cpu, percent: 101}]', 'spec.resourceLimits[0].percent'],
+    ['resourceLimits: [{resource: cpu, quantity: 4x}]', 'spec.resourceLimits[0].quantity'],
+    ['resourceLimits: [{resource: cpu}]', 'spec.resourceLimits[0]'],
+    ['gracefulReclaimPeriodSeconds: -1', 'spec.gracefulReclaimPeriodSeconds'],
+    ['forceReclaim: maybe', 'spec.forceReclaim'],
+    [
+      'nodeSelector: {nodeSelectorTerms: [{matchFields: [{key: a, operator: In, values: [b]}]}]}',
+      'nodeSelectorTerms[0].matchFields[0].key',
+    ],
+  ])('%s: refused by the command and by the API server in the same words', async (field, path) => {
+    const file = join(workerServer.folder, 'bad.yaml');
+    const text = `apiVersion: cloud.tencent.com/v1beta1\nkind: ResourceLeasingPolicy\nmetadata: {name: bad}\nspec:\n  cluster: c\n  ${field}\n`;
+    writeFileSync(file, text);
+    const ours = await command('windows', file);
+    expect(ours.status).toBe(1);
+    expect(ours.stderr).toContain(`${file}:6: `);
+    expect(ours.stderr).toContain(path);
+    const theirs = await kubectl(workerServer.kubeconfig as `/${string}`, ['create', '-f', file], { anyExit: true });
+    expect(theirs.status).not.toBe(0);
+    expect(theirs.stderr).toContain(path);
+    // Without file and field: those are written in other places.
+    const words = ours.stderr.split(': ').slice(-1)[0]?.trim() ?? '';
+    expect(theirs.stderr).toContain(words);
+  });
+});
