@@ -50,6 +50,13 @@ export const programs = {
     links: [],
     seconds: 60,
   },
+  'metrics-server': {
+    name: 'metrics-server',
+    package: 'sigs.k8s.io/metrics-server/cmd/metrics-server',
+    set: {},
+    links: [],
+    seconds: 200,
+  },
   kwok: { name: 'kwok', package: 'sigs.k8s.io/kwok/cmd/kwok', set: {}, links: [], seconds: 60 },
   pause: { name: 'pause', package: '.', set: {}, links: [], seconds: 5 },
 } satisfies Record<string, Program>;

@@ -7,6 +7,7 @@ import { AgentAudience, AgentTokenHeader } from '@kubeocean/shared/api';
 import { createCache } from '@kubeocean/shared/daemon';
 import { type KubeClient, type KubeObject, messageOf, TokenReviews } from '@kubeocean/shared/kube';
 import type { Tenant } from '@kubeocean/shared/lease';
+import { createLimiter } from './limiter.ts';
 import { StatsRefusal } from './refusal.ts';
 
 interface TokenReview extends KubeObject {
@@ -19,9 +20,13 @@ export type CallerCheck = (token: string | undefined) => Promise<Tenant>;
 const KNOWN_MS = 60_000;
 const UNKNOWN_MS = 10_000;
 const MAX_TOKEN = 8192;
+/** Any pod of this cluster may knock with made-up tokens: the API server is asked about few at once. */
+const REVIEWS_AT_ONCE = 4;
+const REVIEWS_WAITING = 64;
 
 export function createCallerCheck(client: KubeClient, tenants: readonly Tenant[]): CallerCheck {
   const users = createCache<string | null>({ holdMs: (user) => (user ? KNOWN_MS : UNKNOWN_MS), bound: 1024 });
+  const limiter = createLimiter(REVIEWS_AT_ONCE, REVIEWS_WAITING, () => new Error('too many at once, try again later'));
   const byUser = new Map(
     tenants.map((tenant) => [`system:serviceaccount:${tenant.namespace}:${tenant.serviceAccount}`, tenant]),
   );
@@ -42,7 +47,7 @@ export function createCallerCheck(client: KubeClient, tenants: readonly Tenant[]
     // The token itself is not kept, only what tells it from others.
     const key = createHash('sha256').update(token).digest('base64');
     const user = await users
-      .get(key, () => review(token))
+      .get(key, () => limiter.run(() => review(token)))
       .catch((error: unknown) => {
         throw new StatsRefusal(503, `the agent cannot review tokens: ${messageOf(error)}`, { cause: error });
       });

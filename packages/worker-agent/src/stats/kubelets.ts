@@ -22,12 +22,12 @@ export interface KubeletOptions {
   insecure: boolean;
 }
 
-const HOLD_MS = 5_000;
+const HOLD_MS = 2_500;
 /** Answers held; one of a busy node is some megabytes. */
 const HELD = 8;
 const DEADLINE_MS = 10_000;
-const MAX_BYTES = 32 * 1024 * 1024;
-const AT_ONCE = 8;
+const MAX_BYTES = 16 * 1024 * 1024;
+const AT_ONCE = 4;
 const WAITING = 128;
 const KUBELET_PORT = 10250;
 
