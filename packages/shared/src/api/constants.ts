@@ -26,6 +26,8 @@ export const Label = {
   proxierPort: 'kubeocean.io/proxier_port',
   /** Policy under which a vnode is lent. */
   policyApplied: 'kubeocean.io/policy-applied',
+  /** When the lease of an Active vnode closes, in seconds since 1970: node affinity's `Gt` and `Lt` compare integers. */
+  leaseCloses: 'kubeocean.io/lease-closes',
   /** Home namespace, on worker pods and copies. */
   virtualNamespace: 'kubeocean.io/virtual-namespace',
   /** Lower-case kind and name of the home pod's controller, on worker pods. */
@@ -85,6 +87,8 @@ export const Annotation = {
   downwardPrefix: 'kubeocean.io/downward.',
   /** `namespace/name` of the LeasedNode behind a vnode. */
   leasedNode: 'kubeocean.io/leased-node',
+  /** RFC 3339; when the lease of an Active vnode closes. */
+  leaseClosesAt: 'kubeocean.io/lease-closes-at',
   /** Set by users: `true` on a DaemonSet's pod template runs it on vnodes. */
   runningDaemonset: 'kubeocean.io/running-daemonset',
   /** Claims: who claims, and what the agent must know of the binding. */

@@ -26,6 +26,7 @@ import { nodeNameOf, type VnodeFacts, vnodeFromRecord, vnodeWithoutRecord } from
 import { createVnodeLeases } from './leases.ts';
 import { newVnode, planVnode } from './plan.ts';
 import { createPortBook } from './ports.ts';
+import { createReclaim } from './reclaim.ts';
 import { letGo, removeVnode } from './removal.ts';
 import { isNotRun, notRunRequests } from './not-run.ts';
 
@@ -64,6 +65,7 @@ const CALL = { timeoutMs: 10_000 } as const;
 export function createNodesController(context: SyncerContext, options: NodesOptions): NodesController {
   const { home, stores, clusterID, bindingUID, log } = context;
   const ports = createPortBook();
+  const reclaim = createReclaim(context);
   const leases = createVnodeLeases(context, {
     nodeOf: (name) => {
       const node = stores.vnodes.get(name);
@@ -113,7 +115,9 @@ export function createNodesController(context: SyncerContext, options: NodesOpti
     }
     const goes = drained || vnode.metadata.deletionTimestamp !== undefined;
     await bringAbout(vnode, nodeName, record, view, goes);
-    return goes ? removeVnode(context, leases, vnode, removal === 'abandon') : undefined;
+    if (goes) return removeVnode(context, leases, vnode, removal === 'abandon');
+    // With the link down home evicts nothing; the agent takes back without us.
+    return record && !view.unreachable ? reclaim.step(vnode.metadata.name, record) : undefined;
   }
 
   async function create(nodeName: string, record: LeasedNode, view: WorkerView): Promise<Outcome> {
@@ -246,7 +250,10 @@ export function createNodesController(context: SyncerContext, options: NodesOpti
         stores.homePods.onChange(({ previous, current }) => {
           const pod = current ?? previous;
           const on = (pod?.['spec'] as { nodeName?: string } | undefined)?.nodeName;
-          if (!current) addDraining(on);
+          if (!current) {
+            addDraining(on);
+            reclaim.forget(previous?.metadata.uid);
+          }
           if (isNotRun(previous) !== isNotRun(current)) addVnode(on === undefined ? undefined : stores.vnodes.get(on));
         }),
         stores.workerPods.onChange(({ previous, current }) => {

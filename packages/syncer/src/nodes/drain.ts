@@ -38,8 +38,12 @@ export async function drain(context: SyncerContext, vnode: string): Promise<Drai
   return { homePods: pods.length, workerPods: workerPods.length, refused };
 }
 
-/** @returns false when a disruption budget does not allow it now. */
-async function evict(context: SyncerContext, pod: KubeObject): Promise<boolean> {
+/**
+ * Asks a home pod to go.
+ * @returns false when a disruption budget does not allow it now.
+ * @throws ApiError, ConnectionError
+ */
+export async function evict(context: SyncerContext, pod: KubeObject): Promise<boolean> {
   const { name, namespace, uid } = pod.metadata;
   const eviction = {
     apiVersion: 'policy/v1',

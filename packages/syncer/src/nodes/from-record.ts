@@ -18,6 +18,7 @@ import {
 } from '@kubeocean/shared/api';
 import type { Condition } from '@kubeocean/shared/kube';
 import { addQuantities, formatResources, parseResources, type Resources, Zero } from '@kubeocean/shared/lease';
+import { closingNotice } from './notice.ts';
 import { carriedConditions, carriedLabels, carriedNodeInfo, carriedResources, carriedTaints } from './sanitize.ts';
 
 /** A vnode as it should be. Absent parts are not ours to say now and stay as they are. */
@@ -28,6 +29,8 @@ export interface DesiredVnode {
   /** Labels of the worker node; what home says of the same key wins. */
   carriedLabels?: Record<string, string>;
   annotations: Record<string, string>;
+  /** Keys of ours that do not apply now: taken off where they are. */
+  without?: readonly string[];
   taints: Taint[];
   /** Being removed: cordoned. */
   draining: boolean;
@@ -67,6 +70,7 @@ export function vnodeFromRecord(record: LeasedNode, facts: VnodeFacts): DesiredV
   const { spec, status } = record;
   const { clusterID } = facts.binding.spec;
   const innerIP = status?.node?.innerIP;
+  const notice = closingNotice(status);
   return {
     name: facts.name,
     ownLabels: {
@@ -76,13 +80,16 @@ export function vnodeFromRecord(record: LeasedNode, facts: VnodeFacts): DesiredV
       [Label.policyApplied]: labelValue(status?.policy ?? spec.policy),
       // A label value has no colons, so an IPv6 address cannot be shown.
       ...(typeof innerIP === 'string' && isIP(innerIP) === 4 && { [Label.physicalNodeInnerIP]: innerIP }),
+      ...notice?.labels,
     },
     carriedLabels: carriedLabels(status?.node?.labels),
     annotations: {
       [Annotation.leasedNode]: `${record.metadata.namespace}/${record.metadata.name}`,
       [Label.physicalNodeName]: spec.nodeName,
       [Label.physicalNodeUID]: spec.nodeUID,
+      ...notice?.annotations,
     },
+    ...(!notice && { without: [Label.leaseCloses, Annotation.leaseClosesAt] }),
     taints: [
       ...ownTaints(facts),
       ...(status?.unschedulable

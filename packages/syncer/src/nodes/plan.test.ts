@@ -57,6 +57,35 @@ test('a new vnode needs no further write, at whatever time', () => {
   expect(planVnode(created(), desired(), later)).toEqual({});
 });
 
+test('the time of closing comes, changes and goes, each with one write to metadata', () => {
+  const label = 'kubeocean.io/lease-closes';
+  const annotation = 'kubeocean.io/lease-closes-at';
+  let node = created();
+  for (const [closesAt, seconds] of [
+    ['2026-11-21T18:00:00Z', '1795284000'],
+    ['2026-11-21T19:00:00Z', '1795287600'],
+    [undefined, undefined],
+  ]) {
+    const want = desired(closesAt === undefined ? {} : { window: { closesAt } });
+    const plan = planVnode(node, want, later);
+    expect(plan).toEqual({
+      patch: {
+        metadata: { uid: 'u', labels: { [label]: seconds ?? null }, annotations: { [annotation]: closesAt ?? null } },
+      },
+    });
+    node = applyPlan(node, plan);
+    expect(planVnode(node, want, later)).toEqual({});
+    // Nothing is known: what was said of the closing stays.
+    const unknown = planVnode(node, vnodeWithoutRecord('node1', sampleFacts()), later);
+    expect(applyPlan(node, unknown).metadata.labels?.[label]).toBe(seconds);
+  }
+  const born = created(desired({ window: { closesAt: '2026-11-21T18:00:00Z' } }));
+  expect(born.metadata.labels?.[label]).toBe('1795284000');
+  const closing = applyPlan(born, planVnode(born, desired({ phase: 'Closing' }), later));
+  expect(closing.metadata.labels).not.toHaveProperty([label]);
+  expect(closing.metadata.annotations).not.toHaveProperty([annotation]);
+});
+
 test('heartbeat and transition times cause no write; another status, reason or message does', () => {
   const node = created();
   const same: Condition = { type: 'Ready', status: 'True', reason: 'KubeletReady', message: 'ready' };

@@ -84,7 +84,10 @@ function planMetadataAndSpec(current: KubeObject, desired: DesiredVnode, applied
   if (Object.keys(labels.patch).length > 0) patch.metadata['labels'] = labels.patch;
 
   const annotations = { ...desired.annotations, [APPLIED]: JSON.stringify(appliedBy(desired, applied, labels.kept)) };
-  const changed = Object.entries(annotations).filter(([key, value]) => metadata.annotations?.[key] !== value);
+  const changed: [string, string | null][] = Object.entries(annotations).filter(
+    ([key, value]) => metadata.annotations?.[key] !== value,
+  );
+  for (const key of desired.without ?? []) if (metadata.annotations?.[key] !== undefined) changed.push([key, null]);
   if (changed.length > 0) patch.metadata['annotations'] = Object.fromEntries(changed);
 
   if (!metadata.deletionTimestamp && !metadata.finalizers?.includes(Finalizer.vnode)) {
@@ -118,6 +121,7 @@ function planLabels(
 ): { patch: Record<string, string | null>; kept: Record<string, string> } {
   const patch: Record<string, string | null> = {};
   for (const [key, value] of Object.entries(desired.ownLabels)) if (current[key] !== value) patch[key] = value;
+  for (const key of desired.without ?? []) if (current[key] !== undefined) patch[key] = null;
   // Without a record, nothing is known of the worker node's labels: all stays.
   if (!desired.carriedLabels) return { patch, kept: applied.labels };
   const kept: Record<string, string> = {};

@@ -18,6 +18,7 @@ import { Refusal } from './refusal.ts';
 import { podsOn, type PodState, rememberCreated } from './state.ts';
 import { failurePatch, notRunPatch, wasShown } from './to-home.ts';
 import { toWorkerPod, type WorkerFacts } from './to-worker.ts';
+import { outlivesLease } from './outlives-lease.ts';
 import { isTerminal, type Pod, podSubject } from './types.ts';
 import { currentWorker } from './worker.ts';
 
@@ -84,6 +85,8 @@ export async function createWorker(state: PodState, stored: Pod, refusals: Map<s
     return refusedByServer(state, home, error, refusals);
   }
   refusals.delete(uid);
+  const tooLong = outlivesLease(home, record, context.now());
+  if (tooLong) context.homeEvents.event(podSubject(home), 'Warning', 'LeaseClosesFirst', tooLong);
   context.log.info(
     { pod: fullName(home), worker: pod.metadata.name, node: record.spec.nodeName },
     'worker pod created',

@@ -1,0 +1,30 @@
+/** What a vnode says beforehand of the end of its lease, so that schedulers and users can see it. Pure. */
+import { Annotation, Label, type LeasedNodeStatus } from '@kubeocean/shared/api';
+import { rfc3339 } from '@kubeocean/shared/lease';
+
+/** Years that RFC 3339 can write; a record is untrusted. */
+const LATEST = Date.parse('9999-12-31T23:59:59Z');
+
+export interface ClosingNotice {
+  /** Seconds since 1970: node affinity's `Gt` and `Lt` compare integers. */
+  labels: Record<string, string>;
+  /** RFC 3339, for people. */
+  annotations: Record<string, string>;
+}
+
+/** When the lease closes that is open now; undefined when it is not open, or has no end. */
+export function closesAt(status: LeasedNodeStatus | undefined): Date | undefined {
+  if (status?.phase !== 'Active' || typeof status.window?.closesAt !== 'string') return undefined;
+  const time = Date.parse(status.window.closesAt);
+  return time >= 0 && time <= LATEST ? new Date(time) : undefined;
+}
+
+/** Label and annotation of a vnode whose lease is open and has an end. */
+export function closingNotice(status: LeasedNodeStatus | undefined): ClosingNotice | undefined {
+  const time = closesAt(status);
+  if (!time) return undefined;
+  return {
+    labels: { [Label.leaseCloses]: String(Math.floor(time.getTime() / 1000)) },
+    annotations: { [Annotation.leaseClosesAt]: rfc3339(time) },
+  };
+}

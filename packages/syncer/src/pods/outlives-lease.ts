@@ -1,0 +1,25 @@
+/** A pod that says how long it may run, on a vnode whose lease ends before: its user is told when it is made. Pure. */
+import type { LeasedNode } from '@kubeocean/shared/api';
+import { rfc3339 } from '@kubeocean/shared/lease';
+import { closesAt } from '../nodes/notice.ts';
+import type { Pod } from './types.ts';
+
+/** Years that RFC 3339 can write. */
+const LATEST = Date.parse('9999-12-31T23:59:59Z');
+
+/**
+ * Words with both times when the pod's `activeDeadlineSeconds`, counted from its start as the kubelet counts them, ends
+ * after the lease closes; undefined when it does not, or there is no deadline or no closing.
+ */
+export function outlivesLease(home: Pod, record: LeasedNode, now: Date): string | undefined {
+  const seconds = home.spec['activeDeadlineSeconds'];
+  const closing = closesAt(record.status);
+  if (typeof seconds !== 'number' || !closing) return undefined;
+  const started = Date.parse(home.status?.startTime ?? '');
+  const end = (Number.isNaN(started) ? now.getTime() : started) + seconds * 1000;
+  if (end <= closing.getTime()) return undefined;
+  return (
+    `activeDeadlineSeconds lets it run until ${rfc3339(new Date(Math.min(end, LATEST)))}, but the lease of ` +
+    `${home.spec.nodeName} closes at ${rfc3339(closing)}: it may be taken back before it is done`
+  );
+}
