@@ -474,14 +474,17 @@ test('a pod made anew under the same name gets a worker pod of its own', async (
 test('an ordinary pod costs few writes', async () => {
   const writes = async () => {
     const text = await (await fetch(`${await syncer.metrics()}/metrics`)).text();
-    const count = (cluster: string, method: string) =>
+    // Of pods, their dependents and tokens alone: Leases, vnodes and the binding go on by the clock.
+    const count = (cluster: string, method: string, resource: RegExp) =>
       [...text.matchAll(/^kubeocean_api_calls_total\{(.*)\} (\d+)$/gm)]
-        .filter(([, labels]) => labels?.includes(`cluster="${cluster}"`) && labels.includes(`method="${method}"`))
+        .filter(([, labels = '']) => labels.includes(`cluster="${cluster}"`) && labels.includes(`method="${method}"`))
+        .filter(([, labels = '']) => resource.test(/resource="([^"]*)"/.exec(labels)?.[1] ?? ''))
         .reduce((sum, [, , value]) => sum + Number(value), 0);
+    const copies = /^(pods|configmaps|secrets)/;
     return {
-      home: count('computing', 'PATCH') + count('computing', 'DELETE'),
-      tokens: count('computing', 'POST'),
-      worker: count('worker', 'POST') + count('worker', 'PATCH') + count('worker', 'DELETE'),
+      home: count('computing', 'PATCH', /^pods/) + count('computing', 'DELETE', /^pods/),
+      tokens: count('computing', 'POST', /^serviceaccounts/),
+      worker: count('worker', 'POST', copies) + count('worker', 'PATCH', copies) + count('worker', 'DELETE', copies),
     };
   };
   await createPod('first', podSpec(FOREVER));
@@ -495,10 +498,11 @@ test('an ordinary pod costs few writes', async () => {
   const now = await writes();
   const each = { home: (now.home - before.home) / 10, worker: (now.worker - before.worker) / 10 };
   console.log(`writes per pod: ${JSON.stringify(each)}, tokens: ${(now.tokens - before.tokens) / 10}`);
-  // One more in each cluster for what the vnode and the claim cost meanwhile. In the worker: token Secret and pod made,
-  // pod deleted, finalizer off, Secret deleted.
+  // A status now and then comes in two steps on a busy machine. In the worker: token Secret and pod made, pod deleted,
+  // finalizer off, Secret deleted.
   expect(each.home).toBeLessThan(5);
-  expect(each.worker).toBeLessThan(6);
+  expect(each.worker).toBeLessThanOrEqual(5.5);
+  expect(now.tokens - before.tokens).toBe(names.length);
   await home.delete(Pods, ns, 'first');
   await absent(() => getHome('first'), 'first');
 });

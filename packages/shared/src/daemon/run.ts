@@ -7,6 +7,7 @@ import { KubeClient } from '../kube/client.ts';
 import { runAsLeader, type Leadership } from '../kube/leader.ts';
 import { messageOf } from '../kube/errors.ts';
 import { Transport } from '../kube/transport.ts';
+import { resourceOfPath } from './call-resource.ts';
 import { startHealthServers, type ReadyCheck } from './health.ts';
 import { createLogger, type Logger } from './logger.ts';
 import {
@@ -131,8 +132,8 @@ export async function runDaemon<T extends OptionTable & typeof COMMON_OPTIONS>(
 function connector(registry: Registry, name: string): Daemon<OptionTable>['connect'] {
   const calls = new Counter({
     name: 'kubeocean_api_calls_total',
-    help: 'Calls to API servers by cluster, method and answer (0: none came)',
-    labelNames: ['cluster', 'method', 'code'],
+    help: 'Calls to API servers by cluster, method, resource and answer (0: none came)',
+    labelNames: ['cluster', 'method', 'resource', 'code'],
     registers: [registry],
   });
   const seconds = new Histogram({
@@ -147,7 +148,8 @@ function connector(registry: Registry, name: string): Daemon<OptionTable>['conne
       new Transport(credentials, {
         userAgent: `kubeocean-${name}/${VERSION}`,
         observe(call) {
-          calls.inc({ cluster, method: call.method, code: String(call.code) });
+          const resource = resourceOfPath(call.path);
+          calls.inc({ cluster, method: call.method, resource, code: String(call.code) });
           seconds.observe({ cluster, method: call.method }, call.seconds);
         },
       }),
