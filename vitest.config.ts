@@ -30,6 +30,8 @@ export default defineConfig({
           name: 'e2e',
           include: ['e2e/*.test.ts'],
           testTimeout: 120_000,
+          // These machines are shared and noisy: a test that fails once is tried once more, and told as retried.
+          retry: 1,
           hookTimeout: 300_000,
           fileParallelism: false,
 
