@@ -4,12 +4,13 @@ import { createServer, type Server } from 'node:https';
 import { join } from 'node:path';
 import {
   type ClusterAccess,
+  ClusterRoleBindings,
   ConfigMaps,
   fixedCredentials,
   KubeClient,
   kubeconfigFile,
   type KubeObject,
-  type Resource,
+  SelfSubjectReviews,
   ServiceAccounts,
   Transport,
 } from '@kubeocean/shared/kube';
@@ -26,22 +27,6 @@ beforeAll(async () => {
   admin = server.client();
   namespace = await makeNamespace(admin);
 });
-
-const SelfSubjectReviews: Resource = {
-  group: 'authentication.k8s.io',
-  version: 'v1',
-  plural: 'selfsubjectreviews',
-  kind: 'SelfSubjectReview',
-  namespaced: false,
-};
-
-const ClusterRoleBindings: Resource = {
-  group: 'rbac.authorization.k8s.io',
-  version: 'v1',
-  plural: 'clusterrolebindings',
-  kind: 'ClusterRoleBinding',
-  namespaced: false,
-};
 
 /** Who the server says we are. */
 async function whoAmI(client: KubeClient): Promise<string> {

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { run, type RunResult } from './clusters/local/run.ts';
 import { binFolder, checkout } from './clusters/paths.ts';
+import { ServiceAccounts } from '@kubeocean/shared/kube';
 import { cleanup, client, kubeconfigOf, kubectl, uniqueName } from './harness/index.ts';
 
 const account = 'borrower';
@@ -111,10 +112,7 @@ describe('hack/kubeconfig.sh', () => {
   });
 
   it('gives a token that the chart limits to one Role', async () => {
-    const known = await client('worker-1').list(
-      { group: '', version: 'v1', plural: 'serviceaccounts', kind: 'ServiceAccount', namespaced: true },
-      { namespace: 'kubeocean-worker' },
-    );
+    const known = await client('worker-1').list(ServiceAccounts, { namespace: 'kubeocean-worker' });
     expect(known.items.map(({ metadata }) => metadata.name)).toContain('kubeocean-syncer');
     const chartFile = join(folder, 'syncer') as `/${string}`;
     expect((await script(['kubeocean-syncer', 'kubeocean-worker', chartFile])).status).toBe(0);

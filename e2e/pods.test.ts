@@ -18,6 +18,7 @@ import {
   ConfigMaps,
   createReflector,
   Deployments,
+  Events,
   isNotFound,
   type KubeObject,
   keyOf,
@@ -26,9 +27,10 @@ import {
   Namespaces,
   Nodes,
   Pods,
+  type Resource,
+  RoleBindings,
   Secrets,
   ServiceAccounts,
-  type Resource,
 } from '@kubeocean/shared/kube';
 import { setTimeout as after } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFailed, test } from 'vitest';
@@ -63,15 +65,6 @@ const DaemonSets: Resource = {
   kind: 'DaemonSet',
   namespaced: true,
 };
-const Events: Resource = { group: '', version: 'v1', plural: 'events', kind: 'Event', namespaced: true };
-const RoleBindings: Resource = {
-  group: 'rbac.authorization.k8s.io',
-  version: 'v1',
-  plural: 'rolebindings',
-  kind: 'RoleBinding',
-  namespaced: true,
-};
-
 const home = client('computing');
 const worker = client('worker-1');
 const ns = uniqueName('pods');

@@ -2,6 +2,7 @@
 import { type ClusterBinding, ClusterBindings, KubeconfigKey, Namespace } from '@kubeocean/shared/api';
 import { Counter, type Daemon, Gauge, Histogram, leadWhenElected } from '@kubeocean/shared/daemon';
 import {
+  bareMetadata,
   createEventRecorder,
   createReflector,
   credentialsFor,
@@ -151,16 +152,10 @@ export async function runManager(daemon: Daemon<typeof OPTIONS>): Promise<void> 
 
 /** Of a Secret only the kubeconfig is kept, and the names of its other keys for the message that says it is missing. */
 function kubeconfigOf(secret: KubeObject): KubeconfigSecret {
-  const { name, namespace, uid, resourceVersion } = secret.metadata;
   const data = (secret['data'] ?? {}) as Record<string, string>;
   const kept = Object.keys(data).map((key) => [key, key === KubeconfigKey ? data[key] : '']);
   return {
-    metadata: {
-      name,
-      ...(namespace && { namespace }),
-      ...(uid && { uid }),
-      ...(resourceVersion && { resourceVersion }),
-    },
+    metadata: bareMetadata(secret.metadata),
     data: Object.fromEntries(kept) as Record<string, string>,
   };
 }

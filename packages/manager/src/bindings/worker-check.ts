@@ -13,7 +13,7 @@ import {
   type Lease,
   Leases,
   Namespaces,
-  type Resource,
+  SelfSubjectReviews,
 } from '@kubeocean/shared/kube';
 import { BindingProblem } from './problem.ts';
 import { describeRights, missingRights, REQUIRED_RIGHTS } from './rights.ts';
@@ -22,14 +22,6 @@ import { describeRights, missingRights, REQUIRED_RIGHTS } from './rights.ts';
 const CALL_MS = 8000;
 /** The worker chart's admission policy needs it. */
 const OLDEST_MINOR = 30;
-
-const SelfSubjectReviews: Resource = {
-  group: 'authentication.k8s.io',
-  version: 'v1',
-  plural: 'selfsubjectreviews',
-  kind: 'SelfSubjectReview',
-  namespaced: false,
-};
 
 /** Who the worker cluster says that we are, and what it runs. */
 export interface WorkerIdentity {

@@ -10,18 +10,10 @@ import {
   type KubeClient,
   type KubeObject,
   messageOf,
-  type Resource,
+  SelfSubjectReviews,
 } from '@kubeocean/shared/kube';
 import { createTokenSource, proxiedStatsPath, type StatsPath, type TokenSource } from '@kubeocean/shared/stats';
 import { Refusal } from '../errors.ts';
-
-const SelfSubjectReviews: Resource = {
-  group: 'authentication.k8s.io',
-  version: 'v1',
-  plural: 'selfsubjectreviews',
-  kind: 'SelfSubjectReview',
-  namespaced: false,
-};
 
 interface SelfSubjectReview extends KubeObject {
   status?: { userInfo?: { username?: string } };

@@ -14,7 +14,7 @@ export const Label = {
   clusterBinding: 'kubeocean.io/cluster-binding',
   /** UID of the binding: vnodes and worker objects. What counts when ownership is decided. */
   bindingUID: 'kubeocean.io/binding-uid',
-  /** `syncer` or `proxier`, on their pods; see {@link Component}. */
+  /** `syncer` or `proxier`, on their pods. */
   component: 'kubeocean.io/component',
   /** clusterID, on vnodes, CSINodes and Deployments. */
   physicalClusterID: 'kubeocean.io/physical-cluster-id',
@@ -50,9 +50,6 @@ export const Label = {
 } as const;
 
 export const ManagedByValue = 'kubeocean';
-
-/** Values of {@link Label.component}. */
-export const Component = { manager: 'manager', syncer: 'syncer', proxier: 'proxier', agent: 'worker-agent' } as const;
 
 /** Value of the label `type` on vnodes. */
 export const VnodeType = 'virtual-kubelet';

@@ -63,4 +63,11 @@ export const ValidatingAdmissionPolicyBindings = grouped(
   'ValidatingAdmissionPolicyBinding',
   false,
 );
+export const SelfSubjectReviews = grouped(
+  'authentication.k8s.io',
+  'v1',
+  'selfsubjectreviews',
+  'SelfSubjectReview',
+  false,
+);
 export const TokenReviews = grouped('authentication.k8s.io', 'v1', 'tokenreviews', 'TokenReview', false);

@@ -82,6 +82,11 @@ export function splitKey(key: string): { namespace: string; name: string } {
   return slash < 0 ? { namespace: '', name: key } : { namespace: key.slice(0, slash), name: key.slice(slash + 1) };
 }
 
+/** Who an object is and which version of it, without the rest: for stores of kinds of which that is all one needs. */
+export function bareMetadata({ name, namespace, uid, resourceVersion }: ObjectMeta): ObjectMeta {
+  return { name, ...(namespace && { namespace }), ...(uid && { uid }), ...(resourceVersion && { resourceVersion }) };
+}
+
 /** `apiVersion` of a resource: `v1`, `apps/v1`. */
 export function apiVersionOf(resource: Resource): string {
   return resource.group ? `${resource.group}/${resource.version}` : resource.version;

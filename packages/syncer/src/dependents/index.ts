@@ -4,6 +4,7 @@
  */
 import { Annotation, Label, workerName } from '@kubeocean/shared/api';
 import {
+  bareMetadata,
   ConfigMaps,
   createReflector,
   isNotFound,
@@ -165,15 +166,8 @@ export async function startDependents(context: SyncerContext, options: Dependent
 }
 
 /** Of home's objects only who they are and which version: clusters have many, and most are nobody's here. */
-function bare({ metadata: { name, namespace, uid, resourceVersion } }: KubeObject): KubeObject {
-  return {
-    metadata: {
-      name,
-      ...(namespace && { namespace }),
-      ...(uid && { uid }),
-      ...(resourceVersion && { resourceVersion }),
-    },
-  };
+function bare({ metadata }: KubeObject): KubeObject {
+  return { metadata: bareMetadata(metadata) };
 }
 
 function ours({ metadata }: KubeObject): KubeObject {
