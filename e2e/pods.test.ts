@@ -166,8 +166,11 @@ beforeAll(async () => {
 
 beforeEach(() => {
   onTestFailed(async () => {
-    const { stdout } = await kubectl('computing', ['-n', ns, 'get', 'events'], { anyExit: true });
-    console.log(`the syncer's last words:\n${syncer.tail(15)}\nevents:\n${stdout}`);
+    console.log(`the syncer's last words:\n${syncer.tail(15)}`);
+    for (const cluster of ['computing', 'worker-1']) {
+      const { stdout } = await kubectl(cluster, ['-n', ns, 'get', 'pods,events', '-o', 'wide'], { anyExit: true });
+      console.log(`in ${cluster}:\n${stdout}`);
+    }
   });
 });
 
