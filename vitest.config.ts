@@ -1,6 +1,10 @@
-/** Two projects: `unit` needs nothing but Node; `e2e` runs on the real clusters of `npm run cluster`, one file at a time. */
+/**
+ * Two projects: `unit` needs nothing but Node; `e2e` runs on the real clusters of `npm run cluster`, one file at a time
+ * in each lane (e2e/lanes.ts).
+ */
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
+import { laneCount } from './e2e/lanes.ts';
 
 /** Files in the order of their names, so that one run is like the next. */
 class ByName extends BaseSequencer {
@@ -33,8 +37,9 @@ export default defineConfig({
           // These machines are shared and noisy: a test that fails once is tried once more, and told as retried.
           retry: 1,
           hookTimeout: 300_000,
-          fileParallelism: false,
-
+          // A worker process is a lane.
+          maxWorkers: laneCount(),
+          setupFiles: ['e2e/lane.ts'],
           globalSetup: ['e2e/setup.ts'],
         },
       },

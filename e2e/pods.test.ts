@@ -167,7 +167,7 @@ beforeAll(async () => {
 beforeEach(() => {
   onTestFailed(async () => {
     console.log(`the syncer's last words:\n${syncer.tail(15)}`);
-    for (const cluster of ['computing', 'worker-1']) {
+    for (const cluster of ['computing', 'worker-1'] as const) {
       const { stdout } = await kubectl(cluster, ['-n', ns, 'get', 'pods,events', '-o', 'wide'], { anyExit: true });
       console.log(`in ${cluster}:\n${stdout}`);
     }

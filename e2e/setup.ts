@@ -1,41 +1,58 @@
 /**
- * Before the end-to-end tests: the clusters are up, our images are in their nodes, and both charts are installed with no
- * process of ours running, so that kinds, namespaces and rights are those of the charts while each test starts the
- * processes it is about. The tutorial's test installs everything anew, as a user would.
+ * Before the end-to-end tests: the clusters of each lane are up, our images are in their nodes, and both charts are
+ * installed with no process of ours running, so that kinds, namespaces and rights are those of the charts while each
+ * test starts the processes it is about. The tutorial's test installs everything anew, as a user would.
  */
-import { spawnSync } from 'node:child_process';
-import { resolve } from 'node:path';
-import { binFolder, kubeconfigPath } from './clusters/paths.ts';
+import { existsSync, mkdirSync, symlinkSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { runStep } from '../scripts/steps.ts';
+import { binFolder, kubeconfigPath, stateRoot } from './clusters/paths.ts';
+import { laneRoots } from './lanes.ts';
 
 const ROOT = resolve(import.meta.dirname, '..');
 
-function run(what: string, command: readonly string[]): void {
-  const started = performance.now();
-  const { status, error } = spawnSync(command[0] as string, command.slice(1), { cwd: ROOT, stdio: 'inherit' });
-  if (status !== 0) throw new Error(`${what} failed${error ? `: ${error.message}` : ` with exit code ${status}`}`);
-  console.log(`${what}: ${((performance.now() - started) / 1000).toFixed(1)} s`);
+async function run(what: string, root: string, command: readonly string[]): Promise<void> {
+  const env = { ...process.env, KUBEOCEAN_LOCAL: root };
+  const result = await runStep(what, command, { cwd: ROOT, env, live: true });
+  console.log(`${what}: ${result.seconds.toFixed(1)} s`);
+  if (!result.ok) throw new Error(`${what} failed: its output is above`);
 }
 
-function helm(cluster: string, release: string, ...values: string[]): void {
-  const command = [
-    `${binFolder()}/helm`,
+function helm(root: string, cluster: string, release: string, ...values: string[]): Promise<void> {
+  return run(`helm ${release}`, root, [
+    `${binFolder(root)}/helm`,
     '--kubeconfig',
-    kubeconfigPath(cluster),
+    kubeconfigPath(cluster, root),
     'upgrade',
     '--install',
     '--reset-values',
-  ];
-  run(`helm ${release}`, [...command, release, `charts/${release}`, ...values.flatMap((value) => ['--set', value])]);
+    release,
+    `charts/${release}`,
+    ...values.flatMap((value) => ['--set', value]),
+  ]);
 }
 
-export function setup(): void {
-  run('clusters up', [process.execPath, 'e2e/clusters/cli.ts', 'up']);
-  run('images', [process.execPath, 'scripts/image.ts']);
-  installCharts();
+export async function setup(): Promise<void> {
+  const roots = laneRoots();
+  // One after the other: the first builds the programs that all need, and shows what is wrong with the machine.
+  for (const root of roots) await run(`clusters up in ${root}`, root, [process.execPath, 'e2e/clusters/cli.ts', 'up']);
+  for (const root of roots) {
+    shareImages(roots[0] as string, root);
+    await run(`images in ${root}`, root, [process.execPath, 'scripts/image.ts']);
+  }
+  await Promise.all(roots.map((root) => installCharts(root)));
+}
+
+/** The archives are the same for all lanes: they are made once. */
+function shareImages(first: string, root: string): void {
+  const [from, to] = [join(first, 'images'), join(root, 'images')];
+  if (from === to || existsSync(to)) return;
+  mkdirSync(root, { recursive: true });
+  symlinkSync(from, to);
 }
 
 /** Both charts as the tests expect them: everything of theirs, none of our processes. */
-export function installCharts(): void {
-  helm('computing', 'kubeocean', 'manager.replicas=0', 'proxier.servingCertificate=csr');
-  helm('worker-1', 'kubeocean-worker', 'agent.replicas=0');
+export async function installCharts(root = stateRoot()): Promise<void> {
+  await helm(root, 'computing', 'kubeocean', 'manager.replicas=0', 'proxier.servingCertificate=csr');
+  await helm(root, 'worker-1', 'kubeocean-worker', 'agent.replicas=0');
 }

@@ -49,9 +49,9 @@ function runningContainers(): string[] {
 }
 
 beforeAll(startOver);
-afterAll(() => {
+afterAll(async () => {
   startOver();
-  installCharts();
+  await installCharts();
 });
 
 describe('the tutorial, word for word', () => {

@@ -1,10 +1,12 @@
 /**
  * `npm test`: checks, unit tests, then end-to-end tests on real clusters; closes with `N passed, N failed`. Says where
- * the time went. `--unit` stops before the clusters; `--keep` leaves them running afterwards.
+ * the time went. `--unit` stops before the clusters; `--keep` leaves them running afterwards. Two test files run side by
+ * side, each on a set of clusters of its own; KUBEOCEAN_LANES=1 runs one at a time.
  */
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { kubeconfigPath } from '../e2e/clusters/paths.ts';
+import { laneRoots } from '../e2e/lanes.ts';
 import { runChecks } from './check.ts';
 import { reportStep, runStep, type StepResult } from './steps.ts';
 
@@ -86,8 +88,11 @@ if (values.help) {
   process.exit(0);
 }
 
+// End-to-end tests wait more than they compute.
+process.env['KUBEOCEAN_LANES'] ||= '2';
 // Clusters that somebody had running are used and left running.
-const wereUp = existsSync(kubeconfigPath('computing'));
+const roots = laneRoots();
+const ours = roots.filter((root) => !existsSync(kubeconfigPath('computing', root)));
 const started = performance.now();
 mkdirSync(RESULTS, { recursive: true });
 const checks: StepResult[] = await runChecks();
@@ -102,8 +107,9 @@ for (const project of values.unit ? ['unit'] : ['unit', 'e2e']) {
   totals.failed += counts.failed;
   totals.skipped += counts.skipped;
 }
-if (!values.unit && !values.keep && !wereUp) {
-  const down = await runStep('clusters down', [process.execPath, 'e2e/clusters/cli.ts', 'down']);
+for (const root of values.unit || values.keep ? [] : ours) {
+  const env = { ...process.env, KUBEOCEAN_LOCAL: root };
+  const down = await runStep('clusters down', [process.execPath, 'e2e/clusters/cli.ts', 'down'], { env });
   reportStep(down);
   if (down.ok) totals.passed++;
   else totals.failed++;
