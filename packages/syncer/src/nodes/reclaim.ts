@@ -2,14 +2,22 @@
  * The computing cluster's share in taking back a lease that closes: from `reclaimAt` home pods are asked to go through
  * home's own Eviction API, so that its users' disruption budgets count, before the agent evicts in the worker what is left.
  */
-import { type LeasedNode, type LeasedNodeStatus, PodReason, type ReclaimStage } from '@kubeocean/shared/api';
-import { ApiError, type KubeObject, type Outcome } from '@kubeocean/shared/kube';
+import { Annotation, type LeasedNode, PodCondition, PodReason } from '@kubeocean/shared/api';
+import {
+  ApiError,
+  type Condition,
+  isConflict,
+  isNotFound,
+  type KubeObject,
+  type Outcome,
+  Pods,
+} from '@kubeocean/shared/kube';
+import { rfc3339 } from '@kubeocean/shared/lease';
 import type { SyncerContext } from '../context.ts';
 import { evict, mustGo } from './drain.ts';
+import { asksToGo, leaseWords } from './lease-over.ts';
 
 const LOOK_AGAIN_MS = 5000;
-/** Stages in which pods go. Before, they have notice; after, nothing of ours is left. */
-const GOING: readonly (ReclaimStage | undefined)[] = ['Syncer', 'Evicting', 'Deleting'];
 
 export interface Reclaim {
   /**
@@ -23,47 +31,53 @@ export interface Reclaim {
 }
 
 /**
- * In how many milliseconds the pods of a record have to go: 0 = now, undefined = not as things are. It takes the
- * agent's word and the announced time, so that neither a clock that is ahead nor an old record ends a pod early.
+ * What a pod needs whose lease is taken back. `evict`: ask it to go. `explain`: it goes, and does not say yet why.
+ * Nothing for what has ended, never runs on vnodes, or is ended by the worker already. Pure.
  */
-export function reclaimInMs(status: LeasedNodeStatus | undefined, now: Date): number | undefined {
-  if (status?.phase !== 'Closing' || !GOING.includes(status.reclaimStage)) return undefined;
-  const at = Date.parse(status.reclaimAt ?? '');
-  return Number.isNaN(at) ? undefined : Math.max(0, at - now.getTime());
-}
-
-/** Whether a pod goes with the lease: what has ended, or never runs on vnodes, holds nothing of it. */
-export function goesWithLease(pod: KubeObject, workerPods: readonly KubeObject[]): boolean {
-  const { phase } = (pod['status'] ?? {}) as { phase?: string };
-  if (phase === 'Succeeded' || phase === 'Failed' || pod.metadata.deletionTimestamp) return false;
-  return mustGo(pod, workerPods);
+export function stepFor(pod: KubeObject, workerPods: readonly KubeObject[]): 'evict' | 'explain' | undefined {
+  const { phase, conditions = [] } = (pod['status'] ?? {}) as { phase?: string; conditions?: Condition[] };
+  if (phase === 'Succeeded' || phase === 'Failed' || !mustGo(pod, workerPods)) return undefined;
+  const { uid, annotations, deletionTimestamp } = pod.metadata;
+  if (deletionTimestamp) {
+    // Deleted by a user, it has no such condition, and says why it ends by itself.
+    const disrupted = conditions.some(
+      ({ type, status }) => type === PodCondition.disruptionTarget && status === 'True',
+    );
+    return disrupted && annotations?.[Annotation.leaseClosed] === undefined ? 'explain' : undefined;
+  }
+  const worker = workerPods.find(({ metadata }) => metadata.annotations?.[Annotation.virtualPodUID] === uid);
+  return worker?.metadata.deletionTimestamp ? undefined : 'evict';
 }
 
 export function createReclaim(context: SyncerContext): Reclaim {
   const { stores, leadership, homeEvents, log } = context;
-  /** UIDs of pods that were asked to go, and when: the watch may not show it yet. */
+  /** UIDs of pods that were asked to go, and when: the watch may not show it yet. Milliseconds, monotonic. */
   const asked = new Map<string, number>();
 
   async function step(vnode: string, record: LeasedNode): Promise<Outcome> {
-    const inMs = reclaimInMs(record.status, context.now());
-    if (inMs === undefined) return undefined;
-    if (inMs > 0) return { againInMs: inMs };
+    if (!asksToGo(record.status)) return undefined;
     const workerPods = stores.workerPods.byIndex('vnode', vnode);
-    const pods = stores.homePods.byIndex('node', vnode).filter((pod) => goesWithLease(pod, workerPods));
+    let left = 0;
     let failure: ApiError | undefined;
-    for (const pod of pods) {
+    for (const pod of stores.homePods.byIndex('node', vnode)) {
+      const kind = stepFor(pod, workerPods);
+      if (!kind) continue;
+      left++;
       const { uid = '' } = pod.metadata;
-      const now = context.now().getTime();
+      const now = performance.now();
       const before = asked.get(uid);
-      if (before !== undefined && Math.abs(now - before) < LOOK_AGAIN_MS) continue;
+      if (kind === 'evict' && before !== undefined && now - before < LOOK_AGAIN_MS) continue;
       if (!leadership.isCurrent()) return { againInMs: 1000 };
       try {
-        if (!(await evict(context, pod))) {
-          log.debug({ pod: pod.metadata.name, vnode }, 'a disruption budget keeps a pod whose lease closes');
-          continue;
+        if (kind === 'evict') {
+          if (!(await evict(context, pod))) {
+            log.debug({ pod: pod.metadata.name, vnode }, 'a disruption budget keeps a pod whose lease closes');
+            continue;
+          }
+          asked.set(uid, now);
+          if (before === undefined) tell(pod, record);
         }
-        asked.set(uid, now);
-        if (before === undefined) tell(pod, record);
+        await explain(pod, record);
       } catch (error) {
         // One pod that cannot be evicted (two budgets that cover it, a webhook) does not keep the others.
         if (!(error instanceof ApiError)) throw error;
@@ -71,19 +85,45 @@ export function createReclaim(context: SyncerContext): Reclaim {
       }
     }
     if (failure) throw failure;
-    return pods.length > 0 ? { againInMs: LOOK_AGAIN_MS } : undefined;
+    return left > 0 ? { againInMs: LOOK_AGAIN_MS } : undefined;
   }
 
-  function tell(pod: KubeObject, { spec, status }: LeasedNode): void {
+  /**
+   * Says on the pod why it goes: the Eviction API's own words name nobody. The annotation outlives them, and a record
+   * that says something else by the time the pod has ended.
+   */
+  async function explain(pod: KubeObject, record: LeasedNode): Promise<void> {
+    const { namespace = '', name, uid } = pod.metadata;
+    const message = leaseWords(record);
+    const condition: Condition = {
+      type: PodCondition.disruptionTarget,
+      status: 'True',
+      reason: PodReason.leaseClosed,
+      message,
+      lastTransitionTime: rfc3339(context.now()),
+    };
+    const patch = {
+      metadata: { uid, annotations: { [Annotation.leaseClosed]: message } },
+      status: { conditions: [condition] },
+    };
+    try {
+      await context.home.patch(Pods, namespace, name, patch, { type: 'strategic', subresource: 'status' });
+    } catch (error) {
+      // Gone already, or another of its name.
+      if (!isNotFound(error) && !isConflict(error)) throw error;
+    }
+  }
+
+  function tell(pod: KubeObject, record: LeasedNode): void {
     const { name, namespace, uid } = pod.metadata;
-    log.info({ pod: `${namespace}/${name}`, node: spec.nodeName }, 'home pod evicted: its lease closes');
+    const { nodeName } = record.spec;
+    log.info({ pod: `${namespace}/${name}`, node: nodeName }, 'home pod evicted: its lease closes');
     const subject = {
       apiVersion: 'v1',
       kind: 'Pod',
       metadata: { name, ...(namespace && { namespace }), ...(uid && { uid }) },
     };
-    const why = status?.message ?? status?.reason;
-    const text = `evicted: the lease of the worker node ${spec.nodeName} is taken back${why ? ` (${why})` : ''}`;
+    const text = `evicted: the lease of the worker node ${nodeName} is taken back (${leaseWords(record)})`;
     homeEvents.event(subject, 'Warning', PodReason.leaseClosed, text);
   }
 

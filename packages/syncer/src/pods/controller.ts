@@ -8,6 +8,7 @@ import { createWorker, whyNotRun } from './creation.ts';
 import { finish, finishWithoutWorker, lost, orphan } from './ending.ts';
 import { mayWriteWorker, WritesHeld } from './gate.ts';
 import { finishHomeDeletion, patchHomeStatus } from './home.ts';
+import { leaseEndOf } from './lease-end.ts';
 import { homeKeyOf, relationOf } from './ownership.ts';
 import { type PodState, workerKeyOf, workerOf } from './state.ts';
 import { isDone, mayWait, statusPatch, wasShown } from './to-home.ts';
@@ -114,7 +115,7 @@ export function createPodController(state: PodState): PodController {
 
   async function showStatus(home: Pod, worker: Pod): Promise<Outcome> {
     const { uid = '', resourceVersion } = home.metadata;
-    const patch = statusPatch(worker, home, context.now());
+    const patch = statusPatch(worker, home, context.now(), leaseEndOf(context, worker, home));
     if (!patch) {
       settling.delete(uid);
       return undefined;

@@ -2,6 +2,7 @@
 import { PodReason, workerName } from '@kubeocean/shared/api';
 import { type Outcome, splitKey } from '@kubeocean/shared/kube';
 import { currentHome, finishHomeDeletion, patchHomeStatus } from './home.ts';
+import { leaseEndOf } from './lease-end.ts';
 import { claimedUID, homeKeyOf } from './ownership.ts';
 import { type PodState, rememberCreated } from './state.ts';
 import { failurePatch, isDone, statusPatch, wasShown } from './to-home.ts';
@@ -16,7 +17,7 @@ export async function finish(state: PodState, home: Pod, worker: Pod): Promise<v
   const { context } = state;
   // Both watches have yet to tell of what was done here.
   if (state.released.has(worker.metadata.uid ?? '')) return;
-  const patch = statusPatch(worker, home, context.now());
+  const patch = statusPatch(worker, home, context.now(), leaseEndOf(context, worker, home));
   if (patch) await patchHomeStatus(context, home, patch);
   if (home.metadata.deletionTimestamp) await finishHomeDeletion(context, home);
   await releaseWorker(state, worker);

@@ -21,8 +21,8 @@ export interface StatusPatch extends Json {
  * The difference between what home shows and what the worker says. Undefined when there is none, and when home is
  * already in another terminal phase: finished means finished.
  */
-export function statusPatch(worker: Pod, home: Pod, now: Date): StatusPatch | undefined {
-  const wanted = homeStatus(worker, home, now);
+export function statusPatch(worker: Pod, home: Pod, now: Date, lease?: string): StatusPatch | undefined {
+  const wanted = homeStatus(worker, home, now, lease);
   if (isTerminal(home) && home.status?.phase !== wanted.phase) return undefined;
   const status = statusDifference(home.status ?? {}, wanted);
   const annotations = mappingAnnotations(worker, home);
@@ -41,10 +41,13 @@ function mappingAnnotations(worker: Pod, home: Pod): Record<string, string> | un
   return same ? undefined : wanted;
 }
 
-/** The status home should show: kubelet-owned fields only. */
-export function homeStatus(worker: Pod, home: Pod, now: Date): PodStatus {
+/**
+ * The status home should show: kubelet-owned fields only.
+ * @param lease why the pod ends, when its lease ends it (lease-end.ts)
+ */
+export function homeStatus(worker: Pod, home: Pod, now: Date, lease?: string): PodStatus {
   const status = worker.status ?? {};
-  const ended = endOf(worker, home);
+  const ended = endOf(worker, home, lease);
   const observed = status.observedGeneration !== undefined ? generationOf(home) : undefined;
   const told = ended ?? { phase: status.phase ?? 'Pending', reason: status.reason, message: cut(status.message) };
   // What home says of a pod that has ended stays: it may be our own reason, which the worker pod does not have.
@@ -85,12 +88,15 @@ export function isDone(worker: Pod): boolean {
 }
 
 /**
- * A worker pod that ended because somebody in the worker deleted it has failed, whatever its exit code: a Job must not
- * count it. One that had finished before it was deleted keeps its phase.
+ * A worker pod that ended because somebody in the worker deleted it, or because its lease is over, has failed, whatever
+ * its exit code: a Job must not count it. One that had finished before it was deleted keeps its phase.
  */
-function endOf(worker: Pod, home: Pod): End | undefined {
-  if (!isDone(worker) || home.metadata.deletionTimestamp || isTerminal(home)) return undefined;
+function endOf(worker: Pod, home: Pod, lease: string | undefined): End | undefined {
+  if (!isDone(worker) || isTerminal(home)) return undefined;
+  // What home's users deleted ends as it ends.
+  if (home.metadata.deletionTimestamp && lease === undefined) return undefined;
   if (isTerminal(worker) && finishedBeforeDeletion(worker)) return undefined;
+  if (lease !== undefined) return { phase: 'Failed', reason: PodReason.leaseClosed, message: cut(lease, 1024) ?? '' };
   const unplaced = worker.status?.conditions?.find(({ type, status }) => type === 'PodScheduled' && status === 'False');
   if (unplaced && !worker.spec.nodeName) {
     const message = `the worker cluster could not place the pod: ${unplaced.message ?? unplaced.reason ?? 'no reason given'}`;
@@ -151,7 +157,7 @@ function conditionsOf(worker: Pod, home: Pod, now: Date, ended: End | undefined)
     if (condition.type === 'Ready') conditions[at] = readyCondition(condition, home, now);
   }
   const disrupted = disruptionOf(worker);
-  if (disrupted) conditions.push({ ...disrupted });
+  if (disrupted && ended?.reason !== PodReason.leaseClosed) conditions.push({ ...disrupted });
   else if (ended) {
     conditions.push(
       stamped(

@@ -1,0 +1,89 @@
+import type { LeasedNode, LeasedNodeStatus } from '@kubeocean/shared/api';
+import type { Condition } from '@kubeocean/shared/kube';
+import { expect, test } from 'vitest';
+import { leaseEnd } from './lease-end.ts';
+import { samplePod } from './samples.ts';
+import { homeStatus } from './to-home.ts';
+import type { Pod } from './types.ts';
+
+const now = new Date('2026-01-02T03:01:00Z');
+const goes = { deletionTimestamp: '2026-01-02T03:00:30Z', deletionGracePeriodSeconds: 30 };
+const disrupted: Condition[] = [{ type: 'DisruptionTarget', status: 'True', reason: 'EvictionByEvictionAPI' }];
+const words = { annotations: { 'kubeocean.io/lease-closed': 'words' } };
+const taking: LeasedNodeStatus = { phase: 'Closing', reclaimStage: 'Syncer', policy: 'nights', message: 'closed' };
+
+function record(status: LeasedNodeStatus): LeasedNode {
+  const spec = { cluster: 'c', nodeName: 'node1', nodeUID: 'u', policy: 'p' };
+  return { metadata: { name: 'r', namespace: 'kubeocean-worker' }, spec, status };
+}
+
+function pod(metadata: Record<string, unknown>, conditions: Condition[] = []): Pod {
+  const made = samplePod({}, metadata);
+  made.status = { phase: 'Running', conditions };
+  return made;
+}
+
+test.each<[string, Pod, Pod, LeasedNodeStatus | undefined, string | undefined]>([
+  ['evicted by the agent', pod({ ...goes, ...words }, disrupted), pod({}), undefined, 'words'],
+  ['deleted in the worker by somebody', pod(goes), pod({}), taking, undefined],
+  ['evicted at home by us', pod(goes), pod({ ...goes, ...words }, disrupted), { phase: 'Active' }, 'words'],
+  ['evicted at home by us, not told yet', pod(goes), pod(goes, disrupted), taking, 'policy nights: closed'],
+  [
+    'deleted by the taint manager at the deadline',
+    pod(goes),
+    pod(goes, disrupted),
+    { ...taking, reclaimStage: 'Done' },
+    'policy nights: closed',
+  ],
+  [
+    'of a lease that is over',
+    pod(goes),
+    pod(goes, disrupted),
+    { phase: 'Closed', reason: 'NodeGone' },
+    'policy p: NodeGone',
+  ],
+  ['deleted by its user while the lease closes', pod(goes), pod(goes), taking, undefined],
+  ['evicted by its user while the lease is open', pod(goes), pod(goes, disrupted), { phase: 'Active' }, undefined],
+  [
+    'evicted by its user during the notice',
+    pod(goes),
+    pod(goes, disrupted),
+    { ...taking, reclaimStage: 'Notice' },
+    undefined,
+  ],
+  [
+    'deleted by its user, with words of a closing called off',
+    pod({ ...goes, ...words }, disrupted),
+    pod(goes),
+    { phase: 'Active' },
+    undefined,
+  ],
+  ['ended by the agent, then deleted at home', pod({ ...goes, ...words }, disrupted), pod(goes), taking, 'words'],
+  ['evicted, its record gone', pod(goes), pod(goes, disrupted), undefined, undefined],
+])('a pod %s', (_what, worker, home, status, expected) => {
+  expect(leaseEnd(worker, home, status && record(status))).toBe(expected);
+});
+
+test.each([
+  ['exits 0 on TERM', '2026-01-02T03:00:01Z', 'Failed'],
+  ['had done its work before', '2026-01-02T02:59:59Z', 'Succeeded'],
+])('a pod that %s and whose lease ends it', (_what, finishedAt, phase) => {
+  const home = pod(goes, disrupted);
+  const worker = pod(goes);
+  worker.status = {
+    phase: 'Succeeded',
+    containerStatuses: [{ name: 'main', state: { terminated: { exitCode: 0, finishedAt } } }],
+  };
+  const shown = homeStatus(worker, home, now, 'policy nights: closed');
+  expect(shown.phase).toBe(phase);
+  if (phase === 'Succeeded') return;
+  expect(shown).toMatchObject({ reason: 'LeaseClosed', message: 'policy nights: closed' });
+  expect(shown.conditions).toContainEqual(
+    expect.objectContaining({
+      type: 'DisruptionTarget',
+      status: 'True',
+      reason: 'LeaseClosed',
+      message: 'policy nights: closed',
+    }),
+  );
+});

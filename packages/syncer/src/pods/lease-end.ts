@@ -1,0 +1,34 @@
+/**
+ * Whether it is the lease that ends a pod, and in which words: then home shows it as Failed whatever its exit code, so
+ * that a Job does not count it and its controller makes another.
+ */
+import { Annotation, type LeasedNode, PodCondition } from '@kubeocean/shared/api';
+import type { SyncerContext } from '../context.ts';
+import { endsPods, leaseWords } from '../nodes/lease-over.ts';
+import type { Pod } from './types.ts';
+
+/**
+ * Why the pod ends, when that is its lease; undefined when somebody else ends it, or it goes on. Three may have asked it
+ * to go for the lease's sake: the agent (it leaves words on the worker pod), the syncer (on the home pod), and, at the
+ * deadline, home's own taint manager. Pure.
+ * @param record of the vnode that the pod is on, as it is now
+ */
+export function leaseEnd(worker: Pod, home: Pod, record: LeasedNode | undefined): string | undefined {
+  const byAgent = isDisrupted(worker) ? worker.metadata.annotations?.[Annotation.leaseClosed] : undefined;
+  if (!home.metadata.deletionTimestamp) return byAgent;
+  const bySyncer = isDisrupted(home) ? home.metadata.annotations?.[Annotation.leaseClosed] : undefined;
+  if (bySyncer !== undefined) return bySyncer;
+  // Words may be left of a closing that was called off, and none may have been written yet: the record decides.
+  if (!record || !endsPods(record.status)) return undefined;
+  return byAgent ?? (isDisrupted(home) ? leaseWords(record) : undefined);
+}
+
+/** The same, with the record that the pod's vnode has now. */
+export function leaseEndOf(context: SyncerContext, worker: Pod, home: Pod): string | undefined {
+  return leaseEnd(worker, home, context.stores.records.byIndex('vnode', home.spec.nodeName ?? '')[0]);
+}
+
+function isDisrupted(pod: Pod): boolean {
+  const conditions = pod.status?.conditions ?? [];
+  return conditions.some(({ type, status }) => type === PodCondition.disruptionTarget && status === 'True');
+}
