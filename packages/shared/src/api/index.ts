@@ -8,3 +8,4 @@ export * from './policy.ts';
 export { policySchema } from './policy-schema.ts';
 export type { Rule, Schema } from './schema.ts';
 export * from './selector.ts';
+export * from './volumes.ts';

@@ -26,6 +26,8 @@ export interface WorkerFacts {
   apiServer?: { host: string; port: number };
   /** Home's DNS servers as worker pods reach them, and the cluster domain. */
   dns?: { servers: string[]; domain: string };
+  /** Claims in the worker by name of the pod's volume. */
+  claims?: ReadonlyMap<string, string>;
   /** Home labels and annotations whose key begins with one of these are carried. Default: none. */
   carriedPrefixes?: readonly string[];
 }

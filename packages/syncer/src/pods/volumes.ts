@@ -1,5 +1,5 @@
 /** Volumes of a worker pod: references renamed, tokens taken from a Secret, what cannot be carried refused. Pure. */
-import { tokenSecretName, workerName } from '@kubeocean/shared/api';
+import { tokenSecretName, VolumeDriver, workerName } from '@kubeocean/shared/api';
 import { tokenKey } from '../dependents/references.ts';
 import { redirectItem } from './downward.ts';
 import { rename } from './environment.ts';
@@ -41,14 +41,28 @@ export function translateVolume(volume: Volume, home: Pod, facts: WorkerFacts): 
       case 'csi':
         refuseCsiWithSecret(volume);
         break;
+      case 'persistentVolumeClaim':
+        translated['persistentVolumeClaim'] = { ...(volume[source] as object), claimName: claimFor(volume, facts) };
+        break;
+      case 'ephemeral':
+        // Home's own controller has made the claim; to the worker it is one like others.
+        delete translated['ephemeral'];
+        translated['persistentVolumeClaim'] = { claimName: claimFor(volume, facts) };
+        break;
       default:
         throw new Refusal(
           'VolumeNotCarried',
-          `volumes of kind ${source} are not carried yet (volume ${volume.name}): keep such pods off vnodes`,
+          `volumes of kind ${source} are not carried to a worker cluster (volume ${volume.name}): use a claim of a StorageClass with the provisioner ${VolumeDriver}, or keep the pod off vnodes`,
         );
     }
   }
   return translated;
+}
+
+function claimFor(volume: Volume, facts: WorkerFacts): string {
+  const claim = facts.claims?.get(volume.name);
+  if (claim !== undefined) return claim;
+  throw new Refusal('VolumeNotCarried', `no claim of the worker cluster is known for the volume ${volume.name}`);
 }
 
 function refuseCsiWithSecret(volume: Volume): void {
