@@ -23,6 +23,8 @@ export interface SyncerContext {
   home: KubeClient;
   worker: KubeClient;
   homeEvents: EventRecorder;
+  /** Name of our own pod, for events. */
+  instance: string;
   log: Logger;
   registry: Registry;
   now: () => Date;
@@ -30,6 +32,8 @@ export interface SyncerContext {
   /** True while writes to the worker are allowed: the claim is held and leadership is current. */
   mayWriteWorker: () => boolean;
   settings: SyncerSettings;
+  /** Beginnings of labels and annotations that the worker's owner lets home's pods bring along; the agent tells them. */
+  carriedPrefixes: () => readonly string[];
   stores: SyncerStores;
   /** Conditions and counts of the binding that the syncer owns. */
   report: BindingReport;
@@ -64,6 +68,8 @@ export interface SyncerSettings {
   kubernetesServicePort: string;
   maxVnodes: number;
   workerScheduleTimeoutSeconds: number;
+  /** Show home's users normal events of the worker too, not only warnings. */
+  mirrorNormalEvents: boolean;
   /** Namespace of our own pods and of the Services that the manager makes. */
   systemNamespace: string;
 }

@@ -53,6 +53,11 @@ export const SYNCER_OPTIONS = {
     unit: 'seconds',
     description: 'a pod that the worker has not scheduled for so long fails at home',
   },
+  'mirror-normal-events': {
+    type: 'boolean',
+    default: false,
+    description: 'show normal events of worker pods on home pods too; warnings are always shown',
+  },
 } as const satisfies OptionTable;
 
 export type SyncerOptions = OptionValues<typeof SYNCER_OPTIONS>;
@@ -65,6 +70,7 @@ export function settingsOf(options: SyncerOptions, systemNamespace: string): Syn
     kubernetesServicePort: options['kubernetes-service-port'],
     maxVnodes: options['max-vnodes'],
     workerScheduleTimeoutSeconds: options['worker-schedule-timeout'],
+    mirrorNormalEvents: options['mirror-normal-events'],
     systemNamespace,
   };
 }

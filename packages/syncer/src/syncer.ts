@@ -1,5 +1,5 @@
 /** The syncer put together: waits for its binding and for leadership, then runs claim, vnodes, pods and unbinding. */
-import { type ClusterBinding, ClusterBindings, Namespace } from '@kubeocean/shared/api';
+import { ChartName, type ClusterBinding, ClusterBindings, Namespace } from '@kubeocean/shared/api';
 import { type Daemon, leadWhenElected } from '@kubeocean/shared/daemon';
 import {
   ApiError,
@@ -17,13 +17,15 @@ import {
 import { addFinalizer } from './binding/finalizer.ts';
 import { createWorkerHealth, type WorkerHealth } from './binding/health.ts';
 import { createBindingReport } from './binding/report.ts';
+import { reportUnused } from './binding/unused.ts';
 import { removalOf, unbind } from './binding/unbinding.ts';
+import { carriedPrefixes } from './claim/heartbeat.ts';
 import { createClaimKeeper } from './claim/keeper.ts';
 import type { SyncerContext } from './context.ts';
 import { createSyncerMetrics } from './metrics.ts';
 import { createNodesController } from './nodes/controller.ts';
 import { settingsOf, type SYNCER_OPTIONS } from './options.ts';
-import { startPods } from './pods/index.ts';
+import { type Pods as RunningPods, startPods } from './pods/index.ts';
 import { createReflectors } from './stores.ts';
 import { createReachability, workerCredentials } from './worker.ts';
 
@@ -116,12 +118,14 @@ async function lead(
     home,
     worker,
     homeEvents,
+    instance: daemon.instance,
     log,
     registry,
     now,
     leadership,
     mayWriteWorker: () => claim.held && leadership.isCurrent(),
     settings,
+    carriedPrefixes: () => carriedPrefixes(reflectors.heartbeat.store.get(`${mountNamespace}/${ChartName.agent}`)),
     stores: {
       vnodes: reflectors.vnodes.store,
       records: reflectors.records.store,
@@ -151,6 +155,7 @@ async function lead(
   const failed = Promise.withResolvers<never>();
   // Somebody is always listening, even while we still wait for the stores.
   failed.promise.catch(() => undefined);
+  const pods: RunningPods[] = [];
   const unwatch = bindings.onChange(({ current }) => {
     if (!current) {
       log.info('the binding is gone; waiting to be stopped');
@@ -165,9 +170,11 @@ async function lead(
     if (changed) {
       claim.nudge();
       nodes.resync();
+      for (const part of pods) part.resync();
+      reportUnused(context);
     }
   });
-  const pods: { stop(): Promise<void> }[] = [];
+  reportUnused(context);
   const over = new AbortController();
   const scope = AbortSignal.any([signal, over.signal]);
   const running = Object.values(reflectors).map((reflector) => reflector.run(scope));

@@ -27,7 +27,10 @@ export async function runAgent(daemon: Daemon<typeof AGENT_OPTIONS>): Promise<vo
   const client = daemon.connect(credentialsFor(options.kubeconfig), 'worker');
   const clock = options['test-clock-file'] ? fileClock(options['test-clock-file']) : systemClock;
   if (options['test-clock-file']) log.warn({ file: options['test-clock-file'] }, 'the clock is set by a file');
-  const trigger = new Trigger(() => clock.now().getTime());
+  const trigger = new Trigger(
+    () => clock.now().getTime(),
+    (byMs) => log.warn({ seconds: Math.round(byMs / 1000) }, 'the clock was set, or the machine slept'),
+  );
   clock.follow(() => trigger.set(), daemon.signal);
   const stores = createStores(client, tenants, log, () => trigger.set());
   const metrics = agentMetrics(registry);
@@ -72,7 +75,7 @@ export async function runAgent(daemon: Daemon<typeof AGENT_OPTIONS>): Promise<vo
       wake: () => trigger.set(),
     });
     const namespaces = tenants.map((tenant) => tenant.namespace);
-    const beating = beat(client, namespaces, daemon.instance, log, signal);
+    const beating = beat(client, namespaces, daemon.instance, log, signal, options['metadata-prefixes']);
     let retryMs = RETRY_MS.first;
     trigger.set();
     await trigger.run(

@@ -40,6 +40,14 @@ export const AGENT_OPTIONS = {
     unit: 'seconds',
     description: 'how long before a window closes lent pods get an event, where forceReclaim will evict them',
   },
+  'metadata-prefixes': {
+    type: 'string',
+    default: '',
+    pattern: /^[A-Za-z0-9][-A-Za-z0-9_./]*(,[A-Za-z0-9][-A-Za-z0-9_./]*)*$/,
+    form: 'beginnings of label keys separated by commas, such as team.example.com/',
+    description:
+      "labels and annotations whose keys begin so are carried from home pods to lent pods (the chart's value lentPods.metadataPrefixes)",
+  },
   'stats-bind-address': {
     type: 'string',
     default: `:${StatsPort.number}`,

@@ -29,7 +29,7 @@ const spec = object(
       'Namespaces whose pods may run in this worker; left out = all but the system namespaces.',
     ),
     serviceNamespaces: list(
-      'Accepted for compatibility with gocrane/kubeocean; nothing reads it.',
+      'Accepted for compatibility with gocrane/kubeocean and not used (condition ServiceNamespacesUnused): Services of every namespace reach pods on vnodes.',
       namespaceName('Namespace.'),
       { maxItems: 1024 },
     ),

@@ -25,7 +25,7 @@ export interface ClusterBindingSpec {
   nodeSelector?: NodeSelector;
   /** The one namespace of the worker cluster that receives all pods. Never changes. */
   mountNamespace: string;
-  /** Accepted for compatibility; nothing reads it. */
+  /** Accepted for compatibility and not used: the condition ServiceNamespacesUnused says so. */
   serviceNamespaces?: string[];
   /** Leave the taint `kubeocean.io/vnode:NoSchedule` off the vnodes. */
   disableNodeDefaultTaint?: boolean;
@@ -71,5 +71,7 @@ export const BindingCondition = {
   agentReady: 'AgentReady',
   deletionGuard: 'DeletionGuard',
   workerReachable: 'WorkerReachable',
+  /** Only while `spec.serviceNamespaces` is set. */
+  serviceNamespacesUnused: 'ServiceNamespacesUnused',
 } as const;
 export type BindingConditionType = (typeof BindingCondition)[keyof typeof BindingCondition];

@@ -94,6 +94,8 @@ export const Annotation = {
   computingClusterUID: 'kubeocean.io/computing-cluster-uid',
   nodeSelector: 'kubeocean.io/node-selector',
   epoch: 'kubeocean.io/epoch',
+  /** On the agent's heartbeat Lease: beginnings, parted by commas, of labels and annotations that lent pods may carry. */
+  metadataPrefixes: 'kubeocean.io/metadata-prefixes',
   /** Set by the worker's owner on a policy or worker node: `now` ends the lease at once; taking it off lends again. */
   reclaim: 'kubeocean.io/reclaim',
   /** Set by the worker's owner on a claim: `true` takes the binding's lease away for good. */
@@ -139,6 +141,8 @@ export const TaintKey = {
 export const PodCondition = {
   /** The pod is not run on vnodes (DaemonSet or system namespace). */
   notRun: 'kubeocean.io/NotRun',
+  /** The worker cluster does not take the pod, in its own words; it is asked again. */
+  refused: 'kubeocean.io/Refused',
   disruptionTarget: 'DisruptionTarget',
 } as const;
 

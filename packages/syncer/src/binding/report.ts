@@ -11,6 +11,7 @@ const OWN: readonly string[] = [
   BindingCondition.agentReady,
   BindingCondition.deletionGuard,
   BindingCondition.workerReachable,
+  BindingCondition.serviceNamespacesUnused,
 ];
 
 export type OwnCondition = Pick<Condition, 'type' | 'status'> & { reason: string; message: string };

@@ -2,7 +2,8 @@
  * Whether the worker's agent lives, judged by its heartbeat Lease: stale when it has not been *seen* to change for 40 s
  * on our own monotonic clock; timestamps of another machine count for nothing. Pure but for the times passed in.
  */
-import { Seconds } from '@kubeocean/shared/api';
+import { Annotation, Seconds } from '@kubeocean/shared/api';
+import type { KubeObject } from '@kubeocean/shared/kube';
 
 export type AgentState = 'Alive' | 'Stale' | 'Missing' | 'Unknown';
 
@@ -13,6 +14,15 @@ export interface Heartbeat {
   contact(atMs: number): void;
   /** `listed`: whether the Leases have been listed at all. */
   state(listed: boolean, atMs: number): AgentState;
+}
+
+/** Keys begin with letters and digits and are never empty: neither is what they begin with. */
+const PREFIX = /^[A-Za-z0-9][-A-Za-z0-9_./]*$/;
+
+/** Beginnings of labels and annotations that the worker's owner lets home's pods bring along, as the agent says. */
+export function carriedPrefixes(lease: KubeObject | undefined): string[] {
+  const text = lease?.metadata.annotations?.[Annotation.metadataPrefixes] ?? '';
+  return text.split(',').filter((prefix) => PREFIX.test(prefix));
 }
 
 const STALE_MS = Seconds.staleAfter * 1000;

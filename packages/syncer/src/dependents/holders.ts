@@ -26,6 +26,10 @@ export function copiesFor(home: Pod, bindingUID: string): string[] {
   return copies;
 }
 
+function debugContainers(pod: KubeObject): number {
+  return (pod as Pod).spec.ephemeralContainers?.length ?? 0;
+}
+
 export function createHolders(
   stores: { homePods: ReadonlyStore<KubeObject>; workerPods: ReadonlyStore<KubeObject> },
   bindingUID: string,
@@ -37,8 +41,8 @@ export function createHolders(
 
   function follow(map: Map<string, Set<string>>, copies: (pod: Pod) => string[]) {
     return ({ key, previous, current }: Change<KubeObject>) => {
-      // References never change in the life of a pod (image and resources do, but name no objects).
-      if (current && !previous) {
+      // In the life of a pod, only debug containers can refer to more; none is ever taken away.
+      if (current && (!previous || debugContainers(previous) !== debugContainers(current))) {
         for (const copy of copies(current as Pod)) {
           const holders = map.get(copy);
           if (holders) holders.add(key);

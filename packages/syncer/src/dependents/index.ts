@@ -30,13 +30,22 @@ type Kind = DependentReference['kind'];
 const KINDS: readonly Kind[] = ['configmap', 'secret'];
 const RESOURCES = { configmap: ConfigMaps, secret: Secrets } as const;
 
+/** Something that a pod needs and that is not in the worker. */
+export interface Missing {
+  message: string;
+  /** It does not exist, and may come; otherwise it must not be brought, or another's object stands in its place. */
+  absent: boolean;
+}
+
 export interface Dependents {
   /**
    * Brings everything the pod needs to the worker.
-   * @returns what is missing and required, in words; empty when the pod may start.
+   * @returns what is missing and required; empty when the pod may start.
    * @throws ApiError, ConnectionError, WritesHeld
    */
-  prepare(home: Pod): Promise<string[]>;
+  prepare(home: Pod): Promise<Missing[]>;
+  /** True when something the pod refers to is there at home, and no copy of it in the worker. */
+  lacks(home: Pod): boolean;
   tokens: Tokens;
   stop(): Promise<void>;
 }
@@ -105,7 +114,7 @@ export async function startDependents(context: SyncerContext, options: Dependent
       // A token Secret has no source, and an annotation that does not lead to this name is not believed.
       if (!namespace || !source || workerName(bindingUID, namespace, source, kind) !== name) return undefined;
       const problem = await ensure(kind, namespace, source);
-      if (problem) context.log.info({ copy, problem }, 'copy kept as it is');
+      if (problem) context.log.info({ copy, problem: problem.message }, 'copy kept as it is');
     } catch (error) {
       if (error instanceof WritesHeld) return { againInMs: 5000 };
       throw error;
@@ -113,8 +122,8 @@ export async function startDependents(context: SyncerContext, options: Dependent
     return undefined;
   }
 
-  /** Makes or updates the copy. @returns why it is not there, in words; undefined when it is. */
-  async function ensure(kind: Kind, namespace: string, name: string): Promise<string | undefined> {
+  /** Makes or updates the copy. @returns why it is not there; undefined when it is. */
+  async function ensure(kind: Kind, namespace: string, name: string): Promise<Missing | undefined> {
     const copy = workerName(bindingUID, namespace, name, kind);
     const resource = RESOURCES[kind];
     return written[kind].alone(copy, async () => {
@@ -125,18 +134,21 @@ export async function startDependents(context: SyncerContext, options: Dependent
       try {
         object = await context.home.get<KubeObject>(resource, namespace, name);
       } catch (error) {
-        if (isNotFound(error)) return `the ${resource.kind} ${namespace}/${name} does not exist`;
+        if (isNotFound(error)) {
+          return { message: `the ${resource.kind} ${namespace}/${name} does not exist`, absent: true };
+        }
         throw error;
       }
       const type = object['type'];
       if (kind === 'secret' && typeof type === 'string' && NEVER_COPIED.includes(type)) {
-        return `the Secret ${namespace}/${name} is of type ${type}, which never leaves this cluster; use a projected serviceAccountToken volume`;
+        const message = `the Secret ${namespace}/${name} is of type ${type}, which never leaves this cluster; use a projected serviceAccountToken volume`;
+        return { message, absent: false };
       }
       if (known === versionOf(object)) return undefined;
       try {
         await writeCopy(context, resource, written[kind], toCopy(object, kind, context));
       } catch (error) {
-        if (error instanceof ForeignObject) return error.message;
+        if (error instanceof ForeignObject) return { message: error.message, absent: false };
         throw error;
       }
       return undefined;
@@ -145,6 +157,14 @@ export async function startDependents(context: SyncerContext, options: Dependent
 
   return {
     tokens,
+    lacks(home) {
+      const { namespace = '' } = home.metadata;
+      return referencesOf(home).objects.some(
+        ({ kind, name }) =>
+          sources[kind].has(`${namespace}/${name}`) &&
+          !written[kind].latest(workerName(bindingUID, namespace, name, kind)),
+      );
+    },
     async prepare(home) {
       const { namespace = '' } = home.metadata;
       const [problems] = await Promise.all([

@@ -42,7 +42,8 @@ export function referencesOf(pod: Pod): References {
     else found.set(key, { kind, name, required: optional !== true });
   }
 
-  for (const container of [...(pod.spec.initContainers ?? []), ...pod.spec.containers]) {
+  const { initContainers = [], containers, ephemeralContainers = [] } = pod.spec;
+  for (const container of [...initContainers, ...containers, ...ephemeralContainers]) {
     for (const { valueFrom } of container.env ?? []) {
       add('configmap', valueFrom?.configMapKeyRef?.name, valueFrom?.configMapKeyRef?.optional);
       add('secret', valueFrom?.secretKeyRef?.name, valueFrom?.secretKeyRef?.optional);

@@ -3,17 +3,18 @@
  * objects each time anew; nothing that matters is remembered, so stopping at any point loses nothing.
  */
 import { Label, PodReason } from '@kubeocean/shared/api';
-import { type KubeObject, type Outcome, Pods, splitKey, WorkQueue } from '@kubeocean/shared/kube';
+import { type KubeObject, keyOf, type Outcome, splitKey, WorkQueue } from '@kubeocean/shared/kube';
 import { createWorker, whyNotRun } from './creation.ts';
 import { finish, finishWithoutWorker, lost, orphan } from './ending.ts';
-import { mayWriteWorker, WritesHeld } from './gate.ts';
+import { CHANGES, follow as followChanges, type Followed, type Refused } from './follow.ts';
+import { WritesHeld } from './gate.ts';
 import { finishHomeDeletion, patchHomeStatus } from './home.ts';
 import { leaseEndOf } from './lease-end.ts';
 import { homeKeyOf, relationOf } from './ownership.ts';
 import { type PodState, workerKeyOf, workerOf } from './state.ts';
-import { isDone, mayWait, statusPatch, wasShown } from './to-home.ts';
-import { workerMetadataPatch } from './to-worker.ts';
-import { isTerminal, type Pod, podSubject } from './types.ts';
+import { isDone, mayWait, type OwnWord, statusPatch, wasShown } from './to-home.ts';
+import { isReady, isTerminal, type Pod, podSubject } from './types.ts';
+import { wordsFor } from './words.ts';
 import { deleteWorker, followDeletion } from './worker.ts';
 
 /** How long a state on the way may wait for the next one. */
@@ -24,6 +25,8 @@ const DISAGREES_MS = 60_000;
 export interface PodController {
   /** Looks at this home pod again. */
   add(homeKey: string): void;
+  /** Looks again at every pod that has no worker pod. */
+  resync(): void;
   start(): void;
   stop(): Promise<void>;
 }
@@ -33,6 +36,8 @@ export function createPodController(state: PodState): PodController {
   const { homePods, workerPods, records } = context.stores;
   const queue = new WorkQueue(sync, { ...context.queue('pods'), workers: 32, baseDelayMs: 100, maxDelayMs: 10_000 });
   const refusals = new Map<string, number>();
+  /** What the worker refused of changes of pods that run. */
+  const refusedChanges: Refused = new Map();
   /** Since when a change waits for the next one, by home UID. Milliseconds, monotonic. */
   const settling = new Map<string, number>();
   /** The last status patch by home UID, so that a lagging watch does not make it be sent again. */
@@ -86,6 +91,7 @@ export function createPodController(state: PodState): PodController {
       return finishWithoutWorker(state, home);
     }
     if (isTerminal(home)) return undefined;
+    state.phases.seen(home);
     return wasShown(home) ? lost(state, home) : createWorker(state, home, refusals);
   }
 
@@ -94,30 +100,29 @@ export function createPodController(state: PodState): PodController {
       await finish(state, home, worker);
       return undefined;
     }
+    let followed: Followed = { own: {} };
     if (home.metadata.deletionTimestamp) await followDeletion(state, home, worker);
     else if (isTerminal(home) && !isTerminal(worker) && !worker.metadata.deletionTimestamp) {
       // Home ended the pod (eviction, a lost node): what still runs must not go on beside its successor.
       await deleteWorker(state, worker);
     } else if (!isTerminal(home)) {
       state.dependents.tokens.follow(`${home.metadata.namespace}/${home.metadata.name}`);
-      await followMetadata(home, worker);
+      if (state.dependents.lacks(home)) await state.dependents.prepare(home);
+      followed = await followChanges(state, home, worker, refusedChanges);
     }
-    const again = await showStatus(home, worker);
-    return again ?? (await watchScheduling(home, worker));
+    if (isReady(worker)) state.phases.reached(home.metadata.uid ?? '', 'ready');
+    const again = await showStatus(home, worker, followed.own);
+    const { againInMs } = followed;
+    return again ?? (await watchScheduling(home, worker)) ?? (againInMs === undefined ? undefined : { againInMs });
   }
 
-  async function followMetadata(home: Pod, worker: Pod): Promise<void> {
-    const patch = workerMetadataPatch(home, worker);
-    if (!patch) return;
-    mayWriteWorker(context);
-    await context.worker.patch(Pods, worker.metadata.namespace ?? '', worker.metadata.name, patch);
-  }
-
-  async function showStatus(home: Pod, worker: Pod): Promise<Outcome> {
+  async function showStatus(home: Pod, worker: Pod, own: OwnWord): Promise<Outcome> {
     const { uid = '', resourceVersion } = home.metadata;
-    const patch = statusPatch(worker, home, context.now(), leaseEndOf(context, worker, home));
+    const said: OwnWord = { ...own, words: wordsFor(home, context, worker.metadata.uid) };
+    const patch = statusPatch(worker, home, context.now(), leaseEndOf(context, worker, home), said);
     if (!patch) {
       settling.delete(uid);
+      if (isReady(home)) state.phases.reached(uid, 'shown');
       return undefined;
     }
     if (mayWait(worker, home)) {
@@ -131,6 +136,7 @@ export function createPodController(state: PodState): PodController {
     const last = sent.get(uid);
     if (last?.patch === text && last.revisions.includes(resourceVersion)) return undefined;
     const after = await patchHomeStatus(context, home, patch);
+    if (after && isReady(after)) state.phases.reached(uid, 'shown');
     sent.set(uid, { patch: text, revisions: [resourceVersion, after?.metadata.resourceVersion] });
     return undefined;
   }
@@ -196,10 +202,15 @@ export function createPodController(state: PodState): PodController {
     const { namespace = '', name, uid = '' } = pod.metadata;
     homeKeys.delete(splitKey(workerKeyOf(context, namespace, name)).name);
     for (const memory of [settling, sent, refusals, state.admitted]) memory.delete(uid);
+    for (const what of CHANGES) refusedChanges.delete(`${uid}/${what}`);
+    state.phases.forget(uid);
   }
 
   return {
     add: (homeKey) => queue.add(homeKey),
+    resync() {
+      for (const pod of homePods.values()) if (!workerOf(state, pod)) queue.add(keyOf(pod));
+    },
     start() {
       follow();
       for (const key of homePods.keys()) queue.add(key);

@@ -15,14 +15,17 @@ import { mayWriteWorker } from './gate.ts';
 import { currentHome, patchHomeStatus } from './home.ts';
 import { relationOf } from './ownership.ts';
 import { Refusal } from './refusal.ts';
-import { podsOn, type PodState, rememberCreated } from './state.ts';
+import { podsOn, type PodState, rememberCreated, workerOf } from './state.ts';
 import { failurePatch, notRunPatch, wasShown } from './to-home.ts';
 import { toWorkerPod, type WorkerFacts } from './to-worker.ts';
 import { outlivesLease } from './outlives-lease.ts';
 import { isTerminal, type Pod, podSubject } from './types.ts';
+import { serviceAddress } from './service-variables.ts';
+import { wordsFor } from './words.ts';
 import { currentWorker } from './worker.ts';
 
 const MISSING_RETRY_MS = 15_000;
+const NOT_SELECTED_MS = 60_000;
 const REFUSED_FIRST_MS = 1000;
 const REFUSED_LONGEST_MS = 300_000;
 
@@ -49,7 +52,11 @@ export async function tellNotRun(state: PodState, home: Pod, { reason, message }
 export async function createWorker(state: PodState, stored: Pod, refusals: Map<string, number>): Promise<Outcome> {
   const { context } = state;
   const notRun = await whyNotRun(state, stored);
-  if (notRun) return tellNotRun(state, stored, notRun);
+  if (notRun) {
+    await tellNotRun(state, stored, notRun);
+    // Labels of namespaces are not watched.
+    return notRun.reason === 'NamespaceNotSelected' ? { againInMs: NOT_SELECTED_MS } : undefined;
+  }
 
   const record = context.stores.records.byIndex('vnode', stored.spec.nodeName ?? '')[0];
   // Nothing is known of the lease: the record's return brings the pod back here.
@@ -65,7 +72,14 @@ export async function createWorker(state: PodState, stored: Pod, refusals: Map<s
   state.admitted.add(uid);
   let pod: Pod;
   try {
-    pod = toWorkerPod(home, await factsFor(state, record));
+    const { claims, missing } = await state.volumes.resolve(home);
+    if (missing.length > 0) {
+      const message = `waiting: ${missing.join('; ')}`;
+      context.homeEvents.event(podSubject(home), 'Warning', 'FailedDependency', message);
+      await tellRefused(state, home, { reason: 'FailedDependency', message });
+      return { againInMs: MISSING_RETRY_MS };
+    }
+    pod = toWorkerPod(home, { ...(await factsFor(state, record.spec.nodeName, home)), claims });
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
     state.admitted.delete(uid);
@@ -74,12 +88,21 @@ export async function createWorker(state: PodState, stored: Pod, refusals: Map<s
   try {
     mayWriteWorker(context);
     const missing = await state.dependents.prepare(home);
+    const words = missing.map(({ message }) => message).join('; ');
     if (missing.length > 0) {
-      context.homeEvents.event(podSubject(home), 'Warning', 'FailedDependency', `waiting: ${missing.join('; ')}`);
+      context.homeEvents.event(podSubject(home), 'Warning', 'FailedDependency', `waiting: ${words}`);
+    }
+    if (missing.some(({ absent }) => !absent)) {
+      await tellRefused(state, home, { reason: 'FailedDependency', message: words });
       return { againInMs: MISSING_RETRY_MS };
     }
+    // What does not exist yet keeps the worker's kubelet waiting, exactly as it would keep one at home.
+    state.phases.reached(uid, 'translated');
     mayWriteWorker(context);
-    rememberCreated(state, await context.worker.create<Pod>(Pods, pod));
+    const made = await context.worker.create<Pod>(Pods, pod);
+    rememberCreated(state, made);
+    state.phases.reached(uid, 'accepted');
+    tellLeftOut(state, home, pod, made);
   } catch (error) {
     if (isAlreadyExists(error)) return existsAlready(state, home, pod.metadata.name);
     return refusedByServer(state, home, error, refusals);
@@ -106,7 +129,10 @@ function requests(pod: Pod): ReadonlyMap<string, Quantity> {
 }
 
 function roomOn(state: PodState, record: LeasedNode, home: Pod): Reason | undefined {
-  const others = podsOn(state, home.spec.nodeName ?? '', home.metadata.uid).map(requests);
+  // What a pod takes is what its worker pod has: a resize may be waiting for room.
+  const others = podsOn(state, home.spec.nodeName ?? '', home.metadata.uid).map((pod) =>
+    requests(workerOf(state, pod) ?? pod),
+  );
   return misfit(requests(home), others, record.status?.allocatable);
 }
 
@@ -127,14 +153,21 @@ async function refuse(state: PodState, home: Pod, { reason, message }: Reason): 
   return undefined;
 }
 
-async function factsFor(state: PodState, record: LeasedNode): Promise<WorkerFacts> {
+export async function factsFor(state: PodState, node: string, home: Pod): Promise<WorkerFacts> {
   const { context } = state;
   const { spec } = context.binding();
+  const services = state.services
+    .byIndex('namespace', home.metadata.namespace ?? '')
+    .map(serviceAddress)
+    .filter((address) => address !== undefined)
+    .toSorted((a, b) => (a.name < b.name ? -1 : 1));
   return {
     bindingName: context.bindingName,
     bindingUID: context.bindingUID,
     mountNamespace: context.mountNamespace,
-    node: record.spec.nodeName,
+    node,
+    services,
+    carriedPrefixes: state.carriedPrefixes(),
     directScheduling: spec.directScheduling ?? false,
     ...(spec.podPriorityClassName && { priorityClassName: spec.podPriorityClassName }),
     ...(await state.network()),
@@ -155,8 +188,26 @@ async function existsAlready(state: PodState, home: Pod, name: string): Promise<
   return { againInMs: 60_000 };
 }
 
+/** As a condition on the pod, once. */
+async function tellRefused(state: PodState, home: Pod, { reason, message }: Reason): Promise<void> {
+  const patch = notRunPatch(home, reason, message, state.context.now(), 'refused');
+  if (patch) await patchHomeStatus(state.context, home, patch);
+}
+
+/** A worker older than a field leaves it out without a word. */
+function tellLeftOut(state: PodState, home: Pod, asked: Pod, made: Pod): void {
+  if (asked.spec.hostnameOverride === undefined || made.spec.hostnameOverride !== undefined) return;
+  const message = `the worker cluster is too old for setHostnameAsFQDN (it needs hostnameOverride, Kubernetes 1.35): the host name is ${asked.spec.hostname}`;
+  state.context.homeEvents.event(podSubject(home), 'Warning', 'HostnameNotCarried', message);
+}
+
 /** The worker's own words, on the pod; tried again ever more rarely. Other errors go to the queue's own back-off. */
-function refusedByServer(state: PodState, home: Pod, error: unknown, refusals: Map<string, number>): Outcome {
+async function refusedByServer(
+  state: PodState,
+  home: Pod,
+  error: unknown,
+  refusals: Map<string, number>,
+): Promise<Outcome> {
   if (!(error instanceof ApiError) || ![400, 403, 404, 422].includes(error.code)) throw error;
   const { uid = '' } = home.metadata;
   const count = (refusals.get(uid) ?? 0) + 1;
@@ -164,7 +215,10 @@ function refusedByServer(state: PodState, home: Pod, error: unknown, refusals: M
   const whose = error.path.includes(`/namespaces/${state.context.mountNamespace}/`)
     ? 'the worker cluster'
     : 'this cluster';
-  const message = `${whose} refused what the pod needs: ${messageOf(error)}`;
+  const facts = { bindingUID: state.context.bindingUID, mountNamespace: state.context.mountNamespace };
+  const words = wordsFor(home, facts, undefined);
+  const message = `${whose} refused what the pod needs: ${words(messageOf(error))}`;
+  await tellRefused(state, home, { reason: 'FailedCreate', message });
   state.context.homeEvents.event(podSubject(home), 'Warning', 'FailedCreate', message);
   return { againInMs: Math.min(REFUSED_FIRST_MS * 2 ** (count - 1), REFUSED_LONGEST_MS) };
 }

@@ -7,6 +7,7 @@ import { claimedUID, homeKeyOf } from './ownership.ts';
 import { type PodState, rememberCreated } from './state.ts';
 import { failurePatch, isDone, statusPatch, wasShown } from './to-home.ts';
 import { isTerminal, type Pod, podSubject } from './types.ts';
+import { wordsFor } from './words.ts';
 import { currentWorker, deleteWorker, releaseWorker } from './worker.ts';
 
 const LAG_MS = 500;
@@ -17,7 +18,9 @@ export async function finish(state: PodState, home: Pod, worker: Pod): Promise<v
   const { context } = state;
   // Both watches have yet to tell of what was done here.
   if (state.released.has(worker.metadata.uid ?? '')) return;
-  const patch = statusPatch(worker, home, context.now(), leaseEndOf(context, worker, home));
+  const patch = statusPatch(worker, home, context.now(), leaseEndOf(context, worker, home), {
+    words: wordsFor(home, context, worker.metadata.uid),
+  });
   if (patch) await patchHomeStatus(context, home, patch);
   if (home.metadata.deletionTimestamp) await finishHomeDeletion(context, home);
   await releaseWorker(state, worker);

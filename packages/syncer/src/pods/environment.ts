@@ -2,6 +2,7 @@
 import { workerName } from '@kubeocean/shared/api';
 import { downwardValue } from './downward.ts';
 import { Refusal } from './refusal.ts';
+import { apiServerVariables, MAX_SERVICE_LINKS, serviceVariables } from './service-variables.ts';
 import type { WorkerFacts } from './to-worker.ts';
 import type { Container, EnvFromSource, EnvVar, Pod } from './types.ts';
 
@@ -12,7 +13,7 @@ const LOCAL_SOURCES = new Set(['resourceFieldRef', 'fileKeyRef']);
 export function translateContainer(container: Container, home: Pod, facts: WorkerFacts): Container {
   const own = (container.env ?? []).map((variable) => translateVariable(variable, container.name, home, facts));
   const named = new Set(own.map((variable) => variable.name));
-  const injected = apiServerVariables(facts).filter((variable) => !named.has(variable.name));
+  const injected = injectedVariables(home, facts).filter((variable) => !named.has(variable.name));
   // First, so that $(KUBERNETES_SERVICE_HOST) in the pod's own variables means home's.
   const env = [...injected, ...own];
   const translated: Container = { ...container };
@@ -23,14 +24,15 @@ export function translateContainer(container: Container, home: Pod, facts: Worke
   return translated;
 }
 
-function apiServerVariables(facts: WorkerFacts): EnvVar[] {
-  if (!facts.apiServer) return [];
-  const port = String(facts.apiServer.port);
-  return [
-    { name: 'KUBERNETES_SERVICE_HOST', value: facts.apiServer.host },
-    { name: 'KUBERNETES_SERVICE_PORT', value: port },
-    { name: 'KUBERNETES_SERVICE_PORT_HTTPS', value: port },
-  ];
+/** What a kubelet at home would add: of these, the API server's always, for the worker's kubelet would add its own. */
+function injectedVariables(home: Pod, facts: WorkerFacts): EnvVar[] {
+  const variables = new Map<string, EnvVar>();
+  const services = home.spec.enableServiceLinks === false ? [] : (facts.services ?? []).slice(0, MAX_SERVICE_LINKS);
+  for (const service of services) {
+    for (const variable of serviceVariables(service)) variables.set(variable.name, variable);
+  }
+  for (const variable of apiServerVariables(facts.apiServer)) variables.set(variable.name, variable);
+  return [...variables.values()];
 }
 
 function translateVariable(variable: EnvVar, container: string, home: Pod, facts: WorkerFacts): EnvVar {

@@ -1,17 +1,22 @@
 /** The pods' side of the syncer. Start it once all stores have synced and leadership and the claim are held. */
 import { randomBytes } from 'node:crypto';
 import { Annotation, BindingCondition } from '@kubeocean/shared/api';
-import { messageOf } from '@kubeocean/shared/kube';
+import { createReflector, type KubeObject, messageOf, Services } from '@kubeocean/shared/kube';
 import type { SyncerContext } from '../context.ts';
 import { startDependents } from '../dependents/index.ts';
 import { createPodController, type PodController } from './controller.ts';
 import { createDeletionGuard, type DeletionGuard, type GuardState } from './deletion-guard.ts';
 import { createHomeNetwork } from './home-network.ts';
+import { createPodPhases } from './phases.ts';
+import { startVolumes } from '../volumes/index.ts';
 import type { PodState } from './state.ts';
+import { startWorkerEvents } from './worker-events.ts';
 
 export interface Pods {
   /** Counts deletions that nobody asked for; removals of vnodes ask it too. */
   guard: DeletionGuard;
+  /** The binding says something else by now: pods that were not run are looked at again. */
+  resync(): void;
   stop(): Promise<void>;
 }
 
@@ -19,36 +24,66 @@ export function startPods(context: SyncerContext): Pods {
   const stopping = new AbortController();
   const guard = guardOf(context);
   let controller: PodController | undefined;
-  let stopDependents: (() => Promise<void>) | undefined;
+  const stops: (() => Promise<void>)[] = [];
 
   async function start(): Promise<void> {
+    const signal = AbortSignal.any([context.leadership.signal, stopping.signal]);
+    const services = createReflector(context.home, {
+      resource: Services,
+      project: addressOnly,
+      indexes: { namespace: ({ metadata }) => [metadata.namespace ?? ''] },
+      onError: (error, doing) => context.log.warn({ doing, error: messageOf(error) }, 'watching Services'),
+    });
+    void services.run(signal);
     const dependents = await startDependents(context, {
-      signal: AbortSignal.any([context.leadership.signal, stopping.signal]),
+      signal,
       onAppeared: (homeKey) => controller?.add(homeKey),
     });
-    stopDependents = () => dependents.stop();
+    stops.push(() => dependents.stop());
+    const volumes = startVolumes(context, { signal, onAppeared: (homeKey) => controller?.add(homeKey) });
+    stops.push(() => volumes.stop());
+    await services.store.synced;
     if (stopping.signal.aborted) return;
     const state: PodState = {
       context,
       dependents,
+      volumes,
       guard,
       network: createHomeNetwork(context.home, context.settings),
+      services: services.store,
+      carriedPrefixes: context.carriedPrefixes,
+      phases: createPodPhases(context.registry),
       admitted: new Set(),
       created: new Map(),
       released: new Set(),
     };
     controller = createPodController(state);
     controller.start();
+    const events = startWorkerEvents(context, signal);
+    stops.push(() => events.stop());
   }
 
   start().catch((error: unknown) => context.log.error({ error: messageOf(error) }, 'pods could not be started'));
   return {
     guard,
+    resync: () => controller?.resync(),
     async stop() {
       stopping.abort();
-      await Promise.all([controller?.stop(), stopDependents?.()]);
+      await Promise.all([controller?.stop(), ...stops.map((stop) => stop())]);
     },
   };
+}
+
+/** Of a Service only what its environment variables say: clusters have many. */
+function addressOnly({ metadata, ...service }: KubeObject): KubeObject {
+  const { name, namespace = '', resourceVersion = '' } = metadata;
+  const { clusterIP, ports } = (service['spec'] ?? {}) as { clusterIP?: string; ports?: Record<string, unknown>[] };
+  const kept = ports?.map(({ name: of, port, protocol }) => ({
+    ...(of !== undefined && { name: of }),
+    port,
+    protocol,
+  }));
+  return { metadata: { name, namespace, resourceVersion }, spec: { clusterIP, ports: kept } };
 }
 
 function guardOf(context: SyncerContext): DeletionGuard {

@@ -47,10 +47,18 @@ export function hostAliasesOf(home: Pod, facts: WorkerFacts): PodSpec['hostAlias
 /**
  * The host name that the pod has at home: its own, or its name cut to 63. A name with dots is a valid pod name but no
  * valid spec.hostname, so dots become dashes.
+ *
+ * A subdomain is not carried: the worker's kubelet would make a name of it in the mount namespace, which nobody can
+ * resolve. With `setHostnameAsFQDN` the host name is home's whole name by `hostnameOverride` (KEP-4762), which workers
+ * from 1.35 on know; an older one leaves it out of the pod, and the host name is the short one.
  */
-export function hostnameOf(home: Pod): string | undefined {
-  if (home.spec.hostname || home.spec.hostNetwork) return home.spec.hostname;
-  return home.metadata.name.replaceAll('.', '-').slice(0, 63).replace(/-+$/, '');
+export function namesOf(home: Pod, facts: WorkerFacts): Pick<PodSpec, 'hostname' | 'hostnameOverride'> {
+  const { hostname, subdomain, setHostnameAsFQDN, hostNetwork } = home.spec;
+  if (hostNetwork) return hostname === undefined ? {} : { hostname };
+  const short = hostname || home.metadata.name.replaceAll('.', '-').slice(0, 63).replace(/-+$/, '');
+  if (!setHostnameAsFQDN || !subdomain) return { hostname: short };
+  const domain = facts.dns?.domain ?? 'cluster.local';
+  return { hostname: short, hostnameOverride: `${short}.${subdomain}.${home.metadata.namespace}.svc.${domain}` };
 }
 
 function unique(values: string[]): string[] {

@@ -1,10 +1,12 @@
 /** What the parts of the pod controller share: the context, and small memories that only save work, never decide. */
 import { workerName } from '@kubeocean/shared/api';
-import { type KubeObject, keyOf } from '@kubeocean/shared/kube';
+import { type KubeObject, keyOf, type ReadonlyStore } from '@kubeocean/shared/kube';
 import type { SyncerContext } from '../context.ts';
 import type { Dependents } from '../dependents/index.ts';
+import type { PodVolumes } from '../volumes/index.ts';
 import type { DeletionGuard } from './deletion-guard.ts';
 import type { HomeNetwork } from './home-network.ts';
+import type { PodPhases } from './phases.ts';
 import { isTerminal, type Pod } from './types.ts';
 
 /** A watch that has not told of a pod by then will not. Milliseconds. */
@@ -13,8 +15,14 @@ const BELIEVED_MS = 30_000;
 export interface PodState {
   context: SyncerContext;
   dependents: Dependents;
+  volumes: PodVolumes;
   guard: DeletionGuard;
   network: () => Promise<HomeNetwork>;
+  /** Services of home; index `namespace`. */
+  services: ReadonlyStore<KubeObject>;
+  /** Beginnings of labels and annotations that the worker's owner lets home's pods bring along. */
+  carriedPrefixes: () => readonly string[];
+  phases: PodPhases;
   /** UIDs of home pods that were let onto their node; they count there from that moment on. */
   admitted: Set<string>;
   /** Worker pods as the API server gave them back, until the watch tells of them. */

@@ -13,8 +13,12 @@ export const KUBELET_CONDITIONS: readonly string[] = [
   'PodResizeInProgress',
 ];
 
-/** Fields of the status that come from the worker, beside the conditions. Absent in the worker means removed at home. */
-const FIELDS = [
+/**
+ * Fields of the status that come from the worker, beside the conditions. A field that is not listed here is not carried,
+ * a new one of Kubernetes neither: it may be one that home's scheduler or API server keeps (`nominatedNodeName` and
+ * `qosClass` are such). e2e/pods-fields.test.ts tells of new ones. What is new inside a container's status is carried.
+ */
+export const STATUS_FIELDS = [
   'phase',
   'reason',
   'message',
@@ -24,16 +28,21 @@ const FIELDS = [
   'observedGeneration',
   'containerStatuses',
   'initContainerStatuses',
+  'ephemeralContainerStatuses',
+  'resize',
+  'resources',
+  'allocatedResources',
 ] as const;
+/** Of these, absent in the worker means removed at home; of the others, that it has not said anything yet. */
+const REMOVED: readonly string[] = ['reason', 'message', 'resize'];
 /** Lists that a strategic merge patch would merge by `ip`; they are replaced whole. */
-const ADDRESS_LISTS = ['podIPs', 'hostIPs'] as const;
+export const ADDRESS_LISTS = ['podIPs', 'hostIPs'] as const;
 
 /** @returns undefined when home shows all of it already. */
 export function statusDifference(current: PodStatus, wanted: PodStatus): Json | undefined {
   const status: Json = {};
-  for (const field of FIELDS) {
-    // Absent there because the worker has not said anything yet, not because it is gone.
-    if (wanted[field] === undefined && !['reason', 'message'].includes(field)) continue;
+  for (const field of STATUS_FIELDS) {
+    if (wanted[field] === undefined && !REMOVED.includes(field)) continue;
     if (!deepEqual(withoutNulls(current[field]), wanted[field])) status[field] = wanted[field] ?? null;
   }
   for (const field of ADDRESS_LISTS) {
@@ -56,7 +65,7 @@ function conditionsDifference(current: Condition[], wanted: Condition[]): Json[]
     difference.push(change);
   }
   for (const { type } of current) {
-    const owned = KUBELET_CONDITIONS.includes(type) || type === PodCondition.notRun;
+    const owned = KUBELET_CONDITIONS.includes(type) || type === PodCondition.notRun || type === PodCondition.refused;
     const stale = owned && !wanted.some((condition) => condition.type === type);
     // A worker that has said nothing yet takes nothing away.
     if (stale && wanted.length > 0) difference.push({ type, $patch: 'delete' });

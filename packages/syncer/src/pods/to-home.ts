@@ -5,11 +5,16 @@
  */
 import { Annotation, PodCondition, PodReason } from '@kubeocean/shared/api';
 import type { Condition, Json } from '@kubeocean/shared/kube';
+import type { Words } from './words.ts';
 import { KUBELET_CONDITIONS, statusDifference, withoutNulls } from './status-difference.ts';
+import type { Reason } from './eligibility.ts';
 import { type ContainerStatus, isTerminal, type Pod, type PodStatus } from './types.ts';
 
 /** Longest text taken over from the worker, in characters. A termination message is at most this (kubelet). */
 const MAX_MESSAGE = 4096;
+
+/** Reason of what the worker cluster refuses. */
+export const REFUSED = 'RefusedByWorker';
 
 /** A patch of `pods/status`; `metadata.uid` guards against a namesake. */
 export interface StatusPatch extends Json {
@@ -17,12 +22,30 @@ export interface StatusPatch extends Json {
   status: Json;
 }
 
+/** What is shown at home beside what the worker says of its pod. */
+export interface OwnWord {
+  /** A resize that waits here (Deferred) or cannot be (Infeasible), as a kubelet would say it. */
+  resize?: Reason | undefined;
+  /** Why the worker does not take debug containers that it has not got. */
+  debug?: { names: readonly string[]; message: string } | undefined;
+  /** True while the worker pod has yet to follow the home pod, so that home's generation is not shown as observed. */
+  behind?: boolean;
+  /** Home's names for those of the worker. */
+  words?: Words;
+}
+
 /**
  * The difference between what home shows and what the worker says. Undefined when there is none, and when home is
  * already in another terminal phase: finished means finished.
  */
-export function statusPatch(worker: Pod, home: Pod, now: Date, lease?: string): StatusPatch | undefined {
-  const wanted = homeStatus(worker, home, now, lease);
+export function statusPatch(
+  worker: Pod,
+  home: Pod,
+  now: Date,
+  lease?: string,
+  own: OwnWord = {},
+): StatusPatch | undefined {
+  const wanted = homeStatus(worker, home, now, lease, own);
   if (isTerminal(home) && home.status?.phase !== wanted.phase) return undefined;
   const status = statusDifference(home.status ?? {}, wanted);
   const annotations = mappingAnnotations(worker, home);
@@ -45,11 +68,16 @@ function mappingAnnotations(worker: Pod, home: Pod): Record<string, string> | un
  * The status home should show: kubelet-owned fields only.
  * @param lease why the pod ends, when its lease ends it (lease-end.ts)
  */
-export function homeStatus(worker: Pod, home: Pod, now: Date, lease?: string): PodStatus {
+export function homeStatus(worker: Pod, home: Pod, now: Date, lease?: string, own: OwnWord = {}): PodStatus {
   const status = worker.status ?? {};
   const ended = endOf(worker, home, lease);
-  const observed = status.observedGeneration !== undefined ? generationOf(home) : undefined;
-  const told = ended ?? { phase: status.phase ?? 'Pending', reason: status.reason, message: cut(status.message) };
+  const words = own.words ?? same;
+  const observed = status.observedGeneration !== undefined ? observedGeneration(worker, home, own) : undefined;
+  const told = ended ?? {
+    phase: status.phase ?? 'Pending',
+    reason: status.reason,
+    message: cut(status.message && words(status.message)),
+  };
   // What home says of a pod that has ended stays: it may be our own reason, which the worker pod does not have.
   const kept = isTerminal(home) && home.status?.phase === told.phase ? home.status : told;
   const wanted: PodStatus = {
@@ -61,18 +89,28 @@ export function homeStatus(worker: Pod, home: Pod, now: Date, lease?: string): P
     podIPs: status.podIPs,
     hostIP: status.hostIP,
     hostIPs: status.hostIPs,
-    containerStatuses: statusesOf(status.containerStatuses, home.spec.containers),
-    initContainerStatuses: statusesOf(status.initContainerStatuses, home.spec.initContainers),
-    conditions: conditionsOf(worker, home, now, ended),
+    containerStatuses: statusesOf(status.containerStatuses, home.spec.containers, words),
+    initContainerStatuses: statusesOf(status.initContainerStatuses, home.spec.initContainers, words),
+    ephemeralContainerStatuses: debugStatusesOf(worker, home, own, words),
+    resize: status['resize'],
+    resources: status['resources'],
+    allocatedResources: status['allocatedResources'],
+    conditions: conditionsOf(worker, home, now, ended, own, observed),
     ...(observed !== undefined && { observedGeneration: observed }),
   };
   return withoutNulls(wanted) as PodStatus;
 }
 
-/** Generation of the home pod that was acted on. A deletion raises it too, which alone is worth no write. */
-function generationOf(home: Pod): number | undefined {
+/**
+ * Generation of the home pod that the worker's kubelet has acted on. A deletion raises it too, which alone is worth no
+ * write.
+ */
+function observedGeneration(worker: Pod, home: Pod, own: OwnWord): number | undefined {
   const { deletionTimestamp, generation } = home.metadata;
-  return deletionTimestamp ? (home.status?.observedGeneration ?? generation) : generation;
+  const before = home.status?.observedGeneration;
+  if (deletionTimestamp) return before ?? generation;
+  const behind = own.behind === true || (worker.status?.observedGeneration ?? 0) < (worker.metadata.generation ?? 0);
+  return behind && before !== undefined ? before : generation;
 }
 
 interface End {
@@ -142,19 +180,52 @@ function finishedBeforeDeletion(worker: Pod): boolean {
 function statusesOf(
   statuses: ContainerStatus[] | undefined,
   containers: readonly { name: string }[] | undefined,
+  words: Words,
 ): ContainerStatus[] | undefined {
   const names = new Set(containers?.map(({ name }) => name));
-  const kept = statuses?.filter(({ name }) => names.has(name));
+  const kept = statuses?.filter(({ name }) => names.has(name)).map((status) => inHomeWords(status, words));
   return kept && kept.length > 0 ? kept : undefined;
 }
 
-function conditionsOf(worker: Pod, home: Pod, now: Date, ended: End | undefined): Condition[] {
+/** The kubelet's words about a container. What the container itself left behind (terminated.message) stays as it is. */
+function inHomeWords(status: ContainerStatus, words: Words): ContainerStatus {
+  const message = status.state?.waiting?.message;
+  if (message === undefined) return status;
+  const waiting = { ...status.state?.waiting, message: cut(words(message)) ?? '' };
+  return { ...status, state: { ...status.state, waiting } };
+}
+
+/** With those that the worker refuses: whoever waits for one (`kubectl debug`) reads why. */
+function debugStatusesOf(worker: Pod, home: Pod, own: OwnWord, words: Words): ContainerStatus[] | undefined {
+  const statuses = statusesOf(worker.status?.ephemeralContainerStatuses, home.spec.ephemeralContainers, words) ?? [];
+  const { names = [], message = '' } = own.debug ?? {};
+  for (const { name, image } of home.spec.ephemeralContainers ?? []) {
+    if (!names.includes(name) || statuses.some((status) => status.name === name)) continue;
+    const waiting = { reason: REFUSED, message: cut(message, 1024) ?? '' };
+    statuses.push({ name, image, imageID: '', ready: false, restartCount: 0, state: { waiting } });
+  }
+  return statuses.length > 0 ? statuses : undefined;
+}
+
+function conditionsOf(
+  worker: Pod,
+  home: Pod,
+  now: Date,
+  ended: End | undefined,
+  own: OwnWord,
+  generation: number | undefined,
+): Condition[] {
   const theirs = worker.status?.conditions ?? [];
   const conditions = theirs
     .filter(({ type }) => KUBELET_CONDITIONS.includes(type))
     .map((condition) => ({ ...condition }));
   for (const [at, condition] of conditions.entries()) {
     if (condition.type === 'Ready') conditions[at] = readyCondition(condition, home, now);
+  }
+  const pending = own.resize && !isTerminal(worker) ? pendingResize(own.resize, home, now) : undefined;
+  if (pending) {
+    const at = conditions.findIndex(({ type }) => type === pending.type);
+    conditions.splice(at < 0 ? conditions.length : at, 1, pending);
   }
   const disrupted = disruptionOf(worker);
   if (disrupted && ended?.reason !== PodReason.leaseClosed) conditions.push({ ...disrupted });
@@ -173,15 +244,21 @@ function conditionsOf(worker: Pod, home: Pod, now: Date, ended: End | undefined)
     );
   }
   for (const condition of conditions) {
-    const message = cut(condition.message, 1024);
+    const message = cut(condition.message && (own.words ?? same)(condition.message), 1024);
     if (message !== undefined) condition.message = message;
-    if (condition.observedGeneration !== undefined) {
-      const generation = generationOf(home);
+    if (condition !== pending && condition.observedGeneration !== undefined) {
       if (generation !== undefined) condition.observedGeneration = generation;
       else delete condition.observedGeneration;
     }
   }
   return conditions;
+}
+
+/** As a kubelet says it of a resize that it has not taken on. */
+function pendingResize(resize: Reason, home: Pod, now: Date): Condition {
+  const { generation } = home.metadata;
+  const told = { ...resize, ...(generation !== undefined && { observedGeneration: generation }) };
+  return stamped({ type: 'PodResizePending', status: 'True', ...told }, home, now);
 }
 
 /** Home's readiness gates count at home, where their controllers are: they are not carried to the worker. */
@@ -212,6 +289,10 @@ function stamped(condition: Condition, home: Pod, now: Date): Condition {
   const known = home.status?.conditions?.find(({ type }) => type === condition.type);
   const since = known?.status === condition.status ? known.lastTransitionTime : undefined;
   return { ...condition, lastTransitionTime: since ?? now.toISOString().replace(/\.\d+Z$/, 'Z') };
+}
+
+function same(text: string): string {
+  return text;
 }
 
 function cut(text: string | undefined, length = MAX_MESSAGE): string | undefined {
@@ -247,12 +328,24 @@ export function failurePatch(
   };
 }
 
-/** Patch that says on the home pod why it is not run; undefined when it says so already. */
-export function notRunPatch(home: Pod, reason: string, message: string, now: Date): StatusPatch | undefined {
-  const known = home.status?.conditions?.find(({ type }) => type === PodCondition.notRun);
-  if (known?.status === 'True' && known.reason === reason && known.message === message) return undefined;
-  const condition = stamped({ type: PodCondition.notRun, status: 'True', reason, message }, home, now);
-  return { metadata: { uid: home.metadata.uid }, status: { conditions: [condition as Json] } };
+/**
+ * Patch that says on the home pod why it is not run, as a condition and as the STATUS of `kubectl get pod`; undefined when
+ * it says so already. The first status of a worker pod takes both away.
+ * @param type `notRun`: for good, as things are; `refused`: the worker is asked again.
+ */
+export function notRunPatch(
+  home: Pod,
+  reason: string,
+  message: string,
+  now: Date,
+  type: 'notRun' | 'refused' = 'notRun',
+): StatusPatch | undefined {
+  const known = home.status?.conditions?.find((condition) => condition.type === PodCondition[type]);
+  const text = cut(message, 1024) ?? '';
+  if (known?.status === 'True' && known.reason === reason && known.message === text) return undefined;
+  const condition = stamped({ type: PodCondition[type], status: 'True', reason, message: text }, home, now);
+  const status = { reason: type === 'notRun' ? 'NotRun' : REFUSED, message: text, conditions: [condition as Json] };
+  return { metadata: { uid: home.metadata.uid }, status };
 }
 
 /** True when home has ever been shown that a worker pod exists: from then on its absence means that it was lost. */

@@ -177,9 +177,15 @@ describe('environment', () => {
   test("names home's API server unless the pod does", () => {
     const own = [{ name: 'KUBERNETES_SERVICE_PORT', value: '1' }];
     const [first] = toWorkerPod(samplePod({ containers: [{ name: 'main', env: own }] }), FACTS).spec.containers;
+    // All of them: the worker's kubelet adds those of its own API server that are missing.
     expect(first?.env).toEqual([
       { name: 'KUBERNETES_SERVICE_HOST', value: '10.1.0.1' },
       { name: 'KUBERNETES_SERVICE_PORT_HTTPS', value: '6443' },
+      { name: 'KUBERNETES_PORT', value: 'tcp://10.1.0.1:6443' },
+      { name: 'KUBERNETES_PORT_6443_TCP', value: 'tcp://10.1.0.1:6443' },
+      { name: 'KUBERNETES_PORT_6443_TCP_PROTO', value: 'tcp' },
+      { name: 'KUBERNETES_PORT_6443_TCP_PORT', value: '6443' },
+      { name: 'KUBERNETES_PORT_6443_TCP_ADDR', value: '10.1.0.1' },
       { name: 'KUBERNETES_SERVICE_PORT', value: '1' },
     ]);
   });

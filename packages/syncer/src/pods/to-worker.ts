@@ -6,8 +6,9 @@
 import { Annotation, ChartName, Finalizer, Label, labelValue, ManagedByValue, workerName } from '@kubeocean/shared/api';
 import { downwardAnnotations } from './downward.ts';
 import { rename, translateContainer } from './environment.ts';
-import { dnsOf, hostAliasesOf, hostnameOf } from './network.ts';
+import { dnsOf, hostAliasesOf, namesOf } from './network.ts';
 import { Refusal } from './refusal.ts';
+import type { ServiceAddress } from './service-variables.ts';
 import { controllerOf, type Pod, type PodSpec } from './types.ts';
 import { translateVolume } from './volumes.ts';
 
@@ -26,6 +27,8 @@ export interface WorkerFacts {
   apiServer?: { host: string; port: number };
   /** Home's DNS servers as worker pods reach them, and the cluster domain. */
   dns?: { servers: string[]; domain: string };
+  /** Services of the pod's namespace at home, for its environment, in the order of their names. */
+  services?: readonly ServiceAddress[];
   /** Claims in the worker by name of the pod's volume. */
   claims?: ReadonlyMap<string, string>;
   /** Home labels and annotations whose key begins with one of these are carried. Default: none. */
@@ -46,7 +49,10 @@ const NOT_CARRIED = [
   'serviceAccount',
   'serviceAccountName',
   'readinessGates',
+  // Taken up by a subresource once the pod is there (changes.ts).
   'ephemeralContainers',
+  'subdomain',
+  'setHostnameAsFQDN',
 ] as const;
 
 /** The labels by which everything of a binding in the worker is found, and known to be its own. */
@@ -109,8 +115,7 @@ function toWorkerSpec(home: Pod, facts: WorkerFacts): PodSpec {
   if (spec.imagePullSecrets) {
     translated.imagePullSecrets = spec.imagePullSecrets.map((secret) => rename(secret, 'secret', home, facts));
   }
-  const hostname = hostnameOf(home);
-  if (hostname) translated.hostname = hostname;
+  Object.assign(translated, namesOf(home, facts));
   const hostAliases = hostAliasesOf(home, facts);
   if (hostAliases) translated.hostAliases = hostAliases;
   return translated;
@@ -134,21 +139,46 @@ function workloadLabels(home: Pod): Record<string, string> {
   };
 }
 
-function allowed(map: Record<string, string> | undefined, facts: WorkerFacts): Record<string, string> {
+/** Of what Kubeocean itself means by a key, nothing of home's is carried, whatever the owner lists. */
+function allowed(
+  map: Record<string, string> | undefined,
+  facts: Pick<WorkerFacts, 'carriedPrefixes'>,
+): Record<string, string> {
   const prefixes = facts.carriedPrefixes ?? [];
   return Object.fromEntries(
-    Object.entries(map ?? {}).filter(([key]) => prefixes.some((prefix) => key.startsWith(prefix))),
+    Object.entries(map ?? {}).filter(
+      ([key]) => !key.startsWith('kubeocean.io/') && prefixes.some((prefix) => key.startsWith(prefix)),
+    ),
   );
 }
 
 /**
- * What of the worker pod's metadata has to follow the home pod: the values of its downward API files.
+ * What of the worker pod's metadata has to follow the home pod: the values of its downward API files, and the labels and
+ * annotations that are carried. One that home no longer has is taken off only while its key may be carried: whatever
+ * else is on the worker pod, its cluster has put there.
  * @returns a merge patch, or undefined when nothing changed.
  */
-export function workerMetadataPatch(home: Pod, worker: Pod): { metadata: Record<string, unknown> } | undefined {
-  const changed = Object.entries(downwardAnnotations(home)).filter(
-    ([key, value]) => worker.metadata.annotations?.[key] !== value,
+export function workerMetadataPatch(
+  home: Pod,
+  worker: Pod,
+  facts: Pick<WorkerFacts, 'carriedPrefixes'> = {},
+): { metadata: Record<string, unknown> } | undefined {
+  const labels = mapDifference(worker.metadata.labels, allowed(home.metadata.labels, facts), facts);
+  const annotations = mapDifference(
+    worker.metadata.annotations,
+    { ...allowed(home.metadata.annotations, facts), ...downwardAnnotations(home) },
+    facts,
   );
-  if (changed.length === 0) return undefined;
-  return { metadata: { uid: worker.metadata.uid, annotations: Object.fromEntries(changed) } };
+  if (!labels && !annotations) return undefined;
+  return { metadata: { uid: worker.metadata.uid, ...(labels && { labels }), ...(annotations && { annotations }) } };
+}
+
+function mapDifference(
+  present: Record<string, string> = {},
+  wanted: Record<string, string>,
+  facts: Pick<WorkerFacts, 'carriedPrefixes'>,
+): Record<string, string | null> | undefined {
+  const changed: [string, string | null][] = Object.entries(wanted).filter(([key, value]) => present[key] !== value);
+  for (const key of Object.keys(allowed(present, facts))) if (!(key in wanted)) changed.push([key, null]);
+  return changed.length > 0 ? Object.fromEntries(changed) : undefined;
 }

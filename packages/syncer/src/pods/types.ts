@@ -10,11 +10,17 @@ export interface PodSpec extends Json {
   nodeName?: string;
   containers: Container[];
   initContainers?: Container[];
+  ephemeralContainers?: Container[];
   volumes?: Volume[];
   imagePullSecrets?: { name?: string }[];
   serviceAccountName?: string;
   hostNetwork?: boolean;
   hostname?: string;
+  subdomain?: string;
+  setHostnameAsFQDN?: boolean;
+  hostnameOverride?: string;
+  enableServiceLinks?: boolean;
+  activeDeadlineSeconds?: number;
   hostAliases?: { ip: string; hostnames?: string[] }[];
   dnsPolicy?: string;
   dnsConfig?: DnsConfig;
@@ -30,6 +36,10 @@ export interface DnsConfig {
 
 export interface Container extends Json {
   name: string;
+  image?: string;
+  /** Init containers only: `Always` makes a sidecar. */
+  restartPolicy?: string;
+  resources?: { requests?: Record<string, string>; limits?: Record<string, string>; [field: string]: unknown };
   env?: EnvVar[];
   envFrom?: EnvFromSource[];
 }
@@ -102,6 +112,7 @@ export interface PodStatus extends Json {
   conditions?: Condition[];
   containerStatuses?: ContainerStatus[];
   initContainerStatuses?: ContainerStatus[];
+  ephemeralContainerStatuses?: ContainerStatus[];
 }
 
 export interface ContainerStatus extends Json {
@@ -118,6 +129,11 @@ export interface ContainerStatus extends Json {
 /** Succeeded or Failed: nothing of the pod runs or will run again. */
 export function isTerminal(pod: Pod): boolean {
   return pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed';
+}
+
+/** Its containers are ready and so are its gates, as its status says. */
+export function isReady(pod: Pod): boolean {
+  return pod.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false;
 }
 
 /** The owner that made the pod and replaces it, if any. */

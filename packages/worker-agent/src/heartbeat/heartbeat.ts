@@ -1,12 +1,21 @@
 /** The agent's sign of life: a Lease in each mount namespace, by which syncers know that records are kept true. */
-import { ChartName, FieldManager, Label, ManagedByValue, Seconds } from '@kubeocean/shared/api';
+import { Annotation, ChartName, FieldManager, Label, ManagedByValue, Seconds } from '@kubeocean/shared/api';
 import type { Logger } from '@kubeocean/shared/daemon';
 import { type KubeClient, type KubeObject, Leases, messageOf, microTime, sleep } from '@kubeocean/shared/kube';
 
-/** The Lease of one namespace at one moment. */
-export function heartbeatLease(namespace: string, identity: string, now: Date): KubeObject {
+/**
+ * The Lease of one namespace at one moment.
+ * @param prefixes what the owner lets home's pods carry, parted by commas: syncers read it here
+ */
+export function heartbeatLease(namespace: string, identity: string, now: Date, prefixes = ''): KubeObject {
+  const annotations = prefixes === '' ? undefined : { [Annotation.metadataPrefixes]: prefixes };
   return {
-    metadata: { namespace, name: ChartName.agent, labels: { [Label.managedBy]: ManagedByValue } },
+    metadata: {
+      namespace,
+      name: ChartName.agent,
+      labels: { [Label.managedBy]: ManagedByValue },
+      ...(annotations && { annotations }),
+    },
     spec: { holderIdentity: identity, leaseDurationSeconds: Seconds.leaseDuration, renewTime: microTime(now) },
   };
 }
@@ -18,12 +27,13 @@ export async function beat(
   identity: string,
   log: Logger,
   signal: AbortSignal,
+  prefixes = '',
 ): Promise<void> {
   while (!signal.aborted) {
     const options = { signal, timeoutMs: 8000 };
     const results = await Promise.allSettled(
       namespaces.map((namespace) =>
-        client.apply(Leases, heartbeatLease(namespace, identity, new Date()), FieldManager.agent, options),
+        client.apply(Leases, heartbeatLease(namespace, identity, new Date(), prefixes), FieldManager.agent, options),
       ),
     );
     for (const [index, result] of results.entries()) {

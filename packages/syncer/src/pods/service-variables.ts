@@ -1,0 +1,66 @@
+/**
+ * Environment variables of Services, as a kubelet of the computing cluster would give them: those of the API server
+ * always, those of the pod's namespace while `enableServiceLinks` is not false. Pure.
+ *
+ * Names and order: k8s.io/kubernetes/pkg/kubelet/envvars FromServices, kubelet getServiceEnvVarMap.
+ */
+import { isIPv6 } from 'node:net';
+import type { KubeObject } from '@kubeocean/shared/kube';
+import type { EnvVar } from './types.ts';
+
+/** As much of a home Service as its variables say. */
+export interface ServiceAddress {
+  name: string;
+  clusterIP: string;
+  ports: { name?: string; port: number; protocol?: string }[];
+}
+
+/**
+ * Most Services of a namespace whose variables a pod is given. A kubelet has no such bound, but its variables are in no
+ * object: ours are in the worker pod, which an API server takes up to 1.5 MiB.
+ */
+export const MAX_SERVICE_LINKS = 200;
+
+/** undefined for a Service without an address of its own, which has no variables (headless, ExternalName). */
+export function serviceAddress(service: KubeObject): ServiceAddress | undefined {
+  const { clusterIP, ports } = (service['spec'] ?? {}) as Partial<ServiceAddress>;
+  if (!clusterIP || clusterIP === 'None' || !ports || ports.length === 0) return undefined;
+  return { name: service.metadata.name, clusterIP, ports };
+}
+
+/** The variables of the API server under the name `kubernetes`, wherever it really is. */
+export function apiServerVariables(apiServer: { host: string; port: number } | undefined): EnvVar[] {
+  if (!apiServer) return [];
+  const ports = [{ name: 'https', port: apiServer.port, protocol: 'TCP' }];
+  return serviceVariables({ name: 'kubernetes', clusterIP: apiServer.host, ports });
+}
+
+/** `<NAME>_SERVICE_HOST`, `_SERVICE_PORT…` and the older Docker links `<NAME>_PORT_…`. */
+export function serviceVariables({ name, clusterIP, ports }: ServiceAddress): EnvVar[] {
+  const prefix = variableName(name);
+  const variables: EnvVar[] = [
+    { name: `${prefix}_SERVICE_HOST`, value: clusterIP },
+    { name: `${prefix}_SERVICE_PORT`, value: String(ports[0]?.port) },
+  ];
+  for (const port of ports) {
+    if (port.name)
+      variables.push({ name: `${prefix}_SERVICE_PORT_${variableName(port.name)}`, value: String(port.port) });
+  }
+  const host = isIPv6(clusterIP) ? `[${clusterIP}]` : clusterIP;
+  for (const [at, { port, protocol = 'TCP' }] of ports.entries()) {
+    const url = `${protocol.toLowerCase()}://${host}:${port}`;
+    const link = `${prefix}_PORT_${port}_${protocol.toUpperCase()}`;
+    if (at === 0) variables.push({ name: `${prefix}_PORT`, value: url });
+    variables.push(
+      { name: link, value: url },
+      { name: `${link}_PROTO`, value: protocol.toLowerCase() },
+      { name: `${link}_PORT`, value: String(port) },
+      { name: `${link}_ADDR`, value: clusterIP },
+    );
+  }
+  return variables;
+}
+
+function variableName(name: string): string {
+  return name.replaceAll('-', '_').toUpperCase();
+}
