@@ -25,6 +25,7 @@ export default defineConfig({
             'e2e/clusters/**/*.test.ts',
             'e2e/harness/**/*.test.ts',
             'scripts/**/*.test.ts',
+            'bench/**/*.test.ts',
           ],
           testTimeout: 30_000,
         },

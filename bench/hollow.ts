@@ -1,0 +1,125 @@
+/**
+ * Hollow nodes on both sides: Node objects that kwok keeps alive and whose pods it shows running. Their pods end as on a
+ * real kubelet: kwok's own stages strip finalizers, which no kubelet does, so these stages do not.
+ */
+import { writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { type KubeClient, type KubeObject, Nodes, isAlreadyExists, isNotFound } from '@kubeocean/shared/kube';
+import { type Child, startChild } from '../e2e/harness/child.ts';
+import { BENCH_LABEL, HOLLOW_TYPE } from './pods.ts';
+
+const SIZE = { cpu: '4000', memory: '16Ti', pods: '25000', 'ephemeral-storage': '1Ti' };
+
+function hollowNode(n: number, groups: number): KubeObject {
+  const name = `bench-${String(n).padStart(3, '0')}`;
+  return {
+    metadata: {
+      name,
+      labels: {
+        type: HOLLOW_TYPE,
+        [BENCH_LABEL]: `group-${n % groups}`,
+        'kubernetes.io/hostname': name,
+        'kubernetes.io/os': 'linux',
+        'kubernetes.io/arch': 'amd64',
+      },
+      annotations: { 'kwok.x-k8s.io/node': 'fake' },
+    },
+    spec: { taints: [{ key: 'kwok.x-k8s.io/node', value: 'fake', effect: 'NoSchedule' }] },
+    status: { capacity: SIZE, allocatable: SIZE },
+  };
+}
+
+/** Makes exactly `count` hollow nodes, in `groups` groups; those of an earlier run go. */
+export async function makeHollowNodes(client: KubeClient, count: number, groups: number): Promise<void> {
+  await removeHollowNodes(client);
+  for (let n = 0; n < count; n++) {
+    await client.create(Nodes, hollowNode(n, groups)).catch((error: unknown) => {
+      if (!isAlreadyExists(error)) throw error;
+    });
+  }
+}
+
+export async function removeHollowNodes(client: KubeClient): Promise<void> {
+  const { items } = await client.list<KubeObject>(Nodes, { labelSelector: `type=${HOLLOW_TYPE}` });
+  for (const { metadata } of items) {
+    await client.delete(Nodes, '', metadata.name).catch((error: unknown) => {
+      if (!isNotFound(error)) throw error;
+    });
+  }
+}
+
+/** How kwok plays a kubelet: Running and Ready at once; a deleted pod ends at once and keeps its finalizers. */
+const STAGES = `apiVersion: config.kwok.x-k8s.io/v1alpha1
+kind: KwokConfiguration
+options:
+  podPlayStageParallelism: 16
+---
+apiVersion: kwok.x-k8s.io/v1alpha1
+kind: Stage
+metadata: {name: pod-ready}
+spec:
+  resourceRef: {apiGroup: v1, kind: Pod}
+  selector:
+    matchExpressions:
+      - {key: .metadata.deletionTimestamp, operator: DoesNotExist}
+      - {key: .status.podIP, operator: DoesNotExist}
+  next:
+    statusTemplate: |
+      {{ $now := Now }}
+      conditions:
+      - {type: Initialized, status: "True", lastTransitionTime: {{ $now | Quote }}}
+      - {type: Ready, status: "True", lastTransitionTime: {{ $now | Quote }}}
+      - {type: ContainersReady, status: "True", lastTransitionTime: {{ $now | Quote }}}
+      containerStatuses:
+      {{ range .spec.containers }}
+      - name: {{ .name | Quote }}
+        image: {{ .image | Quote }}
+        ready: true
+        restartCount: 0
+        state: {running: {startedAt: {{ $now | Quote }}}}
+      {{ end }}
+      hostIP: {{ NodeIPWith .spec.nodeName | Quote }}
+      podIP: {{ PodIPWith .spec.nodeName ( or .spec.hostNetwork false ) ( or .metadata.uid "" ) ( or .metadata.name "" ) ( or .metadata.namespace "" ) | Quote }}
+      phase: Running
+      startTime: {{ $now | Quote }}
+---
+apiVersion: kwok.x-k8s.io/v1alpha1
+kind: Stage
+metadata: {name: pod-delete}
+spec:
+  resourceRef: {apiGroup: v1, kind: Pod}
+  selector:
+    matchExpressions:
+      - {key: .metadata.deletionTimestamp, operator: Exists}
+      # Deleted with a grace: nothing of it runs any more once the grace is 0, even if a finalizer keeps the object.
+      - {key: .metadata.deletionGracePeriodSeconds > 0, operator: In, values: ["true"]}
+  next: {delete: true}
+`;
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  server.listen(0, '127.0.0.1', () => resolve());
+  await promise;
+  const { port } = server.address() as { port: number };
+  server.close();
+  return port;
+}
+
+/** Starts kwok for one cluster; it ends with this process, whatever happens to it. */
+export async function startKwok(program: string, kubeconfig: string, folder: string, cidr: string): Promise<Child> {
+  const config = join(folder, 'kwok.yaml');
+  writeFileSync(config, STAGES);
+  return startChild([
+    program,
+    `--kubeconfig=${kubeconfig}`,
+    `--config=${config}`,
+    `--manage-nodes-with-label-selector=type=${HOLLOW_TYPE}`,
+    '--node-lease-duration-seconds=40',
+    '--node-ip=127.0.0.1',
+    `--node-port=${await freePort()}`,
+    `--cidr=${cidr}`,
+    '--v=ERROR',
+  ]);
+}

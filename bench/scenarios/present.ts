@@ -1,0 +1,306 @@
+/** Scenarios with all pods of a size present on vnodes: idle cost, restart, a storm of status changes. */
+import { performance } from 'node:perf_hooks';
+import { setTimeout as after } from 'node:timers/promises';
+import { type KubeObject, Pods } from '@kubeocean/shared/kube';
+import { createPods, deletePods, inParallel, latencies, type LoadSetup, podNames, targetsOf, until } from '../load.ts';
+import type { BenchOptions, Case } from '../options.ts';
+import { BENCH_LABEL, BENCH_NAMESPACE } from '../pods.ts';
+import { meter, type Usage } from '../processes.ts';
+import { summarize, type Summary } from '../statistics.ts';
+import { difference, readWrites } from '../writes.ts';
+
+/** Fills the vnodes; gives the names of the pods. */
+export async function fill(size: Case, setup: LoadSetup): Promise<string[]> {
+  const [target] = targetsOf('through', size, setup);
+  if (!target) throw new Error('there is nowhere to make pods');
+  for (const tracker of [setup.home, setup.direct, setup.lent]) tracker.reset();
+  const names = podNames(size.pods);
+  await createPods(target, names, setup.creators);
+  const { home } = setup;
+  await until(
+    'pods Ready',
+    setup.timeoutMs,
+    () => home.readyCount >= size.pods,
+    () => `${home.readyCount} of ${size.pods}`,
+    setup.say,
+  );
+  await after(3000);
+  return names;
+}
+
+export async function empty(names: readonly string[], setup: LoadSetup): Promise<void> {
+  await deletePods(setup.computing, names, setup.creators);
+  const left = () => setup.home.present + setup.lent.present;
+  await until(
+    'pods gone',
+    setup.timeoutMs,
+    () => left() === 0,
+    () => `${left()} left`,
+    setup.say,
+  );
+}
+
+export interface IdleResult extends Case {
+  scenario: 'idle';
+  seconds: number;
+  /** Percent of one core, of all measured processes together. */
+  corePercent: number;
+  usage: Usage[];
+  /** Writes that are neither Leases nor Events; those of Kubernetes' own are in it. */
+  writes: { computing: Record<string, number>; worker: Record<string, number> };
+}
+
+export async function runIdle(size: Case, seconds: number, setup: LoadSetup): Promise<IdleResult> {
+  const before = await Promise.all([readWrites(setup.computing), readWrites(setup.worker)]);
+  const stop = meter(await setup.processes());
+  await after(seconds * 1000);
+  const usage = stop();
+  const now = await Promise.all([readWrites(setup.computing), readWrites(setup.worker)]);
+  const cpu = usage.reduce((sum, { cpuSeconds }) => sum + cpuSeconds, 0);
+  return {
+    scenario: 'idle',
+    ...size,
+    seconds,
+    corePercent: (cpu / seconds) * 100,
+    usage,
+    writes: {
+      computing: Object.fromEntries(difference(before[0], now[0])),
+      worker: Object.fromEntries(difference(before[1], now[1])),
+    },
+  };
+}
+
+export interface RestartResult extends Case {
+  scenario: 'restart';
+  /** From the deletion of the old processes until a new pod, made at that moment, is Ready. */
+  workingSeconds: number;
+  /** From the deletion until the last write on any pod. */
+  quietSeconds: number;
+  /** Pods of either side that vanished, and that came back under another UID. */
+  deletions: number;
+  recreations: number;
+  /** Writes on either side beyond those of the new pod, Leases, Events, and what replaces the deleted processes. */
+  needlessWrites: Record<string, number>;
+  peakMiB: number;
+}
+
+/** Nothing was told of any pod for so long: it is over. */
+const QUIET_MS = 5000;
+
+export async function runRestart(size: Case, options: BenchOptions, setup: LoadSetup): Promise<RestartResult> {
+  const { home, lent, computing } = setup;
+  const [target] = targetsOf('through', size, setup);
+  if (!target) throw new Error('there is nowhere to make pods');
+  const before = await readOwnWrites(setup);
+  const namespace = options.processes.computing;
+  const { items } = await computing.list<KubeObject>(Pods, { namespace, labelSelector: options.restartSelector });
+  if (items.length === 0)
+    throw new Error(
+      `no pod of ${namespace} has the label ${options.restartSelector}: name another by --restart-selector`,
+    );
+  const uids = new Map([...home.times, ...prefixed(lent.times)].map(([key, { uid }]) => [key, uid]));
+  const start = performance.now();
+  await Promise.all(items.map(({ metadata }) => computing.delete(Pods, namespace, metadata.name)));
+  const probe = podNames(1);
+  const sent = await createPods(target, probe, 1);
+  const ready = () => [...sent.keys()].every((key) => home.times.get(key)?.ready !== undefined);
+  await until('a pod made during the restart Ready', setup.timeoutMs, ready, () => 'not yet', setup.say);
+  const workingSeconds = (performance.now() - start) / 1000;
+  const last = () => Math.max(home.lastEvent, lent.lastEvent);
+  await until(
+    'no more writes on pods',
+    setup.timeoutMs,
+    () => performance.now() - last() > QUIET_MS,
+    () => 'not yet',
+    setup.say,
+  );
+  const quietSeconds = (last() - start) / 1000;
+  const now = await readOwnWrites(setup);
+  const peakMiB = Math.max(...meter(await setup.processes())().map((each) => each.peakMiB));
+  let deletions = 0;
+  let recreations = 0;
+  const current = new Map([...home.times, ...prefixed(lent.times)]);
+  for (const [key, uid] of uids) {
+    const known = current.get(key);
+    if (!known || known.uid !== uid) recreations++;
+    else if (known.gone !== undefined) deletions++;
+  }
+  await deletePods(computing, probe, 1);
+  const gone = () =>
+    [...sent.keys()].every((key) => (home.times.get(key)?.gone ?? lent.times.get(key)?.gone) !== undefined);
+  await until('the new pod gone', setup.timeoutMs, gone, () => 'not yet', setup.say);
+  return {
+    scenario: 'restart',
+    ...size,
+    workingSeconds,
+    quietSeconds,
+    deletions,
+    recreations,
+    needlessWrites: beyond(before, now),
+    peakMiB,
+  };
+}
+
+function prefixed<T>(times: Map<string, T>): [string, T][] {
+  return [...times].map(([key, value]) => [`worker/${key}`, value]);
+}
+
+/** Writes on what a lent pod consists of. */
+async function readOwnWrites(setup: LoadSetup): Promise<Map<string, number>> {
+  const sides = await Promise.all([readWrites(setup.computing), readWrites(setup.worker)]);
+  const all = new Map<string, number>();
+  for (const [at, side] of sides.entries()) {
+    for (const [what, count] of side) all.set(`${at === 0 ? 'computing' : 'worker'}: ${what}`, count);
+  }
+  return all;
+}
+
+/**
+ * What one new pod explains: its creation, binding, token and status at home, its Secret, creation, binding and status in
+ * the worker. The processes' own pods add a creation, a deletion, bindings and statuses at home each.
+ */
+const EXPLAINED =
+  /^computing: (?:POST|DELETE|PATCH|PUT) (?:pods|pods\/binding|pods\/status|serviceaccounts\/token|deployments\/status|replicasets\/status|endpoints|endpointslices|clusterbindings\/status|leases|events)$|(?:leases|events)$|refused/;
+const ONE_POD: Record<string, number> = {
+  'worker: POST pods': 1,
+  'worker: POST pods/binding': 1,
+  'worker: PATCH pods/status': 2,
+  'worker: POST secrets': 1,
+};
+
+function beyond(before: Map<string, number>, after: Map<string, number>): Record<string, number> {
+  const result: Record<string, number> = {};
+  for (const [what, count] of difference(before, after)) {
+    const more = count - (ONE_POD[what] ?? 0);
+    if (more > 0 && !EXPLAINED.test(what)) result[what] = more;
+  }
+  return result;
+}
+
+export interface StormResult extends Case {
+  scenario: 'storm';
+  /** How long the changes took. */
+  changeSeconds: number;
+  /** From the last change until home showed the last state of every pod. */
+  shownSeconds: number;
+  /** Seconds from the change of a pod to its being shown. */
+  lag: Summary;
+  patchesPerPod: number;
+}
+
+/** Longest the changes are spread over. */
+const STORM_MS = 10_000;
+
+export async function runStorm(size: Case, setup: LoadSetup): Promise<StormResult> {
+  const { home, lent, worker } = setup;
+  const { items } = await worker
+    .list<KubeObject>(Pods, { labelSelector: 'kubeocean.io/binding-uid' })
+    .catch(() => ({ items: [] as KubeObject[] }));
+  const pods = items.flatMap(({ metadata: { name, namespace = '', annotations } }) => {
+    const key = `${annotations?.['kubeocean.io/virtual-pod-namespace']}/${annotations?.['kubeocean.io/virtual-pod-name']}`;
+    return lent.times.get(key)?.gone === undefined && home.times.has(key) ? [{ name, namespace, key }] : [];
+  });
+  const before = await readWrites(setup.computing);
+  const sent = new Map<string, number>();
+  const start = performance.now();
+  await inParallel(pods, setup.creators, async ({ name, namespace, key }, at) => {
+    const due = start + (at / pods.length) * STORM_MS;
+    if (due > performance.now()) await after(due - performance.now());
+    sent.set(key, performance.now());
+    const status = {
+      containerStatuses: [
+        {
+          name: 'main',
+          image: 'busybox:1.35',
+          imageID: '',
+          ready: true,
+          restartCount: 7,
+          state: { running: { startedAt: new Date().toISOString() } },
+        },
+      ],
+    };
+    await worker.patch(Pods, namespace, name, { status }, { type: 'merge', subresource: 'status', timeoutMs: 60_000 });
+  });
+  const changed = performance.now();
+  const shown = () => [...sent.keys()].filter((key) => home.times.get(key)?.restarts === 7).length;
+  let last = 0;
+  await until(
+    'the last state shown',
+    setup.timeoutMs,
+    () => (last = shown()) === sent.size,
+    () => `${last} of ${sent.size}`,
+    setup.say,
+  );
+  const shownSeconds = (performance.now() - changed) / 1000;
+  await after(2000);
+  const writes = difference(before, await readWrites(setup.computing));
+  const lag = [...sent].map(([key, at]) => ((home.times.get(key)?.restartsAt ?? Number.NaN) - at) / 1000);
+  const patches = (writes.get('PATCH pods/status') ?? 0) + (writes.get('PUT pods/status') ?? 0);
+  return {
+    scenario: 'storm',
+    ...size,
+    changeSeconds: (changed - start) / 1000,
+    shownSeconds: Math.max(0, shownSeconds),
+    lag: summarize(lag),
+    patchesPerPod: patches / Math.max(1, sent.size),
+  };
+}
+
+/** So many small tenants, with so many pods each. */
+const SMALL_TENANTS = 10;
+const SMALL_PODS = 10;
+
+export interface TenantsResult extends Case {
+  scenario: 'tenants';
+  /** Created → Ready of the small tenants' pods, alone and beside the big one. */
+  alone: Summary;
+  beside: Summary;
+}
+
+/** Ten namespaces with ten pods each: alone, and while another namespace gets all pods of the size. */
+export async function runTenants(size: Case, namespaces: readonly string[], setup: LoadSetup): Promise<TenantsResult> {
+  const [target] = targetsOf('through', size, setup);
+  if (!target) throw new Error('there is nowhere to make pods');
+  const small = async (): Promise<number[]> => {
+    const all: number[] = [];
+    // One pod of each tenant at a time, all along the big one's load.
+    for (let round = 0; round < SMALL_PODS; round++) {
+      const made = await Promise.all(
+        namespaces.slice(0, SMALL_TENANTS).map(async (namespace) => createPods(target, podNames(1), 1, namespace)),
+      );
+      const sent = new Map(made.flatMap((one) => [...one]));
+      const ready = () => [...sent.keys()].every((key) => setup.home.times.get(key)?.ready !== undefined);
+      await until("the small tenants' pods Ready", setup.timeoutMs, ready, () => 'not yet', setup.say);
+      all.push(...latencies(sent, setup.home));
+    }
+    return all;
+  };
+  const alone = await small();
+  const names = podNames(size.pods);
+  const big = createPods(target, names, setup.creators);
+  // The big one is under way.
+  await after(1000);
+  const beside = await small();
+  await big;
+  const all = size.pods + 2 * SMALL_TENANTS * SMALL_PODS;
+  await until(
+    'pods Ready',
+    setup.timeoutMs,
+    () => setup.home.readyCount >= all,
+    () => `${setup.home.readyCount} of ${all}`,
+    setup.say,
+  );
+  const { items } = await setup.computing.list<KubeObject>(Pods, { labelSelector: BENCH_LABEL });
+  await inParallel(items, setup.creators, async ({ metadata }) =>
+    deletePods(setup.computing, [metadata.name], 1, metadata.namespace ?? BENCH_NAMESPACE),
+  );
+  const left = () => setup.home.present + setup.lent.present;
+  await until(
+    'pods gone',
+    setup.timeoutMs,
+    () => left() === 0,
+    () => `${left()} left`,
+    setup.say,
+  );
+  return { scenario: 'tenants', ...size, alone: summarize(alone), beside: summarize(beside) };
+}
