@@ -289,8 +289,35 @@ describe('kubectl get', () => {
         phase: 'Active',
         allocatable: { cpu: '4', memory: '27Gi', pods: '80' },
         window: { closesAt: '2026-01-01T08:00:00Z' },
+        reason: 'Shrunk',
       },
-      /^NAME +CLUSTER +NODE +PHASE +CPU +MEMORY +PODS +CLOSES +AGE\n\S+ +test +node1 +Active +4 +27Gi +80 +2026-01-01T08:00:00Z/,
+      /^NAME +CLUSTER +NODE +PHASE +CPU +MEMORY +PODS +CLOSES +REASON +AGE\n\S+ +test +node1 +Active +4 +27Gi +80 +2026-01-01T08:00:00Z +Shrunk/,
+    ],
+    [
+      'rlp',
+      ['-owide'],
+      policy({}),
+      {
+        phase: 'Active',
+        activeTimeWindow: true,
+        nodes: 2,
+        closesAt: '2026-01-01T08:00:00Z',
+        resources: [
+          { resource: 'cpu', has: '8', lent: '4' },
+          { resource: 'memory', lent: '27Gi' },
+        ],
+        reason: 'NodesLent',
+        conditions: [
+          {
+            type: 'Leased',
+            status: 'True',
+            reason: 'NodesLent',
+            message: '2 nodes lent to test',
+            lastTransitionTime: '2026-01-01T08:00:00Z',
+          },
+        ],
+      },
+      /CLOSES +OPENS +NODES +CPU +MEMORY +PODS +REASON +MESSAGE +AGE\n.* 2026-01-01T08:00:00Z +2 +4 +27Gi +NodesLent +2 nodes lent to test/,
     ],
   ])('%s %j', async (short, options, object, status, output) => {
     const name = `columns-${short}`;

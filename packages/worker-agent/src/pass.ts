@@ -1,5 +1,5 @@
 /** One look at everything: allocate, plan, write. */
-import type { ResourceLeasingPolicySpec } from '@kubeocean/shared/api';
+import type { LeasedNode, ResourceLeasingPolicySpec } from '@kubeocean/shared/api';
 import type { Logger } from '@kubeocean/shared/daemon';
 import {
   type EventRecorder,
@@ -9,20 +9,30 @@ import {
   type Leadership,
   messageOf,
 } from '@kubeocean/shared/kube';
-import { allocate, type ReclaimTiming, type Tenant } from '@kubeocean/shared/lease';
+import { type Allocation, allocate, policyProblem, type ReclaimTiming, type Tenant } from '@kubeocean/shared/lease';
 import { ClaimFreshness } from './claims/freshness.ts';
 import { planGuards } from './guard/open-nodes.ts';
 import { guardProblem, withholdNew } from './guard/policies.ts';
 import { writeGuard } from './guard/writer.ts';
 import { policyStatus } from './policies/status.ts';
+import { findOutOfPlace } from './pods/out-of-place.ts';
+import { findUnfollowed } from './pods/unfollowed.ts';
 import { planPolicy, writePolicy } from './policies/writer.ts';
+import { planQuotas, podBounds } from './quota/plan.ts';
+import { writeQuota } from './quota/writer.ts';
 import type { Reclaimer } from './reclaim/executor.ts';
-import { type Lease, planReclaim } from './reclaim/plan.ts';
-import { tellPods, tellStages, type Told, type Written } from './reclaim/tell.ts';
+import { type Lease, planReclaim, type PodStep } from './reclaim/plan.ts';
+import { tellPods, tellShrunk, tellStages, type Told, type Written } from './reclaim/tell.ts';
 import { planRecords } from './records/plan.ts';
 import { writeRecord } from './records/writer.ts';
+import { Settling } from './settling.ts';
 import type { AgentStores } from './stores.ts';
 
+/**
+ * Milliseconds for which a pod must be out of place before it goes: room that is on its way, records being written and
+ * claims made anew have come by then.
+ */
+const SETTLE_MS = { beyond: 2000, strays: 30_000, unfollowed: 30_000 };
 /** Writes under way at once. */
 const CONCURRENCY = 16;
 
@@ -58,6 +68,11 @@ export class Passes {
   private readonly freshness = new ClaimFreshness();
   private lastValid = new Map<string, ResourceLeasingPolicySpec>();
 
+  private readonly settling = {
+    beyond: new Settling(SETTLE_MS.beyond),
+    strays: new Settling(SETTLE_MS.strays),
+    unfollowed: new Settling(SETTLE_MS.unfollowed),
+  };
   private staleAtLastLook = 0;
   private unguarded: string | undefined;
 
@@ -76,6 +91,40 @@ export class Passes {
     return this.options.stores.claims.flatMap((store) => [...store.values()]);
   }
 
+  /** What applies to policies that are not valid: remembered, or as it was written by whoever led before. */
+  private lastValidSpecs(): Map<string, ResourceLeasingPolicySpec> {
+    const specs = new Map(this.lastValid);
+    for (const { metadata, status } of this.options.stores.policies.values()) {
+      const written = status?.lastValidSpec;
+      if (!written || !metadata.uid || specs.has(metadata.uid)) continue;
+      if (policyProblem(written, this.options.defaultTimeZone) === undefined) specs.set(metadata.uid, written);
+    }
+    return specs;
+  }
+
+  /** Steps for pods that have been out of place, or followed by nobody, for long enough. */
+  private stepsOutOfPlace(
+    allocated: Allocation,
+    records: readonly LeasedNode[],
+    claims: readonly KubeObject[],
+    now: Date,
+  ): { misplaced: Map<string, PodStep>; unfollowed: Map<string, PodStep>; nextInMs: number | undefined } {
+    const { stores, tenants, maxGraceSeconds } = this.options;
+    const pods = () => stores.pods.values();
+    const found = findOutOfPlace({ open: allocated.open, records, pods: pods(), tenants, maxGraceSeconds });
+    const unfollowed = findUnfollowed(pods(), claims, tenants, now);
+    const monotonic = performance.now();
+    const beyond = this.settling.beyond.observe(found.beyond.keys(), monotonic);
+    const strays = this.settling.strays.observe(found.strays.keys(), monotonic);
+    const loose = this.settling.unfollowed.observe(unfollowed.keys(), monotonic);
+    const waits = [beyond, strays, loose].flatMap(({ nextInMs }) => nextInMs ?? []);
+    return {
+      misplaced: new Map([...only(found.strays, strays.settled), ...only(found.beyond, beyond.settled)]),
+      unfollowed: new Map(only(unfollowed, loose.settled)),
+      nextInMs: waits.length > 0 ? Math.min(...waits) : undefined,
+    };
+  }
+
   /** The stores must be complete. Failed writes are logged and counted; the caller looks again. */
   async run(leadership: Leadership, now: Date): Promise<PassResult> {
     const { client, stores, tenants, defaultTimeZone, events, log, timing, maxGraceSeconds } = this.options;
@@ -92,7 +141,7 @@ export class Passes {
       tenants,
       now,
       defaultTimeZone,
-      lastValid: this.lastValid,
+      lastValid: this.lastValidSpecs(),
       staleSince: stale.since,
       timing,
     });
@@ -127,14 +176,30 @@ export class Passes {
         return record ? [{ record, status }] : [];
       }),
     ];
-    this.options.reclaimer.take(planReclaim({ leases, pods: stores.pods.values(), tenants, maxGraceSeconds }));
+    const reclaim = planReclaim({ leases, pods: stores.pods.values(), tenants, maxGraceSeconds });
+    const outOfPlace = this.stepsOutOfPlace(allocated, records, claims, now);
+    this.options.reclaimer.take(new Map([...outOfPlace.misplaced, ...reclaim, ...outOfPlace.unfollowed]));
+    const quotas = new Map(
+      stores.quotas.flatMap((store) => [...store.values()]).map((quota) => [quota.metadata.namespace, quota]),
+    );
+    const quotaWrites = planQuotas(
+      podBounds(
+        tenants.map(({ namespace }) => namespace),
+        allocation.open,
+        stores.pods.values(),
+      ),
+      (namespace) => quotas.get(namespace),
+    );
 
     const { signal } = leadership;
     function onError(error: unknown): void {
       if (!signal.aborted) log.warn({ error: messageOf(error) }, 'a write failed and is tried again');
     }
     // First, so that a node is open for pods when its record says so, and shut before a record could be late to say it.
-    const guarding = guardWrites.map((write) => () => writeGuard(client, write, log, signal));
+    const guarding = [
+      ...guardWrites.map((write) => () => writeGuard(client, write, log, signal)),
+      ...quotaWrites.map((write) => () => writeQuota(client, write, log, signal)),
+    ];
     const guardFailures = await runAll(guarding, leadership, onError);
     const written: Written[] = [];
     const tasks = [
@@ -145,12 +210,14 @@ export class Passes {
       ...policyWrites.map((write) => () => writePolicy(client, write, events, signal)),
     ];
     const failures = guardFailures + (await runAll(tasks, leadership, onError));
-    for (const told of [...tellStages(written, allocation), ...tellPods(written, stores.pods.values())]) {
+    const tellings = [tellStages(written, allocation), tellPods(written, stores.pods.values()), tellShrunk(written)];
+    for (const told of tellings.flat()) {
       events.event(told.subject, told.type, told.reason, told.message);
       this.options.onTold(told);
     }
-    const staleAt = stale.nextInMs === undefined ? undefined : new Date(now.getTime() + stale.nextInMs);
-    const times = [allocation.nextChange, staleAt].filter((time) => time !== undefined).map((time) => time.getTime());
+    const waits = [stale.nextInMs, outOfPlace.nextInMs].filter((ms) => ms !== undefined);
+    const times = waits.map((ms) => now.getTime() + ms);
+    if (allocation.nextChange) times.push(allocation.nextChange.getTime());
     return {
       open: allocation.open.length,
       writes: guarding.length + tasks.length,
@@ -158,6 +225,10 @@ export class Passes {
       nextChange: times.length > 0 ? new Date(Math.min(...times)) : undefined,
     };
   }
+}
+
+function only(steps: ReadonlyMap<string, PodStep>, keys: ReadonlySet<string>): [string, PodStep][] {
+  return [...steps].filter(([key]) => keys.has(key));
 }
 
 /** Runs tasks a few at a time while we lead; gives the number that failed or were not begun. */

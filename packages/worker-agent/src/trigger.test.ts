@@ -53,7 +53,7 @@ describe('trigger', () => {
   });
 
   it('runs when its time has come, also far off', async () => {
-    const days = 30 * 86_400_000;
+    const days = 2 * 86_400_000;
     trigger.setAt(new Date(days));
     void start();
     await vi.advanceTimersByTimeAsync(days + 1000);
@@ -66,6 +66,40 @@ describe('trigger', () => {
     await vi.advanceTimersByTimeAsync(1000);
     vi.setSystemTime(4_000_000);
     await vi.advanceTimersByTimeAsync(60_000);
+    expect(runs).toHaveLength(1);
+  });
+
+  it.each([
+    ['back, with a time set', -7_200_000, new Date(3_600_000)],
+    ['forward, short of its time', 1_800_000, new Date(36_000_000)],
+    ['back, with no time set', -7_200_000, undefined],
+  ])('notices within a minute that the clock was set %s, and says by how much', async (_, by, due) => {
+    let skew = 0;
+    const jumps: number[] = [];
+    trigger = new Trigger(
+      () => Date.now() + skew,
+      (ms) => jumps.push(ms),
+    );
+    trigger.set();
+    const running = start(async () => trigger.setAt(due));
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(runs).toHaveLength(1);
+    skew = by;
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect([runs.length, jumps]).toEqual([2, [by]]);
+    end.current.abort();
+    await running;
+  });
+
+  it('takes no notice of a clock that is brought to the right time bit by bit', async () => {
+    let skew = 0;
+    trigger = new Trigger(() => Date.now() + skew);
+    trigger.set();
+    void start();
+    for (let minute = 0; minute < 60; minute++) {
+      skew += 10;
+      await vi.advanceTimersByTimeAsync(60_000);
+    }
     expect(runs).toHaveLength(1);
   });
 

@@ -2,7 +2,12 @@
 import { sleep } from '@kubeocean/shared/kube';
 
 /** The longest nap before the wall clock is looked at again: a clock that was set must not make us miss a window. */
-const MAX_NAP_MS = 60_000;
+const MAX_NAP_MS = 30_000;
+/**
+ * A wall clock that is further than this from where it should be by the monotonic one was set, or the machine slept. What
+ * was computed by the old time may then be wrong in either direction.
+ */
+const JUMP_MS = 2000;
 
 export class Trigger {
   private pending = false;
@@ -10,9 +15,17 @@ export class Trigger {
   private woken = Promise.withResolvers<void>();
   private readonly now: () => number;
 
-  /** `now` gives milliseconds of the clock that {@link setAt} goes by. */
-  constructor(now: () => number = Date.now) {
+  /** Wall clock less monotonic clock when the last run began. */
+  private offset: number | undefined;
+  private readonly onJump: (ms: number) => void;
+
+  /**
+   * `now` gives milliseconds of the clock that {@link setAt} goes by; `onJump` is told by how much it was set when that
+   * is noticed, half a minute later at most, and a run follows.
+   */
+  constructor(now: () => number = Date.now, onJump: (ms: number) => void = () => undefined) {
     this.now = now;
+    this.onJump = onJump;
   }
 
   /** Asks for a run as soon as the interval allows. */
@@ -39,6 +52,7 @@ export class Trigger {
       this.due = undefined;
       this.woken = Promise.withResolvers<void>();
       const started = performance.now();
+      this.offset = this.now() - started;
       await work();
       const rest = intervalMs - (performance.now() - started);
       if (rest > 0) await sleep(rest, signal).catch(() => undefined);
@@ -47,12 +61,20 @@ export class Trigger {
 
   private async wait(signal: AbortSignal): Promise<void> {
     while (!this.pending && !signal.aborted) {
-      const left = this.due === undefined ? undefined : this.due - this.now();
-      if (left !== undefined && left <= 0) return;
+      const left = this.due === undefined ? MAX_NAP_MS : this.due - this.now();
+      if (left <= 0 || this.jumped()) return;
       const nap = new AbortController();
-      const timer = left === undefined ? undefined : sleep(Math.min(left, MAX_NAP_MS), nap.signal);
-      await Promise.race([this.woken.promise, ...(timer ? [timer.catch(() => undefined)] : [])]);
+      const timer = sleep(Math.min(left, MAX_NAP_MS), nap.signal);
+      await Promise.race([this.woken.promise, timer.catch(() => undefined)]);
       nap.abort();
     }
+  }
+  /** Whether the clock was set since the last run. */
+  private jumped(): boolean {
+    if (this.offset === undefined) return false;
+    const by = this.now() - performance.now() - this.offset;
+    if (Math.abs(by) <= JUMP_MS) return false;
+    this.onJump(by);
+    return true;
   }
 }

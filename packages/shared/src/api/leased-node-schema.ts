@@ -37,11 +37,15 @@ const status = object('The lease as it stands.', {
     'Closed',
   ]),
   reason: text(
-    'Why it closes: WindowClosed, ReclaimedByOwner. Why it is closed: NodeGone, NotSelected, PolicyGone, Released.',
+    'Why it closes: WindowClosed, ReclaimedByOwner. Why it is closed: NodeGone, NotSelected, PolicyGone, Released. Shrunk: pods hold more than is lent by now; they stay.',
   ),
   message: text('The same for people.'),
   policy: text('Policy that applies now.'),
   allocatable: map('What is lent, by resource.', text('Quantity.')),
+  ceiling: map(
+    'What lent pods may hold at most: what is lent, or more where they held more when it shrank. Pods beyond it are deleted, newest first.',
+    text('Quantity.'),
+  ),
   taints: list("Taints to show on the vnode: the lease's own and the worker node's.", taint),
   unschedulable: boolean('Whether the worker node is cordoned.'),
   window: object('Next transitions.', {

@@ -48,13 +48,20 @@ export interface Taint {
 
 export interface LeasedNodeStatus {
   phase?: LeasedNodePhase;
-  /** Closed: one of {@link LeasedNodeClosedReason}. Closing: WindowClosed or ReclaimedByOwner. */
+  /**
+   * Closed: one of {@link LeasedNodeClosedReason}. Closing: WindowClosed or ReclaimedByOwner. Active: Shrunk, while pods
+   * hold more than is lent by now.
+   */
   reason?: string;
   message?: string;
   /** The policy that applies now. */
   policy?: string;
   /** What is lent, as resource quantities. */
   allocatable?: Record<string, string>;
+  /**
+   * What lent pods may hold at most: what is lent, or more where they held more when it shrank. Goes down as they go.
+   */
+  ceiling?: Record<string, string>;
   /** Taints to show on the vnode: the lease's own and the worker node's. */
   taints?: Taint[];
   /** The worker node is cordoned. */

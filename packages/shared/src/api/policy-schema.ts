@@ -1,5 +1,5 @@
 /** Schema of ResourceLeasingPolicy; the TypeScript side is policy.ts. What cannot be valid is refused here (CEL). */
-import { boolean, integer, list, object, type Schema, text, time, word } from './schema.ts';
+import { boolean, integer, list, object, raw, type Schema, text, time, word } from './schema.ts';
 import { conditions, nodeSelector, objectName } from './schema-common.ts';
 
 const dayNames = ['Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday', 'Sunday'];
@@ -112,6 +112,19 @@ const spec = object(
   { required: ['cluster'] },
 );
 
+const resource = object(
+  'Where one resource of the lent nodes goes to.',
+  {
+    resource: text('Resource.'),
+    has: text('What the nodes have (allocatable): the sum of the others.'),
+    native: text('Held by native pods, or by lent pods whose lease there is over.'),
+    others: text('Lent to other bindings, or held by their pods.'),
+    kept: text('Kept back by resourceLimits.'),
+    lent: text('Lent under this policy.'),
+  },
+  { required: ['resource'] },
+);
+
 const status = object('What came of it.', {
   phase: word('Active: a window is open. Failed: see the condition Valid.', [
     'Pending',
@@ -125,8 +138,10 @@ const status = object('What came of it.', {
   closesAt: time('When the open window closes.'),
   opensAt: time('When a window opens next.'),
   nodes: integer('Number of nodes lent now.'),
+  resources: list('Per resource, where what the lent nodes have goes to.', resource),
+  lastValidSpec: raw('What applies while the spec is not valid: the last one that was.'),
   reason: text('Why nothing, or not everything, is lent: one word; the conditions say more.'),
-  conditions: conditions('Valid, Active, Leased.'),
+  conditions: conditions('Valid, Active, Leased, Fits.'),
 });
 
 export const policySchema = {

@@ -67,8 +67,26 @@ export interface ResourceLeasingPolicyStatus {
   opensAt?: string;
   /** Number of nodes lent under this policy now. */
   nodes?: number;
+  /** Per resource, where what the nodes have goes to. */
+  resources?: PolicyResource[];
+  /** What applies while the spec is not valid: the last one that was. */
+  lastValidSpec?: ResourceLeasingPolicySpec;
   /** Why nothing, or not everything, is lent; one word for the printer column, the text is in the conditions. */
   reason?: string;
+}
+
+/** Amounts of one resource over all nodes that a policy lends, as quantities. `has` is the sum of the others. */
+export interface PolicyResource {
+  resource: string;
+  /** What the nodes have (their allocatable). */
+  has: string;
+  /** Requested by native pods, or still held by lent pods whose lease on the node is over. */
+  native: string;
+  /** Lent by older policies of other bindings, or held by pods of theirs. */
+  others: string;
+  /** Kept back by `resourceLimits`. */
+  kept: string;
+  lent: string;
 }
 
 /** Condition types of a policy, all written by the agent. */
@@ -77,5 +95,7 @@ export const PolicyCondition = {
   active: 'Active',
   /** True while at least one node is lent; False with the reason why not. */
   leased: 'Leased',
+  /** False while lent pods hold more than is lent by now; they stay. */
+  fits: 'Fits',
 } as const;
 export type PolicyConditionType = (typeof PolicyCondition)[keyof typeof PolicyCondition];

@@ -77,6 +77,28 @@ describe('allocation, for any input', () => {
           const used = native.reduce((sum, each) => sum + cpuOf(each.spec.containers?.[0]?.resources?.requests), 0n);
           const left = 8_000_000_000n - used;
           const total = records.reduce((sum, record) => sum + cpuOf(record.status.allocatable), 0n);
+          const held = new Map(
+            records.map((record) => [
+              record,
+              given.pods
+                .filter(
+                  (each) =>
+                    each.spec['nodeName'] === metadata.name &&
+                    each.metadata.namespace === mount &&
+                    each.metadata.labels?.['kubeocean.io/cluster-binding'] === record.spec.cluster &&
+                    each.status?.['phase'] !== 'Failed',
+                )
+                .reduce((sum, each) => sum + cpuOf(each.spec.containers?.[0]?.resources?.requests), 0n),
+            ]),
+          );
+          for (const [record, mine] of held) {
+            const others = [...held].reduce((sum, [other, its]) => (other === record ? sum : sum + its), 0n);
+            const physical = left - others > 0n ? left - others : 0n;
+            // Nothing is lent twice: not even what others hold beyond their share.
+            expect(cpuOf(record.status.allocatable)).toBeLessThanOrEqual(physical);
+            const share = cpuOf(record.status.allocatable);
+            expect(cpuOf(record.status.ceiling)).toBe(share > mine ? share : mine);
+          }
           expect(total).toBeLessThanOrEqual(left > 0n ? left : 0n);
           for (const record of records) {
             const chosen = given.policies.find((each) => each.metadata.name === record.status.policy);

@@ -285,6 +285,7 @@ describe('what the record shows of the node', () => {
       phase: 'Active',
       policy: 'p1',
       allocatable: { cpu: '8' },
+      ceiling: { cpu: '8' },
       taints: [{ key: 'dedicated', value: 'x', effect: 'NoExecute' }],
       unschedulable: true,
       node: {

@@ -7,6 +7,8 @@ import type { LeasedNode, LeasedNodeClosedReason, LeasedNodeSpec, LeasedNodeStat
 import { labelValue, leasedNodeName } from '../api/names.ts';
 import type { ResourceLeasingPolicy, ResourceLeasingPolicySpec } from '../api/policy.ts';
 import type { KubeObject } from '../kube/types.ts';
+import { type Account, keepAccount } from './account.ts';
+import { ceilingOf, shortage } from './ceiling.ts';
 import { type Claim, type ClaimVerdict, judgeClaims, readClaim, type Tenant } from './claims.ts';
 import { closing, isRemovable, removalAt } from './closing.ts';
 import { lentShare } from './limits.ts';
@@ -54,6 +56,10 @@ export interface PolicyOutcome extends JudgedPolicy {
   claim: ClaimVerdict;
   /** Names of the nodes lent under it. */
   nodes: string[];
+  /** Where the nodes' resources go to, by resource. */
+  account: Map<string, Account>;
+  /** By node on which pods hold more than is lent by now: what, in words. */
+  shrunk: Map<string, string>;
   /** Nodes both selectors match but an older policy of the same binding lends: that policy's name by node. */
   passedOver: Map<string, string>;
 }
@@ -107,7 +113,8 @@ export function allocate(input: AllocationInput): Allocation {
     .map((policy): PolicyOutcome => {
       const lastValid = input.lastValid?.get(policy.metadata.uid ?? '');
       const judged = judgePolicy(policy, lastValid, input.now, input.defaultTimeZone);
-      return { ...judged, claim: verdictOn((judged.spec ?? policy.spec).cluster), nodes: [], passedOver: new Map() };
+      const claim = verdictOn((judged.spec ?? policy.spec).cluster);
+      return { ...judged, claim, nodes: [], account: new Map(), shrunk: new Map(), passedOver: new Map() };
     });
 
   const records = new Map(input.records.map((record) => [keyOf(record.metadata), record]));
@@ -168,14 +175,19 @@ function lend(
   const taken = new Map<string, Quantity>(used.native);
   // Lent pods whose lease on this node is over still take their place until they are gone.
   for (const [group, { requests }] of used.lent) if (!bids.has(group)) accumulate(taken, requests);
-  let left: Resources = remaining(parseResources(node.status?.allocatable), taken);
+  const has = parseResources(node.status?.allocatable);
+  const free = remaining(has, taken);
+  let left: Resources = free;
 
   const lent: DesiredRecord[] = [];
   for (const [group, bid] of bids) {
     const previous = bid.existing?.status;
     const { spec, policy } = bid.outcome;
-    const share = spec ? lentShare(left, spec.resourceLimits) : atMost(left, previous?.allocatable);
-    left = remaining(left, share);
+    // What pods of other leases hold is not lent a second time, even where by now they hold more than their share.
+    const within = smaller(left, remaining(free, heldByOthers(group, bids, used.lent)));
+    const entitled = spec ? lentShare(left, spec.resourceLimits) : atMost(left, previous?.allocatable);
+    const share = smaller(entitled, within);
+    left = remaining(left, entitled);
     // A record under this name of a node that is gone must be closed and removed first.
     if (bid.existing && bid.existing.spec.nodeUID !== node.metadata.uid) continue;
     const cluster = (spec ?? policy.spec).cluster;
@@ -183,6 +195,12 @@ function lend(
     const { leaving } = view.usage.group(node.metadata.name, group);
     const lentNow = bid.outcome.inside ? remaining(share, leaving) : share;
     const facts = factsOf(node.metadata.name, group, !view.staleSince.has(bid.claim.uid), view);
+    const held = used.lent.get(group)?.requests ?? new Map<string, Quantity>();
+    const ceiling = ceilingOf(share, previous?.ceiling && safeResources(previous.ceiling), held);
+    const short = shortage(share, held);
+    if (short !== undefined) bid.outcome.shrunk.set(node.metadata.name, short);
+    keepAccount(bid.outcome.account, { has, free, within, share });
+    const terms = { share: lentNow, ceiling, ...(short !== undefined && { short }) };
     bid.outcome.nodes.push(node.metadata.name);
     lent.push({
       namespace: bid.claim.namespace,
@@ -195,8 +213,8 @@ function lend(
         policy: policy.metadata.name,
       },
       status: spec
-        ? openStatus(node, bid.outcome, lentNow, previous, facts, view.now)
-        : frozenStatus(node, bid.outcome, lentNow, previous ?? {}, facts, view.now),
+        ? openStatus(node, bid.outcome, terms, previous, facts, view.now)
+        : frozenStatus(node, bid.outcome, terms, previous ?? {}, facts, view.now),
     });
   }
   return lent;
@@ -217,6 +235,21 @@ function bidFor(node: WorkerNode, outcome: PolicyOutcome, records: ReadonlyMap<s
   if (!matchesNode(spec.nodeSelector, node)) return undefined;
   if (claim.problem !== undefined) return running ? bid : undefined;
   return matchesNode(claim.nodeSelector, node) ? bid : undefined;
+}
+
+function heldByOthers(
+  group: string,
+  bids: ReadonlyMap<string, Bid>,
+  lent: ReadonlyMap<string, { requests: Resources }>,
+): Resources {
+  const held = new Map<string, Quantity>();
+  for (const [other, { requests }] of lent) if (other !== group && bids.has(other)) accumulate(held, requests);
+  return held;
+}
+
+/** Per resource of `a` the smaller of both amounts. */
+function smaller(a: Resources, b: Resources): Resources {
+  return new Map([...a].map(([name, amount]) => [name, minQuantity(amount, b.get(name) ?? Zero)]));
 }
 
 /** `listed` resources of `left`, none above what is left; those not listed are zero. */

@@ -1,5 +1,7 @@
 /** Pure functions of the leasing rules. */
+export * from './account.ts';
 export * from './allocate.ts';
+export * from './ceiling.ts';
 export * from './claims.ts';
 export * from './intervals.ts';
 export * from './limits.ts';

@@ -26,6 +26,16 @@ export interface WorkerNode extends KubeObject {
   };
 }
 
+/** What a node's lease comes to. */
+export interface Terms {
+  /** What is lent now. */
+  share: Resources;
+  /** What pods may hold at most. */
+  ceiling: Resources;
+  /** What they hold beyond the share, in words. */
+  short?: string;
+}
+
 /** Whether a node may be lent at all: not one that is virtual itself (reference: node types of gocrane/kubeocean). */
 export function isLendable(node: WorkerNode): boolean {
   const labels = node.metadata.labels ?? {};
@@ -40,24 +50,40 @@ export function isLendable(node: WorkerNode): boolean {
 export function openStatus(
   node: WorkerNode,
   judged: JudgedPolicy,
-  share: Resources,
+  terms: Terms,
   previous: LeasedNodeStatus | undefined,
   facts: ReclaimFacts,
   now: Date,
 ): LeasedNodeStatus {
   const common = {
     policy: judged.policy.metadata.name,
-    allocatable: formatResources(share),
+    ...amounts(terms),
     ...nodeStatus(node),
     ...windowOf(judged),
   };
   const closing = closingOf(node, judged);
   if (!closing) {
-    return { phase: 'Active', ...common, taints: shownTaints(node), ...noticed(judged, previous, facts, now) };
+    const told = noticed(judged, previous, facts, now);
+    return { phase: 'Active', ...shrunk(terms), ...common, taints: shownTaints(node), ...told };
   }
   const reclaimAt = reclaimAtOf(closing.reason, judged, previous, now);
   const reclaim = reclaimAt === undefined ? {} : reclaimStatus(reclaimAt, facts, now);
   return { phase: 'Closing', ...closing, ...common, taints: shownTaints(node, closingEffect(reclaim)), ...reclaim };
+}
+
+function amounts({ share, ceiling }: Terms): Pick<LeasedNodeStatus, 'allocatable' | 'ceiling'> {
+  return { allocatable: formatResources(share), ceiling: formatResources(ceiling) };
+}
+
+/** `status.reason` of an Active record on whose node pods hold more than is lent by now. */
+export const Shrunk = 'Shrunk';
+
+function shrunk({ short }: Terms): Pick<LeasedNodeStatus, 'reason' | 'message'> {
+  if (short === undefined) return {};
+  return {
+    reason: Shrunk,
+    message: `lent pods hold more than is lent by now: ${short}; they stay, and none fits until some have gone`,
+  };
 }
 
 function windowOf({ closesAt, opensAt }: JudgedPolicy): Pick<LeasedNodeStatus, 'window'> {
@@ -130,7 +156,7 @@ function closingEffect({ reclaimStage }: { reclaimStage?: ReclaimStage }): Taint
 export function frozenStatus(
   node: WorkerNode,
   judged: JudgedPolicy,
-  share: Resources,
+  terms: Terms,
   previous: LeasedNodeStatus,
   facts: ReclaimFacts,
   now: Date,
@@ -138,9 +164,9 @@ export function frozenStatus(
   const closesAt = previous.window?.closesAt;
   const due = previous.phase === 'Closing' || (closesAt !== undefined && Date.parse(closesAt) <= now.getTime());
   const window = previous.window && { window: previous.window };
-  const common = { policy: judged.policy.metadata.name, allocatable: formatResources(share), ...nodeStatus(node) };
+  const common = { policy: judged.policy.metadata.name, ...amounts(terms), ...nodeStatus(node) };
   const taken = isTakenBack(judged.policy) || isTakenBack(node);
-  if (!due && !taken) return { phase: 'Active', ...common, ...window, taints: shownTaints(node) };
+  if (!due && !taken) return { phase: 'Active', ...shrunk(terms), ...common, ...window, taints: shownTaints(node) };
   const closing = taken
     ? closingOf(node, judged)
     : { reason: 'WindowClosed', message: `the window closed, and policy ${previous.policy} is not valid` };

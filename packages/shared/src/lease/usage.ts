@@ -86,7 +86,8 @@ function emptyGroup(): Group {
 /** Requests are a pure function of an object that is never changed in place. */
 const known = new WeakMap<PodForRequests, Resources>();
 
-function requestsOf(pod: PodForRequests): Resources {
+/** What a pod takes, as {@link podRequests} counts it. */
+export function requestsOf(pod: PodForRequests): Resources {
   const requests = known.get(pod) ?? podRequests(pod);
   known.set(pod, requests);
   return requests;

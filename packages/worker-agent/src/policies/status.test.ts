@@ -1,5 +1,5 @@
 import type { ResourceLeasingPolicy } from '@kubeocean/shared/api';
-import type { Claim, PolicyOutcome } from '@kubeocean/shared/lease';
+import { type Account, type Claim, parseQuantity, type PolicyOutcome } from '@kubeocean/shared/lease';
 import { describe, expect, it } from 'vitest';
 import { policyStatus } from './status.ts';
 import { planPolicy } from './writer.ts';
@@ -16,6 +16,8 @@ function outcome(change: Partial<PolicyOutcome> = {}): PolicyOutcome {
     inside: true,
     claim: { served },
     nodes: ['n1'],
+    account: new Map(),
+    shrunk: new Map(),
     passedOver: new Map(),
     ...change,
   };
@@ -34,6 +36,11 @@ function brief(given: PolicyOutcome) {
   return { phase, nodes, lines };
 }
 
+function account(...[has, native, others, kept, lent]: [string, string, string, string, string]): Account {
+  const of = (text: string) => parseQuantity(text);
+  return { has: of(has), native: of(native), others: of(others), kept: of(kept), lent: of(lent) };
+}
+
 const opensAt = new Date('2026-11-20T18:00:00Z');
 
 const cases: [string, PolicyOutcome, object][] = [
@@ -47,7 +54,25 @@ const cases: [string, PolicyOutcome, object][] = [
         'Valid=True ValidationPassed: the spec is valid',
         'Active=True ActiveTimeWindow: open at all times',
         'Leased=True NodesLent: 1 node lent to b',
+        'Fits=True PodsFit: lent pods hold no more than is lent',
       ],
+    },
+  ],
+  [
+    'sharing with others',
+    outcome({
+      account: new Map([
+        ['pods', account('110', '10', '0', '0', '100')],
+        ['cpu', account('8', '2', '1', '1', '4')],
+        ['memory', account('32Gi', '0', '0', '0', '32Gi')],
+      ]),
+      shrunk: new Map([['n1', 'cpu 5 of 4']]),
+    }),
+    {
+      lines: expect.arrayContaining([
+        "Leased=True NodesLent: 1 node lent to b; cpu 4 of 8: the nodes' own pods take 2, other bindings 1, resourceLimits keep 1; pods 100 of 110: the nodes' own pods take 10",
+        'Fits=False Shrunk: lent pods hold more than is lent by now on n1 (cpu 5 of 4); they stay, and none fits there until some have gone',
+      ]),
     },
   ],
   [
@@ -128,6 +153,13 @@ describe('the status of a policy', () => {
     expect(status.lastAppliedTime).toBe('2026-11-20T12:00:00Z');
     const written = { ...policy, status };
     expect(planPolicy(written, policyStatus(outcome({ policy: written }), later))).toBeUndefined();
+  });
+
+  it('keeps the last valid spec while the present one is not', () => {
+    const invalid = outcome({ problem: 'bad zone', spec: { cluster: 'b', forceReclaim: true } });
+    expect(policyStatus(invalid, now).lastValidSpec).toEqual({ cluster: 'b', forceReclaim: true });
+    expect(policyStatus(withoutSpec({ problem: 'bad zone' }), now).lastValidSpec).toBeUndefined();
+    expect(policyStatus(outcome(), now).lastValidSpec).toBeUndefined();
   });
 
   it('moves lastAppliedTime when phase or activity changes, and takes away times that no longer hold', () => {

@@ -1,7 +1,12 @@
 /** What a policy says of itself: valid or not, open or not, how many nodes it lends, and why not more. Pure. */
-import { type PolicyPhase, PolicyCondition, type ResourceLeasingPolicyStatus } from '@kubeocean/shared/api';
+import {
+  type PolicyPhase,
+  PolicyCondition,
+  type PolicyResource,
+  type ResourceLeasingPolicyStatus,
+} from '@kubeocean/shared/api';
 import { type Condition, withCondition } from '@kubeocean/shared/kube';
-import { type PolicyOutcome, rfc3339 } from '@kubeocean/shared/lease';
+import { formatQuantity, type PolicyOutcome, rfc3339 } from '@kubeocean/shared/lease';
 
 /**
  * The status a policy should have; equal to the one it has when nothing changed. `unguarded` says why nothing new is
@@ -23,8 +28,10 @@ export function policyStatus(outcome: PolicyOutcome, now: Date, unguarded?: stri
     ...(closesAt && { closesAt: rfc3339(closesAt) }),
     ...(opensAt && { opensAt: rfc3339(opensAt) }),
     nodes: nodes.length,
+    resources: resourcesOf(outcome),
+    ...(outcome.problem !== undefined && outcome.spec && { lastValidSpec: outcome.spec }),
     ...(leased.reason && { reason: leased.reason }),
-    conditions: [validCondition(outcome), activeCondition(outcome), leased].reduce<Condition[]>(
+    conditions: [validCondition(outcome), activeCondition(outcome), leased, fitsCondition(outcome)].reduce<Condition[]>(
       (list, condition) =>
         withCondition(list, { ...condition, ...(generation !== undefined && { observedGeneration: generation }) }, now),
       previous?.conditions ?? [],
@@ -78,7 +85,7 @@ function leasedCondition(outcome: PolicyOutcome, unguarded: string | undefined):
       type,
       status: 'True',
       reason: 'NodesLent',
-      message: `${count(nodes.length)} lent to ${cluster}${passed}${remark}`,
+      message: `${count(nodes.length)} lent to ${cluster}${passed}${remark}${whyNotMore(resourcesOf(outcome))}`,
     };
   }
   if (!claim.served)
@@ -90,6 +97,49 @@ function leasedCondition(outcome: PolicyOutcome, unguarded: string | undefined):
   }
   const message = `no node matches both its nodeSelector and that of the ClusterBinding ${cluster}${remark}`;
   return { type, status: 'False', reason: 'NoNodeMatches', message };
+}
+
+/** Where the nodes' resources go to, those that everybody asks about first. */
+function resourcesOf({ account }: PolicyOutcome): PolicyResource[] {
+  const first = ['cpu', 'memory', 'pods'];
+  const names = [...account.keys()].sort();
+  return [...first.filter((name) => account.has(name)), ...names.filter((name) => !first.includes(name))].flatMap(
+    (resource) => {
+      const parts = account.get(resource);
+      if (!parts) return [];
+      const [has, native, others, kept, lent] = [parts.has, parts.native, parts.others, parts.kept, parts.lent].map(
+        formatQuantity,
+      ) as [string, string, string, string, string];
+      return { resource, has, native, others, kept, lent };
+    },
+  );
+}
+
+/** What keeps the first resources from being lent in full, in words. */
+function whyNotMore(resources: readonly PolicyResource[]): string {
+  const limited = resources.slice(0, 3).filter(({ has, lent }) => has !== lent);
+  const words = limited.map(({ resource, has, lent, native, others, kept }) => {
+    const takers = [
+      native === '0' ? [] : [`the nodes' own pods take ${native}`],
+      others === '0' ? [] : [`other bindings ${others}`],
+      kept === '0' ? [] : [`resourceLimits keep ${kept}`],
+    ];
+    return `; ${resource} ${lent} of ${has}: ${takers.flat().join(', ')}`;
+  });
+  return words.join('');
+}
+
+/** Whether what lent pods hold is no more than what is lent by now. */
+function fitsCondition({ shrunk }: PolicyOutcome): Condition {
+  const type = PolicyCondition.fits;
+  if (shrunk.size === 0) {
+    return { type, status: 'True', reason: 'PodsFit', message: 'lent pods hold no more than is lent' };
+  }
+  const nodes = [...shrunk].sort(([a], [b]) => (a < b ? -1 : 1)).map(([node, short]) => `${node} (${short})`);
+  const shown = nodes.slice(0, 5).join('; ');
+  const all = nodes.length > 5 ? `${shown} and ${nodes.length - 5} more nodes` : shown;
+  const message = `lent pods hold more than is lent by now on ${all}; they stay, and none fits there until some have gone`;
+  return { type, status: 'False', reason: 'Shrunk', message };
 }
 
 function count(nodes: number): string {

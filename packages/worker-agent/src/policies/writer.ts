@@ -2,11 +2,20 @@
 import {
   ApiGroup,
   ApiVersion,
+  PolicyCondition,
+  type PolicyConditionType,
   ResourceLeasingPolicies,
   type ResourceLeasingPolicy,
   type ResourceLeasingPolicyStatus,
 } from '@kubeocean/shared/api';
-import { type EventRecorder, isNotFound, type Json, type KubeClient, replacePatch } from '@kubeocean/shared/kube';
+import {
+  type Condition,
+  type EventRecorder,
+  isNotFound,
+  type Json,
+  type KubeClient,
+  replacePatch,
+} from '@kubeocean/shared/kube';
 
 export interface PolicyWrite {
   policy: ResourceLeasingPolicy;
@@ -44,14 +53,26 @@ export async function writePolicy(
     if (isNotFound(error)) return;
     throw error;
   }
-  if (policy.status?.phase === status.phase) return;
   const subject = { apiVersion: `${ApiGroup}/${ApiVersion}`, kind: 'ResourceLeasingPolicy', metadata: policy.metadata };
-  const about = status.phase === 'Failed' ? 'Valid' : status.phase === 'Pending' ? 'Leased' : 'Active';
-  const condition = status.conditions?.find(({ type }) => type === about);
+  const fits = conditionOf(status, PolicyCondition.fits);
+  const fitted = conditionOf(policy.status, PolicyCondition.fits)?.status !== 'False';
+  if (fits && (fits.status === 'True') !== fitted) {
+    events.event(subject, fitted ? 'Warning' : 'Normal', fits.reason ?? 'Fits', fits.message ?? '');
+  }
+  if (policy.status?.phase === status.phase) return;
+  const about = status.phase === 'Failed' ? 'valid' : status.phase === 'Pending' ? 'leased' : 'active';
+  const condition = conditionOf(status, PolicyCondition[about]);
   events.event(
     subject,
     status.phase === 'Failed' ? 'Warning' : 'Normal',
     condition?.reason ?? 'PhaseChanged',
     `${status.phase}: ${condition?.message ?? ''}`,
   );
+}
+
+function conditionOf(
+  status: ResourceLeasingPolicyStatus | undefined,
+  type: PolicyConditionType,
+): Condition | undefined {
+  return status?.conditions?.find((condition) => condition.type === type);
 }

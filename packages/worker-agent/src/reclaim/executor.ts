@@ -1,5 +1,5 @@
 /** Carries out the steps of a taking back, a pod at a time, again and again until the plan no longer asks for them. */
-import { Annotation } from '@kubeocean/shared/api';
+import { Annotation, Finalizer } from '@kubeocean/shared/api';
 import type { Logger } from '@kubeocean/shared/daemon';
 import {
   ApiError,
@@ -94,6 +94,19 @@ export class Reclaimer {
       events.event(subjectOf(step), 'Warning', 'NotLent', `Deleted: ${message}`);
     } else if (kind === 'explain') {
       await this.explain(step);
+    } else if (kind === 'unfollow') {
+      // Finalizers of others stay: `$deleteFromPrimitiveList` is a directive of strategic merge patches.
+      const metadata = { uid, '$deleteFromPrimitiveList/finalizers': [Finalizer.homeSync] };
+      await client.patch(Pods, namespace, name, { metadata }, { type: 'strategic', ...options });
+      await client.delete(Pods, namespace, name, { uid, ...options }).catch((error: unknown) => {
+        if (!isNotFound(error)) throw error;
+      });
+      events.event(subjectOf(step), 'Normal', 'NotFollowed', `Removed: ${message}`);
+    } else if (kind === 'exceed' || kind === 'stray') {
+      await this.explain(step);
+      await client.delete(Pods, namespace, name, { uid, ...grace, ...options });
+      const reason = kind === 'exceed' ? 'LeaseExceeded' : 'NotLent';
+      events.event(subjectOf(step), 'Warning', reason, `Deleted: ${message}`);
     } else if (kind === 'shorten') {
       await client.delete(Pods, namespace, name, { uid, ...grace, ...options });
     } else {

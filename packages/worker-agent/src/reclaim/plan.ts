@@ -21,8 +21,10 @@ export interface PodStep {
   /**
    * evict: through the Eviction API, budgets respected. delete: past the deadline. shorten: it ends, but its grace is
    * too long. explain: it ends by an eviction that does not say why. expel: it has no place in a mount namespace.
+   * exceed: it goes beyond what its lease holds. stray: its node is not lent to it. unfollow: it is over, and nobody is
+   * there to take its finalizer off.
    */
-  kind: 'evict' | 'delete' | 'shorten' | 'explain' | 'expel';
+  kind: 'evict' | 'delete' | 'shorten' | 'explain' | 'expel' | 'exceed' | 'stray' | 'unfollow';
   namespace: string;
   name: string;
   uid: string;
@@ -78,14 +80,18 @@ function stepFor(pod: PodForRequests, status: LeasedNodeStatus, maxGrace: number
     }
     return disruptionReason(pod) === EvictedByApi ? { kind: 'explain', message } : undefined;
   }
-  const own = pod.spec['terminationGracePeriodSeconds'];
-  const grace = typeof own === 'number' ? own : DefaultGraceSeconds;
   return {
     kind: status.reclaimStage === 'Deleting' ? 'delete' : 'evict',
-    ...(grace > maxGrace && { graceSeconds: maxGrace }),
+    ...graceOf(pod, maxGrace),
     message,
     ...(status.reclaimDeadline !== undefined && { deadline: status.reclaimDeadline }),
   };
+}
+
+/** The grace to be given where the pod's own is longer than `maxGrace` seconds. */
+export function graceOf(pod: PodForRequests, maxGrace: number): Pick<PodStep, 'graceSeconds'> {
+  const own = pod.spec['terminationGracePeriodSeconds'];
+  return (typeof own === 'number' ? own : DefaultGraceSeconds) > maxGrace ? { graceSeconds: maxGrace } : {};
 }
 
 function expulsion(pod: PodForRequests, label: string): Step | undefined {
@@ -98,7 +104,7 @@ function expulsion(pod: PodForRequests, label: string): Step | undefined {
 }
 
 /** Whether a pod with this binding label may be in the tenant's namespace at all. */
-function isLent(label: string, { bindings }: Tenant): boolean {
+export function isLent(label: string, { bindings }: Tenant): boolean {
   return label !== '' && (bindings.includes('*') || bindings.some((name) => labelValue(name) === label));
 }
 

@@ -1,7 +1,7 @@
 import type { LeasedNode, LeasedNodeStatus } from '@kubeocean/shared/api';
 import type { Allocation, PodForRequests } from '@kubeocean/shared/lease';
 import { describe, expect, it } from 'vitest';
-import { tellPods, tellStages, type Written } from './tell.ts';
+import { tellPods, tellShrunk, tellStages, type Written } from './tell.ts';
 
 const reclaimAt = '2026-11-20T12:00:00Z';
 const closing: LeasedNodeStatus = {
@@ -19,6 +19,10 @@ function written(node: string, status = closing, before: LeasedNodeStatus = { ph
   return { record, status };
 }
 
+function accounts() {
+  return { account: new Map(), shrunk: new Map<string, string>(), passedOver: new Map<string, string>() };
+}
+
 function allocation(...statuses: LeasedNodeStatus[]): Allocation {
   const open = statuses.map((status, index) => ({
     ...written(`n${index}`).record.metadata,
@@ -27,7 +31,7 @@ function allocation(...statuses: LeasedNodeStatus[]): Allocation {
     status,
   }));
   const policy = { metadata: { name: 'p', uid: 'p' }, spec: { cluster: 'b' } };
-  const outcome = { policy, inside: false, claim: {}, nodes: [], passedOver: new Map<string, string>() };
+  const outcome = { policy, inside: false, claim: {}, nodes: [], ...accounts() };
   return { open, closed: [], removable: [], policies: [outcome] };
 }
 
@@ -79,5 +83,23 @@ describe('events on pods', () => {
     ]);
     expect(tellPods([written('n', soon, soon)], [pod])).toEqual([]);
     expect(tellPods([written('m', soon)], [pod])).toEqual([]);
+  });
+});
+
+describe('events on a record whose pods hold more than is lent by now', () => {
+  const shrunk: LeasedNodeStatus = { phase: 'Active', reason: 'Shrunk', message: 'cpu 4 of 2' };
+  it('are one when it begins', () => {
+    expect(tellShrunk([written('n', shrunk)])).toMatchObject([
+      {
+        subject: { kind: 'LeasedNode', metadata: { namespace: 'w', name: 'b.n' } },
+        type: 'Warning',
+        reason: 'Shrunk',
+        message: 'cpu 4 of 2',
+      },
+    ]);
+  });
+  it('are none while it goes on, nor for other reasons', () => {
+    expect(tellShrunk([written('n', shrunk, { ...shrunk, message: 'cpu 5 of 2' })])).toEqual([]);
+    expect(tellShrunk([written('n')])).toEqual([]);
   });
 });

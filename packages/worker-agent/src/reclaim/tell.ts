@@ -1,7 +1,7 @@
 /** Tells what happened to leases: events on the policy, and on the pods when a closing is near. */
 import { ApiGroup, ApiVersion, Label, type LeasedNode, type LeasedNodeStatus, labelValue } from '@kubeocean/shared/api';
 import type { EventSubject } from '@kubeocean/shared/kube';
-import { type Allocation, hasEnded, type PodForRequests } from '@kubeocean/shared/lease';
+import { type Allocation, hasEnded, type PodForRequests, Shrunk } from '@kubeocean/shared/lease';
 
 export interface Told {
   subject: EventSubject;
@@ -91,4 +91,16 @@ export function tellPods(written: readonly Written[], pods: Iterable<PodForReque
     });
   }
   return told;
+}
+
+/** One event on each record whose pods came to hold more than is lent. */
+export function tellShrunk(written: readonly Written[]): Told[] {
+  return written
+    .filter(({ record, status }) => status.reason === Shrunk && record.status?.reason !== Shrunk)
+    .map(({ record, status }) => ({
+      subject: { apiVersion: `${ApiGroup}/${ApiVersion}`, kind: 'LeasedNode', metadata: record.metadata },
+      type: 'Warning',
+      reason: Shrunk,
+      message: status.message ?? '',
+    }));
 }

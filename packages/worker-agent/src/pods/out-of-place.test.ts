@@ -1,0 +1,80 @@
+import type { LeasedNode } from '@kubeocean/shared/api';
+import type { DesiredRecord, PodForRequests } from '@kubeocean/shared/lease';
+import { describe, expect, it } from 'vitest';
+import { findOutOfPlace } from './out-of-place.ts';
+
+const tenants = [{ namespace: 'w', serviceAccount: 's', bindings: ['b'] }];
+const labels = { 'kubeocean.io/cluster-binding': 'b' };
+const spec = { cluster: 'b', nodeName: 'n', nodeUID: 'u', policy: 'p' };
+
+function lease(ceiling: Record<string, string> | undefined): DesiredRecord {
+  return { namespace: 'w', name: 'b.n', labels, spec, status: { phase: 'Active', ...(ceiling && { ceiling }) } };
+}
+
+function pod(name: string, cpu: string, change: object = {}, nodeName = 'n'): PodForRequests {
+  return {
+    metadata: { namespace: 'w', name, uid: name, labels, creationTimestamp: `2026-01-01T00:00:0${name}Z`, ...change },
+    spec: {
+      nodeName,
+      containers: [{ name: 'c', resources: { requests: { cpu } } }],
+      terminationGracePeriodSeconds: 900,
+    },
+    status: { phase: 'Running' },
+  };
+}
+
+function find(pods: PodForRequests[], ceiling: Record<string, string> | undefined, records: LeasedNode[] = []) {
+  const open = [lease(ceiling)];
+  const found = findOutOfPlace({ open, records, pods, tenants, maxGraceSeconds: 600 });
+  return { beyond: [...found.beyond.keys()], strays: [...found.strays.keys()], found };
+}
+
+const none = { beyond: [], strays: [] };
+
+describe('pods out of place', () => {
+  it('are none within the ceiling', () => {
+    expect(find([pod('1', '2'), pod('2', '2')], { cpu: '4', pods: '2' })).toMatchObject(none);
+  });
+
+  it('are the newest beyond it, told why and by how much grace', () => {
+    const { beyond, found } = find([pod('2', '2'), pod('1', '2'), pod('3', '1')], { cpu: '4', pods: '9' });
+    expect(beyond).toEqual(['3']);
+    expect(found.beyond.get('3')).toMatchObject({
+      kind: 'exceed',
+      message: 'node n has no room left for it in what is lent to b (cpu 4, pods 9)',
+      graceSeconds: 600,
+    });
+  });
+
+  it('are by number too', () => {
+    expect(find([pod('1', '0'), pod('2', '0')], { cpu: '4', pods: '1' }).beyond).toEqual(['2']);
+  });
+
+  it('are none where no ceiling was ever written, nor those that end or have ended', () => {
+    expect(find([pod('1', '99')], undefined)).toMatchObject(none);
+    expect(find([pod('1', '99', { deletionTimestamp: 'x' })], { cpu: '1' })).toMatchObject(none);
+    expect(find([{ ...pod('1', '99'), status: { phase: 'Failed' } }], { cpu: '1' })).toMatchObject(none);
+  });
+
+  it('are those on a node without a record', () => {
+    const { strays, found } = find([pod('1', '1', {}, 'm')], { cpu: '4' });
+    expect(strays).toEqual(['1']);
+    expect(found.strays.get('1')?.message).toBe(
+      'node m is not lent to b: there is no LeasedNode for it in namespace w',
+    );
+  });
+
+  it('are not those under any record, closed ones too: that is the taking back’s', () => {
+    const closed: LeasedNode = {
+      metadata: { namespace: 'w', name: 'b.m' },
+      spec: { ...spec, nodeName: 'm' },
+      status: { phase: 'Closed' },
+    };
+    expect(find([pod('1', '1', {}, 'm')], { cpu: '4' }, [closed])).toMatchObject(none);
+  });
+
+  it('are not the owner’s own, nor those without a binding, which others see to', () => {
+    expect(find([pod('1', '99', { namespace: 'default' }, 'm')], { cpu: '4' })).toMatchObject(none);
+    expect(find([pod('1', '99', { labels: {} }, 'm')], { cpu: '4' })).toMatchObject(none);
+  });
+});

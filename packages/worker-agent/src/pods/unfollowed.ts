@@ -1,0 +1,54 @@
+/**
+ * Lent pods whose end nobody will show at home any more: their binding's claim is gone, or the owner released it. Our
+ * finalizer would keep them for ever, and with them the record of their lease. Pure.
+ */
+import { claimName, Finalizer, Label, labelValue } from '@kubeocean/shared/api';
+import type { KubeObject } from '@kubeocean/shared/kube';
+import { groupName, hasEnded, type PodForRequests, readClaim, type Tenant } from '@kubeocean/shared/lease';
+import type { PodStep } from '../reclaim/plan.ts';
+
+/** Milliseconds past the end of its grace after which a pod that ends is not waited for any more. */
+const LateMs = 60_000;
+
+/**
+ * Pods that are over, or should be by `now`, and whose claim is no more, by pod UID. The caller waits until it has been so
+ * for a while: a computing cluster makes its claim anew, and a released one may still show ends at home.
+ */
+export function findUnfollowed(
+  pods: Iterable<PodForRequests>,
+  claims: readonly KubeObject[],
+  tenants: readonly Tenant[],
+  now: Date,
+): Map<string, PodStep> {
+  const mounts = new Set(tenants.map(({ namespace }) => namespace));
+  const followed = followedGroups(claims);
+  const steps = new Map<string, PodStep>();
+  for (const pod of pods) {
+    const { namespace = '', name, uid = '', finalizers, labels, deletionTimestamp } = pod.metadata;
+    if (!mounts.has(namespace) || finalizers?.includes(Finalizer.homeSync) !== true) continue;
+    const label = labels?.[Label.clusterBinding] ?? '';
+    if (followed.has(groupName(namespace, label))) continue;
+    const late = deletionTimestamp !== undefined && Date.parse(deletionTimestamp) + LateMs <= now.getTime();
+    if (!hasEnded(pod) && !late) continue;
+    const whose = label === '' ? 'it bears no binding' : `nobody claims ${label} here any more`;
+    const message = `${whose}: no computing cluster will take the finalizer ${Finalizer.homeSync} off`;
+    steps.set(uid, { kind: 'unfollow', namespace, name, uid, node: String(pod.spec['nodeName']), message });
+  }
+  return steps;
+}
+
+/** The groups of pods for which a claim stands that is not released, by {@link groupName}. */
+function followedGroups(claims: readonly KubeObject[]): Set<string> {
+  const groups = new Set<string>();
+  for (const lease of claims) {
+    const claim = readClaim(lease);
+    if (!claim || claim.released) continue;
+    const label = lease.metadata.labels?.[Label.clusterBinding];
+    const plain = claimName('');
+    if (label !== undefined) groups.add(groupName(claim.namespace, label));
+    else if (claim.name.startsWith(plain)) {
+      groups.add(groupName(claim.namespace, labelValue(claim.name.slice(plain.length))));
+    }
+  }
+  return groups;
+}
