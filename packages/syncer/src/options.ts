@@ -1,5 +1,5 @@
 /** Flags of the syncer. */
-import { MountPath } from '@kubeocean/shared/api';
+import { MountPath, Seconds } from '@kubeocean/shared/api';
 import { COMMON_OPTIONS, LEADER_OPTIONS, type OptionTable, type OptionValues } from '@kubeocean/shared/daemon';
 import type { SyncerSettings } from './context.ts';
 
@@ -45,6 +45,23 @@ export const SYNCER_OPTIONS = {
     default: 1000,
     min: 0,
     description: 'most vnodes that this binding may make, however many records the worker shows',
+  },
+  'worker-unreachable-after': {
+    type: 'integer',
+    default: 30,
+    min: 5,
+    max: 3600,
+    unit: 'seconds',
+    description: 'silence of the worker cluster after which its vnodes take no new pods',
+  },
+  'agent-stale-after': {
+    type: 'integer',
+    default: Seconds.staleAfter,
+    min: Seconds.renewEvery + 2,
+    max: 3600,
+    unit: 'seconds',
+    description:
+      "silence of the worker's agent, which renews its heartbeat every 10 s, after which vnodes take no new pods",
   },
   'worker-schedule-timeout': {
     type: 'integer',

@@ -76,7 +76,7 @@ async function lead(
     ),
     'worker',
   );
-  const reachability = createReachability(performance.now());
+  const reachability = createReachability(performance.now(), daemon.options['worker-unreachable-after'] * 1000);
   const onWorkerContact = () => reachability.contact(performance.now());
   // Made last, of everything before it; told of from the beginning.
   const late: { health?: WorkerHealth } = {};
@@ -138,6 +138,7 @@ async function lead(
   const claim = createClaimKeeper(context, {
     onTurn: (error) => (error === undefined ? onWorkerContact() : reachability.failed(error)),
     releasing: () => removalOf(last) !== 'none',
+    onSuperseded: (error) => failed.reject(error),
   });
   const nodes = createNodesController(context, {
     slices: reflectors.slices.store,
@@ -150,6 +151,7 @@ async function lead(
     claim,
     nodes: () => nodes,
     metrics,
+    agentStaleSeconds: daemon.options['agent-stale-after'],
   });
 
   const failed = Promise.withResolvers<never>();

@@ -23,9 +23,6 @@ export function workerCredentials(path: string, onInvalid: (error: KubeconfigErr
   return { current: () => opened().current(), refresh: () => opened().refresh() };
 }
 
-/** Silence of the worker after which its vnodes take no more pods. */
-const UNREACHABLE_MS = 30_000;
-
 export interface Reachability {
   /** A request succeeded. */
   contact(atMs: number): void;
@@ -34,12 +31,17 @@ export interface Reachability {
   /** Undefined until the worker has answered once or has been silent long enough. */
   unreachable(atMs: number): boolean | undefined;
   readonly error: unknown;
+  /** Seconds of silence after which the worker is unreachable. */
+  readonly silenceSeconds: number;
   /** Whether the worker has ever answered. */
   readonly answered: boolean;
 }
 
-/** @param startedAtMs on the same monotonic clock as the other times. */
-export function createReachability(startedAtMs: number): Reachability {
+/**
+ * @param startedAtMs on the same monotonic clock as the other times.
+ * @param silenceMs silence of the worker after which its vnodes take no more pods, in milliseconds
+ */
+export function createReachability(startedAtMs: number, silenceMs = 30_000): Reachability {
   let last: number | undefined;
   let error: unknown;
   return {
@@ -51,12 +53,13 @@ export function createReachability(startedAtMs: number): Reachability {
     },
     unreachable(atMs) {
       const silentMs = atMs - (last ?? startedAtMs);
-      if (silentMs > UNREACHABLE_MS) return true;
+      if (silentMs > silenceMs) return true;
       return last === undefined ? undefined : false;
     },
     get error() {
       return error;
     },
+    silenceSeconds: silenceMs / 1000,
     get answered() {
       return last !== undefined;
     },
@@ -74,7 +77,7 @@ export function failureReason(error: unknown): string {
 }
 
 /** What a person should know of a worker that does not answer. */
-export function unreachableMessage(error: unknown): string {
+export function unreachableMessage(error: unknown, silenceSeconds: number): string {
   const cause = error === undefined ? 'no answer' : messageOf(error);
-  return `the worker cluster has not answered for ${UNREACHABLE_MS / 1000} s: ${cause}. Pods that run there go on; vnodes take no new ones. Lease renewals go on every ${Seconds.renewEvery} s`;
+  return `the worker cluster has not answered for ${silenceSeconds} s: ${cause}. Pods that run there go on; vnodes take no new ones. Lease renewals go on every ${Seconds.renewEvery} s`;
 }

@@ -54,6 +54,7 @@ const status = object('What came of it.', {
   pods: integer('Number of pods that run in the worker.'),
   workerVersion: text('Kubernetes version of the worker cluster.'),
   epoch: text('Random text that the claim carries too; they differ after one side was restored from a backup.'),
+  previousEpoch: text('The epoch before, while a new one is on its way into the claim.'),
 });
 
 export const bindingSchema = {

@@ -59,6 +59,8 @@ export interface ClusterBindingStatus {
   workerVersion?: string;
   /** Random text, the same in the claim; differing means that one side was restored from a backup. */
   epoch?: string;
+  /** The epoch before, while a new one is on its way into the claim. Written by the syncer. */
+  previousEpoch?: string;
 }
 
 /** Condition types of a binding. The first four are the manager's, the rest the syncer's. */

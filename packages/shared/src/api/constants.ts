@@ -150,6 +150,8 @@ export const PodCondition = {
 export const PodReason = {
   workerPodLost: 'WorkerPodLost',
   leaseClosed: 'LeaseClosed',
+  /** Event: it may run longer than its lease lasts. */
+  leaseClosesFirst: 'LeaseClosesFirst',
   workerUnschedulable: 'WorkerUnschedulable',
 } as const;
 

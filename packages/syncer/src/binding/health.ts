@@ -2,10 +2,18 @@
  * The worker cluster and its agent as the binding tells of them: WorkerReachable, AgentReady, counts, version. Looks once
  * a second at what the watches have shown; the conditions are only written when they change.
  */
-import { Annotation, BindingCondition, ChartName } from '@kubeocean/shared/api';
-import { isNotFound, type KubeObject, messageOf, type ReadonlyStore } from '@kubeocean/shared/kube';
+import { Annotation, BindingCondition, ChartName, ClusterBindings } from '@kubeocean/shared/api';
+import {
+  apiVersionOf,
+  isNotFound,
+  type KubeObject,
+  type Lease,
+  messageOf,
+  type ReadonlyStore,
+} from '@kubeocean/shared/kube';
 import type { ClaimKeeper } from '../claim/keeper.ts';
 import { type AgentState, createHeartbeat } from '../claim/heartbeat.ts';
+import { createWorkerClock } from '../claim/worker-clock.ts';
 import type { SyncerContext } from '../context.ts';
 import type { SyncerMetrics } from '../metrics.ts';
 import type { NodesController, WorkerView } from '../nodes/controller.ts';
@@ -27,6 +35,8 @@ export interface WorkerHealthParts {
   claim: ClaimKeeper;
   nodes: () => NodesController;
   metrics: SyncerMetrics;
+  /** Seconds of silence after which the agent counts as gone. */
+  agentStaleSeconds: number;
 }
 
 export function createWorkerHealth(context: SyncerContext, parts: WorkerHealthParts): WorkerHealth {
@@ -38,6 +48,7 @@ export function createWorkerHealth(context: SyncerContext, parts: WorkerHealthPa
   );
   const heartbeat = createHeartbeat(
     before.some(({ type, reason }) => type === BindingCondition.agentReady && reason === 'AgentStale'),
+    parts.agentStaleSeconds * 1000,
   );
   let kindMissing = false;
   let wasUnreachable: boolean | undefined;
@@ -46,9 +57,15 @@ export function createWorkerHealth(context: SyncerContext, parts: WorkerHealthPa
     recordsKnown: false,
     leaseUnknown: false,
     evictWhenUnreachable: false,
+    workerAheadMs: 0,
   };
+  const clock = createWorkerClock();
 
-  parts.heartbeats.onChange(({ current }) => heartbeat.seen(current !== undefined, performance.now()));
+  parts.heartbeats.onChange(({ previous, current }) => {
+    heartbeat.seen(current !== undefined, performance.now());
+    // The first sight of it may be of any age.
+    if (previous && current) clock.heard((current as Lease).spec?.renewTime, context.now().getTime());
+  });
 
   function look(nowMs: number): boolean {
     const unreachable = reachability.unreachable(nowMs);
@@ -62,11 +79,26 @@ export function createWorkerHealth(context: SyncerContext, parts: WorkerHealthPa
       recordsKnown: stores.records.hasSynced && !refused && (claim.held || claim.refusal === 'Released'),
       leaseUnknown: refused || kindMissing || agent === 'Stale' || agent === 'Missing',
       evictWhenUnreachable: context.binding().metadata.annotations?.[Annotation.unreachable] === 'evict',
+      workerAheadMs: clock.aheadMs,
     };
+    if (next.workerAheadMs !== view.workerAheadMs) tellClocks(next.workerAheadMs);
     const changed = (Object.keys(next) as (keyof WorkerView)[]).some((key) => next[key] !== view[key]);
     view = next;
     tell(unreachable, agent);
     return changed;
+  }
+
+  function tellClocks(aheadMs: number): void {
+    const { name, uid } = context.binding().metadata;
+    const subject = { apiVersion: apiVersionOf(ClusterBindings), kind: ClusterBindings.kind };
+    const seconds = Math.abs(aheadMs) / 1000;
+    const words =
+      aheadMs === 0
+        ? "the worker cluster's clock agrees with this one's"
+        : `the worker cluster's clock is ${seconds} s ${aheadMs > 0 ? 'ahead of' : 'behind'} this one's: vnodes and events say times by the clock of this cluster, messages of the agent by its own. Set the clocks right`;
+    context.log.warn({ aheadMs }, words);
+    const type = aheadMs === 0 ? 'Normal' : 'Warning';
+    context.homeEvents.event({ ...subject, metadata: { name, ...(uid && { uid }) } }, type, 'ClocksDiffer', words);
   }
 
   function tell(unreachable: boolean | undefined, agent: AgentState): void {
@@ -88,7 +120,12 @@ export function createWorkerHealth(context: SyncerContext, parts: WorkerHealthPa
       return { type, status: 'True', reason: 'Answering', message: 'the worker cluster answers' };
     }
     if (unreachable) {
-      return { type, status: 'False', reason: failureReason(error), message: unreachableMessage(error) };
+      return {
+        type,
+        status: 'False',
+        reason: failureReason(error),
+        message: unreachableMessage(error, reachability.silenceSeconds),
+      };
     }
     // A binding that has never worked is told at once; one that did gets its 30 seconds.
     if (wasReachable || error === undefined) return undefined;
@@ -110,7 +147,7 @@ export function createWorkerHealth(context: SyncerContext, parts: WorkerHealthPa
       return { type, status: 'False', reason: 'AgentNotInstalled', message };
     }
     if (agent === 'Stale') {
-      const message = `the agent has not renewed its heartbeat ${mountNamespace}/${ChartName.agent} for 40 s: look at the Deployment ${ChartName.agent} in namespace ${ChartName.agent} of the worker cluster. Pods go on; vnodes take no new ones`;
+      const message = `the agent has not renewed its heartbeat ${mountNamespace}/${ChartName.agent} for ${parts.agentStaleSeconds} s: look at the Deployment ${ChartName.agent} in namespace ${ChartName.agent} of the worker cluster. Pods go on; vnodes take no new ones`;
       return { type, status: 'False', reason: 'AgentStale', message };
     }
     if (agent === 'Unknown') return undefined;

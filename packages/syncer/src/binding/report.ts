@@ -1,6 +1,7 @@
 /**
- * What the syncer says on its binding: its own condition types, the counts, the worker's version and the epoch. All of it
- * goes into one server-side apply of the status, written only when something in it changed.
+ * What the syncer says on its binding: its own condition types, the counts and the worker's version. All of it goes into
+ * one server-side apply of the status, written only when something in it changed. The epoch is not in it (claim/epoch.ts):
+ * what an apply repeats would hide that home was put back from a backup.
  */
 import { BindingCondition, type ClusterBinding, ClusterBindings, FieldManager } from '@kubeocean/shared/api';
 import { type Condition, deepEqual, type Json, type KubeClient, withCondition } from '@kubeocean/shared/kube';
@@ -20,7 +21,6 @@ export interface BindingFacts {
   nodes?: number;
   pods?: number;
   workerVersion?: string;
-  epoch?: string;
 }
 
 export interface BindingReport {
@@ -116,11 +116,10 @@ export function createBindingReport(options: BindingReportOptions): BindingRepor
 }
 
 function pick(status: BindingFacts): BindingFacts {
-  const { nodes, pods, workerVersion, epoch } = status;
+  const { nodes, pods, workerVersion } = status;
   return {
     ...(nodes !== undefined && { nodes }),
     ...(pods !== undefined && { pods }),
     ...(workerVersion !== undefined && { workerVersion }),
-    ...(epoch !== undefined && { epoch }),
   };
 }

@@ -1,5 +1,5 @@
 /**
- * Whether the worker's agent lives, judged by its heartbeat Lease: stale when it has not been *seen* to change for 40 s
+ * Whether the worker's agent lives, judged by its heartbeat Lease: stale when it has not been *seen* to change for a time
  * on our own monotonic clock; timestamps of another machine count for nothing. Pure but for the times passed in.
  */
 import { Annotation, Seconds } from '@kubeocean/shared/api';
@@ -25,12 +25,11 @@ export function carriedPrefixes(lease: KubeObject | undefined): string[] {
   return text.split(',').filter((prefix) => PREFIX.test(prefix));
 }
 
-const STALE_MS = Seconds.staleAfter * 1000;
-
 /**
  * @param assumeStale what the binding said when we started: an agent that was stale then has to be seen alive first.
+ * @param staleMs silence after which it counts as stale, in milliseconds
  */
-export function createHeartbeat(assumeStale: boolean): Heartbeat {
+export function createHeartbeat(assumeStale: boolean, staleMs = Seconds.staleAfter * 1000): Heartbeat {
   let exists = false;
   let changes = 0;
   let countingFrom = 0;
@@ -47,7 +46,7 @@ export function createHeartbeat(assumeStale: boolean): Heartbeat {
     state(listed, atMs) {
       if (!listed) return 'Unknown';
       if (!exists) return 'Missing';
-      if (atMs - countingFrom > STALE_MS) return 'Stale';
+      if (atMs - countingFrom > staleMs) return 'Stale';
       // The first sight of it is no sign of life by itself; but a running agent is the ordinary case.
       return changes <= 1 && assumeStale ? 'Stale' : 'Alive';
     },

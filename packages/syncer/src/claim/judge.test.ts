@@ -32,6 +32,18 @@ test.each<[string, Lease | undefined, Claimant, string]>([
   ['of another epoch', lease('home/binding-uid', { 'kubeocean.io/epoch': 'e2' }), us, 'ForeignEpoch'],
   ['of an epoch that home lost', lease('home/binding-uid'), { ...us, epoch: undefined }, 'ForeignEpoch'],
   ['of another epoch, approved', lease('home/binding-uid', { 'kubeocean.io/epoch': 'e2' }), approving('e2'), 'ours'],
+  [
+    'of the epoch before a raise that was interrupted',
+    lease('home/binding-uid', { 'kubeocean.io/epoch': 'e0' }),
+    { ...us, previousEpoch: 'e0' },
+    'ours',
+  ],
+  [
+    'of an epoch before that one',
+    lease('home/binding-uid', { 'kubeocean.io/epoch': 'e9' }),
+    { ...us, previousEpoch: 'e0' },
+    'ForeignEpoch',
+  ],
   ['another one approved', lease('home/binding-uid', { 'kubeocean.io/epoch': 'e2' }), approving('e3'), 'ForeignEpoch'],
 ])('a claim %s', (_name, found, claimant, expected) => {
   const verdict = judgeClaim(found, claimant);
@@ -93,4 +105,11 @@ test('an agent that was stale when we started has to be seen alive', () => {
   expect(heart.state(true, 10)).toBe('Stale');
   heart.seen(true, 20);
   expect(heart.state(true, 30)).toBe('Alive');
+});
+
+test('how long silence may last is the option’s to say', () => {
+  const heart = createHeartbeat(false, 12_000);
+  heart.seen(true, 0);
+  expect(heart.state(true, 12_000)).toBe('Alive');
+  expect(heart.state(true, 12_001)).toBe('Stale');
 });

@@ -11,6 +11,8 @@ export interface Claimant {
   homeUID: string;
   /** The epoch in the binding's status, when there is one. */
   epoch: string | undefined;
+  /** The one before it, while the claim has yet to be given {@link epoch}. */
+  previousEpoch?: string | undefined;
 }
 
 export type ClaimVerdict =
@@ -41,6 +43,8 @@ export function judgeClaim(lease: Lease | undefined, claimant: Claimant): ClaimV
   }
   const theirs = annotations[Annotation.epoch];
   if (theirs === undefined || theirs === claimant.epoch) return { kind: 'ours' };
+  // Somebody was interrupted between the two clusters when the epoch was raised.
+  if (claimant.epoch !== undefined && theirs === claimant.previousEpoch) return { kind: 'ours' };
   if (binding.metadata.annotations?.[Annotation.epoch] === theirs) return { kind: 'ours', adoptEpoch: theirs };
   return {
     kind: 'refused',

@@ -1,9 +1,16 @@
 /**
  * Holds the binding's claim in the worker: makes it, renews it every 10 s, and says on the binding when it is somebody
- * else's. Nothing may be written to the worker unless {@link ClaimKeeper.held}.
+ * else's, or of another epoch. Nothing may be written to the worker unless {@link ClaimKeeper.held}.
  */
 import { randomBytes } from 'node:crypto';
-import { BindingCondition, claimName, type ClusterBinding, ClusterBindings, Seconds } from '@kubeocean/shared/api';
+import {
+  Annotation,
+  BindingCondition,
+  claimName,
+  type ClusterBinding,
+  ClusterBindings,
+  Seconds,
+} from '@kubeocean/shared/api';
 import {
   apiVersionOf,
   isAlreadyExists,
@@ -17,6 +24,7 @@ import {
   sleep,
 } from '@kubeocean/shared/kube';
 import type { SyncerContext } from '../context.ts';
+import { clusterUID, currentBinding, epochsOf, keepEpochs, nextStep } from './epoch.ts';
 import { claimLease, type Claimant, judgeClaim } from './judge.ts';
 
 export interface ClaimKeeper {
@@ -38,9 +46,16 @@ export interface ClaimKeeperOptions {
   onTurn: (error: unknown) => void;
   /** While this says true, a claim that is gone is not made again. */
   releasing: () => boolean;
+  /** This leadership is over, whatever the Lease by which we lead says: start anew. */
+  onSuperseded: (error: Error) => void;
 }
 
+/** The computing cluster did not answer, which says nothing about the worker. */
+class HomeSilent extends Error {}
+
 const CALL = { timeoutMs: 8000, retry: false } as const;
+/** Turns between two looks at whether the computing cluster is still the same one: a minute. */
+const TURNS_PER_IDENTITY = 6;
 
 export function createClaimKeeper(context: SyncerContext, options: ClaimKeeperOptions): ClaimKeeper {
   const { worker, report, log, mountNamespace } = context;
@@ -49,21 +64,20 @@ export function createClaimKeeper(context: SyncerContext, options: ClaimKeeperOp
   let held = false;
   let refusal: string | undefined;
   let known: Lease | undefined;
-  let epoch = context.binding().status?.epoch;
+  /** The epoch of this leadership. */
+  let own: string | undefined;
+  let turns = 0;
   let wake = Promise.withResolvers<void>();
 
-  function claimant(): Claimant {
-    return { binding: context.binding(), bindingUID: context.bindingUID, homeUID: context.homeUID, epoch };
-  }
-
   async function turn(): Promise<void> {
-    let lease: Lease | undefined;
-    try {
-      lease = await worker.get<Lease>(Leases, mountNamespace, name, CALL);
-    } catch (error) {
-      if (!isNotFound(error)) throw error;
+    const lease = await currentClaim();
+    options.onTurn(undefined);
+    const binding = await atHome(currentBinding(context.home, context.bindingName));
+    if (binding.metadata.uid !== context.bindingUID) return;
+    if (turns++ % TURNS_PER_IDENTITY === 0 && (await atHome(clusterUID(context.home))) !== context.homeUID) {
+      return options.onSuperseded(new Error('the computing cluster is another one by now (kube-system has a new UID)'));
     }
-    const verdict = judgeClaim(lease, claimant());
+    const verdict = judgeClaim(lease, claimantOf(binding));
     if (verdict.kind === 'refused') return refuse(verdict.reason, verdict.message);
     if (options.releasing() && verdict.kind === 'create') {
       // Unbinding, and the claim is gone already: nobody else has the name, and what is left of ours may be cleaned up.
@@ -71,10 +85,50 @@ export function createClaimKeeper(context: SyncerContext, options: ClaimKeeperOp
       return;
     }
     if (!context.leadership.isCurrent()) return;
-    if (verdict.kind === 'ours' && verdict.adoptEpoch !== undefined) await keepEpoch(verdict.adoptEpoch);
-    // Kept at home first: a claim with an epoch that home does not know would look like a restored home.
-    if (epoch === undefined) await keepEpoch(randomBytes(8).toString('hex'));
-    const desired = claimLease(claimant(), epoch as string, context.now());
+    await hold(lease, binding, verdict.kind === 'ours' ? verdict.adoptEpoch : undefined);
+  }
+
+  async function currentClaim(): Promise<Lease | undefined> {
+    try {
+      return await worker.get<Lease>(Leases, mountNamespace, name, CALL);
+    } catch (error) {
+      if (isNotFound(error)) return undefined;
+      throw error;
+    }
+  }
+
+  /** @param approved the worker's epoch, when the administrator approved it over home's */
+  async function hold(lease: Lease | undefined, seen: ClusterBinding, approved: string | undefined): Promise<void> {
+    let binding = seen;
+    if (approved !== undefined) {
+      binding = await atHome(keepEpochs(context.home, binding, { epoch: approved, previousEpoch: undefined }));
+      log.warn({ epoch: approved }, 'the epoch of the worker was approved and is taken over');
+      own = undefined;
+    }
+    const theirs = lease?.metadata.annotations?.[Annotation.epoch];
+    const step = nextStep(own, epochsOf(binding), theirs);
+    if (step === 'superseded') {
+      return options.onSuperseded(new Error('another syncer has raised the epoch of this binding since'));
+    }
+    if (step === 'raise') {
+      // Kept at home first: a claim with an epoch that home does not know would look like a restored home.
+      const next = randomBytes(8).toString('hex');
+      binding = await atHome(keepEpochs(context.home, binding, { epoch: next, previousEpoch: theirs }));
+      own = next;
+    }
+    const epoch = own as string;
+    await write(lease, claimLease({ ...claimantOf(binding), epoch }, epoch, context.now()));
+    accept();
+    if (epochsOf(binding).previousEpoch !== undefined) {
+      await atHome(keepEpochs(context.home, binding, { epoch, previousEpoch: undefined }));
+    }
+  }
+
+  function claimantOf(binding: ClusterBinding): Claimant {
+    return { binding, bindingUID: context.bindingUID, homeUID: context.homeUID, ...epochsOf(binding) };
+  }
+
+  async function write(lease: Lease | undefined, desired: Lease): Promise<void> {
     if (lease) {
       const patch = mergePatch(lease, desired) ?? {};
       const guard = { uid: lease.metadata.uid, resourceVersion: lease.metadata.resourceVersion };
@@ -85,13 +139,15 @@ export function createClaimKeeper(context: SyncerContext, options: ClaimKeeperOp
       known = await worker.create<Lease>(Leases, { ...desired, spec }, CALL);
       log.info({ claim: `${mountNamespace}/${name}` }, 'claim made');
     }
-    accept();
   }
 
-  async function keepEpoch(next: string): Promise<void> {
-    report.facts({ epoch: next });
-    await report.flush();
-    epoch = next;
+  async function atHome<T>(call: Promise<T>): Promise<T> {
+    try {
+      return await call;
+    } catch (error) {
+      if (isConflict(error)) throw error;
+      throw new HomeSilent(messageOf(error), { cause: error });
+    }
   }
 
   function accept(): void {
@@ -141,10 +197,12 @@ export function createClaimKeeper(context: SyncerContext, options: ClaimKeeperOp
         let waitMs = Seconds.renewEvery * 1000;
         try {
           await turn();
-          options.onTurn(undefined);
         } catch (error) {
           if (isConflict(error) || isAlreadyExists(error)) waitMs = 200;
-          else {
+          else if (error instanceof HomeSilent) {
+            log.warn({ error: error.message }, 'the computing cluster does not answer: the claim is renewed later');
+            waitMs = 2000;
+          } else {
             options.onTurn(error);
             if (!held) notHeldYet(error);
             // The namespace or the credential may be put right any moment; do not let a new binding wait for long.

@@ -22,6 +22,7 @@ import {
 } from '@kubeocean/shared/api';
 import type { SyncerContext } from '../context.ts';
 import { chooseAddress, readyAddresses } from './addresses.ts';
+import { tellNewClosing } from './closes-first.ts';
 import { nodeNameOf, type VnodeFacts, vnodeFromRecord, vnodeWithoutRecord } from './from-record.ts';
 import { createVnodeLeases } from './leases.ts';
 import { newVnode, planVnode } from './plan.ts';
@@ -40,6 +41,8 @@ export interface WorkerView {
   leaseUnknown: boolean;
   /** Let home evict while the worker is unreachable (annotation `kubeocean.io/unreachable: evict`). */
   evictWhenUnreachable: boolean;
+  /** How far the worker's clock is ahead of ours, in milliseconds. */
+  workerAheadMs: number;
 }
 
 export interface NodesController {
@@ -175,6 +178,7 @@ export function createNodesController(context: SyncerContext, options: NodesOpti
       const text = `pods are evicted and the vnode goes: ${why}${record?.status?.message ? ` (${record.status.message})` : ''}`;
       context.homeEvents.event({ apiVersion: 'v1', kind: 'Node', metadata: { name } }, 'Normal', 'VnodeDraining', text);
     }
+    if (record) tellNewClosing(context, vnode, desired.annotations, view.workerAheadMs);
     if (statusPatch) {
       await home.patch(Nodes, '', name, statusPatch, { type: 'strategic', subresource: 'status', ...CALL });
     }
@@ -203,6 +207,7 @@ export function createNodesController(context: SyncerContext, options: NodesOpti
       leaseUnknown: unreachable ? stands : view.leaseUnknown || missing,
       workerUnreachable: unreachable,
       draining,
+      workerAheadMs: view.workerAheadMs,
       notRun: notRunRequests(stores.homePods.byIndex('node', name)),
       leaveConditions: unreachable && view.evictWhenUnreachable,
     };

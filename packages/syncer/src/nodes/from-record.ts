@@ -61,6 +61,8 @@ export interface VnodeFacts {
   draining: boolean;
   /** What pods on the vnode that are not run ask for: shown on top of what is lent. */
   notRun?: Resources;
+  /** How far the worker's clock is ahead of ours, in milliseconds. */
+  workerAheadMs?: number;
   /** Leave conditions to the home cluster (`kubeocean.io/unreachable: evict` while the worker is unreachable). */
   leaveConditions?: boolean;
 }
@@ -70,7 +72,7 @@ export function vnodeFromRecord(record: LeasedNode, facts: VnodeFacts): DesiredV
   const { spec, status } = record;
   const { clusterID } = facts.binding.spec;
   const innerIP = status?.node?.innerIP;
-  const notice = closingNotice(status);
+  const notice = closingNotice(status, facts.workerAheadMs);
   return {
     name: facts.name,
     ownLabels: {

@@ -1,6 +1,7 @@
 import type { LeasedNodePhase, LeasedNodeStatus } from '@kubeocean/shared/api';
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { closingNotice } from './notice.ts';
+import { closesAtOf, closingNotice } from './notice.ts';
 import { isLabelValue } from './sanitize.ts';
 
 function window(closesAt: unknown, phase: LeasedNodePhase = 'Active'): LeasedNodeStatus {
@@ -25,4 +26,21 @@ test.each<[string, LeasedNodeStatus | undefined, [string, string] | undefined]>(
   const label = notice?.labels['kubeocean.io/lease-closes'];
   expect(notice && [label, notice.annotations['kubeocean.io/lease-closes-at']]).toEqual(expected);
   if (notice) expect(isLabelValue(label)).toBe(true);
+});
+
+test('however wrong our clock, as long from now as the agent says', () => {
+  const now = Date.parse('2026-11-21T12:00:00Z');
+  const hours = (count: number) => fc.integer({ min: -count * 3_600_000, max: count * 3_600_000 });
+  fc.assert(
+    fc.property(hours(48), fc.integer({ min: 0, max: 604_800 }), (aheadMs, seconds) => {
+      const agentsNow = now + aheadMs;
+      const status = window(new Date(agentsNow + seconds * 1000).toISOString());
+      const notice = closingNotice(status, aheadMs);
+      const left = Number(notice?.labels['kubeocean.io/lease-closes']) * 1000 - now;
+      expect(Math.abs(left - seconds * 1000)).toBeLessThan(1000);
+      expect(closesAtOf({ metadata: { name: 'v', annotations: notice?.annotations ?? {} } })?.getTime()).toBe(
+        now + left,
+      );
+    }),
+  );
 });

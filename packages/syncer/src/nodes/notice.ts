@@ -1,5 +1,6 @@
 /** What a vnode says beforehand of the end of its lease, so that schedulers and users can see it. Pure. */
 import { Annotation, Label, type LeasedNodeStatus } from '@kubeocean/shared/api';
+import type { KubeObject } from '@kubeocean/shared/kube';
 import { rfc3339 } from '@kubeocean/shared/lease';
 
 /** Years that RFC 3339 can write; a record is untrusted. */
@@ -12,16 +13,25 @@ export interface ClosingNotice {
   annotations: Record<string, string>;
 }
 
-/** When the lease closes that is open now; undefined when it is not open, or has no end. */
-export function closesAt(status: LeasedNodeStatus | undefined): Date | undefined {
+/**
+ * When the lease closes that is open now, by our own clock; undefined when it is not open, or has no end.
+ * @param aheadMs how far the worker's clock, by which the record goes, is ahead of ours
+ */
+export function closesAt(status: LeasedNodeStatus | undefined, aheadMs = 0): Date | undefined {
   if (status?.phase !== 'Active' || typeof status.window?.closesAt !== 'string') return undefined;
-  const time = Date.parse(status.window.closesAt);
+  const time = Date.parse(status.window.closesAt) - aheadMs;
   return time >= 0 && time <= LATEST ? new Date(time) : undefined;
 }
 
+/** When the lease of a vnode closes, as it says itself: by our own clock. */
+export function closesAtOf(vnode: KubeObject | undefined): Date | undefined {
+  const time = Date.parse(vnode?.metadata.annotations?.[Annotation.leaseClosesAt] ?? '');
+  return Number.isNaN(time) ? undefined : new Date(time);
+}
+
 /** Label and annotation of a vnode whose lease is open and has an end. */
-export function closingNotice(status: LeasedNodeStatus | undefined): ClosingNotice | undefined {
-  const time = closesAt(status);
+export function closingNotice(status: LeasedNodeStatus | undefined, aheadMs = 0): ClosingNotice | undefined {
+  const time = closesAt(status, aheadMs);
   if (!time) return undefined;
   return {
     labels: { [Label.leaseCloses]: String(Math.floor(time.getTime() / 1000)) },

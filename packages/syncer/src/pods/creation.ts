@@ -1,5 +1,5 @@
 /** From a home pod that was never run to its worker pod: whether it may, what it needs, and the one create. */
-import { type LeasedNode, workerName } from '@kubeocean/shared/api';
+import { type LeasedNode, PodReason, workerName } from '@kubeocean/shared/api';
 import {
   ApiError,
   isAlreadyExists,
@@ -108,8 +108,8 @@ export async function createWorker(state: PodState, stored: Pod, refusals: Map<s
     return refusedByServer(state, home, error, refusals);
   }
   refusals.delete(uid);
-  const tooLong = outlivesLease(home, record, context.now());
-  if (tooLong) context.homeEvents.event(podSubject(home), 'Warning', 'LeaseClosesFirst', tooLong);
+  const tooLong = outlivesLease(home, context.stores.vnodes.get(home.spec.nodeName ?? ''), context.now());
+  if (tooLong) context.homeEvents.event(podSubject(home), 'Warning', PodReason.leaseClosesFirst, tooLong);
   context.log.info(
     { pod: fullName(home), worker: pod.metadata.name, node: record.spec.nodeName },
     'worker pod created',

@@ -1,16 +1,12 @@
-import type { LeasedNode } from '@kubeocean/shared/api';
+import type { KubeObject } from '@kubeocean/shared/kube';
 import { expect, test } from 'vitest';
 import { outlivesLease } from './outlives-lease.ts';
 import { samplePod } from './samples.ts';
 
 const now = new Date('2026-11-21T17:00:00Z');
 
-function record(closesAt?: string, phase: 'Active' | 'Closing' = 'Active'): LeasedNode {
-  return {
-    metadata: { name: 'r', namespace: 'kubeocean-worker' },
-    spec: { cluster: 'c', nodeName: 'node1', nodeUID: 'u', policy: 'p' },
-    status: { phase, ...(closesAt && { window: { closesAt } }) },
-  };
+function vnode(closesAt?: string): KubeObject {
+  return { metadata: { name: 'v', annotations: closesAt ? { 'kubeocean.io/lease-closes-at': closesAt } : {} } };
 }
 
 test.each<[string, unknown, string | undefined, string | undefined, boolean]>([
@@ -24,11 +20,19 @@ test.each<[string, unknown, string | undefined, string | undefined, boolean]>([
 ])('a pod that %s', (_what, activeDeadlineSeconds, startTime, closesAt, told) => {
   const pod = samplePod({ activeDeadlineSeconds });
   if (startTime) pod.status = { ...pod.status, startTime };
-  expect(outlivesLease(pod, record(closesAt), now) !== undefined).toBe(told);
+  expect(outlivesLease(pod, vnode(closesAt), now) !== undefined).toBe(told);
+});
+
+test('a start told by a clock that is ahead is translated', () => {
+  const pod = samplePod({ activeDeadlineSeconds: 3600 });
+  pod.status = { ...pod.status, startTime: '2026-11-21T17:10:00Z' };
+  const closing = vnode('2026-11-21T18:00:00Z');
+  expect(outlivesLease(pod, closing, now)).toContain('until 2026-11-21T18:10:00Z');
+  expect(outlivesLease(pod, closing, now, 600_000)).toBeUndefined();
 });
 
 test('both times are named', () => {
-  const words = outlivesLease(samplePod({ activeDeadlineSeconds: 7200 }), record('2026-11-21T18:00:00Z'), now);
+  const words = outlivesLease(samplePod({ activeDeadlineSeconds: 7200 }), vnode('2026-11-21T18:00:00Z'), now);
   expect(words).toContain('until 2026-11-21T19:00:00Z');
   expect(words).toContain('closes at 2026-11-21T18:00:00Z');
 });

@@ -1,21 +1,23 @@
-/** A pod that says how long it may run, on a vnode whose lease ends before: its user is told when it is made. Pure. */
-import type { LeasedNode } from '@kubeocean/shared/api';
+/** A pod that says how long it may run, on a vnode whose lease ends before: its user is told. Pure. */
+import type { KubeObject } from '@kubeocean/shared/kube';
 import { rfc3339 } from '@kubeocean/shared/lease';
-import { closesAt } from '../nodes/notice.ts';
+import { closesAtOf } from '../nodes/notice.ts';
 import type { Pod } from './types.ts';
 
 /** Years that RFC 3339 can write. */
 const LATEST = Date.parse('9999-12-31T23:59:59Z');
 
 /**
- * Words with both times when the pod's `activeDeadlineSeconds`, counted from its start as the kubelet counts them, ends
- * after the lease closes; undefined when it does not, or there is no deadline or no closing.
+ * Words with both times, by our own clock, when the pod's `activeDeadlineSeconds`, counted from its start as the kubelet
+ * counts them, ends after the lease closes; undefined when it does not, or there is no deadline or no closing.
+ * @param vnode it says when its lease closes
+ * @param aheadMs how far the worker's clock, by which a pod's start is told, is ahead of ours
  */
-export function outlivesLease(home: Pod, record: LeasedNode, now: Date): string | undefined {
+export function outlivesLease(home: Pod, vnode: KubeObject | undefined, now: Date, aheadMs = 0): string | undefined {
   const seconds = home.spec['activeDeadlineSeconds'];
-  const closing = closesAt(record.status);
+  const closing = closesAtOf(vnode);
   if (typeof seconds !== 'number' || !closing) return undefined;
-  const started = Date.parse(home.status?.startTime ?? '');
+  const started = Date.parse(home.status?.startTime ?? '') - aheadMs;
   const end = (Number.isNaN(started) ? now.getTime() : started) + seconds * 1000;
   if (end <= closing.getTime()) return undefined;
   return (
