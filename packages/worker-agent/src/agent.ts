@@ -75,7 +75,8 @@ export async function runAgent(daemon: Daemon<typeof AGENT_OPTIONS>): Promise<vo
       wake: () => trigger.set(),
     });
     const namespaces = tenants.map((tenant) => tenant.namespace);
-    const beating = beat(client, namespaces, daemon.instance, log, signal, options['metadata-prefixes']);
+    const prefixes = options['metadata-prefixes'];
+    const beating = beat(client, namespaces, daemon.instance, log, signal, prefixes, () => clock.now());
     let retryMs = RETRY_MS.first;
     trigger.set();
     await trigger.run(

@@ -20,7 +20,10 @@ export function heartbeatLease(namespace: string, identity: string, now: Date, p
   };
 }
 
-/** Renews the Leases every 10 s until the signal aborts. A namespace that fails does not hold up the others. */
+/**
+ * Renews the Leases every 10 s until the signal aborts. A namespace that fails does not hold up the others.
+ * @param now the clock by which leases go: syncers learn from it how far theirs differ
+ */
 export async function beat(
   client: KubeClient,
   namespaces: readonly string[],
@@ -28,12 +31,13 @@ export async function beat(
   log: Logger,
   signal: AbortSignal,
   prefixes = '',
+  now: () => Date = () => new Date(),
 ): Promise<void> {
   while (!signal.aborted) {
     const options = { signal, timeoutMs: 8000 };
     const results = await Promise.allSettled(
       namespaces.map((namespace) =>
-        client.apply(Leases, heartbeatLease(namespace, identity, new Date(), prefixes), FieldManager.agent, options),
+        client.apply(Leases, heartbeatLease(namespace, identity, now(), prefixes), FieldManager.agent, options),
       ),
     );
     for (const [index, result] of results.entries()) {
