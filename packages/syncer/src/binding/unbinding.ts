@@ -7,6 +7,7 @@ import { ConfigMaps, isConflict, isNotFound, messageOf, type Resource, Secrets, 
 import type { ClaimKeeper } from '../claim/keeper.ts';
 import type { SyncerContext } from '../context.ts';
 import type { NodesController } from '../nodes/controller.ts';
+import { releaseVolumes } from '../volumes/release.ts';
 import { hasFinalizer, removeFinalizer } from './finalizer.ts';
 
 export type Removal = 'none' | 'drain' | 'abandon';
@@ -92,7 +93,10 @@ export async function unbind(context: SyncerContext, parts: UnbindingParts, sign
 }
 
 async function finish(context: SyncerContext, claim: ClaimKeeper, removal: Removal): Promise<void> {
-  if (removal === 'drain' && claim.held) {
+  const withWorker = removal === 'drain' && claim.held;
+  const kept = await releaseVolumes(context, withWorker);
+  if (kept > 0) context.log.info({ volumes: kept }, 'volumes stay, with their data, for a binding of this name');
+  if (withWorker) {
     for (const resource of [ConfigMaps, Secrets]) await deleteCopies(context, resource);
     await claim.release();
   }
