@@ -68,6 +68,8 @@ export interface SyncerSettings {
   kubernetesServicePort: string;
   maxVnodes: number;
   workerScheduleTimeoutSeconds: number;
+  /** How often everything in the worker is looked at again; 0: never. */
+  sweepIntervalSeconds: number;
   /** Show home's users normal events of the worker too, not only warnings. */
   mirrorNormalEvents: boolean;
   /** Namespace of our own pods and of the Services that the manager makes. */

@@ -75,6 +75,13 @@ export const SYNCER_OPTIONS = {
     default: false,
     description: 'show normal events of worker pods on home pods too; warnings are always shown',
   },
+  'sweep-interval': {
+    type: 'integer',
+    default: 600,
+    min: 0,
+    unit: 'seconds',
+    description: 'how often everything in the worker is looked at again for changes made by hand; 0: never',
+  },
 } as const satisfies OptionTable;
 
 export type SyncerOptions = OptionValues<typeof SYNCER_OPTIONS>;
@@ -88,6 +95,7 @@ export function settingsOf(options: SyncerOptions, systemNamespace: string): Syn
     maxVnodes: options['max-vnodes'],
     workerScheduleTimeoutSeconds: options['worker-schedule-timeout'],
     mirrorNormalEvents: options['mirror-normal-events'],
+    sweepIntervalSeconds: options['sweep-interval'],
     systemNamespace,
   };
 }

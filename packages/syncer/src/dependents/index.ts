@@ -2,7 +2,7 @@
  * What pods refer to, brought into the mount namespace before them, kept up to date while they run, and removed with the
  * last of them. ConfigMaps and Secrets of home are watched as metadata only and read when a pod refers to them.
  */
-import { Annotation, Label, workerName } from '@kubeocean/shared/api';
+import { Annotation, Label, tokenSecretName, workerName } from '@kubeocean/shared/api';
 import {
   bareMetadata,
   ConfigMaps,
@@ -19,10 +19,11 @@ import {
 import type { SyncerContext } from '../context.ts';
 import { WritesHeld } from '../pods/gate.ts';
 import type { Pod } from '../pods/types.ts';
+import type { Repairs } from '../repairs.ts';
 import { createHolders } from './holders.ts';
 import { type DependentReference, referencesOf } from './references.ts';
 import { createTokens, type Tokens } from './tokens.ts';
-import { NEVER_COPIED, toCopy, versionOf } from './to-worker.ts';
+import { isAsMade, NEVER_COPIED, toCopy, versionOf } from './to-worker.ts';
 import { ForeignObject, removeCopy, writeCopy } from './write-copy.ts';
 import { createWritten } from './written.ts';
 
@@ -47,6 +48,8 @@ export interface Dependents {
   /** True when something the pod refers to is there at home, and no copy of it in the worker. */
   lacks(home: Pod): boolean;
   tokens: Tokens;
+  /** Looks at every copy again, its content too, and puts right what is not as it was made. */
+  sweep(): void;
   stop(): Promise<void>;
 }
 
@@ -54,6 +57,7 @@ export interface DependentsOptions {
   /** Told of home pods that may have waited for an object which is there now. */
   onAppeared: (homeKey: string) => void;
   signal: AbortSignal;
+  repairs: Repairs;
 }
 
 /** Resolves when everything is known that is to be known. */
@@ -83,7 +87,19 @@ export async function startDependents(context: SyncerContext, options: Dependent
   const queue = new WorkQueue(sync, { ...context.queue('dependents'), workers: 8, maxDelayMs: 30_000 });
   const holders = createHolders(context.stores, bindingUID, (copy) => queue.add(copy));
 
+  /** Copies that may not be as they were made: changed by somebody else (`told`), or due for a look (`swept`). */
+  const suspects = new Map<string, 'told' | 'swept'>();
+  /** UIDs of copies that went, or lost their label, while a pod needs them. */
+  const former = new Map<string, string | undefined>();
+
   for (const kind of KINDS) {
+    copies[kind].onChange(({ previous, current }) => {
+      const copy = `${kind}/${(current ?? previous)?.metadata.name}`;
+      if (!holders.isHeld(copy) || (current && written[kind].isOwn(current))) return;
+      if (current) suspects.set(copy, 'told');
+      else former.set(copy, previous?.metadata.uid);
+      queue.add(copy);
+    });
     sources[kind].onChange(({ previous, current, key }) => {
       if (!current) return;
       const { namespace, name } = splitKey(key);
@@ -106,14 +122,15 @@ export async function startDependents(context: SyncerContext, options: Dependent
         await written[kind].alone(name, async () => {
           if (!holders.isHeld(copy)) await removeCopy(context, RESOURCES[kind], written[kind], name);
         });
+        suspects.delete(copy);
+        former.delete(copy);
         return undefined;
       }
-      const annotations = written[kind].latest(name)?.metadata.annotations;
-      const namespace = annotations?.[Annotation.virtualNamespace];
-      const source = annotations?.[Annotation.virtualName];
-      // A token Secret has no source, and an annotation that does not lead to this name is not believed.
-      if (!namespace || !source || workerName(bindingUID, namespace, source, kind) !== name) return undefined;
-      const problem = await ensure(kind, namespace, source);
+      const holder = tokenHolder(kind, name);
+      if (holder) return await checkTokens(copy, name, holder);
+      const source = sourceOf(kind, name);
+      if (!source) return undefined;
+      const problem = await ensure(kind, source.namespace, source.name);
       if (problem) context.log.info({ copy, problem: problem.message }, 'copy kept as it is');
     } catch (error) {
       if (error instanceof WritesHeld) return { againInMs: 5000 };
@@ -122,14 +139,69 @@ export async function startDependents(context: SyncerContext, options: Dependent
     return undefined;
   }
 
+  /** The home pod that this Secret holds the tokens of. */
+  function tokenHolder(kind: Kind, name: string): Pod | undefined {
+    if (kind !== 'secret') return undefined;
+    for (const homeKey of holders.homePods(`secret/${name}`)) {
+      const home = context.stores.homePods.get(homeKey) as Pod | undefined;
+      const { namespace = '', name: pod, uid = '' } = home?.metadata ?? { name: '' };
+      if (tokenSecretName(bindingUID, namespace, pod, uid) === name) return home;
+    }
+    return undefined;
+  }
+
+  /** What tokens say cannot be looked up again: a Secret that somebody else wrote gets new ones. */
+  async function checkTokens(copy: string, name: string, home: Pod): Promise<Outcome> {
+    const told = suspects.get(copy) === 'told';
+    suspects.delete(copy);
+    const gone = former.has(copy) && holders.isInUse(copy);
+    if (!told && !gone) return undefined;
+    let part: 'missing' | 'content' | undefined;
+    const needed = () => {
+      const latest = written.secret.latest(name);
+      if (!latest) part = gone ? 'missing' : undefined;
+      else if (!written.secret.isOwn(latest)) part = 'content';
+      return part !== undefined;
+    };
+    await tokens.ensure(home, { needed, formerUID: former.get(copy) });
+    former.delete(copy);
+    if (!part) return undefined;
+    options.repairs.count('secret', part);
+    context.log.warn({ copy }, 'token Secret was changed by hand');
+    return undefined;
+  }
+
+  /** What the copy is made of: as the pods that need it say, or else as it says itself when that leads to its name. */
+  function sourceOf(kind: Kind, name: string): { namespace: string; name: string } | undefined {
+    for (const homeKey of holders.homePods(`${kind}/${name}`)) {
+      const home = context.stores.homePods.get(homeKey) as Pod | undefined;
+      const namespace = home?.metadata.namespace ?? '';
+      const reference = home && referencesOf(home).objects.find((each) => copyOf(each.kind, namespace, each) === name);
+      if (reference?.kind === kind) return { namespace, name: reference.name };
+    }
+    const { annotations } = written[kind].latest(name)?.metadata ?? {};
+    const namespace = annotations?.[Annotation.virtualNamespace];
+    const source = annotations?.[Annotation.virtualName];
+    if (!namespace || !source || workerName(bindingUID, namespace, source, kind) !== name) return undefined;
+    return { namespace, name: source };
+  }
+
+  function copyOf(kind: Kind, namespace: string, { name }: { name: string }): string {
+    return workerName(bindingUID, namespace, name, kind);
+  }
+
   /** Makes or updates the copy. @returns why it is not there; undefined when it is. */
   async function ensure(kind: Kind, namespace: string, name: string): Promise<Missing | undefined> {
     const copy = workerName(bindingUID, namespace, name, kind);
     const resource = RESOURCES[kind];
     return written[kind].alone(copy, async () => {
-      const known = written[kind].latest(copy)?.metadata.annotations?.[Annotation.sourceVersion];
+      const latest = written[kind].latest(copy);
+      const known = latest?.metadata.annotations?.[Annotation.sourceVersion];
       const source = sources[kind].get(`${namespace}/${name}`);
-      if (known && source && known === versionOf(source)) return undefined;
+      const key = `${kind}/${copy}`;
+      const suspect = suspects.has(key) && latest !== undefined && !written[kind].isOwn(latest);
+      suspects.delete(key);
+      if (!suspect && known && source && known === versionOf(source)) return undefined;
       let object: KubeObject;
       try {
         object = await context.home.get<KubeObject>(resource, namespace, name);
@@ -144,9 +216,17 @@ export async function startDependents(context: SyncerContext, options: Dependent
         const message = `the Secret ${namespace}/${name} is of type ${type}, which never leaves this cluster; use a projected serviceAccountToken volume`;
         return { message, absent: false };
       }
-      if (known === versionOf(object)) return undefined;
+      const made = toCopy(object, kind, context);
+      const changed = suspect && !(await isIntact(kind, made));
+      if (!changed && known === versionOf(object)) return undefined;
+      const formerUID = former.get(key);
+      const missing = former.delete(key) && holders.isInUse(key);
       try {
-        await writeCopy(context, resource, written[kind], toCopy(object, kind, context));
+        await writeCopy(context, resource, written[kind], made, formerUID);
+        if (changed || missing) {
+          options.repairs.count(kind, missing ? 'missing' : 'content');
+          context.log.warn({ copy: key }, 'copy was changed by hand');
+        }
       } catch (error) {
         if (error instanceof ForeignObject) return { message: error.message, absent: false };
         throw error;
@@ -155,8 +235,30 @@ export async function startDependents(context: SyncerContext, options: Dependent
     });
   }
 
+  async function isIntact(kind: Kind, made: KubeObject): Promise<boolean> {
+    try {
+      const copy = await context.worker.get<KubeObject>(RESOURCES[kind], mountNamespace, made.metadata.name);
+      if (!isAsMade(copy, made)) return false;
+      // Looked at again only when it changes.
+      written[kind].note(copy);
+      return true;
+    } catch (error) {
+      if (isNotFound(error)) return false;
+      throw error;
+    }
+  }
+
   return {
     tokens,
+    sweep() {
+      for (const kind of KINDS) {
+        for (const { metadata } of copies[kind].values()) {
+          const copy = `${kind}/${metadata.name}`;
+          if (!suspects.has(copy)) suspects.set(copy, 'swept');
+          queue.add(copy);
+        }
+      }
+    },
     lacks(home) {
       const { namespace = '' } = home.metadata;
       return referencesOf(home).objects.some(

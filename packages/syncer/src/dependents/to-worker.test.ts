@@ -1,6 +1,7 @@
-import { expect, test } from 'vitest';
+import type { KubeObject } from '@kubeocean/shared/kube';
+import { describe, expect, it, test } from 'vitest';
 import { FACTS, samplePod } from '../pods/samples.ts';
-import { renewalTime, toCopy, tokenSeconds, toTokenSecret } from './to-worker.ts';
+import { isAsMade, renewalTime, toCopy, tokenSeconds, toTokenSecret } from './to-worker.ts';
 
 const metadata = {
   name: 'settings',
@@ -71,4 +72,33 @@ test('renewal is at 80 % of the shortest life, and never at once', () => {
   const now = new Date('2026-01-01T00:00:00Z');
   expect(renewalTime(['2026-01-01T01:00:00Z', '2026-01-01T00:10:00Z'], now)).toEqual(new Date('2026-01-01T00:08:00Z'));
   expect(renewalTime(['2025-12-31T00:00:00Z'], now)).toEqual(new Date('2026-01-01T00:00:10Z'));
+});
+
+describe('a copy is as it was made', () => {
+  const made = toCopy({ metadata, data: { a: '1' }, type: 'Opaque' }, 'secret', FACTS);
+  const { labels, annotations } = made.metadata;
+
+  it.each([
+    ['itself', made, true],
+    [
+      'with labels and annotations of others',
+      { metadata: { labels: { ...labels, x: 'y' }, annotations: { ...annotations, x: 'y' } } },
+      true,
+    ],
+    ['with an empty map beside', { binaryData: {} }, true],
+    ['with another value', { data: { a: '2' } }, false],
+    ['with one more key', { data: { a: '1', b: '1' } }, false],
+    ['emptied', { data: undefined }, false],
+    ['with binary data', { binaryData: { b: 'AA==' } }, false],
+    ['of another type', { type: 'kubernetes.io/tls' }, false],
+    ['without a label', { metadata: { labels: {}, annotations } }, false],
+    [
+      'of another version, as it says',
+      { metadata: { labels, annotations: { ...annotations, 'kubeocean.io/source-version': 'u/8' } } },
+      false,
+    ],
+  ])('%s', (_, change, expected) => {
+    const copy = { ...made, ...change, metadata: { ...made.metadata, ...(change as Partial<KubeObject>).metadata } };
+    expect(isAsMade(copy as KubeObject, made)).toBe(expected);
+  });
 });

@@ -1,4 +1,5 @@
 /** Home ConfigMap, Secret or tokens → what stands for them in the worker. Pure. */
+import { isDeepStrictEqual } from 'node:util';
 import { Annotation, Label, tokenSecretName, workerName } from '@kubeocean/shared/api';
 import type { KubeObject } from '@kubeocean/shared/kube';
 import { bindingLabels } from '../pods/to-worker.ts';
@@ -42,6 +43,19 @@ export function toCopy(source: KubeObject, kind: DependentReference['kind'], fac
     },
     ...content,
   };
+}
+
+/** True when the copy says all that it should; labels and annotations that others added do not count. */
+export function isAsMade(copy: KubeObject, made: KubeObject): boolean {
+  const has = (kind: 'labels' | 'annotations') =>
+    Object.entries(made.metadata[kind] ?? {}).every(([key, value]) => copy.metadata[kind]?.[key] === value);
+  return (
+    has('labels') &&
+    has('annotations') &&
+    isDeepStrictEqual(copy['data'] ?? {}, made['data'] ?? {}) &&
+    isDeepStrictEqual(copy['binaryData'] ?? {}, made['binaryData'] ?? {}) &&
+    (made['type'] === undefined || copy['type'] === made['type'])
+  );
 }
 
 /** The Secret with the tokens of one home pod, by key. */

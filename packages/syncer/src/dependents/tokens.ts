@@ -18,9 +18,17 @@ interface TokenRequest extends KubeObject {
   status?: { token: string; expirationTimestamp: string };
 }
 
+/** A token Secret that somebody else wrote or took away. */
+export interface TokenRepair {
+  /** Asked while nothing else writes the Secret: true when it is to be made anew although it is not due. */
+  needed: () => boolean;
+  /** As for {@link writeCopy}. */
+  formerUID: string | undefined;
+}
+
 export interface Tokens {
   /** Makes the pod's token Secret if it is missing or due. @throws ApiError, ConnectionError, ForeignObject */
-  ensure(home: Pod): Promise<void>;
+  ensure(home: Pod, again?: TokenRepair): Promise<void>;
   /** Keeps the tokens of a pod that runs renewed until it is gone. */
   follow(homeKey: string): void;
   stop(): Promise<void>;
@@ -68,16 +76,16 @@ export function createTokens(context: SyncerContext, written: Written): Tokens {
     return renewAt ? Date.parse(renewAt) - context.now().getTime() : 0;
   }
 
-  async function ensure(home: Pod): Promise<void> {
+  async function ensure(home: Pod, repair?: TokenRepair): Promise<void> {
     const { tokens: sources } = referencesOf(home);
     if (sources.length === 0) return;
     await written.alone(secretNameOf(home), async () => {
-      if (dueIn(home) > 0) return;
+      if (!repair?.needed() && dueIn(home) > 0) return;
       const answers = await Promise.all(sources.map((source) => request(home, source)));
       const tokens = Object.fromEntries(sources.map(({ key }, at) => [key, answers[at]?.token ?? '']));
       const expirations = answers.map(({ expirationTimestamp }) => expirationTimestamp);
       const renewAt = renewalTime(expirations, context.now());
-      await writeCopy(context, Secrets, written, toTokenSecret(home, tokens, renewAt, context));
+      await writeCopy(context, Secrets, written, toTokenSecret(home, tokens, renewAt, context), repair?.formerUID);
     });
   }
 

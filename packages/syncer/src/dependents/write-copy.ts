@@ -15,12 +15,17 @@ export class ForeignObject extends Error {
   }
 }
 
-/** @throws ApiError, ConnectionError, ForeignObject, WritesHeld */
+/**
+ * @param formerUID UID of the copy that was known under this name until a moment ago: one that only lost its label is
+ * still ours
+ * @throws ApiError, ConnectionError, ForeignObject, WritesHeld
+ */
 export async function writeCopy(
   context: SyncerContext,
   resource: Resource,
   written: Written,
   desired: KubeObject,
+  formerUID?: string,
 ): Promise<void> {
   const { name, namespace = '' } = desired.metadata;
   const known = written.latest(name);
@@ -30,7 +35,8 @@ export async function writeCopy(
     written.forget(name);
     if (isAlreadyExists(error)) {
       const current = await context.worker.get<KubeObject>(resource, namespace, name);
-      if (current.metadata.labels?.[Label.bindingUID] !== context.bindingUID) {
+      const { labels, uid } = current.metadata;
+      if (labels?.[Label.bindingUID] !== context.bindingUID && (uid === undefined || uid !== formerUID)) {
         throw new ForeignObject(resource.kind, namespace, name);
       }
       written.note(await replace(current));

@@ -9,14 +9,19 @@ export interface Written {
   /** Notes what a write gave back. */
   note(object: KubeObject): void;
   forget(name: string): void;
+  /** True when the object is as our own last write left it. */
+  isOwn(object: KubeObject): boolean;
   /** Runs `work` when nothing else of this name runs. */
   alone<T>(name: string, work: () => Promise<T>): Promise<T>;
 }
 
 export function createWritten(store: ReadonlyStore<KubeObject>, namespace: string): Written {
   const own = new Map<string, KubeObject>();
+  /** Revision of our last write, by key. */
+  const revisions = new Map<string, string | undefined>();
   const tails = new Map<string, Promise<unknown>>();
   store.onChange(({ key, previous, current }) => {
+    if (!current) revisions.delete(key);
     const known = own.get(key);
     // Once the watch has caught up its word is enough.
     if (!known || (current ? isOlder(current, known) : previous?.metadata.uid !== known.metadata.uid)) return;
@@ -41,11 +46,13 @@ export function createWritten(store: ReadonlyStore<KubeObject>, namespace: strin
         },
       };
       const stored = store.get(keyOf(kept));
+      revisions.set(keyOf(kept), resourceVersion);
       if (!stored || isOlder(stored, kept)) own.set(keyOf(kept), kept);
     },
     forget(name) {
       own.delete(`${namespace}/${name}`);
     },
+    isOwn: (object) => revisions.get(keyOf(object)) === object.metadata.resourceVersion,
     async alone(name, work) {
       const before = tails.get(name) ?? Promise.resolve();
       const mine = before.catch(() => undefined).then(work);

@@ -10,7 +10,8 @@ import { CHANGES, follow as followChanges, type Followed, type Refused } from '.
 import { WritesHeld } from './gate.ts';
 import { finishHomeDeletion, patchHomeStatus } from './home.ts';
 import { leaseEndOf } from './lease-end.ts';
-import { homeKeyOf, relationOf } from './ownership.ts';
+import { homeKeyOf, lostItsLabel, relationOf } from './ownership.ts';
+import { repairPod, type RepairTimes } from './repair.ts';
 import { type PodState, workerKeyOf, workerOf } from './state.ts';
 import { isDone, mayWait, type OwnWord, statusPatch, wasShown } from './to-home.ts';
 import { isReady, isTerminal, type Pod, podSubject } from './types.ts';
@@ -21,12 +22,16 @@ import { deleteWorker, followDeletion } from './worker.ts';
 const SETTLE_MS = 700;
 const HELD_MS = 1000;
 const DISAGREES_MS = 60_000;
+/** Until the watch tells of a pod that got its label back. */
+const LABEL_MS = 1000;
 
 export interface PodController {
   /** Looks at this home pod again. */
   add(homeKey: string): void;
   /** Looks again at every pod that has no worker pod. */
   resync(): void;
+  /** Looks again at every home pod, and at every worker pod of this binding. */
+  sweep(): void;
   start(): void;
   stop(): Promise<void>;
 }
@@ -42,6 +47,7 @@ export function createPodController(state: PodState): PodController {
   const settling = new Map<string, number>();
   /** The last status patch by home UID, so that a lagging watch does not make it be sent again. */
   const sent = new Map<string, { patch: string; revisions: (string | undefined)[] }>();
+  const repaired: RepairTimes = new Map();
   /** Home key by name of its worker pod, while the home pod is known. */
   const homeKeys = new Map<string, string>();
   const stops: (() => void)[] = [];
@@ -68,8 +74,10 @@ export function createPodController(state: PodState): PodController {
         // Its predecessor, still there. A pod that has run itself is not mistaken for a new one.
         if (!wasShown(home)) return orphan(state, key, worker);
         break;
-      case 'disagrees':
       case 'foreign':
+        if (!lostItsLabel(worker, home, context.bindingUID)) break;
+        return { againInMs: (await repairPod(state, home, worker, repaired)) ?? LABEL_MS };
+      case 'disagrees':
     }
     const message = `the pod ${context.mountNamespace}/${worker.metadata.name} of the worker cluster no longer says that it belongs to this pod; neither is touched: ask the worker's owner`;
     context.homeEvents.event(podSubject(home), 'Warning', 'MappingDisagrees', message);
@@ -109,6 +117,8 @@ export function createPodController(state: PodState): PodController {
       state.dependents.tokens.follow(`${home.metadata.namespace}/${home.metadata.name}`);
       if (state.dependents.lacks(home)) await state.dependents.prepare(home);
       followed = await followChanges(state, home, worker, refusedChanges);
+      const repairMs = await repairPod(state, home, worker, repaired);
+      if (repairMs !== undefined) followed.againInMs = Math.min(repairMs, followed.againInMs ?? repairMs);
     }
     if (isReady(worker)) state.phases.reached(home.metadata.uid ?? '', 'ready');
     const again = await showStatus(home, worker, followed.own);
@@ -168,7 +178,10 @@ export function createPodController(state: PodState): PodController {
       }),
       workerPods.onChange(({ key, previous, current }) => {
         state.created.delete(key);
-        if (!current && previous) state.released.delete(previous.metadata.uid ?? '');
+        if (!current && previous) {
+          state.released.delete(previous.metadata.uid ?? '');
+          repaired.delete(previous.metadata.uid ?? '');
+        }
         const pod = current ?? previous;
         const homeKey = pod && (homeKeys.get(pod.metadata.name) ?? homeKeyOf(pod as Pod, context.bindingUID));
         if (homeKey) queue.add(homeKey);
@@ -184,6 +197,14 @@ export function createPodController(state: PodState): PodController {
         if (!previous) addWaiting(key);
       }),
     );
+  }
+
+  function addAll(): void {
+    for (const key of homePods.keys()) queue.add(key);
+    for (const pod of workerPods.values()) {
+      const homeKey = homeKeyOf(pod as Pod, context.bindingUID);
+      if (homeKey) queue.add(homeKey);
+    }
   }
 
   /** Pods of a vnode that may be waiting for it: those without a worker pod. */
@@ -211,13 +232,10 @@ export function createPodController(state: PodState): PodController {
     resync() {
       for (const pod of homePods.values()) if (!workerOf(state, pod)) queue.add(keyOf(pod));
     },
+    sweep: addAll,
     start() {
       follow();
-      for (const key of homePods.keys()) queue.add(key);
-      for (const pod of workerPods.values()) {
-        const homeKey = homeKeyOf(pod as Pod, context.bindingUID);
-        if (homeKey) queue.add(homeKey);
-      }
+      addAll();
       queue.start();
       context.report.facts({ pods: workerPods.size });
     },

@@ -85,6 +85,7 @@ export async function orphan(state: PodState, homeKey: string, worker: Pod): Pro
   if (worker.metadata.deletionTimestamp) return undefined;
   if (!state.guard.allow(uid)) return { againInMs: GUARD_RETRY_MS };
   await deleteWorker(state, worker);
+  state.repairs.count('pod', 'orphan');
   context.log.info({ worker: workerPod, pod: homeKey }, 'orphan deleted');
   return undefined;
 }

@@ -4,10 +4,12 @@ import { Annotation, BindingCondition } from '@kubeocean/shared/api';
 import { createReflector, type KubeObject, messageOf, Services } from '@kubeocean/shared/kube';
 import type { SyncerContext } from '../context.ts';
 import { startDependents } from '../dependents/index.ts';
+import { createRepairs } from '../repairs.ts';
 import { createPodController, type PodController } from './controller.ts';
 import { createDeletionGuard, type DeletionGuard, type GuardState } from './deletion-guard.ts';
 import { createHomeNetwork } from './home-network.ts';
 import { createPodPhases } from './phases.ts';
+import { sweepEvery } from './sweep.ts';
 import { startVolumes } from '../volumes/index.ts';
 import type { PodState } from './state.ts';
 import { startWorkerEvents } from './worker-events.ts';
@@ -35,8 +37,10 @@ export function startPods(context: SyncerContext): Pods {
       onError: (error, doing) => context.log.warn({ doing, error: messageOf(error) }, 'watching Services'),
     });
     void services.run(signal);
+    const repairs = createRepairs(context.registry);
     const dependents = await startDependents(context, {
       signal,
+      repairs,
       onAppeared: (homeKey) => controller?.add(homeKey),
     });
     stops.push(() => dependents.stop());
@@ -53,12 +57,15 @@ export function startPods(context: SyncerContext): Pods {
       services: services.store,
       carriedPrefixes: context.carriedPrefixes,
       phases: createPodPhases(context.registry),
+      repairs,
       admitted: new Set(),
       created: new Map(),
       released: new Set(),
     };
     controller = createPodController(state);
     controller.start();
+    const swept = { pods: () => controller?.sweep(), copies: () => dependents.sweep() };
+    void sweepEvery(context, context.settings.sweepIntervalSeconds * 1000, swept, repairs, signal);
     const events = startWorkerEvents(context, signal);
     stops.push(() => events.stop());
   }

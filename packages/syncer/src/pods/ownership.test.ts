@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { homeKeyOf, relationOf } from './ownership.ts';
+import { homeKeyOf, lostItsLabel, relationOf } from './ownership.ts';
 import { FACTS, samplePod } from './samples.ts';
 import { toWorkerPod } from './to-worker.ts';
 
@@ -29,5 +29,24 @@ describe('forged', () => {
   ])('%s', (_, pod, relation, key) => {
     expect(relationOf(pod, home, FACTS.bindingUID)).toBe(relation);
     expect(homeKeyOf(pod, FACTS.bindingUID)).toBe(key);
+  });
+});
+
+describe('without the label of the binding', () => {
+  const shown = { ...home, metadata: { ...home.metadata, annotations: { 'kubeocean.io/physical-pod-uid': 'w' } } };
+  const unlabelled = (annotations: Record<string, string> = {}, uid = 'w') => {
+    const pod = with_(annotations, { 'kubeocean.io/binding-uid': '' });
+    return { ...pod, metadata: { ...pod.metadata, uid } };
+  };
+
+  test.each([
+    ['its counterpart, shown at home', unlabelled(), shown, true],
+    ['home was never shown it', unlabelled(), home, false],
+    ['home was shown another', unlabelled({}, 'other'), shown, false],
+    ['it speaks of another UID', unlabelled({ 'kubeocean.io/virtual-pod-uid': 'x' }), shown, false],
+    ['it speaks of another pod', unlabelled({ 'kubeocean.io/virtual-pod-name': 'x' }), shown, false],
+    ['it has its label', { ...worker, metadata: { ...worker.metadata, uid: 'w' } }, shown, false],
+  ])('%s', (_, pod, atHome, expected) => {
+    expect(lostItsLabel(pod, atHome, FACTS.bindingUID)).toBe(expected);
   });
 });

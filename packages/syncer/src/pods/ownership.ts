@@ -46,3 +46,16 @@ export function relationOf(worker: Pod, home: Pod, bindingUID: string): Relation
   if (workerName(bindingUID, namespace, name) !== worker.metadata.name) return 'disagrees';
   return uid === home.metadata.uid ? 'same' : 'namesake';
 }
+
+/**
+ * True for a worker pod that is this home pod's counterpart in everything but the binding's label, which somebody took
+ * off: the derived name, all that it says of its home pod, and the UID that home was shown agree.
+ */
+export function lostItsLabel(worker: Pod, home: Pod, bindingUID: string): boolean {
+  const { labels, uid } = worker.metadata;
+  if (labels?.[Label.bindingUID] === bindingUID || uid === undefined) return false;
+  const labelled = { ...worker, metadata: { ...worker.metadata, labels: { [Label.bindingUID]: bindingUID } } };
+  return (
+    relationOf(labelled, home, bindingUID) === 'same' && home.metadata.annotations?.[Annotation.physicalPodUID] === uid
+  );
+}

@@ -3,6 +3,7 @@ import { workerName } from '@kubeocean/shared/api';
 import { type KubeObject, keyOf, type ReadonlyStore } from '@kubeocean/shared/kube';
 import type { SyncerContext } from '../context.ts';
 import type { Dependents } from '../dependents/index.ts';
+import type { Repairs } from '../repairs.ts';
 import type { PodVolumes } from '../volumes/index.ts';
 import type { DeletionGuard } from './deletion-guard.ts';
 import type { HomeNetwork } from './home-network.ts';
@@ -23,6 +24,7 @@ export interface PodState {
   /** Beginnings of labels and annotations that the worker's owner lets home's pods bring along. */
   carriedPrefixes: () => readonly string[];
   phases: PodPhases;
+  repairs: Repairs;
   /** UIDs of home pods that were let onto their node; they count there from that moment on. */
   admitted: Set<string>;
   /** Worker pods as the API server gave them back, until the watch tells of them. */

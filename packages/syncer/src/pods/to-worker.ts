@@ -64,32 +64,38 @@ export function bindingLabels(facts: { bindingName: string; bindingUID: string }
   };
 }
 
+/** What a worker pod carries to be found and known by: the same as long as its home pod is the same. */
+export function ownMetadata(
+  home: Pod,
+  facts: { bindingName: string; bindingUID: string },
+): { labels: Record<string, string>; annotations: Record<string, string> } {
+  const { namespace = '', name, uid = '' } = home.metadata;
+  return {
+    labels: { ...bindingLabels(facts), [Label.virtualNamespace]: namespace, ...workloadLabels(home) },
+    annotations: {
+      [Annotation.virtualPodNamespace]: namespace,
+      [Annotation.virtualPodName]: name,
+      [Annotation.virtualPodUID]: uid,
+      [Annotation.virtualNodeName]: home.spec.nodeName ?? '',
+    },
+  };
+}
+
 /** @throws Refusal when the pod cannot be carried as it is. */
 export function toWorkerPod(home: Pod, facts: WorkerFacts): Pod {
   if ((home.spec.resourceClaims?.length ?? 0) > 0) {
     throw new Refusal('ResourceClaimsNotCarried', 'resource claims (spec.resourceClaims) are not carried to a worker');
   }
-  const { namespace = '', name, uid = '' } = home.metadata;
+  const { namespace = '', name } = home.metadata;
+  const own = ownMetadata(home, facts);
   return {
     apiVersion: 'v1',
     kind: 'Pod',
     metadata: {
       name: workerName(facts.bindingUID, namespace, name),
       namespace: facts.mountNamespace,
-      labels: {
-        ...allowed(home.metadata.labels, facts),
-        ...bindingLabels(facts),
-        [Label.virtualNamespace]: namespace,
-        ...workloadLabels(home),
-      },
-      annotations: {
-        ...allowed(home.metadata.annotations, facts),
-        ...downwardAnnotations(home),
-        [Annotation.virtualPodNamespace]: namespace,
-        [Annotation.virtualPodName]: name,
-        [Annotation.virtualPodUID]: uid,
-        [Annotation.virtualNodeName]: home.spec.nodeName ?? '',
-      },
+      labels: { ...allowed(home.metadata.labels, facts), ...own.labels },
+      annotations: { ...allowed(home.metadata.annotations, facts), ...downwardAnnotations(home), ...own.annotations },
       finalizers: [Finalizer.homeSync],
     },
     spec: toWorkerSpec(home, facts),
