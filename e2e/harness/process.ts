@@ -6,6 +6,9 @@ import { startChild } from './child.ts';
 import { cleanup } from './cleanup.ts';
 import { waitFor } from './wait.ts';
 
+/** Milliseconds until a process has begun to log: Node reads it from source, on machines that may be busy. */
+const START_MS = 90_000;
+
 export type PackageName = 'manager' | 'syncer' | 'proxier' | 'worker-agent';
 
 export type LogLine = Record<string, unknown> & { level?: string; msg?: string };
@@ -68,7 +71,7 @@ export function startProcess(
     if (child.exit !== undefined) throw new Error(`${name} ended with ${child.exit}:\n${tail()}`);
   }
   async function base(port: 'healthPort' | 'metricsPort'): Promise<string> {
-    const started = await waitLog(`start of ${name}`, (line) => typeof line[port] === 'number');
+    const started = await waitLog(`start of ${name}`, (line) => typeof line[port] === 'number', START_MS);
     return `http://127.0.0.1:${String(started[port])}`;
   }
   async function waitLog(
