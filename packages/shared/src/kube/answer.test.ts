@@ -1,22 +1,22 @@
+import { Readable } from 'node:stream';
 import { expect, test } from 'vitest';
 import { readBody, toConnectionError } from './answer.ts';
 
-async function* pieces(...texts: (string | Error)[]): AsyncGenerator<Buffer> {
-  for (const text of texts) {
-    if (text instanceof Error) throw text;
-    yield Buffer.from(text);
+function pieces(...texts: (string | Buffer | Error)[]): Readable {
+  async function* each(): AsyncGenerator<Buffer> {
+    for (const text of texts) {
+      if (text instanceof Error) throw text;
+      yield Buffer.from(text);
+    }
   }
+  return Readable.from(each(), { objectMode: false });
 }
 
 const open = new AbortController().signal;
 
 test('a body is put together, also where a character was cut in two', async () => {
   const bytes = Buffer.from('für');
-  async function* cut(): AsyncGenerator<Buffer> {
-    yield bytes.subarray(0, 2);
-    yield bytes.subarray(2);
-  }
-  expect(await readBody(cut(), 's', open)).toBe('für');
+  expect(await readBody(pieces(bytes.subarray(0, 2), bytes.subarray(2)), 's', open)).toBe('für');
 });
 
 test('a body that is too long is not read to its end, and not asked for again', async () => {
@@ -36,6 +36,17 @@ test('a body that breaks off is an error of the connection, with the cause', asy
   });
   await expect(readBody(pieces('{', reset), 's', AbortSignal.abort())).rejects.toMatchObject({
     code: 'ABORTED',
+  });
+});
+
+test('a body whose connection is closed without an error breaks off too', async () => {
+  const stream = new Readable({ read() {} });
+  const body = readBody(stream, 's', open);
+  stream.push('{');
+  stream.destroy();
+  await expect(body).rejects.toMatchObject({
+    code: 'ECONNRESET',
+    message: 's: the answer broke off: the connection was closed',
   });
 });
 

@@ -7,6 +7,7 @@ import { Agent, request as httpsRequest } from 'node:https';
 import type { CredentialSource } from './credentials.ts';
 import type { ClusterAccess } from './kubeconfig.ts';
 import { readBody, toApiError, toConnectionError } from './answer.ts';
+import { Deadline } from './deadline.ts';
 import { ApiError, ConnectionError } from './errors.ts';
 import { retryDelayMs } from './retry.ts';
 import { sleep } from './sleep.ts';
@@ -47,10 +48,9 @@ const IDLE_MS = 60_000;
 export class Transport {
   private readonly source: CredentialSource;
   private readonly options: TransportOptions;
-  /** The TLS part of the access that the pools were made for. */
-  private tls = '';
-  private pool: Agent | undefined;
-  private streams: Agent | undefined;
+  private connections: Connections | undefined;
+  /** Sockets whose options are set. */
+  private readonly tuned = new WeakSet<object>();
 
   constructor(source: CredentialSource, options: TransportOptions = {}) {
     this.source = source;
@@ -75,12 +75,15 @@ export class Transport {
   async call<T>(options: RequestOptions): Promise<T> {
     const deadline = performance.now() + (options.timeoutMs ?? 30_000);
     return this.attempts(options, deadline, async (access, remainingMs) => {
-      const signal = AbortSignal.any([
-        AbortSignal.timeout(Math.ceil(remainingMs)),
-        ...(options.signal ? [options.signal] : []),
-      ]);
-      const response = await this.send(access, options, false, signal);
-      const text = await readBody(response, access.server, signal);
+      const ending = new Deadline(remainingMs, options.signal);
+      let text: string;
+      let response: IncomingMessage;
+      try {
+        response = await this.send(access, options, ending);
+        text = await readBody(response, access.server, ending);
+      } finally {
+        ending.over();
+      }
       const code = response.statusCode ?? 0;
       if (code >= 400) throw toApiError(code, text, response, options);
       try {
@@ -105,7 +108,7 @@ export class Transport {
       const timer = setTimeout(() => headersIn.abort(new Error('no answer in time')), remainingMs);
       try {
         const signal = AbortSignal.any([headersIn.signal, ...(options.signal ? [options.signal] : [])]);
-        const response = await this.send(access, options, true, signal);
+        const response = await this.send(access, options, signal);
         const code = response.statusCode ?? 0;
         if (code >= 400) throw toApiError(code, await readBody(response, access.server, signal), response, options);
         return response;
@@ -117,8 +120,8 @@ export class Transport {
 
   /** Closes all connections; calls in flight fail. */
   close(): void {
-    this.pool?.destroy();
-    this.streams?.destroy();
+    this.connections?.pool.destroy();
+    this.connections?.streams.destroy();
   }
 
   private async attempts<T>(
@@ -146,25 +149,22 @@ export class Transport {
     }
   }
 
-  private async send(
+  /** @param ending an AbortSignal for a stream, which it ends at any time; a Deadline for a call */
+  private send(
     access: ClusterAccess,
     options: RequestOptions,
-    streaming: boolean,
-    signal: AbortSignal,
+    ending: AbortSignal | Deadline,
   ): Promise<IncomingMessage> {
-    const url = new URL(access.server + options.path);
-    for (const [name, value] of Object.entries(options.query ?? {})) {
-      if (value !== undefined) url.searchParams.set(name, String(value));
-    }
+    const { method, path, body, query } = options;
     const headers: Record<string, string | number> = {
       accept: 'application/json',
       'user-agent': this.options.userAgent ?? 'kubeocean',
       ...authorization(access),
       ...options.headers,
     };
-    if (options.body !== undefined) {
+    if (body !== undefined) {
       headers['content-type'] ??= 'application/json';
-      headers['content-length'] = Buffer.byteLength(options.body);
+      headers['content-length'] = Buffer.byteLength(body);
     }
     const started = performance.now();
     const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
@@ -174,50 +174,98 @@ export class Transport {
       if (observed) return;
       observed = true;
       const seconds = (performance.now() - started) / 1000;
-      this.options.observe?.({ method: options.method, path: options.path, code, seconds });
+      this.options.observe?.({ method, path, code, seconds });
     };
+    const streaming = !(ending instanceof Deadline);
     let outgoing: ClientRequest;
     try {
-      const agent = this.agentFor(access, streaming);
-      outgoing = httpsRequest(url, { method: options.method, headers, agent, signal });
+      const { pool, streams, at } = this.connectionsFor(access);
+      outgoing = httpsRequest({
+        ...at,
+        method,
+        path: `${at.prefix}${path}${queryText(query)}`,
+        headers,
+        agent: streaming ? streams : pool,
+        ...(streaming && { signal: ending }),
+      });
     } catch (error) {
       // Thrown at once: a certificate or key that OpenSSL cannot read, a header that cannot be sent.
-      throw toConnectionError(access.server, error as NodeJS.ErrnoException, signal);
+      return Promise.reject(toConnectionError(access.server, error as NodeJS.ErrnoException, ending));
     }
     outgoing.on('response', (response) => {
       observe(response.statusCode ?? 0);
       resolve(response);
     });
     outgoing.on('socket', (socket) => {
+      if (this.tuned.has(socket)) return;
+      this.tuned.add(socket);
       socket.setNoDelay(true);
       socket.setKeepAlive(true, 15_000);
     });
     outgoing.on('error', (error: NodeJS.ErrnoException) => {
       observe(0);
-      reject(toConnectionError(access.server, error, signal));
+      reject(toConnectionError(access.server, error, ending));
     });
-    outgoing.end(options.body);
+    if (!streaming) ending.follow(outgoing);
+    outgoing.end(body);
     return promise;
   }
 
-  private agentFor(access: ClusterAccess, streaming: boolean): Agent {
+  /** Agents and address for an access; the same ones until its certificate or authority changes. */
+  private connectionsFor(access: ClusterAccess): Connections {
+    if (this.connections?.access === access) return this.connections;
     const options = tlsOptions(access);
     // A new token is a new header; only a new certificate or authority needs new connections.
     const tls = JSON.stringify(options);
-    if (tls !== this.tls) {
-      if (this.pool) retire(this.pool);
-      this.tls = tls;
-      this.pool = new Agent({
-        ...options,
-        keepAlive: true,
-        maxSockets: this.options.maxSockets ?? 64,
-        scheduling: 'lifo',
-        timeout: IDLE_MS,
-      });
-      this.streams = new Agent({ ...options, keepAlive: false });
+    const known = this.connections;
+    const { hostname, port, pathname } = new URL(access.server);
+    // An IPv6 address stands in brackets in a URL, and without them in a socket's options.
+    const at = { host: hostname.replace(/^\[|\]$/g, ''), port: port || 443, prefix: pathname.replace(/\/$/, '') };
+    if (known?.tls === tls && known.at.host === at.host && known.at.port === at.port) {
+      this.connections = { ...known, access, at };
+    } else {
+      if (known) retire(known.pool);
+      this.connections = {
+        access,
+        at,
+        tls,
+        pool: new OneServerAgent({
+          ...options,
+          keepAlive: true,
+          maxSockets: this.options.maxSockets ?? 64,
+          scheduling: 'lifo',
+          timeout: IDLE_MS,
+        }),
+        streams: new OneServerAgent({ ...options, keepAlive: false }),
+      };
     }
-    return (streaming ? this.streams : this.pool) as Agent;
+    return this.connections;
   }
+}
+
+/** What the calls to one server share. */
+interface Connections {
+  access: ClusterAccess;
+  /** The TLS part of the access, as text: what the agents were made for. */
+  tls: string;
+  at: { host: string; port: string | number; prefix: string };
+  pool: Agent;
+  streams: Agent;
+}
+
+/** All its connections are to one server with one certificate: no need to spell both out for every request. */
+class OneServerAgent extends Agent {
+  override getName(): string {
+    return 'server';
+  }
+}
+
+function queryText(query: RequestOptions['query']): string {
+  let text = '';
+  for (const [name, value] of Object.entries(query ?? {})) {
+    if (value !== undefined) text += `${text ? '&' : '?'}${encodeURIComponent(name)}=${encodeURIComponent(value)}`;
+  }
+  return text;
 }
 
 function tlsOptions(access: ClusterAccess) {
