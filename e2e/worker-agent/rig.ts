@@ -12,6 +12,7 @@ import {
   type LeasedNode,
   LeasedNodes,
   ResourceLeasingPolicies,
+  type ResourceLeasingPolicy,
   type ResourceLeasingPolicySpec,
 } from '@kubeocean/shared/api';
 import {
@@ -58,11 +59,15 @@ interface Rule {
   verbs: string[];
 }
 
+type EventKind = 'Pod' | 'ResourceLeasingPolicy' | 'LeasedNode';
+
 export interface PodShape {
   node: string;
   labels?: Record<string, string>;
   finalizers?: string[];
   graceSeconds?: number;
+  /** What it requests. */
+  cpu?: string;
 }
 
 export class Rig {
@@ -177,13 +182,17 @@ export class Rig {
     await client.apply(ResourceLeasingPolicies, policy, 'reclaim-test');
   }
 
+  policy(): Promise<ResourceLeasingPolicy> {
+    return this.client.get<ResourceLeasingPolicy>(ResourceLeasingPolicies, '', this.name);
+  }
+
   annotatePolicy(value: 'now' | null): Promise<KubeObject> {
     const metadata = { annotations: { [Annotation.reclaim]: value } };
     return this.client.patch(ResourceLeasingPolicies, '', this.name, { metadata });
   }
 
   async createPod(name: string, shape: PodShape): Promise<void> {
-    const { node, labels, finalizers, graceSeconds = 1 } = shape;
+    const { node, labels, finalizers, graceSeconds = 1, cpu } = shape;
     const own = { [Label.clusterBinding]: this.name, [Label.managedBy]: 'kubeocean' };
     await this.client.create(Pods, {
       metadata: { namespace: this.name, name, labels: labels ?? own, ...(finalizers && { finalizers }) },
@@ -191,7 +200,14 @@ export class Rig {
         nodeName: node,
         automountServiceAccountToken: false,
         terminationGracePeriodSeconds: graceSeconds,
-        containers: [{ name: 'main', image: 'kubeocean.local/pause:1', imagePullPolicy: 'Never' }],
+        containers: [
+          {
+            name: 'main',
+            image: 'kubeocean.local/pause:1',
+            imagePullPolicy: 'Never',
+            ...(cpu !== undefined && { resources: { requests: { cpu } } }),
+          },
+        ],
       },
     });
   }
@@ -239,15 +255,15 @@ export class Rig {
   }
 
   /** `reason: message` of the events on an object, in the namespace where they lie. */
-  async events(kind: 'Pod' | 'ResourceLeasingPolicy', name: string): Promise<string[]> {
+  async events(kind: EventKind, name: string): Promise<string[]> {
     const list = await this.client.list<KubeObject & { reason: string; message: string }>(Events, {
-      namespace: kind === 'Pod' ? this.name : 'default',
+      namespace: kind === 'ResourceLeasingPolicy' ? 'default' : this.name,
       fieldSelector: `involvedObject.kind=${kind},involvedObject.name=${name}`,
     });
     return list.items.map(({ reason, message }) => `${reason}: ${message}`);
   }
 
-  async event(kind: 'Pod' | 'ResourceLeasingPolicy', name: string, pattern: RegExp): Promise<string> {
+  async event(kind: EventKind, name: string, pattern: RegExp): Promise<string> {
     return waitFor(`event ${pattern} on ${kind} ${name}`, async () => {
       const events = await this.events(kind, name);
       const found = events.find((event) => pattern.test(event));

@@ -1,0 +1,176 @@
+/**
+ * Lent pods that are where or more than they may be, less lent than pods hold, a policy that is not valid while the agent
+ * is started anew, and pods that nobody follows any more: on real nodes, with claims and pods made by hand.
+ */
+import { Annotation, claimName, Finalizer, LeasedNodes } from '@kubeocean/shared/api';
+import { isNotFound, type KubeObject, Leases, Nodes, Pods, ResourceQuotas } from '@kubeocean/shared/kube';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { kubectl, waitFor } from './harness/index.ts';
+import { Rig } from './worker-agent/rig.ts';
+
+const rig = new Rig('worker-1');
+const flags = ['--notice-seconds=0', '--reclaim-deadline=4'];
+/** Longer than the longest time for which the agent makes sure. */
+const settled = { timeoutMs: 90_000 };
+let node: string;
+let other: string;
+
+function lend(cpu: string, more: object = {}): Promise<void> {
+  return rig.setPolicy({
+    nodeSelector: { nodeSelectorTerms: [{ matchFields: [{ key: 'metadata.name', operator: 'In', values: [node] }] }] },
+    resourceLimits: [{ resource: 'cpu', quantity: cpu }],
+    ...more,
+  });
+}
+
+async function allocatable(cpu: string): Promise<void> {
+  await waitFor(`cpu ${cpu} lent`, async () => (await rig.record(node)).status?.allocatable?.['cpu'] === cpu);
+}
+
+async function condition(type: string, expected: object): Promise<void> {
+  await waitFor(`${type} becoming ${JSON.stringify(expected)}`, async () => {
+    expect((await rig.policy()).status?.conditions?.find((each) => each.type === type)).toMatchObject(expected);
+    return true;
+  });
+}
+
+beforeAll(async () => {
+  [node, other] = (await rig.client.list(Nodes)).items.map(({ metadata }) => metadata.name) as [string, string];
+  await rig.setUp();
+  rig.setClock('2026-11-20T12:00:00Z');
+  await lend('200m');
+  await rig.startAgent(...flags);
+  await rig.becomes(node, { phase: 'Active' });
+});
+
+describe('more pods than are lent', () => {
+  test('are deleted, the newest, and say why; those before stay', async () => {
+    await rig.createPod('first', { node, cpu: '150m', finalizers: [Finalizer.homeSync] });
+    await rig.running('first');
+    await rig.createPod('second', { node, cpu: '100m', finalizers: [Finalizer.homeSync] });
+    const words = `node ${node} has no room left for it in what is lent to ${rig.name} (cpu 200m,`;
+    expect(await rig.event('Pod', 'second', /^LeaseExceeded/)).toContain(words);
+    const { metadata, status } = await rig.pod('second');
+    expect(metadata.deletionTimestamp).toBeDefined();
+    expect(metadata.annotations?.[Annotation.leaseClosed]).toContain(words);
+    const reason = { type: 'DisruptionTarget', status: 'True', reason: 'LeaseClosed' };
+    expect(status.conditions).toContainEqual(expect.objectContaining(reason));
+    await rig.letGo('second');
+    await rig.gone('second');
+    expect((await rig.pod('first')).metadata.deletionTimestamp).toBeUndefined();
+  });
+
+  test('and a pod on a node that is not lent, after a while', async () => {
+    await rig.createPod('stray', { node: other });
+    const event = await waitFor('the event', () => rig.event('Pod', 'stray', /^NotLent/), settled);
+    expect(event).toContain(`node ${other} is not lent to ${rig.name}`);
+    await rig.gone('stray');
+    expect((await rig.pod('first')).metadata.deletionTimestamp).toBeUndefined();
+  });
+
+  test('are bounded by a quota: no flood of pods that wait', async () => {
+    const quota = await rig.client.get<KubeObject & { spec: { hard: Record<string, string> } }>(
+      ResourceQuotas,
+      rig.name,
+      'kubeocean-lease',
+    );
+    const { pods } = (await rig.record(node)).status?.ceiling ?? {};
+    expect(Object.keys(quota.spec.hard)).toEqual(['pods']);
+    expect(Number(quota.spec.hard['pods'])).toBeGreaterThanOrEqual(2 * Number(pods));
+    expect(Number(quota.spec.hard['pods'])).toBeLessThan(2 * Number(pods) + 100);
+  });
+});
+
+describe('less lent than pods hold', () => {
+  test('is said on record and policy; nobody is ended for it, also not by an agent started anew', async () => {
+    await lend('50m');
+    await rig.becomes(node, { phase: 'Active', reason: 'Shrunk' });
+    expect((await rig.record(node)).status).toMatchObject({
+      message: expect.stringContaining('cpu 150m of 50m; they stay') as string,
+      allocatable: { cpu: '50m' },
+      ceiling: { cpu: '150m' },
+    });
+    await condition('Fits', { status: 'False', reason: 'Shrunk', message: expect.stringContaining('cpu 150m of 50m') });
+    await rig.event('ResourceLeasingPolicy', rig.name, /^Shrunk/);
+    await rig.event('LeasedNode', `${rig.name}.${node}`, /^Shrunk/);
+    const { stdout } = await kubectl('worker-1', ['-n', rig.name, 'get', 'ln', `${rig.name}.${node}`]);
+    expect(stdout).toMatch(/50m .*Shrunk/);
+    await rig.agent?.kill();
+    await rig.startAgent(...flags);
+    // One more does not fit in, although it asks for less than what is lent.
+    await rig.createPod('third', { node, cpu: '10m' });
+    await rig.event('Pod', 'third', /^LeaseExceeded/);
+    await rig.gone('third');
+    expect((await rig.pod('first')).metadata.deletionTimestamp).toBeUndefined();
+  });
+
+  test('heals when more is lent', async () => {
+    await lend('300m');
+    await rig.becomes(node, { phase: 'Active', reason: undefined });
+    await condition('Fits', { status: 'True' });
+    await rig.event('ResourceLeasingPolicy', rig.name, /^PodsFit/);
+  });
+});
+
+describe('a policy that is not valid', () => {
+  test('keeps its last valid spec through a restart of the agent: its limits, and its window on time', async () => {
+    await lend('300m', { timeWindows: [{ start: '08:00', end: '19:59' }], timeZone: 'UTC' });
+    await waitFor('the window', async () => (await rig.policy()).status?.closesAt === '2026-11-20T20:00:00Z');
+    // Its form is that of a zone, so the API server takes it.
+    await lend('9', { timeWindows: [{ start: '08:00', end: '22:59' }], timeZone: 'Mars/Olympus' });
+    await condition('Valid', { status: 'False', message: expect.stringContaining('Mars/Olympus') });
+    await rig.agent?.kill();
+    await rig.startAgent(...flags);
+    expect((await rig.policy()).status).toMatchObject({ phase: 'Failed', lastValidSpec: { timeZone: 'UTC' } });
+    await allocatable('300m');
+    rig.setClock('2026-11-20T20:00:00Z');
+    await rig.becomes(node, { phase: 'Closing', reason: 'WindowClosed' });
+    rig.setClock('2026-11-20T12:00:00Z');
+    await rig.becomes(node, { phase: 'Active' });
+    await allocatable('300m');
+    expect((await rig.pod('first')).metadata.deletionTimestamp).toBeUndefined();
+  });
+
+  test('is valid again once it is corrected', async () => {
+    await lend('400m');
+    await allocatable('400m');
+    await waitFor('no spec kept', async () => (await rig.policy()).status?.lastValidSpec === undefined);
+    await condition('Valid', { status: 'True' });
+  });
+});
+
+describe('a claim that the owner releases', () => {
+  test('leaves nothing behind: pods are taken back, finalizers taken off, records removed', async () => {
+    await rig.createPod('ended', { node, finalizers: [Finalizer.homeSync, 'example.com/of-another'] });
+    await rig.running('ended');
+    await rig.client.patch(Leases, rig.name, claimName(rig.name), {
+      metadata: { annotations: { [Annotation.release]: 'true' } },
+    });
+    await rig.becomes(node, { phase: 'Closed', reason: 'Released' });
+    await waitFor('the end of first', () => rig.pod('first').then(() => false, isNotFound), settled);
+    await waitFor(
+      'our finalizer gone, the other left',
+      async () => {
+        expect((await rig.pod('ended')).metadata.finalizers).toEqual(['example.com/of-another']);
+        return true;
+      },
+      settled,
+    );
+    await rig.letGo('ended');
+    await rig.gone('ended');
+    await waitFor('no records', async () => {
+      const { items } = await rig.client.list(LeasedNodes, { namespace: rig.name });
+      return items.length === 0;
+    });
+    expect((await rig.client.list(Pods, { namespace: rig.name })).items).toEqual([]);
+    await waitFor('a quota that takes none', async () => {
+      const { spec } = await rig.client.get<KubeObject & { spec: { hard: object } }>(
+        ResourceQuotas,
+        rig.name,
+        'kubeocean-lease',
+      );
+      expect(spec.hard).toEqual({ pods: '0' });
+      return true;
+    });
+  });
+});
