@@ -6,6 +6,7 @@ import { fileClock, systemClock } from './clock.ts';
 import { beat } from './heartbeat/heartbeat.ts';
 import type { AGENT_OPTIONS } from './options.ts';
 import { agentMetrics } from './metrics.ts';
+import { parseRanges } from './network/overlap.ts';
 import { Passes } from './pass.ts';
 import { Reclaimer } from './reclaim/executor.ts';
 import { createStores } from './stores.ts';
@@ -23,6 +24,7 @@ export async function runAgent(daemon: Daemon<typeof AGENT_OPTIONS>): Promise<vo
   const zone = options['time-zone'];
   const zoneProblem = windowsProblem([], zone);
   if (zoneProblem) throw new Error(`--time-zone: ${zoneProblem}`);
+  const computingRanges = parseRanges(options['computing-cidrs']);
   const tenants = readTenants(options['tenants-file']);
   const client = daemon.connect(credentialsFor(options.kubeconfig), 'worker');
   const clock = options['test-clock-file'] ? fileClock(options['test-clock-file']) : systemClock;
@@ -65,6 +67,7 @@ export async function runAgent(daemon: Daemon<typeof AGENT_OPTIONS>): Promise<vo
       stores,
       tenants,
       defaultTimeZone: zone,
+      computingRanges,
       events,
       log,
       reclaimer,

@@ -48,6 +48,14 @@ export const AGENT_OPTIONS = {
     description:
       "labels and annotations whose keys begin so are carried from home pods to lent pods (the chart's value lentPods.metadataPrefixes)",
   },
+  'computing-cidrs': {
+    type: 'string',
+    default: '',
+    pattern: /^[0-9a-fA-F.:]+\/\d+(,[0-9a-fA-F.:]+\/\d+)*$/,
+    form: 'ranges of addresses separated by commas, such as 10.20.0.0/16,fd00:20::/48',
+    description:
+      "ranges of the computing clusters' pods and Services; policies say NetworkOverlap when nodes here have pods in them (the chart's value networkPolicy.computingCIDRs)",
+  },
   'stats-bind-address': {
     type: 'string',
     default: `:${StatsPort.number}`,

@@ -15,6 +15,7 @@ import { planGuards } from './guard/open-nodes.ts';
 import { guardProblem, withholdNew } from './guard/policies.ts';
 import { writeGuard } from './guard/writer.ts';
 import { policyStatus } from './policies/status.ts';
+import { overlapProblem, type parseRanges } from './network/overlap.ts';
 import { findOutOfPlace } from './pods/out-of-place.ts';
 import { findUnfollowed } from './pods/unfollowed.ts';
 import { planPolicy, writePolicy } from './policies/writer.ts';
@@ -49,6 +50,8 @@ export interface PassOptions {
   stores: AgentStores;
   tenants: readonly Tenant[];
   defaultTimeZone: string;
+  /** Of the computing clusters, as far as the owner told us. */
+  computingRanges: ReturnType<typeof parseRanges>;
   events: EventRecorder;
   log: Logger;
   reclaimer: Reclaimer;
@@ -166,8 +169,9 @@ export class Passes {
       (namespace) => guards.get(namespace),
     );
     const recordWrites = planRecords(allocation, (key) => byKey.get(key));
+    const overlap = overlapProblem(stores.nodes.values(), this.options.computingRanges);
     const policyWrites = allocation.policies.flatMap(
-      (outcome) => planPolicy(outcome.policy, policyStatus(outcome, now, unguarded)) ?? [],
+      (outcome) => planPolicy(outcome.policy, policyStatus(outcome, now, { unguarded, overlap })) ?? [],
     );
     const leases = [
       ...allocation.closed,

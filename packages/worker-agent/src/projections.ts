@@ -36,7 +36,11 @@ export function projectNode(object: KubeObject): WorkerNode {
       ...(labels && { labels }),
       ...(reclaim !== undefined && { annotations: { [Annotation.reclaim]: reclaim } }),
     },
-    spec: { ...(spec?.unschedulable && { unschedulable: true }), ...(spec?.taints && { taints: spec.taints }) },
+    spec: {
+      ...(spec?.unschedulable && { unschedulable: true }),
+      ...(spec?.taints && { taints: spec.taints }),
+      ...(spec?.['podCIDRs'] !== undefined && { podCIDRs: spec['podCIDRs'] }),
+    },
     status: {
       ...(status?.allocatable && { allocatable: status.allocatable }),
       addresses: (status?.addresses ?? []).filter((address) => address.type === 'InternalIP'),

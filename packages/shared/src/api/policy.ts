@@ -97,5 +97,7 @@ export const PolicyCondition = {
   leased: 'Leased',
   /** False while lent pods hold more than is lent by now; they stay. */
   fits: 'Fits',
+  /** There while pods of this cluster have addresses that a computing cluster is known to use too. */
+  networkOverlap: 'NetworkOverlap',
 } as const;
 export type PolicyConditionType = (typeof PolicyCondition)[keyof typeof PolicyCondition];

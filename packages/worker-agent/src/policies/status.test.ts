@@ -162,6 +162,13 @@ describe('the status of a policy', () => {
     expect(policyStatus(outcome(), now).lastValidSpec).toBeUndefined();
   });
 
+  it('says that networks overlap while they do, and no longer', () => {
+    const status = policyStatus(outcome(), now, { overlap: 'pods of both have 10.1.0.0/16' });
+    expect(status.conditions?.at(-1)).toMatchObject({ type: 'NetworkOverlap', status: 'True' });
+    const after = policyStatus(outcome({ policy: { ...policy, status } }), later);
+    expect(after.conditions?.map(({ type }) => type)).toEqual(['Valid', 'Active', 'Leased', 'Fits']);
+  });
+
   it('moves lastAppliedTime when phase or activity changes, and takes away times that no longer hold', () => {
     const status = policyStatus(outcome({ inside: false, opensAt }), now);
     const written = { ...policy, status };

@@ -8,11 +8,20 @@ import {
 import { type Condition, withCondition } from '@kubeocean/shared/kube';
 import { formatQuantity, type PolicyOutcome, rfc3339 } from '@kubeocean/shared/lease';
 
-/**
- * The status a policy should have; equal to the one it has when nothing changed. `unguarded` says why nothing new is
- * lent: the admission policies that hold tenants to it are not in force.
- */
-export function policyStatus(outcome: PolicyOutcome, now: Date, unguarded?: string): ResourceLeasingPolicyStatus {
+/** What is wrong with the cluster as a whole, for the policies that lend. */
+export interface Remarks {
+  /** Why nothing new is lent: the admission policies that hold tenants to it are not in force. */
+  unguarded?: string | undefined;
+  /** Pods here have addresses that computing clusters use too. */
+  overlap?: string | undefined;
+}
+
+/** The status a policy should have; equal to the one it has when nothing changed. */
+export function policyStatus(
+  outcome: PolicyOutcome,
+  now: Date,
+  { unguarded, overlap }: Remarks = {},
+): ResourceLeasingPolicyStatus {
   const { policy, inside, closesAt, opensAt, nodes } = outcome;
   const previous = policy.status;
   const generation = policy.metadata.generation;
@@ -31,10 +40,18 @@ export function policyStatus(outcome: PolicyOutcome, now: Date, unguarded?: stri
     resources: resourcesOf(outcome),
     ...(outcome.problem !== undefined && outcome.spec && { lastValidSpec: outcome.spec }),
     ...(leased.reason && { reason: leased.reason }),
-    conditions: [validCondition(outcome), activeCondition(outcome), leased, fitsCondition(outcome)].reduce<Condition[]>(
+    conditions: [
+      validCondition(outcome),
+      activeCondition(outcome),
+      leased,
+      fitsCondition(outcome),
+      ...overlapCondition(overlap),
+    ].reduce<Condition[]>(
       (list, condition) =>
         withCondition(list, { ...condition, ...(generation !== undefined && { observedGeneration: generation }) }, now),
-      previous?.conditions ?? [],
+      (previous?.conditions ?? []).filter(
+        ({ type }) => overlap !== undefined || type !== PolicyCondition.networkOverlap,
+      ),
     ),
   };
 }
@@ -97,6 +114,12 @@ function leasedCondition(outcome: PolicyOutcome, unguarded: string | undefined):
   }
   const message = `no node matches both its nodeSelector and that of the ClusterBinding ${cluster}${remark}`;
   return { type, status: 'False', reason: 'NoNodeMatches', message };
+}
+
+/** There only while ranges are known to overlap. */
+function overlapCondition(overlap: string | undefined): Condition[] {
+  if (overlap === undefined) return [];
+  return [{ type: PolicyCondition.networkOverlap, status: 'True', reason: 'RangesOverlap', message: overlap }];
 }
 
 /** Where the nodes' resources go to, those that everybody asks about first. */

@@ -59,6 +59,10 @@ export async function writePolicy(
   if (fits && (fits.status === 'True') !== fitted) {
     events.event(subject, fitted ? 'Warning' : 'Normal', fits.reason ?? 'Fits', fits.message ?? '');
   }
+  const overlap = conditionOf(status, PolicyCondition.networkOverlap);
+  if (overlap && !conditionOf(policy.status, PolicyCondition.networkOverlap)) {
+    events.event(subject, 'Warning', PolicyCondition.networkOverlap, overlap.message ?? '');
+  }
   if (policy.status?.phase === status.phase) return;
   const about = status.phase === 'Failed' ? 'valid' : status.phase === 'Pending' ? 'leased' : 'active';
   const condition = conditionOf(status, PolicyCondition[about]);

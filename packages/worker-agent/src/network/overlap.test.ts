@@ -1,0 +1,35 @@
+import { describe, expect, it } from 'vitest';
+import { overlap, overlapProblem, parseRanges } from './overlap.ts';
+
+describe('ranges', () => {
+  it.each([
+    ['10.0.0.0/8', '10.20.0.0/16', true],
+    ['10.20.0.0/16', '10.0.0.0/8', true],
+    ['10.20.0.0/16', '10.21.0.0/16', false],
+    ['10.20.1.7/16', '10.20.0.0/24', true],
+    ['fd00::/16', 'fd00:1::/64', true],
+    ['fd00::/16', '10.0.0.0/8', false],
+    ['0.0.0.0/0', '192.168.1.0/24', true],
+  ])('%s and %s overlap: %s', (a, b, expected) => {
+    const [left, right] = parseRanges(`${a},${b}`);
+    expect(left && right && overlap(left, right)).toBe(expected);
+  });
+
+  it.each(['10.0.0.0', '10.0.0.0/33', 'pods/16', '10.0.0/8', '10.0.0.0/x'])('%s is none', (text) => {
+    expect(() => parseRanges(text)).toThrow(`"${text}" is no range`);
+  });
+});
+
+describe('what policies are told', () => {
+  const node = (name: string, ...podCIDRs: string[]) => ({ metadata: { name }, spec: { podCIDRs } });
+  it('is nothing while no range is given or none overlaps', () => {
+    expect(overlapProblem([node('n', '10.1.0.0/24')], [])).toBeUndefined();
+    expect(overlapProblem([node('n', '10.1.0.0/24'), node('m')], parseRanges('10.2.0.0/16'))).toBeUndefined();
+  });
+  it('names nodes and ranges, three of them', () => {
+    const nodes = ['a', 'b', 'c', 'd'].map((name, index) => node(name, `10.1.${index}.0/24`));
+    expect(overlapProblem(nodes, parseRanges('10.1.0.0/16'))).toMatch(
+      /10\.1\.0\.0\/24 of node a lies in 10\.1\.0\.0\/16; .* and 1 more \(networkPolicy\.computingCIDRs/,
+    );
+  });
+});
