@@ -34,6 +34,13 @@ export function vnodeHashedName(clusterID: string, node: string): string {
   return cutWithHash(`vnode-${clusterID}-${node}`, digest('vnode', clusterID, node));
 }
 
+/**
+ * Names that were derived lately. Controllers ask for the same ones again and again, for each pod at every look at it and
+ * at its neighbours on the node, and a hash costs thirty times a look-up. Only saves work: dropped whole when full.
+ */
+const derived = new Map<string, string>();
+const DERIVED_MOST = 50_000;
+
 /** Kinds whose worker copies are named by {@link workerName}; a pod has no kind in its hash. */
 export type CopiedKind = 'configmap' | 'secret' | 'persistentvolumeclaim';
 
@@ -42,7 +49,14 @@ export type CopiedKind = 'configmap' | 'secret' | 'persistentvolumeclaim';
  * subdomain and as a label value, at most 63 characters.
  */
 export function workerName(bindingUID: string, namespace: string, name: string, kind?: CopiedKind): string {
-  return cutWithHash(name, kind ? digest(kind, bindingUID, namespace, name) : digest(bindingUID, namespace, name));
+  const parts = kind ? [kind, bindingUID, namespace, name] : [bindingUID, namespace, name];
+  const key = parts.join('/');
+  const known = derived.get(key);
+  if (known !== undefined) return known;
+  if (derived.size >= DERIVED_MOST) derived.clear();
+  const made = cutWithHash(name, digest(...parts));
+  derived.set(key, made);
+  return made;
 }
 
 /**

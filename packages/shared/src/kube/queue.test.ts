@@ -197,6 +197,26 @@ test('it tells how long each key waited and ran', async () => {
   expect(observed[0]?.workSeconds).toBeCloseTo(2, 1);
 });
 
+test('owners take turns: one with many keys does not keep another waiting', async () => {
+  const order: string[] = [];
+  const queue = new WorkQueue(
+    (key) => {
+      order.push(key);
+      return Promise.resolve(undefined);
+    },
+    { name: 'test', workers: 1, ownerOf: (key) => key.split('/')[0] ?? '' },
+  );
+  for (let n = 0; n < 100; n++) queue.add(`big/${n}`);
+  for (const key of ['small/0', 'small/1', 'big/0', 'other/0']) queue.add(key);
+  expect(queue.depth).toBe(103);
+  queue.start();
+  await settle();
+  expect(order.slice(0, 6)).toEqual(['big/0', 'small/0', 'other/0', 'big/1', 'small/1', 'big/2']);
+  expect(order).toHaveLength(103);
+  expect(queue.depth).toBe(0);
+  await queue.stop();
+});
+
 const keys = fc.constantFrom('a', 'b', 'c');
 const step = fc.oneof(
   fc.record({ add: keys }),
@@ -231,7 +251,7 @@ test('whatever the order: no key twice at once, never more than the workers, and
           if (running.length > workers) violations.push(`${running.length} run at once`);
           return promise;
         },
-        { name: 'test', workers, baseDelayMs: 50, maxDelayMs: 400 },
+        { name: 'test', workers, baseDelayMs: 50, maxDelayMs: 400, ownerOf: (key) => (key === 'a' ? 'one' : 'two') },
       );
       queue.start();
       for (const action of script) {

@@ -18,6 +18,11 @@ export interface WorkQueueOptions {
   /** Told when a key was worked on: how long it waited and ran, in seconds. */
   observe?: (run: { waitSeconds: number; workSeconds: number; failed: boolean }) => void;
   random?: () => number;
+  /**
+   * Whose a key is, such as its namespace: owners with keys that wait take turns, so that one with thousands does not
+   * keep the others waiting. Default: all are one owner's, and keys run in the order they came.
+   */
+  ownerOf?: (key: string) => string;
 }
 
 /** What a handler may ask for by its return value: to run again after so many milliseconds. */
@@ -26,8 +31,9 @@ export type Outcome = { againInMs: number } | undefined | void;
 export class WorkQueue {
   private readonly options: Required<Pick<WorkQueueOptions, 'workers' | 'baseDelayMs' | 'maxDelayMs'>> &
     WorkQueueOptions;
-  /** Keys that wait, in order, with the time they were added. */
-  private readonly waiting = new Map<string, number>();
+  /** Keys that wait, in order, with the time they were added, by owner; the owner whose turn it is comes first. */
+  private readonly waiting = new Map<string, Map<string, number>>();
+  private waitingCount = 0;
   private readonly running = new Set<string>();
   /** Keys added while they ran. */
   private readonly dirty = new Set<string>();
@@ -46,7 +52,7 @@ export class WorkQueue {
 
   /** Keys that wait, without those that wait for a time. */
   get depth(): number {
-    return this.waiting.size;
+    return this.waitingCount;
   }
 
   /** Runs the key as soon as a worker is free. */
@@ -54,7 +60,7 @@ export class WorkQueue {
     if (this.stopped) return;
     this.cancelDelay(key);
     if (this.running.has(key)) this.dirty.add(key);
-    else if (!this.waiting.has(key)) this.waiting.set(key, performance.now());
+    else this.enqueue(key);
     this.dispatch();
   }
 
@@ -90,6 +96,7 @@ export class WorkQueue {
   async stop(deadlineMs = 10_000): Promise<void> {
     this.stopped = true;
     this.waiting.clear();
+    this.waitingCount = 0;
     this.dirty.clear();
     for (const key of this.delayed.keys()) this.cancelDelay(key);
     const over = new AbortController();
@@ -97,11 +104,34 @@ export class WorkQueue {
     over.abort();
   }
 
+  private enqueue(key: string): void {
+    const owner = this.options.ownerOf?.(key) ?? '';
+    const keys = this.waiting.get(owner);
+    if (keys?.has(key)) return;
+    if (keys) keys.set(key, performance.now());
+    else this.waiting.set(owner, new Map([[key, performance.now()]]));
+    this.waitingCount++;
+  }
+
+  /** The next key in turn, taken out; its owner goes to the end of the line. */
+  private next(): [key: string, addedAt: number] | undefined {
+    for (const [owner, keys] of this.waiting) {
+      this.waiting.delete(owner);
+      for (const entry of keys) {
+        keys.delete(entry[0]);
+        this.waitingCount--;
+        if (keys.size > 0) this.waiting.set(owner, keys);
+        return entry;
+      }
+    }
+    return undefined;
+  }
+
   private dispatch(): void {
     if (!this.started || this.stopped) return;
-    for (const [key, addedAt] of this.waiting) {
-      if (this.running.size >= this.options.workers) return;
-      this.waiting.delete(key);
+    while (this.running.size < this.options.workers) {
+      const [key, addedAt] = this.next() ?? [];
+      if (key === undefined || addedAt === undefined) return;
       if (this.running.size === 0) this.idle = Promise.withResolvers<void>();
       this.running.add(key);
       void this.work(key, addedAt);
