@@ -20,6 +20,8 @@ import { deleteWorker, followDeletion } from './worker.ts';
 
 /** How long a state on the way may wait for the next one. */
 const SETTLE_MS = 700;
+/** The same while there is nothing to show but the worker pod's name, which the first status brings along. */
+const NAME_ALONE_MS = 10_000;
 const HELD_MS = 1000;
 const DISAGREES_MS = 60_000;
 /** Until the watch tells of a pod that got its label back. */
@@ -39,7 +41,14 @@ export interface PodController {
 export function createPodController(state: PodState): PodController {
   const { context } = state;
   const { homePods, workerPods, records } = context.stores;
-  const queue = new WorkQueue(sync, { ...context.queue('pods'), workers: 32, baseDelayMs: 100, maxDelayMs: 10_000 });
+  const queue = new WorkQueue(sync, {
+    ...context.queue('pods'),
+    workers: 32,
+    baseDelayMs: 100,
+    maxDelayMs: 10_000,
+    // A namespace with thousands of pods to run does not keep the pods of others waiting.
+    ownerOf: (key) => splitKey(key).namespace,
+  });
   const refusals = new Map<string, number>();
   /** What the worker refused of changes of pods that run. */
   const refusedChanges: Refused = new Map();
@@ -138,7 +147,8 @@ export function createPodController(state: PodState): PodController {
     if (mayWait(worker, home)) {
       const since = settling.get(uid) ?? performance.now();
       settling.set(uid, since);
-      const left = since + SETTLE_MS - performance.now();
+      const wait = Object.keys(patch.status).length === 0 ? NAME_ALONE_MS : SETTLE_MS;
+      const left = since + wait - performance.now();
       if (left > 0) return { againInMs: left };
     }
     settling.delete(uid);
