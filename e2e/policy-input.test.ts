@@ -200,7 +200,11 @@ const cases: [path: string, spec: Fields, says: RegExp][] = [
     { gracefulReclaimPeriodSeconds: '5m' },
     /gracefulReclaimPeriodSeconds: .*must be of type integer/,
   ],
-  ['gracefulReclaimPeriodSeconds', { gracefulReclaimPeriodSeconds: 2 ** 31 }, /gracefulReclaimPeriodSeconds: .*int32/],
+  [
+    'gracefulReclaimPeriodSeconds',
+    { gracefulReclaimPeriodSeconds: 31_536_001 },
+    /gracefulReclaimPeriodSeconds: .*less than or equal to 31536000/,
+  ],
 ];
 
 describe('refused', () => {

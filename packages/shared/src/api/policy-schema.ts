@@ -1,5 +1,6 @@
 /** Schema of ResourceLeasingPolicy; the TypeScript side is policy.ts. What cannot be valid is refused here (CEL). */
 import { boolean, integer, list, object, raw, type Schema, text, time, word } from './schema.ts';
+import { MaxGracefulReclaimSeconds } from './policy.ts';
 import { conditions, nodeSelector, objectName } from './schema-common.ts';
 
 const dayNames = ['Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday', 'Sunday'];
@@ -107,6 +108,7 @@ const spec = object(
     forceReclaim: boolean('Evict lent pods when a window closes. Default false: only new pods are kept away.'),
     gracefulReclaimPeriodSeconds: integer('Seconds between the closing of a window and the eviction. Default 0.', {
       minimum: 0,
+      maximum: MaxGracefulReclaimSeconds,
     }),
   },
   { required: ['cluster'] },

@@ -33,6 +33,9 @@ export interface ResourceLeasingPolicySpec {
   timeZone?: string;
 }
 
+/** Longest `gracefulReclaimPeriodSeconds`: a year. A `format` alone is not checked by API servers. */
+export const MaxGracefulReclaimSeconds = 31_536_000;
+
 /** Both ends are `HH:MM` and inclusive to the minute; both left out = the whole day; `end` < `start` crosses midnight. */
 export interface TimeWindow {
   start?: string;

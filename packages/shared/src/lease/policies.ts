@@ -1,5 +1,9 @@
 /** A policy as the allocator sees it at one moment: valid or not, open or not, and until when. */
-import type { ResourceLeasingPolicy, ResourceLeasingPolicySpec } from '../api/policy.ts';
+import {
+  MaxGracefulReclaimSeconds,
+  type ResourceLeasingPolicy,
+  type ResourceLeasingPolicySpec,
+} from '../api/policy.ts';
 import { limitsProblem } from './limits.ts';
 import { nodeSelectorProblem } from './selector.ts';
 import { insideWindows, nextTransition, windowsProblem } from './windows.ts';
@@ -21,7 +25,9 @@ export interface JudgedPolicy {
 export function policyProblem(spec: ResourceLeasingPolicySpec, defaultTimeZone: string): string | undefined {
   const grace = spec.gracefulReclaimPeriodSeconds ?? 0;
   if (!spec.cluster) return 'spec.cluster is missing; name the ClusterBinding';
-  if (!Number.isInteger(grace) || grace < 0) return 'gracefulReclaimPeriodSeconds must be a whole number from 0';
+  if (!Number.isInteger(grace) || grace < 0 || grace > MaxGracefulReclaimSeconds) {
+    return `gracefulReclaimPeriodSeconds must be a whole number from 0 to ${MaxGracefulReclaimSeconds}`;
+  }
   const selector = nodeSelectorProblem(spec.nodeSelector);
   return (
     (selector && `nodeSelector: ${selector}`) ??
