@@ -1,5 +1,5 @@
 /**
- * Writes the files that are generated from TypeScript: the charts' CRDs, docs/api.md and docs/flags.md. With `--check` it writes
+ * Writes the files that are generated from TypeScript: the charts' CRDs, docs/api.md, docs/flags.md and docs/pod-fields.md. With `--check` it writes
  * nothing, and fails with the names of the files that are not up to date.
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -13,6 +13,7 @@ import {
 } from '../packages/shared/src/api/crd.ts';
 import { crdYaml } from '../packages/shared/src/api/crd-yaml.ts';
 import { flagsDocument } from './flags-docs.ts';
+import { podFieldsDocument } from './pod-fields-docs.ts';
 
 const root = resolve(import.meta.dirname, '..');
 
@@ -25,6 +26,7 @@ function generated(): Map<string, string> {
     ['charts/kubeocean-worker/templates/crds/leaseguards.yaml', crdYaml(leaseGuardDefinition)],
     ['docs/api.md', apiDocument()],
     ['docs/flags.md', flagsDocument()],
+    ['docs/pod-fields.md', podFieldsDocument()],
   ]);
 }
 

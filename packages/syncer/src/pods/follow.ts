@@ -21,6 +21,7 @@ import { podsOn, type PodState, workerOf } from './state.ts';
 import type { OwnWord } from './to-home.ts';
 import { workerMetadataPatch } from './to-worker.ts';
 import { type Pod, podSubject } from './types.ts';
+import { wordsFor } from './words.ts';
 
 /** A resize that has no room is looked at again: another pod may have ended. */
 const DEFERRED_MS = 5000;
@@ -92,7 +93,8 @@ export async function follow(state: PodState, home: Pod, worker: Pod, refused: R
       return undefined;
     } catch (error) {
       if (!(error instanceof ApiError) || ![400, 403, 404, 422].includes(error.code)) throw error;
-      const message = `the worker cluster refused it: ${messageOf(error)}`;
+      const words = wordsFor(home, context, worker.metadata.uid);
+      const message = `the worker cluster refused it: ${words(messageOf(error))}`;
       const count = (before?.count ?? 0) + 1;
       const waitMs = Math.min(REFUSED_FIRST_MS * 2 ** (count - 1), REFUSED_LONGEST_MS);
       refused.set(key, { count, until: performance.now() + waitMs, message });

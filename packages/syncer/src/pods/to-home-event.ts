@@ -26,8 +26,8 @@ const MAX_COUNT = 1_000_000;
 const WORD = /^[A-Za-z][A-Za-z0-9]{0,127}$/;
 const COMPONENT = /^[a-z0-9]([-a-z0-9./]{0,61}[a-z0-9])?$/;
 const FIELD_PATH = /^spec\.(containers|initContainers|ephemeralContainers)\{[-a-z0-9]{1,63}\}$/;
-/** Told by the syncer itself, in words of its own. */
-const OWN_WORDS: readonly string[] = ['FailedScheduling'];
+/** Of the worker's scheduler: the syncer tells of it in words of its own, and home's scheduler has had its say. */
+const OWN_WORDS: readonly string[] = ['FailedScheduling', 'Scheduled'];
 
 /** What the store keeps of an event: they are many, and long. */
 export function shortened(event: WorkerEvent): WorkerEvent | undefined {

@@ -36,7 +36,7 @@ export interface WorkerFacts {
 }
 
 /** Set anew here, or never carried: each of them means something else, or gives power, in the worker cluster. */
-const NOT_CARRIED = [
+export const NOT_CARRIED = [
   'nodeName',
   'nodeSelector',
   'affinity',
@@ -49,6 +49,9 @@ const NOT_CARRIED = [
   'serviceAccount',
   'serviceAccountName',
   'readinessGates',
+  // Of groups of pods that are placed together (KEP-4671): home's scheduler's.
+  'workloadRef',
+  'schedulingGroup',
   // Taken up by a subresource once the pod is there (changes.ts).
   'ephemeralContainers',
   'subdomain',
