@@ -1,6 +1,7 @@
 /** What every end-to-end test uses. Import from here; importing registers the cleaning up after the file's last test. */
 import { registerCleanup } from './cleanup.ts';
 
+export * from './api-proxy.ts';
 export * from './api-server.ts';
 export { cleanup } from './cleanup.ts';
 export * from './clusters.ts';

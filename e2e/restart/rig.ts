@@ -1,0 +1,354 @@
+/**
+ * A binding of a test's own with one vnode (worker-1's node1) and a syncer from source that is killed and started at
+ * will. The lease is written by hand into a mount namespace of the test's own: no agent has a part in it.
+ */
+import {
+  type ClusterBinding,
+  ClusterBindings,
+  Finalizer,
+  Label,
+  type LeasedNode,
+  LeasedNodes,
+  leasedNodeName,
+  tokenSecretName,
+  vnodeName,
+  workerName,
+} from '@kubeocean/shared/api';
+import {
+  ConfigMaps,
+  createReflector,
+  Events,
+  isNotFound,
+  type KubeClient,
+  type KubeObject,
+  Leases,
+  microTime,
+  Namespaces,
+  Nodes,
+  Pods,
+  type Resource,
+  Secrets,
+  ServiceAccounts,
+} from '@kubeocean/shared/kube';
+import { expect } from 'vitest';
+import {
+  cleanup,
+  client,
+  kubectl,
+  kubeconfigOf,
+  type RunningProcess,
+  startProcess,
+  uniqueName,
+  waitFor,
+} from '../harness/index.ts';
+
+export interface Condition {
+  type: string;
+  status: string;
+  reason?: string;
+  message?: string;
+}
+
+export interface Pod extends KubeObject {
+  spec: { nodeName?: string; containers: Record<string, unknown>[]; [field: string]: unknown };
+  status?: {
+    phase?: string;
+    reason?: string;
+    message?: string;
+    conditions?: Condition[];
+    containerStatuses?: { restartCount: number; containerID?: string; state?: Record<string, unknown> }[];
+  };
+}
+
+export interface RigOptions {
+  /** More flags of the syncer. */
+  flags?: readonly string[];
+  /** Kubeconfigs of the syncer, when not the clusters' own. */
+  kubeconfig?: string;
+  workerKubeconfig?: string;
+  /** Namespace of the pods at home; default: a new one. */
+  homeNamespace?: string;
+  /** Default: a new one. */
+  mountNamespace?: string;
+  /** What is lent of node1. */
+  allocatable?: Record<string, string>;
+}
+
+export interface PodRig {
+  readonly home: KubeClient;
+  readonly worker: KubeClient;
+  readonly homeNamespace: string;
+  readonly mountNamespace: string;
+  readonly bindingName: string;
+  readonly bindingUID: string;
+  readonly vnode: string;
+  readonly syncer: RunningProcess;
+  /** UIDs of the worker pods ever seen, by UID of the home pod they were made for. */
+  readonly made: ReadonlyMap<string, ReadonlySet<string>>;
+  start(): void;
+  kill(): Promise<void>;
+  create(name: string, spec: Record<string, unknown>, metadata?: Record<string, unknown>): Promise<Pod>;
+  /** A pod for the vnode, with a ServiceAccount token as every pod has. */
+  spec(script: string, more?: Record<string, unknown>, container?: Record<string, unknown>): Record<string, unknown>;
+  atHome(name: string): Promise<Pod>;
+  inWorker(name: string): Promise<Pod>;
+  workerName(name: string, kind?: 'configmap' | 'secret'): string;
+  tokenSecret(pod: Pod): string;
+  ready(name: string): Promise<Pod>;
+  /** Waits until the pod has this phase at home. */
+  phase(name: string, phase: string): Promise<Pod>;
+  /** Both pods gone. */
+  gone(name: string): Promise<void>;
+  /** Message of the event with this reason on the home pod. */
+  event(name: string, reason: string): Promise<string>;
+  /** Names of this binding's objects in the mount namespace. */
+  copies(resource: Resource): Promise<string[]>;
+  binding(): Promise<ClusterBinding>;
+}
+
+/** Longest that anything may take on a busy machine. */
+export const SLOW_MS = 120_000;
+
+/** Runs until it is told to end, which it does at once. */
+export const FOREVER = 'trap "exit 0" TERM; sleep 1000000 & wait';
+
+export function isReady(pod: Pod): boolean {
+  return pod.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false;
+}
+
+export function conditionOf(pod: Pod, type: string): Condition | undefined {
+  return pod.status?.conditions?.find((each) => each.type === type);
+}
+
+/** Waits until `look` finds nothing. */
+export async function absent(look: () => Promise<unknown>, what: string): Promise<void> {
+  await waitFor(
+    `${what} gone`,
+    async () => {
+      try {
+        throw new Error(JSON.stringify(await look()));
+      } catch (error) {
+        if (isNotFound(error)) return true;
+        throw error;
+      }
+    },
+    { timeoutMs: SLOW_MS },
+  );
+}
+
+/** Call it in a hook; everything is taken away after the file's last test. */
+export async function podRig(prefix: string, options: RigOptions = {}): Promise<PodRig> {
+  const home = client('computing');
+  const worker = client('worker-1');
+  const bindingName = uniqueName(prefix);
+  const clusterID = uniqueName('r');
+  const homeNamespace = options.homeNamespace ?? bindingName;
+  const mountNamespace = options.mountNamespace ?? bindingName;
+  const vnode = vnodeName(clusterID, 'node1');
+  const made = new Map<string, Set<string>>();
+  let syncer: RunningProcess;
+
+  await ensureNamespace(home, homeNamespace);
+  await ensureNamespace(worker, mountNamespace);
+  const binding = await home.create<ClusterBinding>(ClusterBindings, {
+    metadata: { name: bindingName },
+    spec: { clusterID, mountNamespace, secretRef: { name: 'none', namespace: 'kubeocean-system' } },
+  });
+  const bindingUID = binding.metadata.uid ?? '';
+  await lend(worker, mountNamespace, bindingName, options.allocatable ?? { cpu: '2', memory: '4Gi', pods: '60' });
+  beat(worker, mountNamespace);
+  watchMade();
+  const rig: PodRig = {
+    home,
+    worker,
+    homeNamespace,
+    mountNamespace,
+    bindingName,
+    bindingUID,
+    vnode,
+    made,
+    get syncer() {
+      return syncer;
+    },
+    start() {
+      syncer = startProcess('syncer', [
+        `--kubeconfig=${options.kubeconfig ?? kubeconfigOf('computing')}`,
+        `--worker-kubeconfig=${options.workerKubeconfig ?? kubeconfigOf('worker-1')}`,
+        `--cluster-binding-name=${bindingName}`,
+        '--leader-elect=false',
+        ...(options.flags ?? []),
+      ]);
+    },
+    async kill() {
+      await syncer.kill();
+    },
+    create: (name, spec, metadata = {}) =>
+      home.create<Pod>(Pods, { metadata: { name, namespace: homeNamespace, ...metadata }, spec }),
+    spec: (script, more = {}, container = {}) => ({
+      nodeSelector: { [Label.clusterBinding]: bindingName },
+      tolerations: [{ operator: 'Exists' }],
+      terminationGracePeriodSeconds: 5,
+      containers: [
+        {
+          name: 'main',
+          image: 'busybox:1.35',
+          imagePullPolicy: 'IfNotPresent',
+          command: ['sh', '-c', script],
+          ...container,
+        },
+      ],
+      ...more,
+    }),
+    atHome: (name) => home.get<Pod>(Pods, homeNamespace, name),
+    inWorker: (name) => worker.get<Pod>(Pods, mountNamespace, rig.workerName(name)),
+    workerName: (name, kind) => workerName(bindingUID, homeNamespace, name, kind),
+    tokenSecret: ({ metadata }) => tokenSecretName(bindingUID, homeNamespace, metadata.name, metadata.uid ?? ''),
+    ready: (name) => seen(name, 'ready', isReady),
+    phase: (name, phase) => seen(name, phase, (pod) => pod.status?.phase === phase),
+    async gone(name) {
+      await absent(() => rig.atHome(name), `home pod ${name}`);
+      await absent(() => rig.inWorker(name), `worker pod of ${name}`);
+    },
+    async event(name, reason) {
+      const event = await waitFor(
+        `event ${reason} on ${name}`,
+        async () => {
+          const { items } = await home.list<
+            KubeObject & { reason: string; message: string; involvedObject: { name: string } }
+          >(Events, { namespace: homeNamespace });
+          return items.find((item) => item.involvedObject.name === name && item.reason === reason);
+        },
+        { timeoutMs: SLOW_MS },
+      );
+      return event.message;
+    },
+    async copies(resource) {
+      const labelSelector = `${Label.bindingUID}=${bindingUID}`;
+      const { items } = await worker.list(resource, { namespace: mountNamespace, labelSelector });
+      return items.map((item) => item.metadata.name);
+    },
+    binding: () => home.get<ClusterBinding>(ClusterBindings, '', bindingName),
+  };
+
+  function seen(name: string, what: string, is: (pod: Pod) => boolean): Promise<Pod> {
+    return waitFor(
+      `${name} ${what}`,
+      async () => {
+        const pod = await rig.atHome(name);
+        if (is(pod)) return pod;
+        throw new Error(JSON.stringify(pod.status));
+      },
+      { timeoutMs: SLOW_MS },
+    );
+  }
+
+  function watchMade(): void {
+    const stop = new AbortController();
+    const watch = createReflector<Pod>(worker, { resource: Pods, namespace: mountNamespace });
+    watch.store.onChange(({ current }) => {
+      const uid = current?.metadata.annotations?.['kubeocean.io/virtual-pod-uid'];
+      if (!current || !uid) return;
+      made.set(uid, (made.get(uid) ?? new Set()).add(current.metadata.uid ?? ''));
+    });
+    void watch.run(stop.signal);
+    cleanup(() => stop.abort());
+  }
+
+  rig.start();
+  cleanup(() => removeRig(rig));
+  await waitFor(
+    'vnode ready',
+    async () => {
+      const node = await home.get<KubeObject & { status: { conditions?: Condition[] } }>(Nodes, '', vnode);
+      return node.status.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True');
+    },
+    { timeoutMs: SLOW_MS },
+  ).catch((error: unknown) => {
+    throw new Error(`${String(error)}\n${syncer.tail()}`, { cause: error });
+  });
+  await waitFor('default ServiceAccount', () => home.get(ServiceAccounts, homeNamespace, 'default'));
+  return rig;
+}
+
+async function ensureNamespace(cluster: KubeClient, name: string): Promise<void> {
+  try {
+    await cluster.get(Namespaces, '', name);
+  } catch (error) {
+    if (!isNotFound(error)) throw error;
+    await cluster.create(Namespaces, { metadata: { name } });
+    cleanup(() => cluster.delete(Namespaces, '', name));
+  }
+}
+
+async function lend(
+  worker: KubeClient,
+  namespace: string,
+  bindingName: string,
+  allocatable: Record<string, string>,
+): Promise<void> {
+  const name = leasedNodeName(bindingName, 'node1');
+  const lease: LeasedNode = {
+    metadata: { name, namespace, labels: { [Label.clusterBinding]: bindingName } },
+    spec: { cluster: bindingName, nodeName: 'node1', nodeUID: 'by-hand', policy: 'by-hand' },
+  };
+  await worker.create(LeasedNodes, lease);
+  const status: LeasedNode['status'] = {
+    phase: 'Active',
+    allocatable,
+    node: {
+      labels: { 'kubernetes.io/os': 'linux', 'kubernetes.io/arch': 'amd64' },
+      conditions: [{ type: 'Ready', status: 'True', reason: 'KubeletReady', message: 'ready' }],
+      innerIP: '10.0.0.1',
+    },
+  };
+  await worker.patch(LeasedNodes, namespace, name, { status }, { subresource: 'status' });
+}
+
+/** Says that the agent lives, as the agent would. */
+function beat(worker: KubeClient, namespace: string): void {
+  const write = async () => {
+    const spec = { holderIdentity: 'by-hand', leaseDurationSeconds: 40, renewTime: microTime(new Date()) };
+    try {
+      await worker.patch(Leases, namespace, 'kubeocean-agent', { spec });
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+      await worker.create(Leases, { metadata: { name: 'kubeocean-agent', namespace }, spec });
+    }
+  };
+  const timer = setInterval(() => void write().catch(() => undefined), 5000);
+  cleanup(() => clearInterval(timer));
+  void write().catch(() => undefined);
+}
+
+/** Without an agent nobody closes the lease, so the end is cut short. */
+async function removeRig(rig: PodRig): Promise<void> {
+  const quiet = (...args: string[]) => kubectl('computing', args, { anyExit: true });
+  await quiet('-n', rig.homeNamespace, 'delete', 'deployments,jobs,pods', '--all', '--timeout=60s');
+  await quiet('annotate', 'clusterbinding', rig.bindingName, 'kubeocean.io/abandon=true');
+  const result = await quiet('delete', 'clusterbinding', rig.bindingName, '--timeout=30s');
+  await rig.syncer.stop();
+  // An abandoned worker keeps what ran there; here nobody else would let it go.
+  for (const pod of (await rig.worker.list<Pod>(Pods, { namespace: rig.mountNamespace })).items) {
+    if (!pod.metadata.finalizers?.includes(Finalizer.homeSync)) continue;
+    await rig.worker.patch(Pods, rig.mountNamespace, pod.metadata.name, { metadata: { finalizers: null } });
+  }
+  if (result.status === 0) return;
+  console.log(`the binding did not go by itself: ${result.stderr}\n${rig.syncer.tail()}`);
+  for (const object of [`clusterbinding/${rig.bindingName}`, `node/${rig.vnode}`]) {
+    await quiet('patch', object, '--type=merge', '-p', '{"metadata":{"finalizers":null}}');
+    await quiet('delete', object, '--wait=false');
+  }
+}
+
+/** Of this binding there is nothing in the mount namespace any more. */
+export async function nothingLeft(rig: PodRig): Promise<void> {
+  await waitFor(
+    'an empty mount namespace',
+    async () => {
+      const left = await Promise.all([Pods, Secrets, ConfigMaps].map((resource) => rig.copies(resource)));
+      expect(left.flat()).toEqual([]);
+      return true;
+    },
+    { timeoutMs: SLOW_MS },
+  );
+}
