@@ -87,8 +87,8 @@ export async function startDependents(context: SyncerContext, options: Dependent
   const queue = new WorkQueue(sync, { ...context.queue('dependents'), workers: 8, maxDelayMs: 30_000 });
   const holders = createHolders(context.stores, bindingUID, (copy) => queue.add(copy));
 
-  /** Copies that may not be as they were made: changed by somebody else (`told`), or due for a look (`swept`). */
-  const suspects = new Map<string, 'told' | 'swept'>();
+  /** Token Secrets that somebody else wrote. */
+  const suspects = new Set<string>();
   /** UIDs of copies that went, or lost their label, while a pod needs them. */
   const former = new Map<string, string | undefined>();
 
@@ -96,7 +96,7 @@ export async function startDependents(context: SyncerContext, options: Dependent
     copies[kind].onChange(({ previous, current }) => {
       const copy = `${kind}/${(current ?? previous)?.metadata.name}`;
       if (!holders.isHeld(copy) || (current && written[kind].isOwn(current))) return;
-      if (current) suspects.set(copy, 'told');
+      if (current) suspects.add(copy);
       else former.set(copy, previous?.metadata.uid);
       queue.add(copy);
     });
@@ -152,8 +152,7 @@ export async function startDependents(context: SyncerContext, options: Dependent
 
   /** What tokens say cannot be looked up again: a Secret that somebody else wrote gets new ones. */
   async function checkTokens(copy: string, name: string, home: Pod): Promise<Outcome> {
-    const told = suspects.get(copy) === 'told';
-    suspects.delete(copy);
+    const told = suspects.delete(copy);
     const gone = former.has(copy) && holders.isInUse(copy);
     if (!told && !gone) return undefined;
     let part: 'missing' | 'content' | undefined;
@@ -199,8 +198,9 @@ export async function startDependents(context: SyncerContext, options: Dependent
       const known = latest?.metadata.annotations?.[Annotation.sourceVersion];
       const source = sources[kind].get(`${namespace}/${name}`);
       const key = `${kind}/${copy}`;
-      const suspect = suspects.has(key) && latest !== undefined && !written[kind].isOwn(latest);
       suspects.delete(key);
+      // What it says of its version is believed only of a copy that we wrote, or have read since somebody else did.
+      const suspect = latest !== undefined && !written[kind].isOwn(latest);
       if (!suspect && known && source && known === versionOf(source)) return undefined;
       let object: KubeObject;
       try {
@@ -217,8 +217,9 @@ export async function startDependents(context: SyncerContext, options: Dependent
         return { message, absent: false };
       }
       const made = toCopy(object, kind, context);
-      const changed = suspect && !(await isIntact(kind, made));
-      if (!changed && known === versionOf(object)) return undefined;
+      const same = known === versionOf(object);
+      const changed = suspect && same && !(await isIntact(kind, made));
+      if (same && !changed) return undefined;
       const formerUID = former.get(key);
       const missing = former.delete(key) && holders.isInUse(key);
       try {
@@ -252,11 +253,7 @@ export async function startDependents(context: SyncerContext, options: Dependent
     tokens,
     sweep() {
       for (const kind of KINDS) {
-        for (const { metadata } of copies[kind].values()) {
-          const copy = `${kind}/${metadata.name}`;
-          if (!suspects.has(copy)) suspects.set(copy, 'swept');
-          queue.add(copy);
-        }
+        for (const { metadata } of copies[kind].values()) queue.add(`${kind}/${metadata.name}`);
       }
     },
     lacks(home) {
