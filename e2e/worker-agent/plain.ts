@@ -167,7 +167,7 @@ export class PlainCluster {
 }
 
 /** Waits until `read` looks like `expected`; gives the milliseconds it took. */
-export async function becomes(read: () => Promise<KubeObject>, expected: object, timeoutMs = 10_000): Promise<number> {
+export async function becomes(read: () => Promise<KubeObject>, expected: object, timeoutMs = 60_000): Promise<number> {
   const started = performance.now();
   const what = JSON.stringify(expected).slice(0, 200);
   async function look(): Promise<boolean> {

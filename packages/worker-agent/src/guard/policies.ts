@@ -49,7 +49,9 @@ export function withholdNew(allocation: Allocation, exists: (key: string) => boo
   const policies = allocation.policies.map((outcome) => {
     const { cluster } = outcome.spec ?? outcome.policy.spec;
     const namespace = outcome.claim.served?.namespace;
-    return { ...outcome, nodes: outcome.nodes.filter((node) => lent.has(`${namespace} ${cluster} ${node}`)) };
+    const nodes = outcome.nodes.filter((node) => lent.has(`${namespace} ${cluster} ${node}`));
+    // Amounts are sums over nodes, some of which are not lent now.
+    return { ...outcome, nodes, ...(nodes.length < outcome.nodes.length && { account: new Map() }) };
   });
   return { ...allocation, open, policies };
 }
