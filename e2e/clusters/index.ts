@@ -8,7 +8,7 @@ import { type Progress, startProgress } from './progress.ts';
 export type { ClusterSet, ComponentStatus, NodeStatus, SetStatus } from './local/provider.ts';
 export type { Provider, UpOptions } from './options.ts';
 export type { Progress } from './progress.ts';
-export { buildImageTar, buildLayer, nodeBaseLayer } from './local/image-tar.ts';
+export { buildImageTar, buildLayer, nodeBaseLayer, programLayer } from './local/image-tar.ts';
 export type { Image, ImageFile, Layer } from './local/image-tar.ts';
 export { importImages } from './local/provider.ts';
 export {

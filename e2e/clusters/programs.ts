@@ -15,6 +15,8 @@ import type { Progress } from './progress.ts';
 
 interface Program {
   name: string;
+  /** Folder of its module in `e2e/programs`, when it is not called like the program. */
+  module?: string;
   /** The Go package to build, in its module's terms. */
   package: string;
   /** Values for string variables of the program, `-X` of the Go linker. */
@@ -58,10 +60,36 @@ export const programs = {
     seconds: 200,
   },
   kwok: { name: 'kwok', package: 'sigs.k8s.io/kwok/cmd/kwok', set: {}, links: [], seconds: 60 },
+  // Kubernetes' own end-to-end tests and the program of their images: `npm run conformance` builds them.
+  conformance: {
+    name: 'conformance',
+    package: '.',
+    set: {
+      [`${componentVersion}.gitVersion`]: kubernetesVersion,
+      [`${componentVersion}.gitMajor`]: '1',
+      [`${componentVersion}.gitMinor`]: '34',
+    },
+    links: ['e2e.test'],
+    seconds: 400,
+  },
+  agnhost: {
+    name: 'agnhost',
+    module: 'conformance',
+    package: 'k8s.io/kubernetes/test/images/agnhost',
+    set: {},
+    links: [],
+    seconds: 60,
+  },
   pause: { name: 'pause', package: '.', set: {}, links: [], seconds: 5 },
 } satisfies Record<string, Program>;
 
 export type ProgramName = keyof typeof programs;
+
+/** Folder of the program's Go module. */
+export function moduleFolder(name: ProgramName): string {
+  const program: Program = programs[name];
+  return join(checkout, 'e2e/programs', program.module ?? name);
+}
 
 /** Hash of a module's files, 12 hex digits: the program's version in the cache. */
 export function moduleHash(folder: string): string {
@@ -145,7 +173,7 @@ function link(target: string, path: string): void {
  */
 export async function ensureProgram(name: ProgramName, root: string, progress: Progress): Promise<string> {
   const program: Program = programs[name];
-  const folder = join(checkout, 'e2e/programs', name);
+  const folder = moduleFolder(name);
   const target = join(programCache(), `${name}-${moduleHash(folder)}`);
   if (!existsSync(target)) await build(program, folder, target, progress);
   mkdirSync(binFolder(root), { recursive: true });

@@ -110,6 +110,11 @@ async function libraries(program: string): Promise<ImageFile[]> {
   return paths.map((path) => ({ path, source: realpathSync(path) }));
 }
 
+/** A program of this machine at its own path, with its libraries. */
+export async function programLayer(program: string): Promise<Layer> {
+  return buildLayer([{ path: program, source: realpathSync(program) }, ...(await libraries(program))]);
+}
+
 /**
  * The layer below our daemons: Node.js at /usr/local/bin/node with its libraries, the user `nonroot` (65532), a world
  * writable /tmp and an empty folder for CA certificates.

@@ -1,0 +1,120 @@
+/**
+ * `npm run conformance -- [--focus REGEX] [--skip REGEX] [--plain]`: Kubernetes' own conformance cases on vnodes, or on
+ * the plain local node for comparison. docs/conformance.md says what passes.
+ */
+import { spawn } from 'node:child_process';
+import { createWriteStream, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { ensureProgram, up } from '../e2e/clusters/index.ts';
+import { run } from '../e2e/clusters/local/run.ts';
+import { allowNodes, bind } from './conformance/clusters.ts';
+import { ensureImages } from './conformance/images.ts';
+import { type ConformanceOptions, parseOptions, usage, UsageError } from './conformance/options.ts';
+import { type Outcome, outcomeOf, type SuiteReport, summary } from './conformance/report.ts';
+import { reportStep, runStep } from './steps.ts';
+import { LOCAL } from './tutorial.ts';
+
+const FOLDER = join(LOCAL, 'conformance');
+
+function say(line: string): void {
+  console.log(`conformance: ${line}`);
+}
+
+async function step(name: string, command: readonly string[]): Promise<void> {
+  const result = await runStep(name, command, { live: true });
+  reportStep(result, true);
+  if (!result.ok) throw new Error(`${name} failed`);
+}
+
+/** Everything that the cases need. */
+async function prepare(plain: boolean): Promise<string> {
+  await up();
+  const [program, agnhost] = [
+    await ensureProgram('conformance', LOCAL, say),
+    await ensureProgram('agnhost', LOCAL, say),
+  ];
+  const { stdout } = await run(['/usr/bin/busybox', '--list']);
+  const applets = stdout.split('\n').filter((name) => name !== '' && name !== 'busybox');
+  say('making images');
+  await ensureImages(join(FOLDER, 'images'), applets, agnhost);
+  if (plain) {
+    allowNodes('own');
+    return program;
+  }
+  await step('image', [process.execPath, 'scripts/image.ts']);
+  say('binding worker-1');
+  await bind();
+  allowNodes('vnodes');
+  return program;
+}
+
+/** Runs the chosen cases to their end. @throws Error when the program ended without a report. */
+async function runCases(program: string, { focus, skip, plain }: ConformanceOptions): Promise<Outcome> {
+  const name = plain ? 'plain' : 'vnodes';
+  const [report, log] = [join(FOLDER, `${name}.json`), join(FOLDER, `${name}.log`)];
+  rmSync(report, { force: true });
+  say(`running; the output is in ${log}`);
+  const child = spawn(
+    program,
+    [
+      `--kubeconfig=${join(LOCAL, 'computing.kubeconfig')}`,
+      `--kubectl-path=${join(LOCAL, 'bin/kubectl')}`,
+      '--provider=skeleton',
+      '--disable-log-dump',
+      // Nodes that the cases must not use are cordoned, which is not a fault.
+      '--allowed-not-ready-nodes=-1',
+      `--ginkgo.focus=${focus}`,
+      ...(skip === undefined ? [] : [`--ginkgo.skip=${skip}`]),
+      '--ginkgo.no-color',
+      '--ginkgo.v',
+      '--ginkgo.timeout=24h',
+      `--ginkgo.json-report=${report}`,
+    ],
+    { stdio: ['ignore', 'pipe', 'pipe'] },
+  );
+  const output = createWriteStream(log);
+  for (const stream of [child.stdout, child.stderr]) stream.pipe(output, { end: false });
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  child.on('error', reject);
+  child.on('close', () => resolve());
+  await promise;
+  output.end();
+  if (!existsSync(report)) {
+    const words = readFileSync(log, 'utf8').trim().split('\n').slice(-5).join('\n');
+    throw new Error(`the test program made no report; its last words:\n${words}`);
+  }
+  return outcomeOf(JSON.parse(readFileSync(report, 'utf8')) as SuiteReport[]);
+}
+
+async function main(): Promise<number> {
+  const options = parseOptions(process.argv.slice(2));
+  if (!options) {
+    console.log(usage);
+    return 0;
+  }
+  const started = performance.now();
+  mkdirSync(FOLDER, { recursive: true });
+  const program = await prepare(options.plain);
+  let outcome: Outcome;
+  try {
+    outcome = await runCases(program, options);
+  } finally {
+    allowNodes('all');
+  }
+  const { passed, failed, skipped, broken } = outcome;
+  if (passed.length + failed.length + skipped.length + broken.length === 0) {
+    const besides = options.skip === undefined ? '' : ` that --skip ${options.skip} leaves in`;
+    throw new UsageError(`no case matches --focus ${options.focus}${besides}`);
+  }
+  console.log(passed.map((name) => `passed: ${name}`).join('\n'));
+  say(`${((performance.now() - started) / 60_000).toFixed(1)} min`);
+  console.log(summary(outcome));
+  return failed.length + broken.length > 0 ? 1 : 0;
+}
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  console.error(`conformance: ${error instanceof Error ? error.message : String(error)}`);
+  process.exitCode = 2;
+}

@@ -1,0 +1,27 @@
+import { expect, it } from 'vitest';
+import { DEFAULT_FOCUS, parseOptions, UsageError } from './options.ts';
+
+it('takes the node conformance cases unless told otherwise', () => {
+  expect(parseOptions([])).toEqual({ focus: DEFAULT_FOCUS, skip: undefined, plain: false });
+  expect(parseOptions(['--focus', 'Pods.*exec', '--skip=Serial|Slow', '--plain'])).toEqual({
+    focus: 'Pods.*exec',
+    skip: 'Serial|Slow',
+    plain: true,
+  });
+  expect(parseOptions(['--focus', '(?i)secrets'])?.focus).toBe('(?i)secrets');
+  expect(parseOptions(['--help'])).toBeUndefined();
+});
+
+it.each([
+  [['--focus', '['], /--focus is no regular expression/],
+  [['--skip', '(a'], /--skip is no regular expression/],
+  [['--focus', ''], /--focus wants a regular expression/],
+  [['--focus', '(?=a)'], /no look-around/],
+  [['--skip', '(a)\\1'], /no back-references/],
+  [['--focus'], /see --help/],
+  [['--procs', '4'], /see --help/],
+  [['Pods'], /see --help/],
+])('refuses %j', (argv, message) => {
+  expect(() => parseOptions(argv)).toThrow(UsageError);
+  expect(() => parseOptions(argv)).toThrow(message);
+});
