@@ -210,6 +210,7 @@ export async function removeUnused({ context }: VolumeState, worker: Claim): Pro
 async function resetSelection({ context }: VolumeState, home: Claim): Promise<void> {
   const { namespace = '', name, uid, resourceVersion } = home.metadata;
   mayWriteHome(context);
+  context.log.info({ claim: `${namespace}/${name}` }, 'node of a claim given back to the scheduler');
   const metadata = { uid, resourceVersion, annotations: { [VolumeAnnotation.selectedNode]: null } };
   try {
     await context.home.patch(Claims, namespace, name, { metadata });
