@@ -2,10 +2,13 @@
  * Every malformed field of a ResourceLeasingPolicy is refused by the API server, in words that name the field and the
  * right form. The list follows the schema: a field that is added without a case here fails the last test.
  */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { ResourceLeasingPolicies } from '@kubeocean/shared/api';
 import { messageOf } from '@kubeocean/shared/kube';
 import { describe, expect, it } from 'vitest';
 import { policyDefinition } from '../packages/shared/src/api/crd.ts';
+import { checkout } from './clusters/paths.ts';
 import { client, kubectl } from './harness/index.ts';
 
 type Fields = Record<string, unknown>;
@@ -214,6 +217,15 @@ describe('refused', () => {
     const last = path.split('.').at(-1)?.replaceAll('[]', '');
     expect(message).toContain(last);
   });
+});
+
+it('the recipes of docs/leasing.md are accepted as they are, unknown fields being an error', async () => {
+  const guide = readFileSync(join(checkout, 'docs/leasing.md'), 'utf8');
+  const recipes = [...guide.matchAll(/```yaml\n(.*?)```/gs)].map(([, yaml]) => yaml ?? '');
+  expect(recipes.length).toBeGreaterThanOrEqual(2);
+  for (const input of recipes) {
+    await kubectl('worker-1', ['create', '--dry-run=server', '--validate=strict', '-f', '-'], { input });
+  }
 });
 
 it('the list has a case for every field of the schema', () => {
