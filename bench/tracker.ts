@@ -11,8 +11,9 @@ export interface Times {
   bound?: number;
   ready?: number;
   gone?: number;
-  /** How often the pod was told of. */
-  events: number;
+  /** Its last resourceVersion, and how many it has had: each write makes one. */
+  revision: string;
+  revisions: number;
   /** Sum of its containers' restartCounts as last told. */
   restarts: number;
   /** When `restarts` was told first. */
@@ -71,10 +72,12 @@ export async function track(client: KubeClient, namespace: string, labelSelector
       known = undefined;
     }
     if (!known) {
-      known = { uid, seen: now, events: 0, restarts: 0, restartsAt: now };
+      known = { uid, seen: now, revision: '', revisions: 0, restarts: 0, restartsAt: now };
       times.set(name, known);
     }
-    known.events++;
+    // A list after a cut watch tells of pods that did not change.
+    if (known.revision !== resourceVersion) known.revisions++;
+    known.revision = resourceVersion ?? '';
     present.set(`${inside}/${pod.metadata.name}`, name);
     if ((pod['spec'] as { nodeName?: string }).nodeName) known.bound ??= now;
     const status = pod['status'] as Status | undefined;

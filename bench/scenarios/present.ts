@@ -98,7 +98,7 @@ export async function runRestart(size: Case, options: BenchOptions, setup: LoadS
     throw new Error(
       `no pod of ${namespace} has the label ${options.restartSelector}: name another by --restart-selector`,
     );
-  const uids = new Map([...home.times, ...prefixed(lent.times)].map(([key, { uid }]) => [key, uid]));
+  const known = new Map([...home.times, ...prefixed(lent.times)].map(([key, times]) => [key, { ...times }]));
   const start = performance.now();
   await Promise.all(items.map(({ metadata }) => computing.delete(Pods, namespace, metadata.name)));
   const probe = podNames(1);
@@ -119,11 +119,16 @@ export async function runRestart(size: Case, options: BenchOptions, setup: LoadS
   const peakMiB = Math.max(...meter(await setup.processes())().map((each) => each.peakMiB));
   let deletions = 0;
   let recreations = 0;
+  const needlessWrites = beyond(before, now);
   const current = new Map([...home.times, ...prefixed(lent.times)]);
-  for (const [key, uid] of uids) {
-    const known = current.get(key);
-    if (!known || known.uid !== uid) recreations++;
-    else if (known.gone !== undefined) deletions++;
+  for (const [key, earlier] of known) {
+    const times = current.get(key);
+    if (!times || times.uid !== earlier.uid) recreations++;
+    else if (times.gone !== undefined) deletions++;
+    else if (times.revisions > earlier.revisions) {
+      const what = key.startsWith('worker/') ? 'worker: on pods' : 'computing: on pods';
+      needlessWrites[what] = (needlessWrites[what] ?? 0) + times.revisions - earlier.revisions;
+    }
   }
   await deletePods(computing, probe, 1);
   const gone = () =>
@@ -136,7 +141,7 @@ export async function runRestart(size: Case, options: BenchOptions, setup: LoadS
     quietSeconds,
     deletions,
     recreations,
-    needlessWrites: beyond(before, now),
+    needlessWrites,
     peakMiB,
   };
 }
@@ -156,8 +161,8 @@ async function readOwnWrites(setup: LoadSetup): Promise<Map<string, number>> {
 }
 
 /**
- * What one new pod explains: its creation, binding, token and status at home, its Secret, creation, binding and status in
- * the worker. The processes' own pods add a creation, a deletion, bindings and statuses at home each.
+ * What the new pod and the processes' own pods explain. Writes on the pods that were there are counted one by one, by
+ * their revisions.
  */
 const EXPLAINED =
   /^computing: (?:POST|DELETE|PATCH|PUT) (?:pods|pods\/binding|pods\/status|serviceaccounts\/token|deployments\/status|replicasets\/status|endpoints|endpointslices|clusterbindings\/status|leases|events)$|(?:leases|events)$|refused/;
