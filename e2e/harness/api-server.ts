@@ -121,7 +121,7 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ap
         await probe.get(Namespaces, '', 'default', { retry: false });
         return 'ready';
       },
-      { timeoutMs: 60_000 },
+      { timeoutMs: 180_000 },
     ).then((state) => {
       if (state === 'ended')
         throw new Error(`kube-apiserver or etcd ended:\n${log()}\n${etcd?.lines.slice(-5).join('\n')}`);

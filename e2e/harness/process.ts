@@ -25,7 +25,7 @@ export interface RunningProcess {
   /** Base URLs, once it has logged its ports. */
   health(): Promise<string>;
   metrics(): Promise<string>;
-  /** Waits for `/readyz` to answer 200. Default 20 s. @throws Error with the reasons, or the log when it ended. */
+  /** Waits for `/readyz` to answer 200. Default 60 s. @throws Error with the reasons, or the log when it ended. */
   waitReady(timeoutMs?: number): Promise<void>;
   /** Waits for a log line. */
   waitLog(description: string, matches: (line: LogLine) => boolean, timeoutMs?: number): Promise<LogLine>;
@@ -39,18 +39,20 @@ export interface RunningProcess {
 }
 
 /**
- * Starts `packages/<name>/src/main.ts` with free ports for health and metrics; `args` are its flags. It is ended after
- * the test file. It does not wait for readiness.
+ * Starts `packages/<name>/src/main.ts` with free ports for health and metrics; `args` are its flags, `prefix` is the
+ * command that starts the command. It is ended after the test file. It does not wait for readiness.
  */
 export function startProcess(
   name: PackageName,
   args: readonly string[] = [],
   env: Record<string, string> = {},
+  prefix: readonly string[] = [],
 ): RunningProcess {
   const main = join(checkout, 'packages', name, 'src/main.ts');
   if (!existsSync(main)) throw new Error(`${main} does not exist`);
   const child = startChild(
     [
+      ...prefix,
       join(checkout, 'node_modules/.bin/node'),
       main,
       '--metrics-bind-address=127.0.0.1:0',
@@ -77,7 +79,7 @@ export function startProcess(
   async function waitLog(
     description: string,
     matches: (line: LogLine) => boolean,
-    timeoutMs = 20_000,
+    timeoutMs = 60_000,
   ): Promise<LogLine> {
     const found = await waitFor(
       description,
@@ -97,7 +99,7 @@ export function startProcess(
     ended: child.ended,
     health: () => base('healthPort'),
     metrics: () => base('metricsPort'),
-    async waitReady(timeoutMs = 20_000) {
+    async waitReady(timeoutMs = 60_000) {
       const url = `${await base('healthPort')}/readyz`;
       const ready = await waitFor(
         `${name} ready`,

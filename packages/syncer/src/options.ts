@@ -49,7 +49,8 @@ export const SYNCER_OPTIONS = {
   'worker-unreachable-after': {
     type: 'integer',
     default: 30,
-    min: 5,
+    // The claim is looked at every 10 s: less would call a quiet worker silent.
+    min: Seconds.renewEvery + 2,
     max: 3600,
     unit: 'seconds',
     description: 'silence of the worker cluster after which its vnodes take no new pods',

@@ -1,0 +1,77 @@
+/**
+ * Silence on real clusters: of the worker, of its agent, of one record. Vnodes take no new pods, nothing else changes, and
+ * all is as before when the silence ends.
+ */
+import { leasedNodeName, LeasedNodes } from '@kubeocean/shared/api';
+import { Leases } from '@kubeocean/shared/kube';
+import { afterEach, beforeAll, expect, test } from 'vitest';
+import { waitFor } from './harness/index.ts';
+import { IMPATIENT, openStatus, SyncerRig, taintKeys } from './syncer/rig.ts';
+
+const rig = new SyncerRig();
+const { worker, node, mount, bindingName } = rig;
+const UNKNOWN = 'kubeocean.io/lease-unknown:NoSchedule';
+const UNREACHABLE = 'kubeocean.io/worker-unreachable:NoSchedule';
+
+beforeAll(async () => {
+  await rig.setUp(...IMPATIENT);
+  await rig.putRecord(node, openStatus);
+  await waitFor('vnode', () => rig.vnodeNow(), { timeoutMs: 60_000 });
+});
+
+afterEach(({ task }) => {
+  if (task.result?.state === 'fail') console.log(rig.syncer.tail(40));
+});
+
+test('a record that is gone only taints', async () => {
+  await worker.delete(LeasedNodes, mount, leasedNodeName(bindingName, node));
+  await rig.waitTaint(UNKNOWN, true);
+  await rig.waitCondition('AgentReady', 'False', 'RecordsMissing');
+  const now = await rig.vnodeNow();
+  expect(now.spec.unschedulable).toBeUndefined();
+  expect(now.status.allocatable?.['cpu']).toBe('4');
+  expect(now.metadata.labels?.['topology.kubernetes.io/zone']).toBe('z1');
+  await rig.putRecord(node, openStatus);
+  await rig.waitTaint(UNKNOWN, false);
+  await rig.waitCondition('AgentReady', 'True', 'AgentAlive');
+});
+
+test('an agent that falls silent taints the vnodes, not before its time; heard again, the taint goes', async () => {
+  rig.stopHeart();
+  await rig.beat();
+  const silentFrom = performance.now();
+  const told = await rig.waitCondition('AgentReady', 'False', 'AgentStale');
+  expect(performance.now() - silentFrom).toBeGreaterThan(11_000);
+  expect(told.message).toContain('for 12 s');
+  await rig.waitTaint(UNKNOWN, true);
+  expect((await rig.vnodeNow()).spec.unschedulable).toBeUndefined();
+  rig.startHeart();
+  await rig.waitTaint(UNKNOWN, false);
+  await rig.waitCondition('AgentReady', 'True', 'AgentAlive');
+});
+
+test('an agent that is not installed is told apart from a silent one', async () => {
+  rig.stopHeart();
+  await worker.delete(Leases, mount, 'kubeocean-agent');
+  const told = await rig.waitCondition('AgentReady', 'False', 'AgentNotInstalled');
+  expect(told.message).toContain('install charts/kubeocean-worker');
+  await rig.waitTaint(UNKNOWN, true);
+  rig.startHeart();
+  await rig.waitTaint(UNKNOWN, false);
+});
+
+test('a worker that cannot be reached taints, while Leases go on; back, the taint goes', async () => {
+  const mend = rig.cutOff();
+  await rig.restart(...IMPATIENT);
+  await rig.waitTaint(UNREACHABLE, true);
+  const told = await rig.waitCondition('WorkerReachable', 'False', 'Unreachable');
+  expect(told.message).toContain('for 12 s');
+  await rig.waitCondition('AgentReady', 'Unknown', 'WorkerUnreachable');
+  await rig.leaseGoesOn();
+  const down = await rig.vnodeNow();
+  expect(down.status.conditions?.find(({ type }) => type === 'Ready')?.status).toBe('True');
+  expect(taintKeys(down)).not.toContain(UNKNOWN);
+  mend();
+  await rig.waitTaint(UNREACHABLE, false);
+  await rig.waitCondition('WorkerReachable', 'True', 'Answering');
+});

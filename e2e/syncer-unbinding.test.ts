@@ -1,0 +1,80 @@
+/** The end of vnodes and bindings on real clusters: a closed record, unbinding, a worker that is dead. */
+import { claimName, ClusterBindings } from '@kubeocean/shared/api';
+import { Events, Leases, Pods } from '@kubeocean/shared/kube';
+import { afterEach, beforeAll, expect, test } from 'vitest';
+import { cleanup, kubectl, uniqueName, waitFor } from './harness/index.ts';
+import { ignoreMissing, openStatus, SyncerRig, taintKeys } from './syncer/rig.ts';
+
+const rig = new SyncerRig();
+const { home, worker, vnode, node, mount, bindingName } = rig;
+
+beforeAll(async () => {
+  await rig.setUp();
+  await rig.putRecord(node, openStatus);
+  await waitFor('vnode', () => rig.vnodeNow(), { timeoutMs: 60_000 });
+});
+
+afterEach(({ task }) => {
+  if (task.result?.state === 'fail') console.log(rig.syncer.tail(40));
+});
+
+test('a closed record drains the vnode and removes it', async () => {
+  // A node of that name exists in no cluster: its worker pod waits to be scheduled, which is enough to be drained.
+  const pod = await home.create(Pods, {
+    metadata: { name: uniqueName('drained'), namespace: 'default' },
+    spec: {
+      nodeName: vnode,
+      terminationGracePeriodSeconds: 1,
+      automountServiceAccountToken: false,
+      containers: [{ name: 'main', image: 'kubeocean/pause:local' }],
+    },
+  });
+  cleanup(() => home.delete(Pods, 'default', pod.metadata.name, { gracePeriodSeconds: 0 }).catch(ignoreMissing));
+  await waitFor('worker pod', async () => (await worker.list(Pods, { namespace: mount })).items.length === 1);
+  await rig.patchRecord(node, { phase: 'Closed', reason: 'NodeGone', message: 'the node was deleted' });
+  const closing = await waitFor('cordon', async () => {
+    const now = await rig.vnodeNow();
+    return now.spec.unschedulable === true && now;
+  });
+  expect(taintKeys(closing)).toContain('kubeocean.io/vnode-deleting:NoSchedule');
+  await waitFor('vnode gone', () => rig.gone(vnode));
+  await expect(home.get(Pods, 'default', pod.metadata.name)).rejects.toThrow(/not found/);
+  expect((await worker.list(Pods, { namespace: mount })).items).toEqual([]);
+  await expect(home.get(Leases, 'kube-node-lease', vnode)).rejects.toThrow(/not found/);
+});
+
+test('unbinding removes vnodes, claim and finalizer', async () => {
+  await rig.patchRecord(node, openStatus);
+  await waitFor('vnode', () => rig.vnodeNow());
+  await home.delete(ClusterBindings, '', bindingName);
+  await waitFor('binding gone', () => rig.bindingGone());
+  expect(await rig.gone(vnode)).toBe(true);
+  await expect(worker.get(Leases, mount, claimName(bindingName))).rejects.toThrow(/not found/);
+});
+
+test('a binding whose worker is dead waits, says so, and can be abandoned', async () => {
+  await rig.makeBinding();
+  // It worked for the old one of that name and cannot go on for this one.
+  expect(await rig.syncer.ended).toBe(1);
+  rig.start('--leader-elect=false');
+  await waitFor('vnode', () => rig.vnodeNow(), { timeoutMs: 60_000 });
+  rig.cutOff();
+  await rig.restart();
+  await home.delete(ClusterBindings, '', bindingName);
+  const told = await waitFor(
+    'event',
+    async () => {
+      const events = await home.list(Events, {
+        namespace: 'default',
+        fieldSelector: `involvedObject.name=${bindingName}`,
+      });
+      return events.items.map(({ message }) => String(message)).find((message) => message.includes('abandon=true'));
+    },
+    { timeoutMs: 60_000, everyMs: 500 },
+  );
+  expect(told).toContain(`kubectl annotate clusterbinding ${bindingName}`);
+  expect(await rig.bindingGone()).toBe(false);
+  await kubectl('computing', ['annotate', 'clusterbinding', bindingName, 'kubeocean.io/abandon=true']);
+  await waitFor('binding gone', () => rig.bindingGone());
+  expect(await rig.gone(vnode)).toBe(true);
+});

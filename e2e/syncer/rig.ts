@@ -1,0 +1,350 @@
+/**
+ * A syncer that runs from source with just the rights of the two charts, between two real clusters; records and heartbeat
+ * are written by hand, in the agent's stead.
+ */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  claimName,
+  type ClusterBinding,
+  ClusterBindings,
+  Label,
+  type LeasedNode,
+  leasedNodeName,
+  LeasedNodes,
+  type LeasedNodeStatus,
+  type Taint,
+  vnodeName,
+} from '@kubeocean/shared/api';
+import {
+  type Condition,
+  EndpointSlices,
+  isNotFound,
+  type KubeClient,
+  type KubeObject,
+  type Lease,
+  Leases,
+  microTime,
+  Namespaces,
+  Nodes,
+  parseKubeconfig,
+  ServiceAccounts,
+} from '@kubeocean/shared/kube';
+import { run } from '../clusters/local/run.ts';
+import { checkout } from '../clusters/paths.ts';
+import {
+  cleanup,
+  client,
+  kubeconfigOf,
+  kubectl,
+  programPath,
+  type RunningProcess,
+  startProcess,
+  uniqueName,
+  waitFor,
+} from '../harness/index.ts';
+
+export interface VnodeObject extends KubeObject {
+  spec: { taints?: Taint[]; unschedulable?: boolean; providerID?: string };
+  status: {
+    capacity?: Record<string, string>;
+    allocatable?: Record<string, string>;
+    conditions?: Condition[];
+    addresses?: { type: string; address: string }[];
+    daemonEndpoints?: { kubeletEndpoint?: { Port: number } };
+  };
+}
+
+export const systemNamespace = 'kubeocean-system';
+export const proxierAddress = '10.99.0.7';
+/** Silence is noticed as soon as the options allow it; the agent's stand-in beats every 2 s. */
+export const IMPATIENT = ['--worker-unreachable-after=12', '--agent-stale-after=12'];
+const BEAT_MS = 2000;
+
+export class SyncerRig {
+  readonly mount = uniqueName('nodes');
+  readonly bindingName = uniqueName('nodes');
+  readonly clusterID = uniqueName('n');
+  readonly node = 'lent-1';
+  readonly vnode = vnodeName(this.clusterID, this.node);
+  readonly home = client('computing');
+  readonly worker = client('worker-1');
+  readonly folder = mkdtempSync(join(tmpdir(), 'kubeocean-nodes-'));
+  syncer!: RunningProcess;
+  private heart: NodeJS.Timeout | undefined;
+
+  async setUp(...flags: string[]): Promise<void> {
+    const { home, bindingName, folder } = this;
+    cleanup(() => rmSync(folder, { recursive: true, force: true }));
+    await this.makeMountNamespace();
+    await this.makeHomeAccount();
+    await this.writeKubeconfigs();
+    await home.create(EndpointSlices, {
+      metadata: {
+        name: bindingName,
+        namespace: systemNamespace,
+        labels: { 'kubernetes.io/service-name': `kubeocean-proxier-${this.clusterID}` },
+      },
+      addressType: 'IPv4',
+      endpoints: [{ addresses: [proxierAddress], conditions: { ready: true } }],
+      ports: [],
+    });
+    cleanup(() => home.delete(EndpointSlices, systemNamespace, bindingName));
+    cleanup(() => this.removeAtHome());
+    await this.makeBinding();
+    await this.beat();
+    this.startHeart();
+    cleanup(() => this.stopHeart());
+    this.start(...flags);
+    await this.syncer.waitReady(60_000);
+  }
+
+  makeBinding(): Promise<ClusterBinding> {
+    const secretRef = { name: 'unused', namespace: systemNamespace };
+    const spec = { clusterID: this.clusterID, secretRef, mountNamespace: this.mount };
+    return this.home.create<ClusterBinding>(ClusterBindings, { metadata: { name: this.bindingName }, spec });
+  }
+
+  /** The tenant's namespace, account and Role as the worker chart makes them. */
+  private async makeMountNamespace(): Promise<void> {
+    const { mount, worker } = this;
+    const chart = await run([
+      programPath('helm'),
+      'template',
+      '--kube-version=1.34.4',
+      '--show-only=templates/tenants.yaml',
+      '--set',
+      `tenants[0].namespace=${mount},tenants[0].serviceAccount=kubeocean-syncer,tenants[0].bindings={*}`,
+      'kubeocean-worker',
+      join(checkout, 'charts/kubeocean-worker'),
+    ]);
+    cleanup(() => worker.delete(Namespaces, '', mount).catch(ignoreMissing));
+    await kubectl('worker-1', ['apply', '-f', '-'], { input: chart.stdout });
+  }
+
+  /** A ServiceAccount with the ClusterRoles of the computing chart, bound as the manager binds them. */
+  private async makeHomeAccount(): Promise<void> {
+    const account = `kubeocean-syncer-${this.clusterID}`;
+    const subjects = [{ kind: 'ServiceAccount', name: account, namespace: systemNamespace }];
+    const apiGroup = 'rbac.authorization.k8s.io';
+    const bind = (kind: string, namespace: string | undefined, role: string) => ({
+      apiVersion: `${apiGroup}/v1`,
+      kind,
+      metadata: { name: account, ...(namespace && { namespace }) },
+      roleRef: { apiGroup, kind: 'ClusterRole', name: role },
+      subjects,
+    });
+    const items = [
+      { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: account, namespace: systemNamespace } },
+      bind('ClusterRoleBinding', undefined, 'kubeocean-syncer'),
+      bind('RoleBinding', systemNamespace, 'kubeocean-syncer-leases'),
+      bind('RoleBinding', 'kube-node-lease', 'kubeocean-syncer-leases'),
+    ];
+    const input = JSON.stringify({ apiVersion: 'v1', kind: 'List', items });
+    cleanup(() => kubectl('computing', ['delete', '--ignore-not-found', '-f', '-'], { input }));
+    await kubectl('computing', ['apply', '-f', '-'], { input });
+  }
+
+  private async writeKubeconfigs(): Promise<void> {
+    const { home, worker, mount, folder } = this;
+    const homeToken = await tokenOf(home, systemNamespace, `kubeocean-syncer-${this.clusterID}`);
+    writeFileSync(join(folder, 'home'), kubeconfigText(readFileSync(kubeconfigOf('computing'), 'utf8'), homeToken));
+    const workerToken = await tokenOf(worker, mount, 'kubeocean-syncer');
+    writeFileSync(join(folder, 'worker'), kubeconfigText(readFileSync(kubeconfigOf('worker-1'), 'utf8'), workerToken));
+  }
+
+  /** Points the syncer's kubeconfig at a port of the worker where nobody listens. @returns what points it back */
+  cutOff(): () => void {
+    const file = join(this.folder, 'worker');
+    const good = readFileSync(file, 'utf8');
+    writeFileSync(file, kubeconfigText(good, parseKubeconfig(good, { trust: 'trusted' }).token ?? '', 7));
+    return () => writeFileSync(file, good);
+  }
+
+  start(...flags: string[]): void {
+    const { folder, bindingName } = this;
+    this.syncer = startProcess('syncer', [
+      `--kubeconfig=${folder}/home`,
+      `--worker-kubeconfig=${folder}/worker`,
+      `--cluster-binding-name=${bindingName}`,
+      '--log-level=debug',
+      ...flags,
+    ]);
+  }
+
+  /** Another syncer in the place of one that is killed, without waiting for the dead one's Lease. */
+  async restart(...flags: string[]): Promise<void> {
+    await this.syncer.kill();
+    this.start('--leader-elect=false', ...flags);
+  }
+
+  /** One beat of the agent's heartbeat. */
+  async beat(): Promise<void> {
+    const spec = { holderIdentity: 'agent', leaseDurationSeconds: 40, renewTime: microTime(new Date()) };
+    await this.worker.apply(Leases, { metadata: { name: 'kubeocean-agent', namespace: this.mount }, spec }, 'e2e');
+  }
+
+  startHeart(): void {
+    this.heart = setInterval(() => void this.beat().catch(() => undefined), BEAT_MS);
+  }
+
+  stopHeart(): void {
+    clearInterval(this.heart);
+  }
+
+  async putRecord(name: string, status: LeasedNodeStatus): Promise<void> {
+    const metadata = {
+      name: leasedNodeName(this.bindingName, name),
+      namespace: this.mount,
+      labels: { [Label.clusterBinding]: this.bindingName },
+    };
+    const spec = { cluster: this.bindingName, nodeName: name, nodeUID: `uid-of-${name}`, policy: 'evenings' };
+    await this.worker.create<LeasedNode>(LeasedNodes, { metadata, spec });
+    await this.patchRecord(name, status);
+  }
+
+  patchRecord(name: string, status: LeasedNodeStatus): Promise<unknown> {
+    const record = leasedNodeName(this.bindingName, name);
+    return this.worker.patch(LeasedNodes, this.mount, record, { status }, { subresource: 'status' });
+  }
+
+  claim(): Promise<Lease> {
+    return this.worker.get<Lease>(Leases, this.mount, claimName(this.bindingName));
+  }
+
+  patchClaim(patch: object): Promise<unknown> {
+    return this.worker.patch(Leases, this.mount, claimName(this.bindingName), patch);
+  }
+
+  binding(): Promise<ClusterBinding> {
+    return this.home.get<ClusterBinding>(ClusterBindings, '', this.bindingName);
+  }
+
+  vnodeNow(name = this.vnode): Promise<VnodeObject> {
+    return this.home.get<VnodeObject>(Nodes, '', name);
+  }
+
+  waitTaint(taint: string, there: boolean, timeoutMs = 60_000): Promise<boolean> {
+    return waitFor(
+      `${there ? '' : 'no '}taint ${taint}`,
+      async () => {
+        const keys = taintKeys(await this.vnodeNow());
+        if (keys.includes(taint) === there) return true;
+        throw new Error(keys.join(', '));
+      },
+      { timeoutMs, everyMs: 100 },
+    );
+  }
+
+  waitCondition(type: string, status: string, reason: string, timeoutMs = 60_000): Promise<Condition> {
+    return waitFor(
+      `${type}=${status}/${reason}`,
+      async () => {
+        const condition = (await this.binding()).status?.conditions?.find((each) => each.type === type);
+        if (condition?.status === status && condition.reason === reason) return condition;
+        throw new Error(JSON.stringify(condition));
+      },
+      { timeoutMs, everyMs: 200 },
+    );
+  }
+
+  /** Waits until the vnode's Lease is renewed once more. */
+  async leaseGoesOn(): Promise<void> {
+    const read = async () => (await this.home.get<Lease>(Leases, 'kube-node-lease', this.vnode)).spec?.renewTime;
+    const before = await read();
+    await waitFor('a Lease renewed', async () => (await read()) !== before, { timeoutMs: 60_000 });
+  }
+
+  async gone(name: string): Promise<boolean> {
+    try {
+      await this.vnodeNow(name);
+      return false;
+    } catch (error) {
+      ignoreMissing(error);
+      return true;
+    }
+  }
+
+  async bindingGone(): Promise<boolean> {
+    try {
+      await this.binding();
+      return false;
+    } catch (error) {
+      ignoreMissing(error);
+      return true;
+    }
+  }
+
+  private async removeAtHome(): Promise<void> {
+    const { home, bindingName } = this;
+    await this.syncer?.kill();
+    const finalizers = { metadata: { finalizers: [] } };
+    const nodes = await home.list(Nodes, { labelSelector: `${Label.clusterBinding}=${bindingName}` });
+    for (const { metadata } of nodes.items) {
+      await home.delete(Nodes, '', metadata.name).catch(ignoreMissing);
+      await home.patch(Nodes, '', metadata.name, finalizers).catch(ignoreMissing);
+    }
+    await home.delete(ClusterBindings, '', bindingName).catch(ignoreMissing);
+    await home.patch(ClusterBindings, '', bindingName, finalizers).catch(ignoreMissing);
+  }
+}
+
+export const openStatus: LeasedNodeStatus = {
+  phase: 'Active',
+  policy: 'evenings',
+  allocatable: { cpu: '4000m', memory: '8Gi', pods: '20', 'example.com/gpu': '2' },
+  taints: [
+    { key: 'kubeocean.io/out-of-time-windows', value: 'true', effect: 'PreferNoSchedule' },
+    { key: 'node.kubernetes.io/not-ready', effect: 'NoExecute' },
+  ],
+  node: {
+    labels: {
+      'kubernetes.io/hostname': 'lent-1',
+      'kubernetes.io/arch': 'arm64',
+      'topology.kubernetes.io/zone': 'z1',
+      'node-role.kubernetes.io/control-plane': '',
+      'kubeocean.io/role': 'worker',
+      disk: 'ssd',
+    },
+    conditions: [
+      { type: 'Ready', status: 'True', reason: 'KubeletReady', message: 'kubelet is posting ready status' },
+      { type: 'MemoryPressure', status: 'False', reason: 'KubeletHasSufficientMemory' },
+    ],
+    nodeInfo: { kubeletVersion: 'v1.34.4', operatingSystem: 'linux', architecture: 'arm64' },
+    innerIP: '10.1.2.3',
+  },
+};
+
+export function taintKeys({ spec }: VnodeObject): string[] {
+  return (spec.taints ?? []).map(({ key, effect }) => `${key}:${effect}`);
+}
+
+export function ignoreMissing(error: unknown): void {
+  if (!isNotFound(error)) throw error;
+}
+
+export async function tokenOf(of: KubeClient, namespace: string, name: string): Promise<string> {
+  const request = { metadata: { namespace, name }, spec: { expirationSeconds: 7200 } };
+  const made = await of.create<KubeObject & { status: { token: string } }>(ServiceAccounts, request, {
+    subresource: 'token',
+  });
+  return made.status.token;
+}
+
+/** @param port of the server, when it is another than the administrator's */
+export function kubeconfigText(admin: string, token: string, port?: number): string {
+  const access = parseKubeconfig(admin, { trust: 'trusted' });
+  const url = new URL(access.server);
+  if (port !== undefined) url.port = String(port);
+  const cluster = {
+    server: url.origin,
+    'certificate-authority-data': Buffer.from(access.ca ?? '').toString('base64'),
+  };
+  return JSON.stringify({
+    'current-context': 'own',
+    clusters: [{ name: 'own', cluster }],
+    users: [{ name: 'own', user: { token } }],
+    contexts: [{ name: 'own', context: { cluster: 'own', user: 'own' } }],
+  });
+}
