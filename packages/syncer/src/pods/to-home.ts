@@ -3,15 +3,13 @@
  * own controllers keep stay theirs. The result is a strategic merge patch for `pods/status` with the smallest
  * difference, or nothing.
  */
-import { Annotation, PodCondition, PodReason } from '@kubeocean/shared/api';
-import type { Condition, Json } from '@kubeocean/shared/kube';
+import { Annotation, PodReason } from '@kubeocean/shared/api';
+import type { Json } from '@kubeocean/shared/kube';
 import type { Words } from './words.ts';
-import { KUBELET_CONDITIONS, statusDifference, withoutNulls } from './status-difference.ts';
+import { statusDifference, withoutNulls } from './status-difference.ts';
 import type { Reason } from './eligibility.ts';
+import { conditionsOf, cut, disruptionOf, type End, same } from './home-conditions.ts';
 import { type ContainerStatus, isTerminal, type Pod, type PodStatus } from './types.ts';
-
-/** Longest text taken over from the worker, in characters. A termination message is at most this (kubelet). */
-const MAX_MESSAGE = 4096;
 
 /** Reason of what the worker cluster refuses. */
 export const REFUSED = 'RefusedByWorker';
@@ -113,12 +111,6 @@ function observedGeneration(worker: Pod, home: Pod, own: OwnWord): number | unde
   return behind && before !== undefined ? before : generation;
 }
 
-interface End {
-  phase: 'Failed';
-  reason?: string;
-  message?: string;
-}
-
 /** The worker pod is being deleted and nothing of it runs any more: what is left is our finalizer. */
 export function isDone(worker: Pod): boolean {
   if (!worker.metadata.deletionTimestamp) return false;
@@ -148,18 +140,6 @@ function endOf(worker: Pod, home: Pod, lease: string | undefined): End | undefin
       cut(worker.status?.message ?? target?.message) ??
       'the worker pod was deleted in the worker cluster; nobody in this cluster asked for it',
   };
-}
-
-/**
- * Why the worker cluster ends the pod. The Eviction API, and the kubelet after it, put their own words over those of the
- * agent, which are therefore in an annotation too.
- */
-function disruptionOf(worker: Pod): Condition | undefined {
-  const target = worker.status?.conditions?.find(
-    ({ type, status }) => type === PodCondition.disruptionTarget && status === 'True',
-  );
-  const message = worker.metadata.annotations?.[Annotation.leaseClosed];
-  return target && message !== undefined ? { ...target, reason: PodReason.leaseClosed, message } : target;
 }
 
 function finishedBeforeDeletion(worker: Pod): boolean {
@@ -205,147 +185,6 @@ function debugStatusesOf(worker: Pod, home: Pod, own: OwnWord, words: Words): Co
     statuses.push({ name, image, imageID: '', ready: false, restartCount: 0, state: { waiting } });
   }
   return statuses.length > 0 ? statuses : undefined;
-}
-
-function conditionsOf(
-  worker: Pod,
-  home: Pod,
-  now: Date,
-  ended: End | undefined,
-  own: OwnWord,
-  generation: number | undefined,
-): Condition[] {
-  const theirs = worker.status?.conditions ?? [];
-  const conditions = theirs
-    .filter(({ type }) => KUBELET_CONDITIONS.includes(type))
-    .map((condition) => ({ ...condition }));
-  for (const [at, condition] of conditions.entries()) {
-    if (condition.type === 'Ready') conditions[at] = readyCondition(condition, home, now);
-  }
-  const pending = own.resize && !isTerminal(worker) ? pendingResize(own.resize, home, now) : undefined;
-  if (pending) {
-    const at = conditions.findIndex(({ type }) => type === pending.type);
-    conditions.splice(at < 0 ? conditions.length : at, 1, pending);
-  }
-  const disrupted = disruptionOf(worker);
-  if (disrupted && ended?.reason !== PodReason.leaseClosed) conditions.push({ ...disrupted });
-  else if (ended) {
-    conditions.push(
-      stamped(
-        {
-          type: PodCondition.disruptionTarget,
-          status: 'True',
-          reason: ended.reason ?? PodReason.workerPodLost,
-          ...(ended.message !== undefined && { message: ended.message }),
-        },
-        home,
-        now,
-      ),
-    );
-  }
-  for (const condition of conditions) {
-    const message = cut(condition.message && (own.words ?? same)(condition.message), 1024);
-    if (message !== undefined) condition.message = message;
-    if (condition !== pending && condition.observedGeneration !== undefined) {
-      if (generation !== undefined) condition.observedGeneration = generation;
-      else delete condition.observedGeneration;
-    }
-  }
-  return conditions;
-}
-
-/** As a kubelet says it of a resize that it has not taken on. */
-function pendingResize(resize: Reason, home: Pod, now: Date): Condition {
-  const { generation } = home.metadata;
-  const told = { ...resize, ...(generation !== undefined && { observedGeneration: generation }) };
-  return stamped({ type: 'PodResizePending', status: 'True', ...told }, home, now);
-}
-
-/** Home's readiness gates count at home, where their controllers are: they are not carried to the worker. */
-function readyCondition(ready: Condition, home: Pod, now: Date): Condition {
-  const gates = home.spec.readinessGates ?? [];
-  if (ready.status !== 'True' || gates.length === 0) return ready;
-  const open = gates.filter(
-    ({ conditionType }) =>
-      home.status?.conditions?.find((condition) => condition.type === conditionType)?.status !== 'True',
-  );
-  if (open.length === 0) return stamped(ready, home, now);
-  const names = open.map(({ conditionType }) => `"${conditionType}"`).join(', ');
-  return stamped(
-    {
-      type: 'Ready',
-      status: 'False',
-      reason: 'ReadinessGatesNotReady',
-      message: `conditions of the pod's readiness gates are not true: ${names}`,
-      ...(ready.observedGeneration !== undefined && { observedGeneration: ready.observedGeneration }),
-    },
-    home,
-    now,
-  );
-}
-
-/** With the time of the transition as seen at home. */
-function stamped(condition: Condition, home: Pod, now: Date): Condition {
-  const known = home.status?.conditions?.find(({ type }) => type === condition.type);
-  const since = known?.status === condition.status ? known.lastTransitionTime : undefined;
-  return { ...condition, lastTransitionTime: since ?? now.toISOString().replace(/\.\d+Z$/, 'Z') };
-}
-
-function same(text: string): string {
-  return text;
-}
-
-function cut(text: string | undefined, length = MAX_MESSAGE): string | undefined {
-  return text !== undefined && text.length > length ? `${text.slice(0, length - 3)}...` : text;
-}
-
-/** Patch that ends a home pod which has no worker pod, or lost it. */
-export function failurePatch(
-  home: Pod,
-  end: { reason: string; message: string; disruption: boolean },
-  now: Date,
-): StatusPatch {
-  const time = now.toISOString().replace(/\.\d+Z$/, 'Z');
-  const conditions: Json[] = [];
-  for (const type of ['Ready', 'ContainersReady']) {
-    const known = home.status?.conditions?.find((condition) => condition.type === type);
-    if (known?.status === 'True') {
-      conditions.push({ type, status: 'False', reason: 'PodFailed', message: null, lastTransitionTime: time });
-    }
-  }
-  if (end.disruption) {
-    const { reason, message } = end;
-    conditions.push({ type: PodCondition.disruptionTarget, status: 'True', reason, message, lastTransitionTime: time });
-  }
-  return {
-    metadata: { uid: home.metadata.uid },
-    status: {
-      phase: 'Failed',
-      reason: end.reason,
-      message: end.message,
-      ...(conditions.length > 0 && { conditions }),
-    },
-  };
-}
-
-/**
- * Patch that says on the home pod why it is not run, as a condition and as the STATUS of `kubectl get pod`; undefined when
- * it says so already. The first status of a worker pod takes both away.
- * @param type `notRun`: for good, as things are; `refused`: the worker is asked again.
- */
-export function notRunPatch(
-  home: Pod,
-  reason: string,
-  message: string,
-  now: Date,
-  type: 'notRun' | 'refused' = 'notRun',
-): StatusPatch | undefined {
-  const known = home.status?.conditions?.find((condition) => condition.type === PodCondition[type]);
-  const text = cut(message, 1024) ?? '';
-  if (known?.status === 'True' && known.reason === reason && known.message === text) return undefined;
-  const condition = stamped({ type: PodCondition[type], status: 'True', reason, message: text }, home, now);
-  const status = { reason: type === 'notRun' ? 'NotRun' : REFUSED, message: text, conditions: [condition as Json] };
-  return { metadata: { uid: home.metadata.uid }, status };
 }
 
 /** True when home has ever been shown that a worker pod exists: from then on its absence means that it was lost. */

@@ -235,7 +235,7 @@ describe('refused', () => {
     [{ resourceClaims: [{ name: 'gpu' }] }, /^ResourceClaimsNotCarried: /],
     [
       { volumes: [{ name: 'data', persistentVolumeClaim: { claimName: 'c' } }] },
-      /volumes of kind persistentVolumeClaim are not carried yet/,
+      /no claim of the worker cluster is known for the volume data/,
     ],
     [{ volumes: [{ name: 'data', newKind: {} }] }, /^VolumeNotCarried: volumes of kind newKind/],
     [{ volumes: [{ name: 'v', csi: { driver: 'd', nodePublishSecretRef: { name: 's' } } }] }, /nodePublishSecretRef/],

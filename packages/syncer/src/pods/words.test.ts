@@ -1,0 +1,40 @@
+import { tokenSecretName, workerName } from '@kubeocean/shared/api';
+import { expect, test } from 'vitest';
+import { FACTS, samplePod } from './samples.ts';
+import { wordsFor } from './words.ts';
+
+const home = samplePod({
+  containers: [{ name: 'main', envFrom: [{ configMapRef: { name: 'settings' } }] }],
+  volumes: [
+    { name: 'data', persistentVolumeClaim: { claimName: 'claim' } },
+    { name: 'access', projected: { sources: [{ serviceAccountToken: { path: 'token' } }] } },
+  ],
+});
+const { namespace = '', name, uid = '' } = home.metadata;
+const { bindingUID } = FACTS;
+const words = wordsFor(home, FACTS, '33333333-3333-3333-3333-333333333333');
+
+test.each([
+  [
+    `configmap "${workerName(bindingUID, namespace, 'settings', 'configmap')}" not found`,
+    'configmap "settings" not found',
+  ],
+  [
+    `couldn't find key k in ConfigMap kubeocean-worker/${workerName(bindingUID, namespace, 'settings', 'configmap')}`,
+    "couldn't find key k in ConfigMap shop/settings",
+  ],
+  [
+    `back-off 10s restarting failed container=main pod=${workerName(bindingUID, namespace, name)}_kubeocean-worker(33333333-3333-3333-3333-333333333333)`,
+    `back-off 10s restarting failed container=main pod=${name}_shop(${uid})`,
+  ],
+  [
+    `persistentvolumeclaim "${workerName(bindingUID, namespace, 'claim', 'persistentvolumeclaim')}" not found`,
+    'persistentvolumeclaim "claim" not found',
+  ],
+  [
+    `secret "${tokenSecretName(bindingUID, namespace, name, uid)}" not found`,
+    'secret "its ServiceAccount token" not found',
+  ],
+  ['pods "x" is forbidden in the namespace "kubeocean-worker"', 'pods "x" is forbidden in the namespace "shop"'],
+  ['nothing of ours, kubeocean-workers/x and default', 'nothing of ours, kubeocean-workers/x and default'],
+])('%s', (said, meant) => expect(words(said)).toBe(meant));
