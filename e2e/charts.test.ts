@@ -345,7 +345,7 @@ describe('kubeocean-worker', () => {
 
   it('guards the mount namespaces by policies that touch no other namespace', async () => {
     const objects = await render('kubeocean-worker', ...twoTenants);
-    for (const name of ['kubeocean-tenants', 'kubeocean-tenants-objects']) {
+    for (const name of ['kubeocean-tenants', 'kubeocean-tenants-objects', 'kubeocean-tenants-volumes']) {
       const { spec } = find(objects, 'ValidatingAdmissionPolicy', name) as { spec?: Record<string, unknown> };
       expect(spec?.['failurePolicy']).toBe('Fail');
       const key = 'kubernetes.io/metadata.name';

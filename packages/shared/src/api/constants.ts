@@ -200,7 +200,7 @@ export const ChartName = {
   workerServiceAccount: 'kubeocean-syncer',
   workerPriorityClass: 'kubeocean-default',
   /** Worker cluster: admission policies, and bindings of the same names, that hold tenants to what is lent. */
-  admissionPolicies: ['kubeocean-tenants', 'kubeocean-tenants-objects'],
+  admissionPolicies: ['kubeocean-tenants', 'kubeocean-tenants-objects', 'kubeocean-tenants-volumes'],
   /** LeaseGuard in each mount namespace: parameter of the first of them, kept by the agent. */
   leaseGuard: 'kubeocean-lease',
 } as const;

@@ -43,9 +43,6 @@ export const OfferedTo = 'kubeocean.io/offered-to';
 /** On home PersistentVolumes: kept until the worker claim is gone, or is to stay. */
 export const VolumeFinalizer = 'kubeocean.io/volume';
 
-/** Admission policy of the worker chart that holds claims to what is offered. */
-export const VolumePolicy = 'kubeocean-tenants-volumes';
-
 /**
  * Name in the worker of the claim that holds the volume of a home claim. The UID is in the hash: a volume outlives its
  * claim when it is to be retained, and a new claim of the same name must not find it.

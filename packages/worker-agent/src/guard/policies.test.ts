@@ -2,7 +2,7 @@ import type { Allocation, DesiredRecord, PolicyOutcome } from '@kubeocean/shared
 import { describe, expect, it } from 'vitest';
 import { type AdmissionPolicy, type AdmissionPolicyBinding, guardProblem, withholdNew } from './policies.ts';
 
-const names = ['kubeocean-tenants', 'kubeocean-tenants-objects'];
+const names = ['kubeocean-tenants', 'kubeocean-tenants-objects', 'kubeocean-tenants-volumes'];
 
 function policy(name: string, failurePolicy?: string): AdmissionPolicy {
   return { metadata: { name }, spec: { ...(failurePolicy && { failurePolicy }) } };
@@ -12,36 +12,36 @@ function bound(name: string, validationActions = ['Deny'], policyName = name): A
   return { metadata: { name }, spec: { policyName, validationActions } };
 }
 
-const both = names.map((name) => policy(name));
+const all = names.map((name) => policy(name));
 const bindings = names.map((name) => bound(name));
 
 describe('what holds tenants to what is lent', () => {
-  it('is in force with both policies and their bindings', () => {
-    expect(guardProblem(both, bindings)).toBeUndefined();
-    expect(guardProblem([...both, policy('foreign', 'Ignore')], [...bindings, bound('foreign', ['Audit'])])).toBe(
+  it('is in force with all policies and their bindings', () => {
+    expect(guardProblem(all, bindings)).toBeUndefined();
+    expect(guardProblem([...all, policy('foreign', 'Ignore')], [...bindings, bound('foreign', ['Audit'])])).toBe(
       undefined,
     );
   });
 
   it.each<[string, AdmissionPolicy[], AdmissionPolicyBinding[], RegExp]>([
     ['no policy', [], bindings, /ValidatingAdmissionPolicy kubeocean-tenants is missing; install the chart/],
-    ['one policy only', both.slice(0, 1), bindings, /kubeocean-tenants-objects is missing/],
+    ['one policy only', all.slice(0, 1), bindings, /kubeocean-tenants-objects is missing/],
     [
       'a policy that lets pass',
-      [policy('kubeocean-tenants', 'Ignore'), ...both.slice(1)],
+      [policy('kubeocean-tenants', 'Ignore'), ...all.slice(1)],
       bindings,
       /lets requests pass/,
     ],
     [
       'no binding',
-      both,
+      all,
       bindings.slice(1),
       /no ValidatingAdmissionPolicyBinding kubeocean-tenants with the action Deny/,
     ],
-    ['a binding that only warns', both, [bound('kubeocean-tenants', ['Warn']), ...bindings.slice(1)], /action Deny/],
+    ['a binding that only warns', all, [bound('kubeocean-tenants', ['Warn']), ...bindings.slice(1)], /action Deny/],
     [
       'a binding of another policy',
-      both,
+      all,
       [bound('kubeocean-tenants', ['Deny'], 'x'), ...bindings.slice(1)],
       /action Deny/,
     ],
