@@ -5,6 +5,7 @@ import { isNotFound, type KubeClient, Pods } from '@kubeocean/shared/kube';
 import type { Case, Mode } from './options.ts';
 import { BENCH_NAMESPACE, benchPod, type Placement } from './pods.ts';
 import { meter, type Proc, type Usage } from './processes.ts';
+import { stopping } from './stop.ts';
 import { quantile, summarize, type Summary } from './statistics.ts';
 import type { Tracker } from './tracker.ts';
 import { difference, readWrites, total, type Writes } from './writes.ts';
@@ -93,6 +94,7 @@ export async function until(
   const start = performance.now();
   let told = start;
   while (!done()) {
+    stopping.throwIfAborted();
     const now = performance.now();
     if (now - start > timeoutMs) throw new Error(`${what}: not within ${timeoutMs / 1000} s (${progress()})`);
     if (now - told > 10_000) {

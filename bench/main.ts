@@ -1,5 +1,5 @@
 /** `npm run bench`: see `--help`. Makes its nodes, bindings and policies, runs what is asked, and takes all away again. */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as after } from 'node:timers/promises';
@@ -16,16 +16,19 @@ import { stateRoot } from '../e2e/clusters/paths.ts';
 import { ensureProgram } from '../e2e/clusters/programs.ts';
 import type { Child } from '../e2e/harness/child.ts';
 import { makeHollowNodes, removeHollowNodes, startKwok } from './hollow.ts';
-import { type LoadResult, type LoadSetup, runLoad } from './load.ts';
+import { type LoadSetup, runLoad } from './load.ts';
 import { type BenchOptions, type Case, help, parseOptions, UsageError } from './options.ts';
-import { latencyPlot } from './plot.ts';
 import { BENCH_LABEL, BENCH_NAMESPACE } from './pods.ts';
 import { processesOf } from './processes.ts';
 import { profileProcess } from './profile.ts';
-import { medians, quickFailures, recordOf, type ScenarioResult, table, verdicts } from './report.ts';
-import { empty, fill, runIdle, runRestart, runStorm, runTenants } from './scenarios/present.ts';
+import type { ScenarioResult } from './report.ts';
+import { empty, fill, runIdle, runRestart } from './scenarios/present.ts';
 import { runSingle } from './scenarios/single.ts';
+import { runStorm } from './scenarios/storm.ts';
+import { runTenants } from './scenarios/tenants.ts';
 import { bind, bindingName, installCharts, makeNamespaces, removeLoad, type Sides, unbind } from './system.ts';
+import { report, save, type Session } from './session.ts';
+import { stopOnSignals, stopping } from './stop.ts';
 import { track } from './tracker.ts';
 
 const started = performance.now();
@@ -41,28 +44,9 @@ function connect(kubeconfig: string): KubeClient {
 
 const TENANTS = Array.from({ length: 10 }, (_, n) => `${BENCH_NAMESPACE}-tenant-${n}`);
 
-/** What one invocation has found so far; written to disk after every run, so that nothing is lost. */
-interface Session {
-  options: BenchOptions;
-  sides: Sides;
-  runs: LoadResult[];
-  scenarios: ScenarioResult[];
-  problems: string[];
-}
-
-function save({ options, runs, scenarios, problems }: Session): void {
-  mkdirSync(options.output, { recursive: true });
-  const counted = runs.filter(({ saturated }) => !saturated);
-  const write = (file: string, value: unknown): void =>
-    writeFileSync(join(options.output, file), `${JSON.stringify(value, undefined, 1)}\n`);
-  write('latest.json', counted.map(recordOf));
-  write('details.json', { runs, scenarios, problems });
-  writeFileSync(join(options.output, 'latency.svg'), latencyPlot(medians(counted), 'A pod, created → Ready'));
-}
-
 /** True while there is time for another run. */
 function inTime({ options }: Session): boolean {
-  return performance.now() - started < options.maxMinutes * 60_000;
+  return !stopping.aborted && performance.now() - started < options.maxMinutes * 60_000;
 }
 
 /** Runs one piece; a failure is told and kept, and the next piece goes on after a clearing. */
@@ -73,7 +57,9 @@ async function piece<T>(
   work: () => Promise<T>,
 ): Promise<T | undefined> {
   if (!inTime(session)) {
-    session.problems.push(`${what}: left out, ${session.options.maxMinutes} minutes are over`);
+    session.problems.push(
+      `${what}: left out, ${stopping.aborted ? 'ended by a signal' : `${session.options.maxMinutes} minutes are over`}`,
+    );
     return undefined;
   }
   try {
@@ -210,21 +196,6 @@ async function configuration(
   for (const client of [sides.computing, sides.worker]) await removeHollowNodes(client);
 }
 
-function report(session: Session): number {
-  const { options, runs, problems } = session;
-  if (runs.length > 0) console.log(`\n${table(runs)}`);
-  const all = verdicts(runs, session.scenarios);
-  if (all.length > 0) console.log('\nAgainst the targets (medians of this session):');
-  for (const { target, measured, good } of all) console.log(`  ${good ? '✓' : '✗'} ${target.padEnd(72)} ${measured}`);
-  for (const problem of problems) console.log(`problem: ${problem}`);
-  console.log(`\n${join(options.output, 'latest.json')}, details.json, latency.svg`);
-  if (!options.quick) return problems.length > 0 ? 1 : 0;
-  const failures = [...quickFailures(runs, session.scenarios), ...problems];
-  for (const failure of failures) console.log(`FAILED: ${failure}`);
-  console.log(failures.length === 0 ? 'bench --quick: passed' : `bench --quick: ${failures.length} failed`);
-  return failures.length === 0 ? 0 : 1;
-}
-
 async function main(options: BenchOptions): Promise<number> {
   const sides: Sides = { computing: connect(options.computing), worker: connect(options.worker) };
   const session: Session = { options, sides, runs: [], scenarios: [], problems: [] };
@@ -250,7 +221,16 @@ async function main(options: BenchOptions): Promise<number> {
   try {
     const groups = Map.groupBy(options.cases, ({ nodes, bindings }) => `${nodes} ${bindings}`);
     for (const sizes of groups.values()) {
-      if (inTime(session)) await configuration(session, sizes, trackers);
+      if (!inTime(session)) continue;
+      try {
+        await configuration(session, sizes, trackers);
+      } catch (error) {
+        // The next sizes are on nodes and bindings of their own.
+        const { nodes, bindings } = sizes[0] as Case;
+        session.problems.push(`${nodes} nodes, ${bindings} binding(s): ${messageOf(error)}`);
+        say(`  FAILED: ${messageOf(error)}`);
+        await takeAwayBindings(session);
+      }
       const ended = kwoks.find(({ exit }) => exit !== undefined);
       if (ended) throw new Error(`kwok ended: ${ended.lines.slice(-3).join(' | ')}`);
     }
@@ -266,6 +246,10 @@ async function main(options: BenchOptions): Promise<number> {
 
 async function makeNamespace(client: KubeClient, name: string): Promise<void> {
   await client.create(Namespaces, { metadata: { name, labels: { [BENCH_LABEL]: 'tenant' } } }).catch(() => undefined);
+}
+
+async function takeAwayBindings(session: Session): Promise<void> {
+  await clearEarlier(session).catch((error: unknown) => say(`  clearing: ${messageOf(error)}`));
 }
 
 /** What an earlier run left that was killed. */
@@ -296,12 +280,7 @@ try {
     process.stdout.write(help);
     process.exit(0);
   }
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(signal, () => {
-      say(`${signal}: ending; the next run clears away what is left`);
-      process.exit(130);
-    });
-  }
+  stopOnSignals(say);
   process.exit(await main(options));
 } catch (error) {
   console.error(`bench: ${messageOf(error)}`);

@@ -1,8 +1,10 @@
 /** Results as a table, as latest.json, and against the targets. Pure. */
 import type { LoadResult } from './load.ts';
 import { MODES, type Mode } from './options.ts';
-import type { IdleResult, RestartResult, StormResult, TenantsResult } from './scenarios/present.ts';
+import type { IdleResult, RestartResult } from './scenarios/present.ts';
 import type { SingleResult } from './scenarios/single.ts';
+import type { StormResult } from './scenarios/storm.ts';
+import type { TenantsResult } from './scenarios/tenants.ts';
 import { median, rounded } from './statistics.ts';
 
 export type ScenarioResult = SingleResult | IdleResult | RestartResult | StormResult | TenantsResult;

@@ -1,12 +1,10 @@
-/** Scenarios with all pods of a size present on vnodes: idle cost, restart, a storm of status changes. */
+/** Scenarios with all pods of a size present on vnodes: idle cost and restart. */
 import { performance } from 'node:perf_hooks';
 import { setTimeout as after } from 'node:timers/promises';
 import { type KubeObject, Pods } from '@kubeocean/shared/kube';
-import { createPods, deletePods, inParallel, latencies, type LoadSetup, podNames, targetsOf, until } from '../load.ts';
+import { createPods, deletePods, type LoadSetup, podNames, targetsOf, until } from '../load.ts';
 import type { BenchOptions, Case } from '../options.ts';
-import { BENCH_LABEL, BENCH_NAMESPACE } from '../pods.ts';
 import { meter, type Usage } from '../processes.ts';
-import { summarize, type Summary } from '../statistics.ts';
 import { difference, readWrites } from '../writes.ts';
 
 /** Fills the vnodes; gives the names of the pods. */
@@ -180,132 +178,4 @@ function beyond(before: Map<string, number>, after: Map<string, number>): Record
     if (more > 0 && !EXPLAINED.test(what)) result[what] = more;
   }
   return result;
-}
-
-export interface StormResult extends Case {
-  scenario: 'storm';
-  /** How long the changes took. */
-  changeSeconds: number;
-  /** From the last change until home showed the last state of every pod. */
-  shownSeconds: number;
-  /** Seconds from the change of a pod to its being shown. */
-  lag: Summary;
-  patchesPerPod: number;
-}
-
-/** Longest the changes are spread over. */
-const STORM_MS = 10_000;
-
-export async function runStorm(size: Case, setup: LoadSetup): Promise<StormResult> {
-  const { home, lent, worker } = setup;
-  const { items } = await worker
-    .list<KubeObject>(Pods, { labelSelector: 'kubeocean.io/binding-uid' })
-    .catch(() => ({ items: [] as KubeObject[] }));
-  const pods = items.flatMap(({ metadata: { name, namespace = '', annotations } }) => {
-    const key = `${annotations?.['kubeocean.io/virtual-pod-namespace']}/${annotations?.['kubeocean.io/virtual-pod-name']}`;
-    return lent.times.get(key)?.gone === undefined && home.times.has(key) ? [{ name, namespace, key }] : [];
-  });
-  const before = await readWrites(setup.computing);
-  const sent = new Map<string, number>();
-  const start = performance.now();
-  await inParallel(pods, setup.creators, async ({ name, namespace, key }, at) => {
-    const due = start + (at / pods.length) * STORM_MS;
-    if (due > performance.now()) await after(due - performance.now());
-    sent.set(key, performance.now());
-    const status = {
-      containerStatuses: [
-        {
-          name: 'main',
-          image: 'busybox:1.35',
-          imageID: '',
-          ready: true,
-          restartCount: 7,
-          state: { running: { startedAt: new Date().toISOString() } },
-        },
-      ],
-    };
-    await worker.patch(Pods, namespace, name, { status }, { type: 'merge', subresource: 'status', timeoutMs: 60_000 });
-  });
-  const changed = performance.now();
-  const shown = () => [...sent.keys()].filter((key) => home.times.get(key)?.restarts === 7).length;
-  let last = 0;
-  await until(
-    'the last state shown',
-    setup.timeoutMs,
-    () => (last = shown()) === sent.size,
-    () => `${last} of ${sent.size}`,
-    setup.say,
-  );
-  const shownSeconds = (performance.now() - changed) / 1000;
-  await after(2000);
-  const writes = difference(before, await readWrites(setup.computing));
-  const lag = [...sent].map(([key, at]) => ((home.times.get(key)?.restartsAt ?? Number.NaN) - at) / 1000);
-  const patches = (writes.get('PATCH pods/status') ?? 0) + (writes.get('PUT pods/status') ?? 0);
-  return {
-    scenario: 'storm',
-    ...size,
-    changeSeconds: (changed - start) / 1000,
-    shownSeconds: Math.max(0, shownSeconds),
-    lag: summarize(lag),
-    patchesPerPod: patches / Math.max(1, sent.size),
-  };
-}
-
-/** So many small tenants, with so many pods each. */
-const SMALL_TENANTS = 10;
-const SMALL_PODS = 10;
-
-export interface TenantsResult extends Case {
-  scenario: 'tenants';
-  /** Created → Ready of the small tenants' pods, alone and beside the big one. */
-  alone: Summary;
-  beside: Summary;
-}
-
-/** Ten namespaces with ten pods each: alone, and while another namespace gets all pods of the size. */
-export async function runTenants(size: Case, namespaces: readonly string[], setup: LoadSetup): Promise<TenantsResult> {
-  const [target] = targetsOf('through', size, setup);
-  if (!target) throw new Error('there is nowhere to make pods');
-  const small = async (): Promise<number[]> => {
-    const all: number[] = [];
-    // One pod of each tenant at a time, all along the big one's load.
-    for (let round = 0; round < SMALL_PODS; round++) {
-      const made = await Promise.all(
-        namespaces.slice(0, SMALL_TENANTS).map(async (namespace) => createPods(target, podNames(1), 1, namespace)),
-      );
-      const sent = new Map(made.flatMap((one) => [...one]));
-      const ready = () => [...sent.keys()].every((key) => setup.home.times.get(key)?.ready !== undefined);
-      await until("the small tenants' pods Ready", setup.timeoutMs, ready, () => 'not yet', setup.say);
-      all.push(...latencies(sent, setup.home));
-    }
-    return all;
-  };
-  const alone = await small();
-  const names = podNames(size.pods);
-  const big = createPods(target, names, setup.creators);
-  // The big one is under way.
-  await after(1000);
-  const beside = await small();
-  await big;
-  const all = size.pods + 2 * SMALL_TENANTS * SMALL_PODS;
-  await until(
-    'pods Ready',
-    setup.timeoutMs,
-    () => setup.home.readyCount >= all,
-    () => `${setup.home.readyCount} of ${all}`,
-    setup.say,
-  );
-  const { items } = await setup.computing.list<KubeObject>(Pods, { labelSelector: BENCH_LABEL });
-  await inParallel(items, setup.creators, async ({ metadata }) =>
-    deletePods(setup.computing, [metadata.name], 1, metadata.namespace ?? BENCH_NAMESPACE),
-  );
-  const left = () => setup.home.present + setup.lent.present;
-  await until(
-    'pods gone',
-    setup.timeoutMs,
-    () => left() === 0,
-    () => `${left()} left`,
-    setup.say,
-  );
-  return { scenario: 'tenants', ...size, alone: summarize(alone), beside: summarize(beside) };
 }
