@@ -2,6 +2,9 @@
 import { ApiError, ConnectionError, messageOf } from '@kubeocean/shared/kube';
 import { QueryError } from './kubelet/routes.ts';
 
+/** As kubelets put it. */
+export const METHOD_NOT_ALLOWED = '405: Method Not Allowed';
+
 export class Refusal extends Error {
   readonly code: number;
 

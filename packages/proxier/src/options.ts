@@ -41,6 +41,22 @@ export const OPTIONS = {
     max: 100_000,
     description: 'the same for one vnode',
   },
+  'session-idle-seconds': {
+    type: 'integer',
+    default: 0,
+    min: 0,
+    max: 2_000_000,
+    unit: 'seconds',
+    description: 'ends a session in which nothing was sent or received for so long; pings do not count; 0: never',
+  },
+  'session-max-seconds': {
+    type: 'integer',
+    default: 0,
+    min: 0,
+    max: 2_000_000,
+    unit: 'seconds',
+    description: 'ends a session that has been open for so long; 0: never',
+  },
   'drain-seconds': {
     type: 'integer',
     default: 30,

@@ -1,14 +1,17 @@
 /** Puts the parts of the proxier together and runs them until the process is told to stop. */
+import { X509Certificate } from 'node:crypto';
 import { type ClusterBinding, ClusterBindings, Label, labelValue } from '@kubeocean/shared/api';
-import { type Daemon, VERSION } from '@kubeocean/shared/daemon';
+import { type Daemon, Gauge, type Logger, VERSION } from '@kubeocean/shared/daemon';
 import {
   credentialsFor,
   createReflector,
   isNotFound,
   kubeconfigFile,
   type KubeClient,
+  type KubeObject,
   messageOf,
   Nodes,
+  type Reflector,
   sleep,
 } from '@kubeocean/shared/kube';
 import { createAuthenticator } from './auth/authenticate.ts';
@@ -18,6 +21,7 @@ import { createGate } from './kubelet/gate.ts';
 import { createHandlers } from './kubelet/handlers.ts';
 import { createListeners, type Listeners, planPorts } from './kubelet/listeners.ts';
 import type { BindingIdentity } from './kubelet/pods.ts';
+import { createPodWatch } from './kubelet/pod-watch.ts';
 import { createSessions, type Sessions } from './kubelet/sessions.ts';
 import { createTlsServer, type TlsServer } from './kubelet/tls-server.ts';
 import type { OPTIONS } from './options.ts';
@@ -28,8 +32,10 @@ type ProxierDaemon = Daemon<typeof OPTIONS>;
 
 /** How often it is checked that the binding is still the one we began with. */
 const BINDING_CHECK_MS = 60_000;
-/** While vnodes move to another replica, ours goes on answering for at least this long. */
-const HANDOVER_MS = 5_000;
+/** While vnodes name this replica it goes on answering, but no longer than this: perhaps nobody can take them over. */
+const HANDOVER_MS = 15_000;
+/** How long after that a request may still come from an API server that read the Node just before. */
+const LATECOMERS_MS = 2_000;
 
 /** @throws Error when the binding is another one by now, or the kubeconfig of the worker cannot be used. */
 export async function runProxier(daemon: ProxierDaemon): Promise<void> {
@@ -56,9 +62,15 @@ export async function runProxier(daemon: ProxierDaemon): Promise<void> {
   log.info({ binding: binding.name, clusterID: binding.clusterID }, 'serving the vnodes of the binding');
   starting = undefined;
 
+  const podWatch = createPodWatch(home, {
+    onError: (error) => log.warn({ error: messageOf(error) }, 'cannot watch the pods of a vnode with sessions'),
+  });
   const sessions = createSessions({
     total: options['session-limit'],
     perVnode: options['session-limit-per-vnode'],
+    idleSeconds: options['session-idle-seconds'],
+    maxSeconds: options['session-max-seconds'],
+    watchPod: podWatch.watch,
     log,
     registry: daemon.registry,
   });
@@ -93,10 +105,13 @@ export async function runProxier(daemon: ProxierDaemon): Promise<void> {
 
   // Everything but the sessions stops when draining is over, not before.
   const stop = new AbortController();
-  const serving = serve(daemon, { home, binding, server, listeners, stop: stop.signal });
+  const nodes = reflectVnodes(home, binding, log);
+  const serving = serve(daemon, { home, binding, server, listeners, nodes, stop: stop.signal });
   try {
     await Promise.race([serving, watchBinding(home, binding, daemon)]);
-    await drain(sessions, options['drain-seconds'], daemon);
+    const ownAddress = process.env['POD_IP'];
+    const named = () => [...nodes.store.values()].some((node) => addressesOf(node).includes(ownAddress));
+    await drain(sessions, named, options['drain-seconds'], daemon);
   } finally {
     stop.abort();
     listeners.close();
@@ -104,6 +119,7 @@ export async function runProxier(daemon: ProxierDaemon): Promise<void> {
     // Each still writes its audit line.
     await Promise.race([sessions.empty(), sleep(1_000)]);
     server.close();
+    podWatch.close();
   }
 }
 
@@ -112,20 +128,34 @@ interface Serving {
   binding: BindingIdentity;
   server: TlsServer;
   listeners: Listeners;
+  nodes: Reflector<KubeObject>;
   stop: AbortSignal;
 }
 
-/** Keeps certificate, client CA and ports up to date. Never resolves; ends with `stop`. */
-function serve(daemon: ProxierDaemon, { home, binding, server, listeners, stop }: Serving): Promise<never> {
-  const { log } = daemon;
-  const nodes = createReflector(home, {
+function reflectVnodes(home: KubeClient, binding: BindingIdentity, log: Logger): Reflector<KubeObject> {
+  return createReflector(home, {
     resource: Nodes,
     labelSelector: `${Label.clusterBinding}=${labelValue(binding.name)}`,
-    project: ({ metadata: { name, uid, resourceVersion, labels, creationTimestamp } }) => ({
-      metadata: { name, uid, resourceVersion, labels, creationTimestamp },
-    }),
+    project: (node) => {
+      const { name, uid, resourceVersion, labels, creationTimestamp } = node.metadata;
+      const addresses = (node['status'] as VnodeStatus | undefined)?.addresses;
+      return { metadata: { name, uid, resourceVersion, labels, creationTimestamp }, status: { addresses } };
+    },
     onError: (error, doing) => log.warn({ error: messageOf(error) }, `cannot ${doing} vnodes`),
   });
+}
+
+interface VnodeStatus {
+  addresses?: { address?: string }[];
+}
+
+function addressesOf(node: KubeObject): (string | undefined)[] {
+  return ((node['status'] as VnodeStatus | undefined)?.addresses ?? []).map(({ address }) => address);
+}
+
+/** Keeps certificate, client CA and ports up to date. Never resolves; ends with `stop`. */
+function serve(daemon: ProxierDaemon, { home, binding, server, listeners, nodes, stop }: Serving): Promise<never> {
+  const { log } = daemon;
   daemon.ready['certificate'] = () => (server.hasCertificate ? undefined : 'no serving certificate yet');
   daemon.ready['client-ca'] = () => (server.hasClientCa ? undefined : 'the client CA of the cluster is not known');
   daemon.ready['vnodes'] = () => (nodes.store.hasSynced ? undefined : 'the vnodes have not been listed yet');
@@ -155,13 +185,20 @@ function serve(daemon: ProxierDaemon, { home, binding, server, listeners, stop }
     },
     (error) => log.warn({ error: messageOf(error) }, 'cannot read extension-apiserver-authentication'),
   );
+  const expiry = new Gauge({
+    name: 'kubeocean_proxier_certificate_expiry_timestamp_seconds',
+    help: 'When the serving certificate in use ends, in seconds since 1970',
+    registers: [daemon.registry],
+  });
   const { promise, reject } = Promise.withResolvers<never>();
   certificateSource(
     daemon,
     home,
     binding,
   )((certificate) => {
-    log.info('serving certificate taken into use');
+    const { validTo, validToDate, fingerprint256 } = new X509Certificate(certificate.cert);
+    log.info({ validTo, fingerprint: fingerprint256 }, 'serving certificate taken into use');
+    expiry.set(validToDate.getTime() / 1000);
     server.setCertificate(certificate);
     plan();
   }, stop).catch((error: unknown) => {
@@ -223,11 +260,16 @@ async function watchBinding(home: KubeClient, binding: BindingIdentity, { signal
   }
 }
 
-/** Lets open sessions go on for a while; new ones still come until the vnodes have moved to another replica. */
-async function drain(sessions: Sessions, seconds: number, { log }: ProxierDaemon): Promise<void> {
+/**
+ * Lets open sessions go on for a while; new ones still come until the vnodes name another replica.
+ * @param named whether a vnode still names this one.
+ */
+async function drain(sessions: Sessions, named: () => boolean, seconds: number, { log }: ProxierDaemon): Promise<void> {
   log.info({ sessions: sessions.size, seconds }, 'draining');
   const deadline = AbortSignal.timeout(seconds * 1000);
-  await sleep(HANDOVER_MS, deadline).catch(() => undefined);
+  const wait = (ms: number) => sleep(ms, deadline).catch(() => undefined);
+  for (let waited = 0; named() && waited < HANDOVER_MS && !deadline.aborted; waited += 250) await wait(250);
+  await wait(LATECOMERS_MS);
   while (sessions.size > 0 && !deadline.aborted) {
     const over = Promise.withResolvers<void>();
     deadline.addEventListener('abort', () => over.resolve(), { once: true });

@@ -3,10 +3,10 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { STATUS_CODES } from 'node:http';
 import type { TLSSocket } from 'node:tls';
 import type { Logger } from '@kubeocean/shared/daemon';
-import { type Refusal, toRefusal, Refusal as Refused } from '../errors.ts';
+import { METHOD_NOT_ALLOWED, type Refusal, toRefusal, Refusal as Refused } from '../errors.ts';
 import type { Admitted, Gate } from './gate.ts';
 import { streamLogs } from './logs.ts';
-import { asRunningPod, type Clusters, findCounterpart, podsOf } from './pods.ts';
+import { asRunningPod, type Clusters, type Counterpart, findCounterpart, podsOf } from './pods.ts';
 import { logQuery, type Route, type SessionKind, sessionQuery } from './routes.ts';
 import type { SessionFacts, Sessions } from './sessions.ts';
 import type { Stats } from '../stats/index.ts';
@@ -35,8 +35,12 @@ export function createHandlers(options: HandlerOptions): Handlers {
     const admitted = await gate(request);
     const { route, vnode } = admitted;
     if (route.kind === 'unknown') throw new Refused(404, '404 page not found');
-    if (isSession(route)) throw new Refused(400, 'unable to upgrade: the request does not ask to upgrade');
-    if (request.method !== 'GET') throw new Refused(405, 'Method Not Allowed');
+    const getsOrPosts = request.method === 'GET' || request.method === 'POST';
+    if (isSession(route) && getsOrPosts) throw new Refused(400, 'Upgrade request required');
+    // Kubelets answer for their health whatever the method.
+    if (isSession(route) || (request.method !== 'GET' && route.kind !== 'healthz')) {
+      throw new Refused(405, METHOD_NOT_ALLOWED);
+    }
     switch (route.kind) {
       case 'healthz':
         response.writeHead(200, { 'content-type': 'text/plain; charset=utf-8' }).end('ok');
@@ -70,7 +74,7 @@ export function createHandlers(options: HandlerOptions): Handlers {
     // 'close' comes after a complete answer as well; aborting then does nothing.
     response.on('close', () => gone.abort(new Error('client gone')));
     if (response.destroyed) return;
-    const session = sessions.open(facts(admitted, route, counterpart.name), (reason) => {
+    const session = sessions.open(facts(admitted, route, counterpart), (reason) => {
       gone.abort(new Error(reason));
       response.destroy();
     });
@@ -83,6 +87,7 @@ export function createHandlers(options: HandlerOptions): Handlers {
           homePod: route.pod,
           query,
           signal: gone.signal,
+          onBytes: session.active,
         },
         response,
       );
@@ -108,7 +113,7 @@ export function createHandlers(options: HandlerOptions): Handlers {
       gone.abort(new Error(reason));
       client.destroy();
     };
-    const session = sessions.open(facts(admitted, route, counterpart.name), (reason) => kill(reason));
+    const session = sessions.open(facts(admitted, route, counterpart), (reason) => kill(reason));
     const giveUp = () => gone.abort(new Error('client gone'));
     client.once('close', giveUp);
     try {
@@ -129,13 +134,16 @@ export function createHandlers(options: HandlerOptions): Handlers {
         session.end({ bytesUp: 0, bytesDown: 0, reason: 'client gone' });
         return;
       }
-      const joined = join(client, switched);
+      const joined = join(client, switched, route.kind, session.active);
       kill = joined.kill;
       session.end(await joined.done);
     } catch (error) {
       const refusal = toRefusal(error);
       session.end({ bytesUp: 0, bytesDown: 0, reason: `refused: ${refusal.message}` });
-      throw new Refused(refusal.code, refusal.message.replaceAll(counterpart.name, route.pod), { cause: error });
+      const inHomeWords = refusal.message
+        .replaceAll(`${counterpart.name}_${clusters.binding.mountNamespace}`, `${route.pod}_${route.namespace}`)
+        .replaceAll(counterpart.name, route.pod);
+      throw new Refused(refusal.code, inHomeWords, { cause: error });
     }
   }
 
@@ -176,7 +184,11 @@ function isSession(route: Route): route is SessionRoute {
   return route.kind === 'exec' || route.kind === 'attach' || route.kind === 'portForward';
 }
 
-function facts(admitted: Admitted, route: SessionRoute | (Route & { kind: 'logs' }), workerPod: string): SessionFacts {
+function facts(
+  admitted: Admitted,
+  route: SessionRoute | (Route & { kind: 'logs' }),
+  { name: workerPod, homeUID: podUID }: Counterpart,
+): SessionFacts {
   const command = route.kind === 'exec' ? admitted.query.get('command')?.slice(0, 200) : undefined;
   return {
     verb: route.kind,
@@ -184,6 +196,7 @@ function facts(admitted: Admitted, route: SessionRoute | (Route & { kind: 'logs'
     user: admitted.user,
     namespace: route.namespace,
     pod: route.pod,
+    podUID,
     workerPod,
     ...('container' in route && { container: route.container }),
     ...(command !== undefined && { command }),

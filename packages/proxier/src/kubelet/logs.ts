@@ -19,6 +19,8 @@ export interface LogCall {
   query: Record<string, string>;
   /** Aborts when the client is gone or the session is to end. */
   signal: AbortSignal;
+  /** Told of every chunk that passes. */
+  onBytes?: () => void;
 }
 
 /**
@@ -43,6 +45,7 @@ export async function streamLogs(call: LogCall, response: ServerResponse): Promi
   const counted = new Transform({
     transform(chunk: Buffer, _encoding, next) {
       bytesDown += chunk.length;
+      call.onBytes?.();
       next(null, chunk);
     },
   });

@@ -5,6 +5,7 @@
 import { Annotation, workerName } from '@kubeocean/shared/api';
 import { isNotFound, type KubeClient, type KubeObject, messageOf, Pods } from '@kubeocean/shared/kube';
 import { Refusal, workerRefusal } from '../errors.ts';
+import type { SessionKind } from './routes.ts';
 
 /** What the proxier knows of its binding; none of it ever changes. */
 export interface BindingIdentity {
@@ -34,22 +35,23 @@ export interface Counterpart {
 
 /**
  * Finds the counterpart of a home pod that is bound to `vnode`. Both pods are read live.
- * @throws Refusal 404 when the pod, the container or the counterpart is not there, or the pod is another node's.
+ * @throws Refusal 404 or 500, as a kubelet does, when the pod, the container or the counterpart is not there, or the pod is
+ * another node's.
  */
 export async function findCounterpart(
   { home, worker, binding }: Clusters,
   vnode: string,
-  target: { namespace: string; pod: string; container?: string },
+  target: { kind: 'logs' | SessionKind; namespace: string; pod: string; container?: string },
 ): Promise<Counterpart> {
   const { namespace, pod: name, container } = target;
   const pod = await home.get<Pod>(Pods, namespace, name, { timeoutMs: 10_000 }).catch((error: unknown) => {
     if (isNotFound(error)) return undefined;
     throw new Refusal(503, `cannot look up pod "${namespace}/${name}": ${messageOf(error)}`, { cause: error });
   });
-  if (!pod || pod.spec.nodeName !== vnode) throw new Refusal(404, `pod "${name}" does not exist`);
-  if (container !== undefined && !containersOf(pod).includes(container)) {
-    throw new Refusal(404, `container "${container}" not found in pod "${name}"`);
+  if (!pod || pod.spec.nodeName !== vnode) {
+    throw new Refusal(404, target.kind === 'logs' ? `pod "${name}" does not exist` : 'pod does not exist');
   }
+  if (container !== undefined && !containersOf(pod).includes(container)) throw noContainer(target, container);
   const counterpart = workerName(binding.uid, namespace, name);
   const missing = `pod "${name}" has no container in the worker cluster: it has not been started there yet, or is gone`;
   const found = await worker
@@ -62,6 +64,16 @@ export async function findCounterpart(
   // A namesake of an earlier home pod may still be there, terminating; it is somebody else's.
   if (!homeUID || found?.metadata.annotations?.[Annotation.virtualPodUID] !== homeUID) throw new Refusal(404, missing);
   return { name: counterpart, homeUID };
+}
+
+/** In the words of a kubelet, which has others for each kind of request. */
+function noContainer(
+  { kind, namespace, pod }: { kind: string; namespace: string; pod: string },
+  container: string,
+): Refusal {
+  if (kind === 'logs') return new Refusal(404, `container "${container}" not found in pod "${pod}"`);
+  if (kind === 'exec') return new Refusal(500, `container not found ("${container}")`);
+  return new Refusal(500, `container ${container} not found in pod ${pod}_${namespace}`);
 }
 
 function containersOf({ spec }: Pod): string[] {

@@ -93,7 +93,8 @@ describe('query of a log', () => {
     ['sinceTime=2026-11-21T06:00:00.5%2B02:00', { sinceTime: '2026-11-21T06:00:00.5+02:00' }],
     ['stream=Stderr', { stream: 'Stderr' }],
     // Nothing else gets through, least of all what would change how the worker treats the call.
-    ['insecureSkipTLSVerifyBackend=true&container=other&pretty=true&follow=', {}],
+    ['insecureSkipTLSVerifyBackend=true&container=other&pretty=true&sinceTime=', {}],
+    ['follow=maybe&previous=&timestamps=FALSE', { follow: 'true', previous: 'true', timestamps: 'false' }],
   ])('%s', (query, expected) => {
     expect(logQuery(new URLSearchParams(query), 'main')).toEqual({ container: 'main', ...expected });
   });
@@ -106,7 +107,6 @@ describe('query of a log', () => {
     ['sinceSeconds=0', 422, /sinceSeconds/],
     ['sinceTime=yesterday', 400, /RFC 3339/],
     ['sinceTime=2026-11-21T06:00:00Z&sinceSeconds=5', 422, /at most one/],
-    ['follow=maybe', 400, /follow must be true or false/],
     ['stream=stdout', 422, /Stdout or Stderr/],
   ])('refused: %s', (query, code, message) => {
     expect(() => logQuery(new URLSearchParams(query), 'main')).toThrow(message);
@@ -123,7 +123,7 @@ describe('query of a session', () => {
   it.each<[SessionRoute, string, string]>([
     [exec, 'command=ls&command=-l&output=1&error=1', 'command=ls&command=-l&stdout=true&stderr=true&container=main'],
     [exec, 'command=sh&input=1&output=1&error=1&tty=1', 'command=sh&stdin=true&stdout=true&tty=true&container=main'],
-    [exec, 'command=a&output=true&container=other&stdin=true', 'command=a&stdout=true&container=main'],
+    [exec, 'command=a&output=1&error=true&container=other&stdin=true', 'command=a&stdout=true&container=main'],
     [exec, 'command=&output=1', 'command=&stdout=true&container=main'],
     [attach, 'input=1&output=1&command=x', 'stdin=true&stdout=true&container=main'],
     [forward, '', ''],

@@ -109,7 +109,7 @@ export function logQuery(query: URLSearchParams, container: string): Record<stri
   const mapped: Record<string, string> = { container };
   for (const name of ['follow', 'previous', 'timestamps'] as const) {
     const value = query.get(name);
-    if (value !== null && value !== '') mapped[name] = String(booleanOf(name, value));
+    if (value !== null) mapped[name] = String(booleanOf(value));
   }
   for (const [name, min] of [
     ['tailLines', 0],
@@ -117,7 +117,7 @@ export function logQuery(query: URLSearchParams, container: string): Record<stri
     ['limitBytes', 1],
   ] as const) {
     const value = query.get(name);
-    if (value === null || value === '') continue;
+    if (value === null) continue;
     if (!/^[+-]?\d{1,18}$/.test(value)) throw new QueryError(400, `${name} must be a whole number`);
     if (Number(value) < min) throw new QueryError(422, `${name} must be at least ${min}`);
     mapped[name] = String(BigInt(value.replace('+', '')));
@@ -140,11 +140,9 @@ export function logQuery(query: URLSearchParams, container: string): Record<stri
   return mapped;
 }
 
-/** As Go's strconv.ParseBool, which the API server's conversion goes by. */
-function booleanOf(name: string, value: string): boolean {
-  if (['1', 't', 'T', 'true', 'TRUE', 'True'].includes(value)) return true;
-  if (['0', 'f', 'F', 'false', 'FALSE', 'False'].includes(value)) return false;
-  throw new QueryError(400, `${name} must be true or false`);
+/** As kubelet and API server read it (apimachinery's Convert_Slice_string_To_bool): whatever does not say no is a yes. */
+function booleanOf(value: string): boolean {
+  return value !== '0' && value.toLowerCase() !== 'false';
 }
 
 const STREAMS = { input: 'stdin', output: 'stdout', error: 'stderr', tty: 'tty' } as const;
@@ -167,7 +165,7 @@ export function sessionQuery(route: Route & { kind: SessionKind }, query: URLSea
   const asked = new Set<string>();
   for (const [kubelet, api] of Object.entries(STREAMS)) {
     const value = query.get(kubelet);
-    if (value === '1' || value === 'true') asked.add(api);
+    if (value === '1') asked.add(api);
   }
   // A terminal has one output; the kubelet leaves stderr out as well.
   if (asked.has('tty')) asked.delete('stderr');

@@ -1,11 +1,11 @@
 import { createLogger, Registry } from '@kubeocean/shared/daemon';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { createSessions, type SessionFacts } from './sessions.ts';
 
 const user = { name: 'kube', groups: ['system:masters'] };
 
 function facts(vnode: string): SessionFacts {
-  return { verb: 'exec', vnode, user, namespace: 'ns', pod: 'web', workerPod: 'web-1' };
+  return { verb: 'exec', vnode, user, namespace: 'ns', pod: 'web', podUID: 'u', workerPod: 'web-1' };
 }
 
 const END = { bytesUp: 1, bytesDown: 2, reason: 'ended' };
@@ -53,5 +53,27 @@ describe('sessions', () => {
     expect(text).toMatch(/kubeocean_proxier_sessions\{verb="exec"\} 0/);
     expect(text).toMatch(/kubeocean_proxier_sessions_total\{verb="exec"\} 1/);
     expect(text).toMatch(/kubeocean_proxier_session_bytes_total\{verb="exec",direction="down"\} 2/);
+  });
+
+  it('are ended when nothing passes for a while, and when they are open for long', () => {
+    vi.useFakeTimers();
+    onTestFinished(() => void vi.useRealTimers());
+    const killed: string[] = [];
+    const options = { total: 3, perVnode: 3, log: createLogger('t', 'silent'), registry: new Registry() };
+    const sessions = createSessions({ ...options, idleSeconds: 10, maxSeconds: 25 });
+    const kill = (name: string) => (reason: string) => killed.push(`${name}: ${reason}`);
+    sessions.open(facts('a'), kill('idle'));
+    const busy = sessions.open(facts('a'), kill('busy'));
+    sessions.open(facts('a'), kill('ended')).end(END);
+    vi.advanceTimersByTime(9_000);
+    busy.active();
+    expect(killed).toEqual([]);
+    vi.advanceTimersByTime(2_000);
+    expect(killed).toEqual(['idle: nothing was sent for 10 s (--session-idle-seconds)']);
+    vi.advanceTimersByTime(7_000);
+    busy.active();
+    vi.advanceTimersByTime(8_000);
+    expect(killed.slice(1)).toContain('busy: open for 25 s (--session-max-seconds)');
+    expect(killed.some((reason) => reason.startsWith('ended'))).toBe(false);
   });
 });

@@ -1,11 +1,12 @@
 /**
  * The sessions that are open now: log streams, exec, attach, port-forward. Each has an audit line at its end. Bounded
- * per vnode and in total, so that one user cannot take the proxier from the others; ended when their vnode goes and,
- * after the time to drain, when the process stops.
+ * per vnode and in total, so that one user cannot take the proxier from the others; ended when their pod or vnode goes,
+ * when a limit of time says so and, after the time to drain, when the process stops.
  */
 import { Counter, Gauge, type Logger, type Registry } from '@kubeocean/shared/daemon';
 import type { User } from '../auth/authenticate.ts';
 import { Refusal } from '../errors.ts';
+import type { PodWatch } from './pod-watch.ts';
 
 export interface SessionFacts {
   verb: string;
@@ -13,6 +14,8 @@ export interface SessionFacts {
   user: User;
   namespace: string;
   pod: string;
+  /** UID of the home pod. */
+  podUID: string;
   workerPod: string;
   container?: string;
   /** argv[0] only: arguments may hold secrets. */
@@ -26,6 +29,8 @@ export interface SessionEnd {
 }
 
 export interface Session {
+  /** Something was sent or received: the session is not idle. */
+  active: () => void;
   /** Writes the audit line and gives the place free. A second call does nothing. */
   end(how: SessionEnd): void;
 }
@@ -46,6 +51,12 @@ export interface Sessions {
 export interface SessionOptions {
   total: number;
   perVnode: number;
+  /** Seconds after which a session in which nothing passes is ended; 0 or none: never. */
+  idleSeconds?: number;
+  /** Seconds after which any session is ended; 0 or none: never. */
+  maxSeconds?: number;
+  /** Calls `gone` when the home pod is no more. */
+  watchPod?: PodWatch['watch'];
   log: Logger;
   registry: Registry;
 }
@@ -76,6 +87,30 @@ export function createSessions(options: SessionOptions): Sessions {
     for (const session of open.values()) if (matches(session.vnode)) session.kill(reason);
   }
 
+  /** Sets the timers of a session. @returns what a session calls when it is active, and at its end. */
+  function limit({ namespace, pod, podUID, vnode }: SessionFacts, killSession: (reason: string) => void) {
+    const { idleSeconds = 0, maxSeconds = 0 } = options;
+    let activeAt = performance.now();
+    let idle: NodeJS.Timeout | undefined;
+    function checkIdle(): void {
+      const leftMs = activeAt + idleSeconds * 1000 - performance.now();
+      if (leftMs <= 0) killSession(`nothing was sent for ${idleSeconds} s (--session-idle-seconds)`);
+      else idle = setTimeout(checkIdle, leftMs);
+    }
+    if (idleSeconds > 0) checkIdle();
+    const over = () => killSession(`open for ${maxSeconds} s (--session-max-seconds)`);
+    const max = maxSeconds > 0 ? setTimeout(over, maxSeconds * 1000) : undefined;
+    const unwatch = options.watchPod?.({ vnode, namespace, pod, uid: podUID }, () => killSession('the pod is gone'));
+    return {
+      active: () => (activeAt = performance.now()),
+      stop() {
+        clearTimeout(idle);
+        clearTimeout(max);
+        unwatch?.();
+      },
+    };
+  }
+
   return {
     open(facts, killSession) {
       const { verb, vnode, user, namespace, pod, workerPod, container, command } = facts;
@@ -90,9 +125,12 @@ export function createSessions(options: SessionOptions): Sessions {
       const started = performance.now();
       open.set(key, { vnode, kill: killSession });
       gauge.inc({ verb });
+      const limits = limit(facts, killSession);
       return {
+        active: limits.active,
         end({ bytesUp, bytesDown, reason }) {
           if (!open.delete(key)) return;
+          limits.stop();
           gauge.dec({ verb });
           ended.inc({ verb });
           bytes.inc({ verb, direction: 'up' }, bytesUp);

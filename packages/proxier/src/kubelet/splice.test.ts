@@ -3,7 +3,8 @@ import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { splice } from './splice.ts';
+import { followFrames } from './frames.ts';
+import { splice, type SpliceOptions } from './splice.ts';
 
 const open: { destroy(): void }[] = [];
 afterEach(() => {
@@ -23,10 +24,16 @@ async function pair(allowHalfOpen: boolean): Promise<[Socket, Socket]> {
   return [near, far];
 }
 
-async function spliced(head = '', lingerMs = 60_000) {
+async function spliced(head = '', lingerMs = 60_000, options: SpliceOptions = {}) {
   const [user, client] = await pair(true);
   const [upstream, worker] = await pair(false);
-  return { user, worker, client, upstream, joined: splice(client, upstream, Buffer.from(head), { lingerMs }) };
+  return {
+    user,
+    worker,
+    client,
+    upstream,
+    joined: splice(client, upstream, Buffer.from(head), { lingerMs, ...options }),
+  };
 }
 
 async function readAll(socket: Socket): Promise<Buffer> {
@@ -122,5 +129,43 @@ describe('splice', () => {
     joined.kill('the vnode is gone');
     expect((await joined.done).reason).toBe('the vnode is gone');
     expect([client.destroyed, upstream.destroyed]).toEqual([true, true]);
+  });
+
+  const telling = (): SpliceOptions => {
+    const follow = () => followFrames('SPDY/3.1', 'v4.channel.k8s.io');
+    return { tell: true, frames: { up: follow(), down: follow() } };
+  };
+  const DATA = Buffer.from([0, 0, 0, 5, 0, 0, 0, 3, 1, 2, 3]);
+  const failed = (why: string) => new RegExp(`"status":"Failure","message":"[^"]*${why}`);
+
+  it('tells a client whose session is killed, or whose worker is lost, that its command has not ended', async () => {
+    for (const [how, why] of [
+      ['kill', 'the pod is gone'],
+      ['kill in a frame', 'the pod is gone'],
+      ['lose', 'worker (connection failed|closed)'],
+    ] as const) {
+      const { user, worker, joined } = await spliced('', 1000, telling());
+      const read = readAll(user);
+      worker.write(how === 'kill in a frame' ? DATA.subarray(0, 9) : DATA);
+      await once(user, 'readable');
+      if (how === 'lose') worker.resetAndDestroy();
+      else joined.kill('the pod is gone');
+      if (how === 'kill in a frame') worker.write(Buffer.concat([DATA.subarray(9), DATA]));
+      const got = await read;
+      expect(got.subarray(0, 11)).toEqual(DATA);
+      expect(got.subarray(11).toString(), how).toMatch(failed(why));
+      user.end();
+      expect((await joined.done).reason).toMatch(new RegExp(why));
+    }
+  });
+
+  it('adds nothing where the worker has told the end', async () => {
+    const told = Buffer.from([0, 0, 0, 1, 1, 0, 0, 2, 0x7b, 0x7d]);
+    const { user, worker, joined } = await spliced('', 1000, telling());
+    const read = readAll(user);
+    worker.end(told);
+    expect(await read).toEqual(told);
+    user.end();
+    await joined.done;
   });
 });

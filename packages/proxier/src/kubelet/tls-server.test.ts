@@ -69,7 +69,7 @@ beforeAll(() => {
   return promise.then(() => {
     port = (listener.address() as AddressInfo).port;
   });
-});
+}, 60_000);
 
 afterAll(() => {
   server.close();

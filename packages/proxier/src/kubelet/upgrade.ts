@@ -6,20 +6,22 @@ import type { IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import type { Socket } from 'node:net';
 import { Pods, pathOf, type Transport } from '@kubeocean/shared/kube';
-import { Refusal } from '../errors.ts';
+import { METHOD_NOT_ALLOWED, Refusal } from '../errors.ts';
+import { followFrames } from './frames.ts';
 import { switchingAnswer, upgradeOf, upstreamHeaders } from './headers.ts';
 import { SESSION_SUBRESOURCE, type SessionKind } from './routes.ts';
 import { type Splice, splice } from './splice.ts';
 
 /**
  * The protocol a request asks for.
- * @throws Refusal 400 when it is none that Kubernetes uses, has the wrong method for it, or carries a body: bytes that
+ * @throws Refusal 405, or 400 when it is none that Kubernetes uses, has the wrong method for it, or carries a body: bytes that
  * would reach the worker as part of a stream nobody authorised.
  */
 export function checkUpgrade(request: IncomingMessage, head: Buffer): string {
   const upgrade = upgradeOf(request.headers.upgrade);
+  if (request.method !== 'GET' && request.method !== 'POST') throw new Refusal(405, METHOD_NOT_ALLOWED);
   if (!upgrade) throw new Refusal(400, 'unable to upgrade: only SPDY/3.1 and websocket are spoken here');
-  if (request.method !== 'GET' && (request.method !== 'POST' || upgrade === 'websocket')) {
+  if (request.method === 'POST' && upgrade === 'websocket') {
     throw new Refusal(400, `unable to upgrade: ${request.method} cannot ask for ${upgrade}`);
   }
   const length = request.headers['content-length'];
@@ -52,6 +54,9 @@ export interface UpstreamCall {
 export interface Switched {
   /** The 101 to send to the client. */
   answer: string;
+  /** What was switched to, and which of the protocols that were offered the worker chose; none is version 1. */
+  upgrade: string;
+  protocol: string | undefined;
   socket: Socket;
   head: Buffer;
 }
@@ -91,7 +96,10 @@ export function openUpstream(call: UpstreamCall): Promise<Switched> {
     if (text instanceof Error) {
       socket.on('error', () => undefined).destroy();
       reject(new Refusal(502, `unable to upgrade: ${text.message}`));
-    } else resolve({ answer: text, socket, head });
+    } else {
+      const chosen = answer.headers['x-stream-protocol-version'] ?? answer.headers['sec-websocket-protocol'];
+      resolve({ answer: text, upgrade: call.upgrade, protocol: [chosen].flat()[0], socket, head });
+    }
   });
   outgoing.on('response', (answer) => {
     let text = '';
@@ -113,20 +121,28 @@ export function openUpstream(call: UpstreamCall): Promise<Switched> {
 /** A refusal of the worker in its own words. API servers answer with a Status; a kubelet's text comes through as it is. */
 export function answerRefusal(code: number, text: string): Refusal {
   let message = text.trim();
+  let byApiServer = false;
   try {
-    const status = JSON.parse(text) as { message?: unknown };
+    const status = JSON.parse(text) as { kind?: unknown; message?: unknown };
+    byApiServer = status.kind === 'Status';
     if (typeof status.message === 'string') message = status.message;
   } catch {
     // Plain text.
   }
-  if (code === 401 || code === 403) {
+  // A kubelet says 403 as well when it cannot agree on a stream protocol: that is the caller's business.
+  if (code === 401 || (code === 403 && byApiServer)) {
     return new Refusal(502, `the worker cluster refuses Kubeocean's own credential: ${message}`);
   }
   return new Refusal(code >= 400 ? code : 502, message || `the worker cluster answered ${code}`);
 }
 
-/** Sends the 101 and joins the two sides. */
-export function join(client: Socket, switched: Switched): Splice {
+/** Sends the 101 and joins the two sides. @param kind what runs in the session: the end of a command is told. */
+export function join(client: Socket, switched: Switched, kind: SessionKind, onActivity?: () => void): Splice {
   client.write(switched.answer);
-  return splice(client, switched.socket, switched.head);
+  const follow = () => followFrames(switched.upgrade, switched.protocol);
+  return splice(client, switched.socket, switched.head, {
+    frames: { up: follow(), down: follow() },
+    tell: kind !== 'portForward',
+    ...(onActivity && { onActivity }),
+  });
 }

@@ -38,6 +38,8 @@ export interface CertificateOptions {
   podName: string;
   podIP: string;
   now: () => Date;
+  /** Waits so many milliseconds. Default: by the clock of the machine. */
+  wait?: (ms: number, signal: AbortSignal) => Promise<void>;
   /** Told of each failure; the source goes on trying. */
   onError: (error: Error) => void;
 }
@@ -49,10 +51,14 @@ const MAX_WAIT_MS = DAY_MS;
 const SIGNATURE_WAIT_MS = 15 * 60_000;
 
 /** Waits until 80 % of a certificate's life is over. */
-async function untilRenewal(certificate: X509Certificate, now: () => Date, signal: AbortSignal): Promise<void> {
+async function untilRenewal(
+  certificate: X509Certificate,
+  { now, wait = sleep }: CertificateOptions,
+  signal: AbortSignal,
+): Promise<void> {
   const from = certificate.validFromDate.getTime();
   const due = from + (certificate.validToDate.getTime() - from) * 0.8;
-  while (now().getTime() < due) await sleep(Math.min(due - now().getTime(), MAX_WAIT_MS), signal);
+  while (now().getTime() < due) await wait(Math.min(due - now().getTime(), MAX_WAIT_MS), signal);
 }
 
 /** A certificate of our own making, good for a year. For API servers that do not verify kubelet certificates. */
@@ -73,7 +79,7 @@ export function selfSigned(options: CertificateOptions): CertificateSource {
         new Date(now + 365 * DAY_MS),
       );
       use({ cert, key: privateKeyPem(key) });
-      await untilRenewal(new X509Certificate(cert), options.now, signal);
+      await untilRenewal(new X509Certificate(cert), options, signal);
     }
   };
 }
@@ -91,7 +97,7 @@ export function signedByCluster(client: KubeClient, options: CertificateOptions)
         const cert = await requestCertificate(client, options, key, signal);
         use({ cert, key: privateKeyPem(key) });
         waitMs = 5_000;
-        await untilRenewal(new X509Certificate(cert), options.now, signal);
+        await untilRenewal(new X509Certificate(cert), options, signal);
       } catch (error) {
         if (signal.aborted) return;
         options.onError(error as Error);
@@ -170,7 +176,7 @@ export interface MountedOptions {
   /** Folder with `tls.crt` and `tls.key`, as a Secret of type kubernetes.io/tls is mounted. */
   folder: string;
   onError: (error: Error) => void;
-  /** How often the files are looked at, in milliseconds. Default 10,000. */
+  /** How often the files are looked at, in milliseconds. Default 5,000. */
   checkEveryMs?: number;
 }
 
@@ -198,7 +204,7 @@ export function mounted(options: MountedOptions): CertificateSource {
           }),
         );
       }
-      await sleep(options.checkEveryMs ?? 10_000, signal).catch(() => undefined);
+      await sleep(options.checkEveryMs ?? 5_000, signal).catch(() => undefined);
     }
   };
 }

@@ -1,0 +1,193 @@
+/**
+ * The proxier and peers that do not keep to anything: sessions that are aborted by the thousand, clients that never
+ * read, a worker that is gone in the middle of a stream, and requests that are none. The process goes on, and gives
+ * back what it took.
+ */
+import { randomInt } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
+import type { IncomingMessage } from 'node:http';
+import { connect as connectTcp, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
+import { setTimeout as after } from 'node:timers/promises';
+import fc from 'fast-check';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { startComponent, stopComponent } from './clusters/index.ts';
+import { cleanup, type RunningProcess, waitFor } from './harness/index.ts';
+import { SPDY, WEBSOCKET } from './proxier/ask.ts';
+import type { Caller } from './proxier/callers.ts';
+import { attack, request } from './proxier/fuzz.ts';
+import { makeRig, openSessions, type Rig } from './proxier/rig.ts';
+
+const pod = 'web';
+let rig: Rig;
+let proxier: RunningProcess;
+let admin: Caller;
+let target: { host: string; port: number };
+
+const exec = (...command: string[]) =>
+  `/exec/${rig.id}/${pod}/main?output=1${command.map((part) => `&command=${encodeURIComponent(part)}`).join('')}`;
+
+const descriptors = () => readdirSync(`/proc/${proxier.pid}/fd`).length;
+/** Resident memory in MiB. */
+const memory = () => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${proxier.pid}/status`, 'utf8'))?.[1]) / 1024;
+
+beforeAll(async () => {
+  rig = await makeRig('hostile', { vnodes: 1 });
+  await rig.makePod(pod);
+  admin = await rig.admin();
+  proxier = await rig.serve();
+  await rig.running(pod);
+  target = { host: rig.hostIP, port: rig.portOf(rig.vnodes[0] as string) };
+});
+
+/** One session that its client leaves without a word, in one of many ways. */
+async function abort(i: number): Promise<void> {
+  const kinds = ['attach', 'portForward', 'logs', 'logs', 'attach', 'portForward', 'logs', 'early', 'silent', 'exec'];
+  const kind = kinds[i % kinds.length] as string;
+  const leave = (socket: Socket) => (i % 2 === 0 ? socket.destroy() : socket.resetAndDestroy());
+  switch (kind) {
+    case 'early': {
+      // Gone before the answer.
+      const socket = connectTls({ ...target, ...admin, rejectUnauthorized: false }, () => {
+        socket.write(`GET ${exec('true')} HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: SPDY/3.1\r\n\r\n`);
+        setTimeout(() => socket.destroy(), randomInt(30));
+      });
+      socket.on('error', () => undefined);
+      await new Promise((resolve) => socket.on('close', resolve));
+      return;
+    }
+    case 'silent': {
+      // Gone in the handshake of TLS, or before it.
+      const socket = connectTcp(target).on('error', () => undefined);
+      socket.on('connect', () => (i % 3 === 0 ? socket.write('GET / HTTP/1.0\r\n\r\n') : socket.destroy()));
+      await new Promise((resolve) => socket.on('close', resolve));
+      return;
+    }
+    case 'logs': {
+      const onAnswer = (answer: IncomingMessage) => leave(answer.socket);
+      await rig.ask(`/containerLogs/${rig.id}/${pod}/main?follow=true&tailLines=3`, admin, { onAnswer });
+      return;
+    }
+    default: {
+      const path =
+        kind === 'exec'
+          ? exec('cat', '/dev/zero')
+          : `/${kind}/${rig.id}/${pod}${kind === 'attach' ? '/main?output=1' : ''}`;
+      const stream = kind === 'portForward' ? 'portforward.k8s.io' : 'v4.channel.k8s.io';
+      const headers = { ...SPDY, 'x-stream-protocol-version': stream };
+      await rig.ask(path, admin, { method: 'POST', headers, onSession: (socket) => leave(socket) });
+    }
+  }
+}
+
+async function abortMany(count: number): Promise<void> {
+  let next = 0;
+  const worker = async () => {
+    while (next < count) await abort(next++).catch(() => undefined);
+  };
+  await Promise.all(Array.from({ length: 16 }, worker));
+  await waitFor('no session to be open', async () => (await openSessions(proxier)) === 0, { timeoutMs: 60_000 });
+}
+
+describe('what was taken is given back', () => {
+  test('after 1,000 aborted sessions: sockets, memory, descriptors', async () => {
+    await abortMany(100);
+    const before = { descriptors: descriptors(), memory: memory() };
+    await abortMany(1000);
+    // Kept connections to API servers are a few more or less.
+    await waitFor('the descriptors', () => descriptors() <= before.descriptors + 8, { timeoutMs: 60_000 });
+    console.log(`MiB before and after 1,000 aborted sessions: ${before.memory.toFixed(0)}, ${memory().toFixed(0)}`);
+    expect(memory()).toBeLessThan(before.memory + 64);
+    expect((await rig.ask('/healthz', admin)).code).toBe(200);
+  }, 400_000);
+
+  test('a client that never reads holds the worker back, not our memory', async () => {
+    const before = memory();
+    const { promise, resolve } = Promise.withResolvers<Socket>();
+    await rig.ask(exec('head', '-c', '500000000', '/dev/zero'), admin, {
+      headers: WEBSOCKET,
+      onSession: (socket) => resolve(socket.pause()),
+    });
+    const socket = await promise;
+    const logs = await new Promise<IncomingMessage>((resolveLogs) => {
+      const path = `/containerLogs/${rig.id}/${pod}/main?follow=true`;
+      void rig.ask(path, admin, { onAnswer: (answer) => resolveLogs(answer.pause()) });
+    });
+    await after(3_000);
+    expect(await openSessions(proxier)).toBe(2);
+    expect(memory()).toBeLessThan(before + 100);
+    socket.destroy();
+    logs.destroy();
+    await waitFor('no session to be open', async () => (await openSessions(proxier)) === 0);
+  });
+
+  test('a client that stops sending, but reads on, gets the end and leaves nothing', async () => {
+    let text = '';
+    const closed = Promise.withResolvers<void>();
+    await rig.ask(exec('sh', '-c', 'sleep 1; echo late'), admin, {
+      headers: WEBSOCKET,
+      onSession(socket) {
+        socket.on('data', (chunk: Buffer) => (text += chunk.toString('latin1')));
+        socket.on('close', () => closed.resolve());
+        socket.end();
+      },
+    });
+    await closed.promise;
+    await waitFor('no session to be open', async () => (await openSessions(proxier)) === 0, { timeoutMs: 90_000 });
+  });
+});
+
+describe('requests that are none', () => {
+  test('10 seconds of them: no crash, no 500, and it answers as before', async () => {
+    const began = descriptors();
+    const codes = new Map<string, number>();
+    await fc.assert(
+      fc.asyncProperty(fc.array(request(rig.id, pod), { minLength: 8, maxLength: 8 }), async (requests) => {
+        const answers = await Promise.all(requests.map((one) => attack(target, one, admin)));
+        for (const answer of answers) {
+          if (answer === '') continue;
+          const code = /^HTTP\/1\.1 (\d{3}) /.exec(answer)?.[1] ?? answer.slice(0, 40);
+          codes.set(code, (codes.get(code) ?? 0) + 1);
+          expect(code).toMatch(/^(101|2\d\d|4\d\d|50[234])$/);
+        }
+        expect(proxier.exit, proxier.tail(3)).toBeUndefined();
+      }),
+      { numRuns: 10_000, interruptAfterTimeLimit: 10_000, markInterruptAsFailure: false },
+    );
+    console.log(`answers: ${JSON.stringify(Object.fromEntries(codes))}`);
+    // Requests of many kinds have come through, so the fuzz is not just noise.
+    expect([...codes.keys()]).toEqual(expect.arrayContaining(['400', '404']));
+    await waitFor('no session to be open', async () => (await openSessions(proxier)) === 0, { timeoutMs: 90_000 });
+    await waitFor('the descriptors', () => descriptors() <= began + 8, { timeoutMs: 60_000 });
+    expect((await rig.ask('/healthz', admin)).code).toBe(200);
+  });
+});
+
+describe('a worker that is gone', () => {
+  test('in mid-stream: sessions end with words, new ones are told, and all is well when it is back', async () => {
+    const running = rig.kubectl(['exec', pod, '-c', 'main', '--', 'sleep', '600']);
+    const following = rig.kubectl(['logs', '-f', '--tail=1', pod, '-c', 'main']);
+    await waitFor('both sessions', async () => (await openSessions(proxier)) === 2);
+    cleanup(() => startComponent('worker-1', 'kube-apiserver'));
+    await stopComponent('worker-1', 'kube-apiserver');
+    const [ended, log] = await Promise.all([running, following]);
+    expect(ended.stderr).toMatch(/the session has ended before its command did: worker/);
+    expect(ended.status).toBe(1);
+    expect(log.stdout).toMatch(/^tick\n/);
+    for (const command of [
+      ['logs', pod, '-c', 'main'],
+      ['exec', pod, '-c', 'main', '--', 'true'],
+    ]) {
+      const refused = await rig.kubectl(command);
+      expect(refused.stderr).toMatch(/the worker cluster does not answer \(\w+\): try again later/);
+      expect(refused.status).toBe(1);
+    }
+    await startComponent('worker-1', 'kube-apiserver');
+    await waitFor('the logs', async () => (await rig.kubectl(['logs', pod, '-c', 'main', '--tail=1'])).status === 0, {
+      timeoutMs: 60_000,
+      everyMs: 1000,
+    });
+    expect((await rig.kubectl(['exec', pod, '-c', 'main', '--', 'true'])).status).toBe(0);
+    expect(await openSessions(proxier)).toBe(0);
+  });
+});

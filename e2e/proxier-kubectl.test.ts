@@ -1,0 +1,134 @@
+/** kubectl, the built one and an installed one, through computing API server and proxier down to the container. */
+import { existsSync } from 'node:fs';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { run, type RunResult } from './clusters/local/run.ts';
+import { kubeconfigOf, programPath, type RunningProcess } from './harness/index.ts';
+import { makeRig, type Rig } from './proxier/rig.ts';
+
+const pod = 'web';
+let rig: Rig;
+let id: string;
+let proxier: RunningProcess;
+
+beforeAll(async () => {
+  rig = await makeRig('kubectl', { vnodes: 1 });
+  id = rig.id;
+  await rig.makePod(pod);
+  proxier = await rig.serve();
+  await rig.running(pod);
+});
+
+const kubectls = [programPath('kubectl'), '/usr/bin/kubectl'].filter((path) => existsSync(path));
+
+describe.each(kubectls)('%s', (program) => {
+  const on = (args: string[], options: { input?: string; env?: Record<string, string> } = {}): Promise<RunResult> =>
+    rig.kubectl(args, { ...options, program });
+
+  test('logs', async () => {
+    const { stdout, status } = await on(['logs', pod, '-c', 'main', '--limit-bytes=35']);
+    expect({ stdout, status }).toEqual({ stdout: 'line 1\nline 2\nline 3\nline 4\nline 5\n', status: 0 });
+  });
+
+  test('logs --tail and --timestamps', async () => {
+    expect((await on(['logs', pod, '-c', 'main', '--tail=0'])).stdout).toBe('');
+    expect((await on(['logs', pod, '-c', 'main', '--tail=1', '--timestamps'])).stdout).toMatch(
+      /^\d{4}-\d\d-\d\dT\S+Z (tick|line 5)\n$/,
+    );
+    expect((await on(['logs', pod, '-c', 'main', '--since=1h', '--tail=2'])).stdout.split('\n').length).toBe(3);
+  });
+
+  test('logs -f follows until the client goes', async () => {
+    const { stdout } = await run(
+      ['timeout', '4', program, '--kubeconfig', kubeconfigOf('computing'), '-n', id, 'logs', '-f', '--tail=1', pod],
+      { anyExit: true },
+    );
+    expect(stdout.match(/tick\n/g)?.length).toBeGreaterThanOrEqual(2);
+    await proxier.waitLog(
+      'the audit line of the log',
+      (line) => line['verb'] === 'logs' && line['reason'] === 'client gone',
+    );
+  });
+
+  test('logs -f of a container that writes nothing stays open', async () => {
+    const { status, stderr } = await run(
+      ['timeout', '2', program, '--kubeconfig', kubeconfigOf('computing'), '-n', id, 'logs', '-f', pod, '-c', 'silent'],
+      { anyExit: true },
+    );
+    expect({ status, stderr }).toEqual({ status: 124, stderr: '' });
+  });
+
+  test('logs --previous says in the worker’s words that there is none, under the home pod’s name', async () => {
+    const { stderr, status } = await on(['logs', pod, '-c', 'main', '--previous']);
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/previous terminated container "main" in pod "web" not found/);
+  });
+
+  test('exec: output, error output and exit code', async () => {
+    const result = await on(['exec', pod, '-c', 'main', '--', 'sh', '-c', 'echo out; echo err >&2; exit 7']);
+    expect(result.stdout).toBe('out\n');
+    expect(result.stderr).toMatch(/^err$/m);
+    expect(result.status).toBe(7);
+  });
+
+  test('exec: arguments arrive as they are', async () => {
+    const odd = ['', ' a b ', '%2F&x=1;+', 'é\n"', '$HOME'];
+    const result = await on(['exec', pod, '-c', 'main', '--', 'printf', '<%s>', ...odd]);
+    expect(result.stdout).toBe(odd.map((argument) => `<${argument}>`).join(''));
+  });
+
+  test('exec: a command of 40 KB', async () => {
+    const result = await on(['exec', pod, '-c', 'main', '--', 'sh', '-c', 'echo ${#0}', 'x'.repeat(40_000)]);
+    expect(result.stdout).toBe('40000\n');
+  });
+
+  test('exec: 5 MB in and out, byte for byte', async () => {
+    const input = Array.from({ length: 500_000 }, (_, i) => String(i % 1e9).padStart(9, '0')).join('\n');
+    const result = await on(['exec', '-i', pod, '-c', 'main', '--', 'cat'], { input });
+    expect(result.stdout === input).toBe(true);
+  });
+
+  test('exec: 32 MB to a reader that begins late arrive whole', async () => {
+    const script = `"$0" --kubeconfig "$1" -n "$2" exec "$3" -c main -- head -c 33554432 /dev/zero | (sleep 2; wc -c)`;
+    const result = await run(['sh', '-c', script, program, kubeconfigOf('computing'), id, pod], { anyExit: true });
+    expect(result.stdout.trim()).toBe('33554432');
+  });
+
+  test('exec over SPDY as over WebSocket', async () => {
+    for (const value of ['true', 'false']) {
+      const env = { KUBECTL_REMOTE_COMMAND_WEBSOCKETS: value };
+      const result = await on(['exec', pod, '-c', 'main', '--', 'sh', '-c', 'echo hi; exit 3'], { env });
+      expect([result.stdout, result.status]).toEqual(['hi\n', 3]);
+    }
+  });
+
+  test('exec with a terminal', async () => {
+    const command = `${program} --kubeconfig ${kubeconfigOf('computing')} -n ${id} exec -it ${pod} -c main -- sh -c 'tty; sleep 0.5; stty size; exit 9'`;
+    const result = await run(['script', '-qec', `stty rows 33 cols 77; ${command}`, '/dev/null'], { anyExit: true });
+    expect(result.stdout).toMatch(/\/dev\/pts\/\d+/);
+    expect(result.stdout).toMatch(/33 77/);
+    expect(result.status).toBe(9);
+  });
+
+  test('port-forward', async () => {
+    const script = `"$0" --kubeconfig "$1" -n "$2" port-forward "$3" "$4":8080 & pid=$!; for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do curl -sf http://127.0.0.1:$4/passwd && break; sleep 0.2; done; kill $pid`;
+    const port = String(20_000 + (process.pid % 10_000));
+    const result = await run(['sh', '-c', script, program, kubeconfigOf('computing'), id, pod, port], {
+      anyExit: true,
+    });
+    expect(result.stdout, result.stderr).toContain('root:x:0:0');
+  });
+
+  test('attach', async () => {
+    const result = await run(
+      ['timeout', '3', program, '--kubeconfig', kubeconfigOf('computing'), '-n', id, 'attach', pod, '-c', 'main'],
+      { anyExit: true },
+    );
+    expect(result.stdout).toMatch(/tick/);
+  });
+
+  test('a command that is not there', async () => {
+    const result = await on(['exec', pod, '-c', 'main', '--', '/no/such']);
+    expect(result.status).not.toBe(0);
+    expect(result.stderr).toMatch(/no such file or directory/);
+  });
+});
