@@ -2,6 +2,8 @@
 import { COMMON_OPTIONS, LEADER_OPTIONS, type OptionTable, VERSION } from '@kubeocean/shared/daemon';
 
 const ADDRESSES = /^[0-9a-fA-F.:]+(,[0-9a-fA-F.:]+)*$/;
+const NAME = '[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?';
+const SECRET_NAMES = new RegExp(`^${NAME}(,${NAME})*$`);
 
 export const OPTIONS = {
   ...COMMON_OPTIONS,
@@ -26,6 +28,12 @@ export const OPTIONS = {
     default: 'IfNotPresent',
     choices: ['Always', 'IfNotPresent', 'Never'],
     description: 'when the kubelet pulls those images',
+  },
+  'image-pull-secrets': {
+    type: 'string',
+    pattern: SECRET_NAMES,
+    form: 'names of Secrets parted by commas',
+    description: 'Secrets in kubeocean-system with credentials of the registry of those images',
   },
   'syncer-replicas': {
     type: 'integer',

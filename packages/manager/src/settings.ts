@@ -18,6 +18,8 @@ export interface Settings {
   syncer: WorkloadSettings;
   proxier: WorkloadSettings;
   imagePullPolicy: string;
+  /** Names of Secrets in kubeocean-system. */
+  imagePullSecrets: string[];
   servingCertificate: string;
   logLevel: string;
   /** IP addresses parted by commas, or empty. */
@@ -54,6 +56,7 @@ export function settingsFrom(options: OptionValues<typeof OPTIONS>): Settings {
     syncer: { image: options['syncer-image'], replicas: options['syncer-replicas'], ...extras.syncer },
     proxier: { image: options['proxier-image'], replicas: options['proxier-replicas'], ...extras.proxier },
     imagePullPolicy: options['image-pull-policy'],
+    imagePullSecrets: (options['image-pull-secrets'] ?? '').split(',').filter((name) => name !== ''),
     servingCertificate: options['serving-certificate'],
     logLevel: options['log-level'],
     clusterDNS: options['cluster-dns'] ?? '',

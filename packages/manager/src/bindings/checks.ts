@@ -61,7 +61,8 @@ export class WorkerChecks {
     const known = this.entries.get(id);
     const same = known?.key === key ? known : undefined;
     const now = this.options.monotonic();
-    const wanted = same?.problem !== undefined || !reported;
+    const short = same?.worker?.shortcoming !== undefined;
+    const wanted = same?.problem !== undefined || short || !reported;
     if (!this.running.has(id) && (!same || (wanted && now >= same.nextAtMs))) void this.begin(id, key, binding, secret);
     if (!known) return undefined;
     const { problem, worker, nextAtMs } = known;
@@ -87,7 +88,8 @@ export class WorkerChecks {
     const entry: Entry = { key, failures: 0, nextAtMs: 0, ...(before?.heartbeat && { heartbeat: before.heartbeat }) };
     try {
       const passed = !same?.problem || same.problem.stage === 'agent' ? same?.worker : undefined;
-      await this.look(binding, secret, entry, passed);
+      // What is short is looked for until it is there.
+      await this.look(binding, secret, entry, passed?.shortcoming === undefined ? passed : undefined);
     } catch (error) {
       entry.problem =
         error instanceof BindingProblem

@@ -2,9 +2,15 @@
  * What the credential of a binding must be allowed to do in its mount namespace of the worker cluster: the one Role
  * that the worker chart makes (charts/kubeocean-worker/templates/tenants.yaml). What is missing is listed for people.
  */
+import { Namespace } from '@kubeocean/shared/api';
 import { type KubeClient, type KubeObject, SelfSubjectAccessReviews } from '@kubeocean/shared/kube';
+import { StatsServiceName } from '@kubeocean/shared/stats';
 
 export interface Right {
+  /** Default: the mount namespace. */
+  namespace?: string;
+  /** Of the one object that it is about; default: all. */
+  name?: string;
   group: string;
   resource: string;
   subresource?: string;
@@ -38,6 +44,21 @@ export const REQUIRED_RIGHTS: readonly Right[] = RULES.flatMap(([group, path, ve
   return verbs.map((verb) => ({ group, resource, ...(subresource && { subresource }), verb }));
 });
 
+/**
+ * What only metrics need: to ask the agent through its Service, with a token of our own for it. The worker chart gives
+ * it in the agent's namespace (agent-stats.yaml).
+ * @param user whom the worker knows us as.
+ */
+export function metricsRights(user: string): Right[] {
+  const proxy = { group: '', resource: 'services', subresource: 'proxy', verb: 'get' };
+  const [, namespace, account] = /^system:serviceaccount:([^:]+):([^:]+)$/.exec(user) ?? [];
+  const token = { group: '', resource: 'serviceaccounts', subresource: 'token', verb: 'create' };
+  return [
+    { ...proxy, namespace: Namespace.agent, name: StatsServiceName },
+    ...(namespace && account ? [{ ...token, namespace, name: account }] : []),
+  ];
+}
+
 /** Reviews in flight at once: a worker's API server is not ours to flood. */
 const AT_ONCE = 8;
 
@@ -46,13 +67,18 @@ interface AccessReview extends KubeObject {
 }
 
 /**
- * Asks the server about each right in the namespace.
- * @returns those that are refused, in the order of {@link REQUIRED_RIGHTS}.
+ * Asks the server about each right, in `namespace` where the right names none.
+ * @returns those that are refused, in the order given.
  * @throws ApiError, ConnectionError
  */
-export async function missingRights(client: KubeClient, namespace: string, timeoutMs: number): Promise<Right[]> {
+export async function missingRights(
+  client: KubeClient,
+  namespace: string,
+  timeoutMs: number,
+  rights: readonly Right[] = REQUIRED_RIGHTS,
+): Promise<Right[]> {
   const refused = new Set<Right>();
-  const waiting = [...REQUIRED_RIGHTS];
+  const waiting = [...rights];
   async function ask(): Promise<void> {
     for (let right = waiting.shift(); right; right = waiting.shift()) {
       const review = await client.create<AccessReview>(
@@ -64,7 +90,7 @@ export async function missingRights(client: KubeClient, namespace: string, timeo
     }
   }
   await Promise.all(Array.from({ length: AT_ONCE }, () => ask()));
-  return REQUIRED_RIGHTS.filter((right) => refused.has(right));
+  return rights.filter((right) => refused.has(right));
 }
 
 /** `pods (create, delete), pods/log (get)` */

@@ -111,7 +111,8 @@ function connection(binding: ClusterBinding, known: Known): Verdict {
     return { status: 'False', reason, message };
   }
   if (worker) {
-    const message = `the worker cluster answers as Kubernetes ${worker.version} and knows us as "${worker.user}"`;
+    const passed = `the worker cluster answers as Kubernetes ${worker.version} and knows us as "${worker.user}"`;
+    const message = worker.shortcoming ? `${passed}; ${worker.shortcoming}` : passed;
     return { status: 'True', reason: 'ConnectivityPassed', message };
   }
   const before = conditionOf(binding, BindingCondition.connected);

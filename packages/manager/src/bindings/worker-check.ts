@@ -16,7 +16,7 @@ import {
   SelfSubjectReviews,
 } from '@kubeocean/shared/kube';
 import { BindingProblem } from './problem.ts';
-import { describeRights, missingRights, REQUIRED_RIGHTS } from './rights.ts';
+import { describeRights, metricsRights, missingRights, REQUIRED_RIGHTS } from './rights.ts';
 
 /** Deadline of each call to a worker, in milliseconds. */
 const CALL_MS = 8000;
@@ -27,6 +27,8 @@ const OLDEST_MINOR = 30;
 export interface WorkerIdentity {
   user: string;
   version: string;
+  /** What works all the same, but not in full, and why: a sentence for people. */
+  shortcoming?: string;
 }
 
 /** When a heartbeat was last seen to change, on our own monotonic clock: other machines' clocks are not trusted. */
@@ -55,7 +57,14 @@ export async function checkWorker(client: KubeClient, binding: ClusterBinding): 
         `worker cluster: ${describeRights(missing)}. Upgrade the chart kubeocean-worker there, or give the account its Role`,
     );
   }
-  return identity;
+  const unmetered = await told(client, binding, () =>
+    missingRights(client, mountNamespace, CALL_MS, metricsRights(identity.user)),
+  );
+  if (unmetered.length === 0) return identity;
+  const shortcoming =
+    `there are no metrics of its vnodes (kubectl top, autoscalers), because "${identity.user}" lacks ` +
+    `${describeRights(unmetered)} there: upgrade the chart kubeocean-worker with this account among its tenants`;
+  return { ...identity, shortcoming };
 }
 
 /**

@@ -10,6 +10,7 @@ const settings: Settings = {
   syncer: { image: 'repo/syncer:v1', replicas: 2, ...parseWorkloads('{}', 'f').syncer },
   proxier: { image: 'repo/proxier:v1', replicas: 3, ...parseWorkloads('{}', 'f').proxier },
   imagePullPolicy: 'IfNotPresent',
+  imagePullSecrets: [],
   servingCertificate: 'csr',
   clusterDNS: '10.0.0.10',
   clusterDomain: 'cluster.local',
@@ -54,6 +55,7 @@ describe('deployment', () => {
         '--cluster-binding-name=a',
         '--worker-kubeconfig=/etc/kubeocean/worker/kubeconfig',
         '--log-level=info',
+        '--leader-election-id=kubeocean-syncer-cls-example',
         '--cluster-dns=10.0.0.10',
         '--cluster-domain=cluster.local',
       ],
@@ -143,5 +145,24 @@ describe('accessObjects', () => {
       'RoleBinding kube-node-lease/kubeocean-syncer-cls-example kubeocean-syncer-leases',
       'Service kubeocean-system/kubeocean-proxier-cls-example',
     ]);
+  });
+
+  it('of a proxier: one more before one less, and time for its sessions as its flags say', () => {
+    const { object, pod } = render('proxier');
+    expect((object['spec'] as { strategy: object }).strategy).toEqual({
+      type: 'RollingUpdate',
+      rollingUpdate: { maxSurge: 1, maxUnavailable: 0 },
+    });
+    expect(pod.terminationGracePeriodSeconds).toBe(45);
+    const proxier = { ...settings.proxier, extraArgs: ['--drain-seconds=5', '--drain-seconds=300'] };
+    expect(render('proxier', { proxier }).pod.terminationGracePeriodSeconds).toBe(315);
+    expect((render('syncer').object['spec'] as { strategy?: object }).strategy).toBeUndefined();
+  });
+
+  it.each<ComponentName>(['syncer', 'proxier'])('%s: pull secrets, if there are any', (component) => {
+    expect(render(component).pod).not.toHaveProperty('imagePullSecrets');
+    expect(render(component, { imagePullSecrets: ['a', 'b'] }).pod).toMatchObject({
+      imagePullSecrets: [{ name: 'a' }, { name: 'b' }],
+    });
   });
 });

@@ -9,6 +9,7 @@ import {
   Namespace,
   Port,
   proxierName,
+  syncerName,
   VnodeType,
 } from '@kubeocean/shared/api';
 import { Deployments, type Json } from '@kubeocean/shared/kube';
@@ -20,8 +21,26 @@ import { commonLabels, type ComponentName, type Made, made, selectorLabels } fro
 const USER = 65532;
 const READABLE_BY_GROUP = 0o440;
 
-/** Seconds from SIGTERM to SIGKILL: a proxier lets sessions end, a syncer only hands over its Lease. */
-const GRACE: Record<ComponentName, number> = { syncer: 15, proxier: 45 };
+/** Seconds from SIGTERM to SIGKILL of a syncer, which only hands over its Lease. */
+const SYNCER_GRACE = 15;
+/** Of a proxier, beyond the time in which sessions may end: to end the others, and for the kubelet's own slowness. */
+const PROXIER_GRACE_AFTER_DRAIN = 15;
+/** The proxier's own default for --drain-seconds. */
+const DRAIN_SECONDS = 30;
+
+function graceSeconds(component: ComponentName, extraArgs: readonly string[]): number {
+  if (component === 'syncer') return SYNCER_GRACE;
+  const given = extraArgs
+    .map((arg) => /^--drain-seconds=(\d+)$/.exec(arg)?.[1])
+    .findLast((value) => value !== undefined);
+  return Number(given ?? DRAIN_SECONDS) + PROXIER_GRACE_AFTER_DRAIN;
+}
+
+/**
+ * One more before one less: whoever serves goes on until somebody else does. The vnodes of a proxier that leaves move
+ * as soon as it is not ready, while it drains.
+ */
+const PROXIER_STRATEGY: Json = { type: 'RollingUpdate', rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } };
 
 const SERVING_CERTIFICATE_FOLDER = '/etc/kubeocean/serving';
 
@@ -48,7 +67,10 @@ export function deployment(binding: ClusterBinding, component: ComponentName, se
   }
   const podSpec: Json = {
     serviceAccountName: name,
-    terminationGracePeriodSeconds: GRACE[component],
+    terminationGracePeriodSeconds: graceSeconds(component, workload.extraArgs),
+    ...(settings.imagePullSecrets.length > 0 && {
+      imagePullSecrets: settings.imagePullSecrets.map((secret) => ({ name: secret })),
+    }),
     securityContext: {
       runAsNonRoot: true,
       runAsUser: USER,
@@ -106,6 +128,7 @@ export function deployment(binding: ClusterBinding, component: ComponentName, se
     {
       spec: {
         replicas: workload.replicas,
+        ...(component === 'proxier' && { strategy: PROXIER_STRATEGY }),
         revisionHistoryLimit: 3,
         progressDeadlineSeconds: 120,
         selector: { matchLabels: selectorLabels(binding, component) },
@@ -129,7 +152,9 @@ function args(binding: ClusterBinding, component: ComponentName, settings: Setti
     return [...common, `--serving-certificate=${settings.servingCertificate}`, ...folder];
   }
   const dns = settings.clusterDNS ? [`--cluster-dns=${settings.clusterDNS}`] : [];
-  return [...common, ...dns, `--cluster-domain=${settings.clusterDomain}`];
+  // The Lease that the admission policy kubeocean-syncers lets this account hold.
+  const leader = `--leader-election-id=${syncerName(binding.spec.clusterID)}`;
+  return [...common, leader, ...dns, `--cluster-domain=${settings.clusterDomain}`];
 }
 
 /** Never on a vnode, where it would depend on itself; replicas on different nodes when there are some. */
