@@ -6,6 +6,8 @@ import { claim, mount, node, now, pod, policy, tenants, written } from './alloca
 import { parseQuantity } from './quantity.ts';
 
 describe('allocation, for any input', () => {
+  /** `PROPERTY_RUNS=10000` takes some twenty seconds of a processor. */
+  const numRuns = Number(process.env['PROPERTY_RUNS'] ?? 500);
   const nodeName = fc.constantFrom('n1', 'n2', 'n3');
   const binding = fc.constantFrom('b1', 'b2', 'b3');
   const cores = fc.nat(9000).map((milli) => `${milli}m`);
@@ -111,6 +113,7 @@ describe('allocation, for any input', () => {
           }
         }
       }),
+      { numRuns },
     );
   });
 
@@ -132,6 +135,7 @@ describe('allocation, for any input', () => {
       fc.property(shuffled, ([a, b]) => {
         expect(allocate(b)).toEqual(allocate(a));
       }),
+      { numRuns },
     );
   });
 
@@ -143,6 +147,7 @@ describe('allocation, for any input', () => {
         expect(second.open).toEqual(first.open);
         expect(second.closed).toEqual([]);
       }),
+      { numRuns },
     );
   });
 });
