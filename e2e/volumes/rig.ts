@@ -1,0 +1,427 @@
+/**
+ * A binding with two lent nodes for tests of volumes. The syncer has exactly the rights of both charts: a tenant's
+ * credential in the worker, under the chart's admission policies, and at home the ClusterRole of syncers. Lease and
+ * guard are written by hand: no agent has a part in it. The worker's storage is storage.ts.
+ */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  type ClusterBinding,
+  ClusterBindings,
+  ChartName,
+  Label,
+  type LeasedNode,
+  leasedNodeName,
+  syncerName,
+  LeasedNodes,
+  LeaseGuards,
+  VolumeDriver,
+  vnodeName,
+  workerClaimName,
+  workerName,
+} from '@kubeocean/shared/api';
+import {
+  Events,
+  isNotFound,
+  type KubeObject,
+  Leases,
+  microTime,
+  Namespaces,
+  Nodes,
+  Pods,
+  type Resource,
+} from '@kubeocean/shared/kube';
+import type { Claim, Volume } from '../../packages/syncer/src/volumes/types.ts';
+import { Claims, StorageClasses, Volumes } from '../../packages/syncer/src/volumes/types.ts';
+import { run } from '../clusters/local/run.ts';
+import { binFolder, checkout } from '../clusters/paths.ts';
+import {
+  cleanup,
+  client,
+  kubeconfigOf,
+  kubectl,
+  programPath,
+  type RunningProcess,
+  startProcess,
+  uniqueName,
+  waitFor,
+} from '../harness/index.ts';
+import { startStorage, type Storage, storageClasses } from './storage.ts';
+
+export const home = client('computing');
+export const worker = client('worker-1');
+export const NODES = ['node1', 'node2'] as const;
+
+export interface HomePod extends KubeObject {
+  spec: { nodeName?: string; [field: string]: unknown };
+  status?: {
+    phase?: string;
+    reason?: string;
+    message?: string;
+    conditions?: { type: string; status: string; reason?: string; message?: string }[];
+  };
+}
+
+export interface Rig {
+  /** Name of the namespace in both clusters, of the binding, and of a tenant's policies. */
+  name: string;
+  bindingUID: string;
+  clusterID: string;
+  /** The worker's. */
+  storage: Storage;
+  vnodes: string[];
+  /** Kubeconfig file of the tenant in the worker, and of the syncer at home. */
+  tenant: `/${string}`;
+  daemon: `/${string}`;
+  startSyncer(): RunningProcess;
+  /** A StorageClass of home that lasts as long as the test file. */
+  offer(workerClass: string, more?: OfferMore): Promise<string>;
+  claim(name: string, storageClassName: string, more?: Record<string, unknown>): Promise<Claim>;
+  /** A pod that runs `script` with the volumes, on any vnode of the rig. */
+  pod(name: string, script: string, volumes: Mounted[], more?: Record<string, unknown>): Promise<HomePod>;
+}
+
+export interface OfferMore {
+  topology?: string;
+  reclaimPolicy?: string;
+  allowVolumeExpansion?: boolean;
+}
+
+/** A volume by its source, mounted at `/<name>`. */
+export type Mounted = Record<string, unknown> & { name: string };
+
+/** @param policies values of the worker chart beside the tenant */
+export async function createRig(prefix: string, policies: Record<string, unknown> = {}): Promise<Rig> {
+  const name = uniqueName(prefix);
+  const clusterID = uniqueName('v');
+  const folder = mkdtempSync(join(tmpdir(), 'kubeocean-volumes-'));
+  cleanup(() => rmSync(folder, { recursive: true, force: true }));
+  const storage = await startStorage(worker, join(folder, 'storage'));
+  await home.create(Namespaces, { metadata: { name } });
+  cleanup(() => home.delete(Namespaces, '', name));
+  const tenant = await createTenant(name, folder, policies);
+  const daemon = await createDaemon(name, syncerName(clusterID), folder);
+  const spec = { clusterID, mountNamespace: name, secretRef: { name: 'none', namespace: 'kubeocean-system' } };
+  const binding = await home.create<ClusterBinding>(ClusterBindings, { metadata: { name }, spec });
+  const bindingUID = binding.metadata.uid ?? '';
+  await lend(name);
+  beat(name);
+
+  const rig: Rig = {
+    name,
+    bindingUID,
+    clusterID,
+    storage,
+    vnodes: NODES.map((node) => vnodeName(clusterID, node)),
+    tenant,
+    daemon,
+    startSyncer: () =>
+      startProcess('syncer', [
+        `--kubeconfig=${daemon}`,
+        `--worker-kubeconfig=${tenant}`,
+        `--cluster-binding-name=${name}`,
+        '--leader-elect=false',
+      ]),
+    offer: (workerClass, more = {}) => offer(name, workerClass, more),
+    claim: (claimName, storageClassName, more = {}) =>
+      home.create<Claim>(Claims, {
+        metadata: { name: claimName, namespace: name },
+        spec: {
+          storageClassName,
+          accessModes: ['ReadWriteOnce'],
+          resources: { requests: { storage: '16Mi' } },
+          ...more,
+        },
+      }),
+    pod: (podName, script, volumes, more = {}) =>
+      home.create<HomePod>(Pods, {
+        metadata: { name: podName, namespace: name },
+        spec: podSpec(name, script, volumes, more),
+      }),
+  };
+  return rig;
+}
+
+/** Namespace, credential and policies of a tenant, as the worker chart makes them, under names of the rig's own. */
+async function createTenant(name: string, folder: string, policies: Record<string, unknown>): Promise<`/${string}`> {
+  const values = {
+    tenants: [{ namespace: name, serviceAccount: 'borrower', bindings: ['*'] }],
+    ...policies,
+    lentPods: {
+      storageClasses: [...Object.values(storageClasses), 'absent-path', 'capped-path'],
+      ...(policies['lentPods'] as object | undefined),
+    },
+  };
+  const valuesFile = join(folder, 'values.json');
+  writeFileSync(valuesFile, JSON.stringify(values));
+  const templates = ['tenants', 'admission-pods', 'admission-objects', 'admission-volumes'];
+  const { stdout } = await run([
+    programPath('helm'),
+    'template',
+    '--kube-version=1.34.4',
+    'kubeocean-worker',
+    join(checkout, 'charts/kubeocean-worker'),
+    ...templates.flatMap((template) => ['-s', `templates/${template}.yaml`]),
+    `--values=${valuesFile}`,
+  ]);
+  const file = join(folder, 'tenant.yaml');
+  writeFileSync(file, stdout.replaceAll('kubeocean-tenants', name));
+  cleanup(() => kubectl('worker-1', ['delete', '--wait=false', '--ignore-not-found', '-f', file]));
+  cleanup(() => freeWorker(name));
+  await kubectl('worker-1', ['apply', '-f', file]);
+  const open = Object.fromEntries(NODES.map((node) => [node, [name]]));
+  await worker.create(LeaseGuards, { metadata: { name: ChartName.leaseGuard, namespace: name }, spec: { open } });
+  const kubeconfig = join(folder, 'tenant.kubeconfig') as `/${string}`;
+  const env = {
+    ...process.env,
+    KUBECONFIG: kubeconfigOf('worker-1'),
+    PATH: `${binFolder()}:${process.env['PATH']}`,
+  };
+  await run(['bash', join(checkout, 'scripts/kubeconfig.sh'), 'borrower', name, kubeconfig], { env });
+  return kubeconfig;
+}
+
+/** Takes off what only a syncer would: the namespace could not go otherwise. */
+async function freeWorker(name: string): Promise<void> {
+  for (const { metadata } of (await worker.list(Pods, { namespace: name })).items) {
+    await worker.patch(Pods, name, metadata.name, { metadata: { finalizers: null } }).catch(gone);
+    await worker.delete(Pods, name, metadata.name, { gracePeriodSeconds: 0 }).catch(gone);
+  }
+}
+
+/** An object of home's administrator that lasts as long as the test file. */
+export function cleanupHome(resource: Resource, namespace: string, name: string): void {
+  cleanup(() => home.delete(resource, namespace, name).catch(gone));
+}
+
+export function gone(error: unknown): void {
+  if (!isNotFound(error)) throw error;
+}
+
+/** A ServiceAccount as the manager makes it for the syncer of a binding. */
+async function createDaemon(name: string, account: string, folder: string): Promise<`/${string}`> {
+  const system = 'kubeocean-system';
+  const undo = (...what: string[]) =>
+    cleanup(() => kubectl('computing', ['delete', '--ignore-not-found', ...what], { anyExit: true }));
+  await kubectl('computing', ['-n', system, 'create', 'serviceaccount', account]);
+  undo('-n', system, 'serviceaccount', account);
+  const bind = ['--clusterrole=kubeocean-syncer', `--serviceaccount=${system}:${account}`];
+  await kubectl('computing', ['create', 'clusterrolebinding', name, ...bind]);
+  undo('clusterrolebinding', name);
+  const leases = ['--clusterrole=kubeocean-syncer-leases', `--serviceaccount=${system}:${account}`];
+  await kubectl('computing', ['-n', 'kube-node-lease', 'create', 'rolebinding', name, ...leases]);
+  undo('-n', 'kube-node-lease', 'rolebinding', name);
+  const { stdout: token } = await kubectl('computing', ['-n', system, 'create', 'token', account, '--duration=2h']);
+  const { stdout } = await kubectl('computing', ['config', 'view', '--raw', '-o', 'json']);
+  const config = JSON.parse(stdout) as { users: { user: object }[] };
+  for (const user of config.users) user.user = { token: token.trim() };
+  const file = join(folder, 'daemon.kubeconfig') as `/${string}`;
+  writeFileSync(file, JSON.stringify(config), { mode: 0o600 });
+  return file;
+}
+
+async function lend(name: string): Promise<void> {
+  for (const nodeName of NODES) {
+    const record = leasedNodeName(name, nodeName);
+    const lease: LeasedNode = {
+      metadata: { name: record, namespace: name, labels: { [Label.clusterBinding]: name } },
+      spec: { cluster: name, nodeName, nodeUID: 'by-hand', policy: 'by-hand' },
+    };
+    await worker.create(LeasedNodes, lease);
+    const status: LeasedNode['status'] = {
+      phase: 'Active',
+      allocatable: { cpu: '2', memory: '4Gi', pods: '40' },
+      node: {
+        labels: { 'kubernetes.io/os': 'linux', 'kubernetes.io/arch': 'amd64' },
+        conditions: [{ type: 'Ready', status: 'True', reason: 'KubeletReady', message: 'ready' }],
+        innerIP: '10.0.0.1',
+      },
+    };
+    await worker.patch(LeasedNodes, name, record, { status }, { subresource: 'status' });
+  }
+}
+
+/** Says that the agent lives, as the agent would. */
+function beat(namespace: string): void {
+  const write = async () => {
+    const spec = { holderIdentity: 'by-hand', leaseDurationSeconds: 40, renewTime: microTime(new Date()) };
+    try {
+      await worker.patch(Leases, namespace, ChartName.agent, { spec });
+    } catch (error) {
+      gone(error);
+      await worker.create(Leases, { metadata: { name: ChartName.agent, namespace }, spec });
+    }
+  };
+  const timer = setInterval(() => void write().catch(() => undefined), 5000);
+  cleanup(() => clearInterval(timer));
+  void write().catch(() => undefined);
+}
+
+async function offer(rig: string, workerClass: string, more: OfferMore): Promise<string> {
+  const name = uniqueName(rig.slice(0, 20));
+  const { topology = 'node', reclaimPolicy = 'Delete', allowVolumeExpansion = true } = more;
+  cleanup(() => home.delete(StorageClasses, '', name).catch(gone));
+  await home.create(StorageClasses, {
+    metadata: { name },
+    provisioner: VolumeDriver,
+    parameters: { workerStorageClass: workerClass, topology },
+    reclaimPolicy,
+    allowVolumeExpansion,
+    volumeBindingMode: 'WaitForFirstConsumer',
+    allowedTopologies: [{ matchLabelExpressions: [{ key: Label.clusterBinding, values: [rig] }] }],
+  });
+  return name;
+}
+
+/** Does nothing until it is ended, at once. */
+export const FOREVER = 'trap "exit 0" TERM; sleep 1000000 & wait';
+
+export function podSpec(
+  rig: string,
+  script: string,
+  volumes: Mounted[],
+  more: Record<string, unknown> = {},
+): Record<string, unknown> {
+  return {
+    nodeSelector: { [Label.clusterBinding]: rig },
+    tolerations: [{ operator: 'Exists' }],
+    terminationGracePeriodSeconds: 1,
+    containers: [
+      {
+        name: 'main',
+        image: 'busybox:1.35',
+        imagePullPolicy: 'IfNotPresent',
+        command: ['sh', '-c', script],
+        volumeMounts: volumes.map((volume) => ({ name: volume.name, mountPath: `/${volume.name}` })),
+      },
+    ],
+    volumes,
+    ...more,
+  };
+}
+
+export function claimVolume(name: string, claimName: string): Mounted {
+  return { name, persistentVolumeClaim: { claimName } };
+}
+
+/** The binding's end, before what the harness cleans up. */
+export async function removeRig(rig: Rig, syncer: RunningProcess): Promise<void> {
+  const quiet = (...args: string[]) => kubectl('computing', args, { anyExit: true });
+  const all = 'statefulsets,pods,persistentvolumeclaims';
+  await quiet('-n', rig.name, 'delete', all, '--all', '--timeout=60s', '--grace-period=0');
+  await quiet('annotate', 'clusterbinding', rig.name, 'kubeocean.io/abandon=true');
+  const result = await quiet('delete', 'clusterbinding', rig.name, '--timeout=60s');
+  await syncer.stop();
+  for (const { metadata } of (await home.list(Volumes, { labelSelector: `${Label.clusterBinding}=${rig.name}` }))
+    .items) {
+    await home.patch(Volumes, '', metadata.name, { metadata: { finalizers: null } }).catch(gone);
+    await home.delete(Volumes, '', metadata.name).catch(gone);
+  }
+  if (result.status === 0) return;
+  console.log(`the binding did not go by itself: ${result.stderr}\n${syncer.tail()}`);
+  for (const object of [`clusterbinding/${rig.name}`, ...rig.vnodes.map((vnode) => `node/${vnode}`)]) {
+    await quiet('patch', object, '--type=merge', '-p', '{"metadata":{"finalizers":null}}');
+    await quiet('delete', object, '--wait=false');
+  }
+}
+
+/** What a failed test needs to be understood. */
+export async function showWhy(rig: Rig, syncer: RunningProcess): Promise<void> {
+  console.log(`the syncer's last words:\n${syncer.tail(15)}`);
+  for (const cluster of ['computing', 'worker-1'] as const) {
+    const { stdout } = await kubectl(cluster, ['-n', rig.name, 'get', 'pods,pvc,events', '-o', 'wide'], {
+      anyExit: true,
+    });
+    console.log(`in ${cluster}:\n${stdout}`);
+  }
+}
+
+export async function vnodesReady(rig: Rig, syncer: RunningProcess): Promise<void> {
+  for (const vnode of rig.vnodes) {
+    await waitFor(
+      `${vnode} ready`,
+      async () => {
+        const node = await home.get<HomePod>(Nodes, '', vnode);
+        return node.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True');
+      },
+      { timeoutMs: 120_000 },
+    ).catch((error: unknown) => {
+      throw new Error(`${String(error)}\n${syncer.tail()}`, { cause: error });
+    });
+  }
+}
+
+export const getPod = (rig: Rig, name: string) => home.get<HomePod>(Pods, rig.name, name);
+export const getWorkerPod = (rig: Rig, name: string) =>
+  worker.get<HomePod>(Pods, rig.name, workerName(rig.bindingUID, rig.name, name));
+export const getClaim = (rig: Rig, name: string) => home.get<Claim>(Claims, rig.name, name);
+
+export function workerClaimNameOf({ metadata: { namespace = '', name, uid = '' } }: Claim): string {
+  return workerClaimName(namespace, name, uid);
+}
+
+export const getWorkerClaim = (rig: Rig, claim: Claim) => worker.get<Claim>(Claims, rig.name, workerClaimNameOf(claim));
+
+export async function volumeOf(rig: Rig, claim: string): Promise<Volume> {
+  const { spec } = await getClaim(rig, claim);
+  if (!spec.volumeName) throw new Error(`the claim ${claim} has no volume yet`);
+  return home.get<Volume>(Volumes, '', spec.volumeName);
+}
+
+/** Waits until the pod is Running and ready. */
+export function running(rig: Rig, name: string): Promise<HomePod> {
+  return waitFor(
+    `${name} ready`,
+    async () => {
+      const pod = await getPod(rig, name);
+      if (pod.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True')) return pod;
+      throw new Error(JSON.stringify(pod.status));
+    },
+    { timeoutMs: 90_000, everyMs: 200 },
+  );
+}
+
+/** What the pod's container has written, once `marker` is in it. */
+export function logOf(rig: Rig, name: string, marker: string): Promise<string> {
+  return waitFor(`${marker} in the log of ${name}`, async () => {
+    const args = ['-n', rig.name, 'logs', workerName(rig.bindingUID, rig.name, name)];
+    const { stdout, stderr } = await kubectl('worker-1', args, { anyExit: true });
+    if (stdout.includes(marker)) return stdout;
+    throw new Error(stdout + stderr);
+  });
+}
+
+export async function absent(what: string, look: () => Promise<unknown>, timeoutMs = 60_000): Promise<void> {
+  await waitFor(
+    `${what} gone`,
+    async () => {
+      try {
+        throw new Error(JSON.stringify(await look()));
+      } catch (error) {
+        if (isNotFound(error)) return true;
+        throw error;
+      }
+    },
+    { timeoutMs, everyMs: 200 },
+  );
+}
+
+/** Message of a warning on an object of home, once one has `words` in it. */
+export function warned(rig: Rig, kind: string, name: string, words: string): Promise<string> {
+  return waitFor(
+    `warning on ${kind} ${name} with "${words}"`,
+    async () => {
+      const fieldSelector = `involvedObject.kind=${kind},involvedObject.name=${name},type=Warning`;
+      const { items } = await home.list<KubeObject & { message: string }>(Events, {
+        namespace: rig.name,
+        fieldSelector,
+      });
+      const messages = items.map(({ message }) => message);
+      const found = messages.find((message) => message.includes(words));
+      if (found) return found;
+      throw new Error(messages.join('\n') || 'no warnings');
+    },
+    { timeoutMs: 60_000, everyMs: 200 },
+  );
+}
