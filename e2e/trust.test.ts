@@ -533,7 +533,24 @@ describe('a stolen credential of a computing cluster', () => {
       ],
     ])('%s', (_, attempt, by, words) => refused(attempt(), by, words));
 
-    it('but resizes it in its window', async () => expect(await resize(name)).toBeDefined());
+    it('but resizes it in its window, and follows its image and its deadline', async () => {
+      expect(await resize(name)).toBeDefined();
+      const containers = [{ name: 'main', image: 'registry.example/none:2' }];
+      await borrower.patch(Pods, mount, name, { spec: { containers } }, { type: 'strategic' });
+      await patch({ spec: { activeDeadlineSeconds: 3600 } });
+    });
+
+    it.each<[string, Json]>([
+      ['its node', { spec: { nodeName: shut } }],
+      ['its account', { spec: { serviceAccountName: account } }],
+      ['its priority', { spec: { priorityClassName: 'system-node-critical' } }],
+      ['its volumes', volume({ secret: { secretName: account } })],
+    ])('nor change %s', async (_, changes) => {
+      // Kubernetes' own rule, on which the chart's policies rely.
+      await expect(patch(changes)).rejects.toThrow(
+        /Forbidden: pod updates may not change fields other than|may not be changed|forbidden/,
+      );
+    });
   });
 
   describe('writes nothing that decides what is lent', () => {

@@ -1,0 +1,313 @@
+/**
+ * What the user is told of a pod on a vnode, at home, in home's names: waiting reasons and events of the worker's real
+ * kubelet, refusals of the worker's API server in its own words, and that a pod waits for a ConfigMap as at home.
+ */
+import { ConfigMaps, Events, type KubeObject, Namespaces, Pods } from '@kubeocean/shared/kube';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { kubectl, uniqueName, waitFor } from './harness/index.ts';
+import {
+  conditionOf,
+  explainFailures,
+  homePod,
+  LimitRanges,
+  LONG,
+  made,
+  type Pod,
+  podName,
+  type PodRig,
+  podRig,
+  Quotas,
+  STAY,
+} from './pods/helpers.ts';
+
+let rig: PodRig;
+explainFailures(() => rig);
+
+beforeAll(async () => {
+  const allocatable = { cpu: '4', memory: '4Gi', pods: '60', 'example.com/gpu': '1' };
+  rig = await podRig('told', { allocatable, flags: ['--worker-schedule-timeout=8', '--mirror-normal-events'] });
+});
+
+interface HomeEvent extends KubeObject {
+  type: string;
+  reason: string;
+  message: string;
+  count?: number;
+  source?: { component?: string; host?: string };
+  reportingComponent?: string;
+  involvedObject: { name: string; fieldPath?: string };
+}
+
+async function eventsOn(name: string): Promise<HomeEvent[]> {
+  const fieldSelector = `involvedObject.name=${name}`;
+  return (await rig.home.list<HomeEvent>(Events, { namespace: rig.homeNamespace, fieldSelector })).items;
+}
+
+function event(name: string, reason: string, matches: RegExp | string): Promise<HomeEvent> {
+  return waitFor(
+    `event ${reason} on ${name}`,
+    async () => {
+      const events = await eventsOn(name);
+      const found = events.find(
+        (each) =>
+          each.reason === reason &&
+          (typeof matches === 'string' ? each.message.includes(matches) : matches.test(each.message)),
+      );
+      if (found) return found;
+      throw new Error(events.map((each) => `${each.reason}: ${each.message}`).join('\n'));
+    },
+    LONG,
+  );
+}
+
+/** Nothing of the worker's names is in what home shows. */
+async function expectHomeWords(name: string): Promise<void> {
+  const { metadata } = await rig.inWorker(name);
+  const { status } = await rig.atHome(name);
+  const texts = [...(await eventsOn(name)).map(({ message }) => message), JSON.stringify(status)];
+  // Of each text only messages are ours to translate: container IDs and the like are no names.
+  for (const text of texts) {
+    expect(text).not.toContain(metadata.name);
+    expect(text).not.toContain(rig.workerName('later', 'configmap'));
+  }
+}
+
+const statusColumn = async (name: string) => {
+  const { stdout } = await kubectl('computing', ['-n', rig.homeNamespace, 'get', 'pod', name, '--no-headers']);
+  return stdout.split(/\s+/)[2];
+};
+
+interface Waiting extends Pod {
+  status?: Pod['status'] & { containerStatuses?: { state?: { waiting?: { reason?: string; message?: string } } }[] };
+}
+
+const waiting = (pod: Waiting) => pod.status?.containerStatuses?.[0]?.state?.waiting;
+
+describe('a ConfigMap that does not exist yet', () => {
+  test('for the environment: CreateContainerConfigError as at home, in home’s names; the pod starts when it appears', async () => {
+    const [name, map] = [podName(rig, 'waits'), uniqueName('later')];
+    await rig.create(name, rig.spec(STAY, {}, { envFrom: [{ configMapRef: { name: map } }] }));
+    const pod = await homePod<Waiting>(
+      rig,
+      name,
+      'waiting',
+      (seen) => waiting(seen)?.reason === 'CreateContainerConfigError',
+    );
+    expect(waiting(pod)?.message).toBe(`configmap "${map}" not found`);
+    expect(await statusColumn(name)).toBe('CreateContainerConfigError');
+    expect((await event(name, 'FailedDependency', map)).message).toContain(
+      `${rig.homeNamespace}/${map} does not exist`,
+    );
+    await made(rig.home, ConfigMaps, rig.homeNamespace, { metadata: { name: map }, data: { A: '1' } });
+    await rig.ready(name);
+    await expectHomeWords(name);
+  });
+
+  test('for a volume: FailedMount as at home; an optional one that comes late is taken up', async () => {
+    const [name, map, soft] = [podName(rig, 'unmounted'), uniqueName('later'), uniqueName('soft')];
+    const volumes = [
+      { name: 'hard', configMap: { name: map } },
+      { name: 'soft', configMap: { name: soft, optional: true } },
+    ];
+    const volumeMounts = volumes.map((volume) => ({ name: volume.name, mountPath: `/${volume.name}` }));
+    const script = 'trap "exit 0" TERM; while :; do [ -e /soft/key ] && touch /tmp/ready; sleep 1; done';
+    const readinessProbe = { exec: { command: ['cat', '/tmp/ready'] }, periodSeconds: 2 };
+    await rig.create(name, rig.spec(script, { volumes }, { volumeMounts, readinessProbe }));
+    const told = await event(name, 'FailedMount', `configmap "${map}" not found`);
+    expect(told).toMatchObject({
+      type: 'Warning',
+      source: { component: 'kubelet', host: rig.vnode },
+      reportingComponent: 'kubeocean-syncer',
+    });
+    await homePod<Waiting>(rig, name, 'creating', (pod) => waiting(pod)?.reason === 'ContainerCreating');
+    for (const each of [map, soft])
+      await made(rig.home, ConfigMaps, rig.homeNamespace, { metadata: { name: each }, data: { key: '1' } });
+    await waitFor('both read', async () => conditionOf(await rig.atHome(name), 'Ready')?.status === 'True', {
+      timeoutMs: 140_000,
+      everyMs: 500,
+    });
+    await expectHomeWords(name);
+  }, 200_000);
+
+  test('a key that is missing is named as at home', async () => {
+    const [name, map] = [podName(rig, 'keyless'), uniqueName('keyless')];
+    await made(rig.home, ConfigMaps, rig.homeNamespace, { metadata: { name: map }, data: { other: '1' } });
+    const env = [{ name: 'X', valueFrom: { configMapKeyRef: { name: map, key: 'none' } } }];
+    await rig.create(name, rig.spec(STAY, {}, { env }));
+    const pod = await homePod<Waiting>(
+      rig,
+      name,
+      'waiting',
+      (seen) => waiting(seen)?.reason === 'CreateContainerConfigError',
+    );
+    expect(waiting(pod)?.message).toBe(`couldn't find key none in ConfigMap ${rig.homeNamespace}/${map}`);
+  });
+});
+
+test('what goes wrong with images and containers is told as the kubelet says it', async () => {
+  const [pull, crash] = [podName(rig, 'unpulled'), podName(rig, 'crashing')];
+  await rig.create(pull, rig.spec(STAY, {}, { image: 'registry.invalid/none:1', imagePullPolicy: 'Always' }));
+  await rig.create(crash, rig.spec('exit 3'));
+  await homePod<Waiting>(rig, pull, 'not pulled', (pod) =>
+    /^(ErrImagePull|ImagePullBackOff)$/.test(waiting(pod)?.reason ?? ''),
+  );
+  expect(await event(pull, 'Failed', 'registry.invalid/none:1')).toMatchObject({
+    type: 'Warning',
+    involvedObject: { fieldPath: 'spec.containers{main}' },
+  });
+  const crashing = await homePod<Waiting>(
+    rig,
+    crash,
+    'backing off',
+    (pod) => waiting(pod)?.reason === 'CrashLoopBackOff',
+  );
+  expect(waiting(crashing)?.message).toContain(`pod=${crash}_${rig.homeNamespace}(${crashing.metadata.uid})`);
+  // With --mirror-normal-events.
+  expect((await event(crash, 'Started', 'main')).type).toBe('Normal');
+  const backOff = await event(crash, 'BackOff', `pod ${crash}_${rig.homeNamespace}(${crashing.metadata.uid})`);
+  expect(backOff.metadata.name).toMatch(new RegExp(`^${crash}\\.[0-9a-f]{16}$`));
+  await expectHomeWords(crash);
+  await expectHomeWords(pull);
+});
+
+describe('the worker’s refusal is shown as event, condition and STATUS in its words, and asked again', () => {
+  async function refused(name: string, words: RegExp): Promise<void> {
+    const pod = await homePod<Pod>(
+      rig,
+      name,
+      'refused',
+      (seen) => conditionOf(seen, 'kubeocean.io/Refused')?.status === 'True',
+    );
+    expect(conditionOf(pod, 'kubeocean.io/Refused')).toMatchObject({
+      reason: 'FailedCreate',
+      message: expect.stringMatching(words) as string,
+    });
+    expect(pod.status).toMatchObject({ phase: 'Pending' });
+    expect(await statusColumn(name)).toBe('RefusedByWorker');
+    expect((await event(name, 'FailedCreate', words)).type).toBe('Warning');
+  }
+
+  async function accepted(name: string): Promise<void> {
+    const pod = await rig.ready(name);
+    expect(conditionOf(pod, 'kubeocean.io/Refused')).toBeUndefined();
+    expect(pod.status?.reason).toBeUndefined();
+    expect(rig.made.get(pod.metadata.uid ?? '')?.size).toBe(1);
+  }
+
+  test('ResourceQuota', async () => {
+    const name = podName(rig, 'quota');
+    const { metadata } = await made(rig.worker, Quotas, rig.mountNamespace, {
+      metadata: { name: uniqueName('none') },
+      spec: { hard: { 'count/pods': '0' } },
+    });
+    await waitFor(
+      'the quota counted',
+      async () => {
+        const quota = await rig.worker.get<KubeObject & { status?: { hard?: object } }>(
+          Quotas,
+          rig.mountNamespace,
+          metadata.name,
+        );
+        return quota.status?.hard;
+      },
+      LONG,
+    );
+    await rig.create(name, rig.spec(STAY));
+    await refused(name, /exceeded quota/);
+    await rig.worker.delete(Quotas, rig.mountNamespace, metadata.name);
+    await accepted(name);
+  });
+
+  test('LimitRange', async () => {
+    const name = podName(rig, 'limits');
+    const limits = [{ type: 'Container', max: { memory: '16Mi' } }];
+    const { metadata } = await made(rig.worker, LimitRanges, rig.mountNamespace, {
+      metadata: { name: uniqueName('small') },
+      spec: { limits },
+    });
+    await rig.create(
+      name,
+      rig.spec(STAY, {}, { resources: { requests: { memory: '32Mi' }, limits: { memory: '32Mi' } } }),
+    );
+    await refused(name, /maximum memory usage per Container is 16Mi, but limit is 32Mi/);
+    await rig.worker.delete(LimitRanges, rig.mountNamespace, metadata.name);
+    await accepted(name);
+  });
+
+  test('Pod Security', async () => {
+    const name = podName(rig, 'privileged');
+    const level = (value: string | null) =>
+      rig.worker.patch(Namespaces, '', rig.mountNamespace, {
+        metadata: { labels: { 'pod-security.kubernetes.io/enforce': value } },
+      });
+    await level('baseline');
+    try {
+      await rig.create(name, rig.spec(STAY, {}, { securityContext: { privileged: true } }));
+      await refused(name, /violates PodSecurity "baseline:latest": privileged/);
+    } finally {
+      await level(null);
+    }
+    await accepted(name);
+  });
+
+  test('an admission policy', async () => {
+    const name = podName(rig, 'policy');
+    const policy = uniqueName('no-such-label');
+    const yaml = `
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicy
+metadata: {name: ${policy}}
+spec:
+  failurePolicy: Fail
+  matchConstraints:
+    namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: ${rig.mountNamespace}}}
+    resourceRules: [{apiGroups: [""], apiVersions: [v1], operations: [CREATE], resources: [pods]}]
+  validations: [{expression: "!object.metadata.name.startsWith('policy')", message: such pods are not wanted here}]
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata: {name: ${policy}}
+spec: {policyName: ${policy}, validationActions: [Deny]}
+`;
+    const away = () => kubectl('worker-1', ['delete', '--ignore-not-found', '-f', '-'], { input: yaml });
+    try {
+      await kubectl('worker-1', ['apply', '-f', '-'], { input: yaml });
+      await waitFor(
+        'the policy in force',
+        async () => {
+          const dry = {
+            metadata: { name: 'policy-probe', namespace: rig.mountNamespace },
+            spec: { containers: [{ name: 'x', image: 'x' }] },
+          };
+          const error = await rig.worker.create(Pods, dry, { dryRun: true }).catch(String);
+          return typeof error === 'string' && error.includes('not wanted');
+        },
+        LONG,
+      );
+      await rig.create(name, rig.spec(STAY));
+      await refused(name, /such pods are not wanted here/);
+    } finally {
+      await away();
+    }
+    await accepted(name);
+  });
+});
+
+test('a pod that the worker cannot place in time fails with the scheduler’s words', async () => {
+  // The vnode is lent what its node does not have.
+  const name = podName(rig, 'unplaced');
+  const resources = { requests: { 'example.com/gpu': '1' }, limits: { 'example.com/gpu': '1' } };
+  await rig.create(name, rig.spec(STAY, { restartPolicy: 'Never' }, { resources }));
+  expect((await event(name, 'WorkerUnschedulable', /Insufficient example.com\/gpu/)).type).toBe('Warning');
+  const pod = await rig.phase(name, 'Failed');
+  expect(pod.status).toMatchObject({
+    reason: 'WorkerUnschedulable',
+    message: expect.stringContaining('Insufficient example.com/gpu') as string,
+  });
+  expect(conditionOf(pod, 'DisruptionTarget')?.status).toBe('True');
+  await waitFor(
+    'the worker pod gone',
+    async () => !(await rig.copies(Pods)).includes(rig.workerName(name)),
+    LONG,
+  );
+});
