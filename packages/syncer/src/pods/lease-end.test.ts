@@ -67,9 +67,11 @@ test.each<[string, Pod, Pod, LeasedNodeStatus | undefined, string | undefined]>(
 test.each([
   ['exits 0 on TERM', '2026-01-02T03:00:01Z', 'Failed'],
   ['had done its work before', '2026-01-02T02:59:59Z', 'Succeeded'],
-])('a pod that %s and whose lease ends it', (_what, finishedAt, phase) => {
+  ['exits 0 on TERM, of which only the kubelet’s last delete is seen', '2026-01-02T03:00:01Z', 'Failed', 0],
+  ['had done its work long before that', '2026-01-02T02:58:00Z', 'Succeeded', 0],
+])('a pod that %s and whose lease ends it', (_what, finishedAt, phase, grace = 30) => {
   const home = pod(goes, disrupted);
-  const worker = pod(goes);
+  const worker = pod({ ...goes, deletionGracePeriodSeconds: grace });
   worker.status = {
     phase: 'Succeeded',
     containerStatuses: [{ name: 'main', state: { terminated: { exitCode: 0, finishedAt } } }],

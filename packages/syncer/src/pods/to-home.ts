@@ -11,6 +11,11 @@ import type { Reason } from './eligibility.ts';
 import { conditionsOf, cut, disruptionOf, type End, same } from './home-conditions.ts';
 import { type ContainerStatus, isTerminal, type Pod, type PodStatus } from './types.ts';
 
+/** Kubernetes' default of terminationGracePeriodSeconds. */
+const DEFAULT_GRACE_SECONDS = 30;
+/** Longest time between the end of a pod's containers and the kubelet's last word about it. */
+const KUBELET_LAG_SECONDS = 60;
+
 /** Reason of what the worker cluster refuses. */
 export const REFUSED = 'RefusedByWorker';
 
@@ -143,9 +148,13 @@ function endOf(worker: Pod, home: Pod, lease: string | undefined): End | undefin
 }
 
 function finishedBeforeDeletion(worker: Pod): boolean {
-  const { deletionTimestamp = '', deletionGracePeriodSeconds = 0 } = worker.metadata;
-  // The API server keeps deletionTimestamp - grace at the moment of the request, also when the grace is shortened.
-  const askedAt = Date.parse(deletionTimestamp) - deletionGracePeriodSeconds * 1000;
+  const { deletionTimestamp = '', deletionGracePeriodSeconds: grace = 0 } = worker.metadata;
+  const own = worker.spec['terminationGracePeriodSeconds'];
+  const ownGrace = typeof own === 'number' ? own : DEFAULT_GRACE_SECONDS;
+  // Once nothing runs any more the kubelet deletes the pod again, without grace, and the time of that takes the place of
+  // the first request's (seen on 1.34). Whoever did not watch meanwhile knows only that it was not much earlier.
+  const earlier = grace === 0 && ownGrace > 0 ? ownGrace + KUBELET_LAG_SECONDS : grace;
+  const askedAt = Date.parse(deletionTimestamp) - earlier * 1000;
   const statuses = worker.status?.containerStatuses ?? [];
   return (
     statuses.length > 0 &&
