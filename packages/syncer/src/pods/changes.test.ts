@@ -78,7 +78,7 @@ describe('debug containers', () => {
     const worker = workerOf(samplePod());
     const home = samplePod({ ephemeralContainers: [debug] });
     const patch = ephemeralPatch(home, worker, FACTS);
-    const [sent] = patch?.spec['ephemeralContainers'] as (typeof debug)[];
+    const [sent] = (patch?.spec['ephemeralContainers'] ?? []) as (typeof debug)[];
     expect(sent).toMatchObject({ name: 'debug', targetContainerName: 'main', futureField: 1 });
     expect(JSON.stringify(sent?.env)).not.toContain('"name":"s"');
     expect(sent?.env[0]).toEqual({ name: 'KUBERNETES_SERVICE_HOST', value: '10.1.0.1' });

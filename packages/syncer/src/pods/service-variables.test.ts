@@ -48,7 +48,7 @@ test('the API server wins over a Service of its name; beyond the bound there are
     ...FACTS,
     services: [{ name: 'kubernetes', clusterIP: '10.0.0.9', ports: [{ port: 443 }] }, ...services],
   };
-  const env = map((toWorkerPod(samplePod(), facts).spec.containers[0]?.env ?? []) as { name: string; value: string }[]);
+  const env = map(toWorkerPod(samplePod(), facts).spec.containers[0]?.env ?? []);
   expect(env['KUBERNETES_SERVICE_HOST']).toBe('10.1.0.1');
   expect(env).toHaveProperty('S0_SERVICE_HOST');
   expect(env).not.toHaveProperty(`S${MAX_SERVICE_LINKS}_SERVICE_HOST`);

@@ -335,7 +335,7 @@ describe('what the syncer adds to the worker’s word', () => {
       ...shown,
       status: {
         ...shown.status,
-        conditions: [...(shown.status?.conditions ?? []), ...(patch?.status['conditions'] as Condition[])],
+        conditions: [...(shown.status?.conditions ?? []), ...((patch?.status['conditions'] ?? []) as Condition[])],
       },
     };
     expect(statusPatch(workerOf(home, running), after, NOW, undefined, own)).toBeUndefined();
