@@ -242,22 +242,11 @@ test('during the notice the vnode stops saying when it closes, and pods stay', a
   expect((await pod('loose')).metadata.deletionTimestamp).toBeUndefined();
 });
 
-test("then home evicts, not before the time, within its users' budgets; what does not run stays", async () => {
-  const at = Math.ceil(Date.now() / 1000) * 1000 + 3000;
+test("then home evicts on the agent's word, within its users' budgets; what does not run stays", async () => {
+  // By the agent's clock, which need not be ours.
+  const reclaimAt = new Date(Date.now() + 3_600_000).toISOString();
   const message = 'the window of policy by-hand closed';
-  await setRecord({ reclaimAt: new Date(at).toISOString(), reclaimStage: 'Syncer', message });
-  const going = await waitFor('eviction', async () => {
-    try {
-      const { metadata } = await pod('loose');
-      return metadata.deletionTimestamp !== undefined && metadata;
-    } catch (error) {
-      if (isNotFound(error)) throw new Error('it went unseen', { cause: error });
-      throw error;
-    }
-  });
-  // A deletionTimestamp is the time of asking and the grace of 2 s.
-  expect(Date.parse(going.deletionTimestamp ?? '') - 2000).toBeGreaterThanOrEqual(at - 1000);
-  expect(Date.now()).toBeGreaterThanOrEqual(at);
+  await setRecord({ reclaimAt, reclaimStage: 'Syncer', message });
   for (const name of ['loose', 'long', 'short']) await gone(name);
   const told = await eventsOn('loose', 'LeaseClosed');
   expect(told).toHaveLength(1);

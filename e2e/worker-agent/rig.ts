@@ -83,8 +83,11 @@ export class Rig {
     this.client = client(cluster);
   }
 
-  /** Namespace, rights and tenants file. The chart must be installed in its default namespaces. */
-  async setUp(): Promise<void> {
+  /**
+   * Namespace, rights and tenants file. The chart must be installed in its default namespaces. A claim is made by hand
+   * unless `claim` is false.
+   */
+  async setUp({ claim = true }: { claim?: boolean } = {}): Promise<void> {
     const { client, name } = this;
     mkdirSync(this.folder, { recursive: true });
     await client.create(Namespaces, { metadata: { name } });
@@ -117,6 +120,7 @@ export class Rig {
     writeFileSync(join(this.folder, 'kubeconfig'), mine, { mode: 0o600 });
     const tenants = [{ namespace: name, serviceAccount: 'kubeocean-syncer', bindings: [name] }];
     writeFileSync(join(this.folder, 'tenants.json'), JSON.stringify(tenants));
+    if (!claim) return;
     await client.create(Leases, {
       metadata: {
         namespace: name,
