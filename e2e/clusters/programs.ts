@@ -59,7 +59,25 @@ export const programs = {
     links: [],
     seconds: 200,
   },
+  'kubectl-newest': {
+    name: 'kubectl-newest',
+    package: '.',
+    set: {
+      [`${componentVersion}.gitVersion`]: 'v1.37.2',
+      [`${componentVersion}.gitMajor`]: '1',
+      [`${componentVersion}.gitMinor`]: '37',
+    },
+    links: [],
+    seconds: 120,
+  },
   kwok: { name: 'kwok', package: 'sigs.k8s.io/kwok/cmd/kwok', set: {}, links: [], seconds: 60 },
+  'local-path': {
+    name: 'local-path',
+    package: 'github.com/rancher/local-path-provisioner',
+    set: {},
+    links: [],
+    seconds: 90,
+  },
   // Kubernetes' own end-to-end tests and the program of their images: `npm run conformance` builds them.
   conformance: {
     name: 'conformance',
