@@ -221,9 +221,10 @@ export async function startDependents(context: SyncerContext, options: Dependent
       const changed = suspect && same && !(await isIntact(kind, made));
       if (same && !changed) return undefined;
       const formerUID = former.get(key);
-      const missing = former.delete(key) && holders.isInUse(key);
+      const missing = former.has(key) && holders.isInUse(key);
       try {
         await writeCopy(context, resource, written[kind], made, formerUID);
+        former.delete(key);
         if (changed || missing) {
           options.repairs.count(kind, missing ? 'missing' : 'content');
           context.log.warn({ copy: key }, 'copy was changed by hand');
