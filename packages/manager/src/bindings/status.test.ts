@@ -109,6 +109,15 @@ describe('statusOf', () => {
     });
   });
 
+  it('is connected though something is short, which is told', () => {
+    const shortcoming = 'there are no metrics, because "x" lacks services/proxy (get) there';
+    const status = statusOf(binding('a'), { ...allUp, worker: { ...worker, shortcoming } }, T0);
+    expect(status.conditions?.find((one) => one.type === 'Connected')).toMatchObject({
+      status: 'True',
+      message: expect.stringMatching(/knows us as .*; there are no metrics.*services\/proxy/) as string,
+    });
+  });
+
   it('says why pods do not run', () => {
     const known = { ...allUp, syncer: deployed('syncer', 0), why: { syncer: 'image x cannot be pulled' } };
     expect(ready(binding('a'), known).message).toMatch(/kubeocean-syncer-cls-example: .*image x cannot be pulled/);
