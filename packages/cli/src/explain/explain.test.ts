@@ -369,6 +369,14 @@ describe('pod', () => {
     expect(explainPod(facts(at, undefined), 'UTC')?.[section].join('\n')).toContain(words);
   });
 
+  test('a pod that its lease ended says why once', () => {
+    const message = 'policy p: no time window of policy p is open';
+    const conditions = [{ type: 'DisruptionTarget', status: 'True' as const, reason: 'LeaseClosed', message }];
+    const ended = { ...pod, status: { phase: 'Failed', reason: 'LeaseClosed', message, conditions } };
+    const told = explainPod(facts(ended, undefined), 'UTC')?.why.filter((line) => line.includes('no time window'));
+    expect(told).toEqual([`P${message.slice(1)}.`]);
+  });
+
   test('neither here nor there', () => {
     expect(explainPod(facts(undefined, undefined), 'UTC')).toBeUndefined();
   });

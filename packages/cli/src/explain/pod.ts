@@ -111,7 +111,9 @@ function whyTexts(pod: ExplainedPod, { home }: PodFacts): string[] {
       type === 'DisruptionTarget' || type.endsWith('/NotRun')
         ? value === 'True'
         : type === 'PodScheduled' && value === 'False';
-    return bad ? [`${type} (${reason ?? 'no reason'}): ${message ?? 'no message'}`] : [];
+    // A pod that its lease ended says the same in both places.
+    const said = message !== undefined && message === status?.message;
+    return bad && !said ? [`${type} (${reason ?? 'no reason'}): ${message ?? 'no message'}`] : [];
   });
   const node = valueOr(home?.node, undefined);
   const taints =
