@@ -117,22 +117,34 @@ export function createPodController(state: PodState): PodController {
       await finish(state, home, worker);
       return undefined;
     }
-    let followed: Followed = { own: {} };
+    let followed: Followed & { failure?: unknown } = { own: {} };
     if (home.metadata.deletionTimestamp) await followDeletion(state, home, worker);
     else if (isTerminal(home) && !isTerminal(worker) && !worker.metadata.deletionTimestamp) {
       // Home ended the pod (eviction, a lost node): what still runs must not go on beside its successor.
       await deleteWorker(state, worker);
     } else if (!isTerminal(home)) {
       state.dependents.tokens.follow(`${home.metadata.namespace}/${home.metadata.name}`);
-      if (state.dependents.lacks(home)) await state.dependents.prepare(home);
-      followed = await followChanges(state, home, worker, refusedChanges);
-      const repairMs = await repairPod(state, home, worker, repaired);
-      if (repairMs !== undefined) followed.againInMs = Math.min(repairMs, followed.againInMs ?? repairMs);
+      if (!isTerminal(worker) && !worker.metadata.deletionTimestamp) followed = await keepUp(home, worker);
     }
     if (isReady(worker)) state.phases.reached(home.metadata.uid ?? '', 'ready');
     const again = await showStatus(home, worker, followed.own);
+    // What could not be written in the worker must not keep home from seeing how its pod is.
+    if (followed.failure !== undefined) throw followed.failure;
     const { againInMs } = followed;
     return again ?? (await watchScheduling(home, worker)) ?? (againInMs === undefined ? undefined : { againInMs });
+  }
+
+  /** The worker pod, and what it refers to, as home wants them now. */
+  async function keepUp(home: Pod, worker: Pod): Promise<Followed & { failure?: unknown }> {
+    try {
+      if (state.dependents.lacks(home)) await state.dependents.prepare(home);
+      const followed = await followChanges(state, home, worker, refusedChanges);
+      const repairMs = await repairPod(state, home, worker, repaired);
+      if (repairMs !== undefined) followed.againInMs = Math.min(repairMs, followed.againInMs ?? repairMs);
+      return followed;
+    } catch (failure) {
+      return { own: { behind: true }, failure };
+    }
   }
 
   async function showStatus(home: Pod, worker: Pod, own: OwnWord): Promise<Outcome> {

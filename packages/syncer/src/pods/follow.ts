@@ -2,17 +2,9 @@
  * Makes the worker pod follow what changed of its home pod while it runs. Each step looks at the two objects anew, so a
  * step that failed is simply taken again.
  */
-import { ApiError, messageOf, Pods } from '@kubeocean/shared/kube';
+import { ApiError, messageOf, type PatchOptions, Pods } from '@kubeocean/shared/kube';
 import { podRequests } from '@kubeocean/shared/lease';
-import {
-  askedRequests,
-  ephemeralPatch,
-  grows,
-  missingEphemeral,
-  resizePatch,
-  type SpecPatch,
-  specPatch,
-} from './changes.ts';
+import { askedRequests, ephemeralPatch, grows, missingEphemeral, resizePatch, specPatch } from './changes.ts';
 import { factsFor } from './creation.ts';
 import { misfit, type Reason } from './eligibility.ts';
 import { isGone, mayWriteWorker } from './gate.ts';
@@ -35,10 +27,10 @@ export interface Followed {
 }
 
 /** What can be asked for of a pod that runs. */
-export const CHANGES = ['update', 'debug', 'resize'] as const;
+export const CHANGES = ['labels', 'update', 'debug', 'resize'] as const;
 
 /** What the worker refused of a pod, until it is asked again. By home UID and what was asked. */
-export type Refused = Map<string, { count: number; until: number; message: string }>;
+export type Refused = Map<string, { count: number; until: number; message: string; asked: string }>;
 
 export async function follow(state: PodState, home: Pod, worker: Pod, refused: Refused): Promise<Followed> {
   const { context } = state;
@@ -47,10 +39,7 @@ export async function follow(state: PodState, home: Pod, worker: Pod, refused: R
   const waits: number[] = [];
 
   const metadata = workerMetadataPatch(home, worker, { carriedPrefixes: state.carriedPrefixes() });
-  if (metadata) {
-    mayWriteWorker(context);
-    await unlessGone(context.worker.patch(Pods, namespace, name, metadata));
-  }
+  if (metadata) await send('labels', metadata, { type: 'merge' });
   const spec = specPatch(home, worker);
   if (spec) await send('update', spec);
   const debug = missingEphemeral(home, worker);
@@ -65,7 +54,7 @@ export async function follow(state: PodState, home: Pod, worker: Pod, refused: R
       own.resize = why;
       waits.push(DEFERRED_MS);
     } else {
-      const message = await send('resize', resize, 'resize');
+      const message = await send('resize', resize, { subresource: 'resize' });
       if (message !== undefined) own.resize = { reason: 'Deferred', message };
     }
   }
@@ -75,11 +64,14 @@ export async function follow(state: PodState, home: Pod, worker: Pod, refused: R
   /** @returns the worker's words when it refuses. */
   async function send(
     what: (typeof CHANGES)[number],
-    patch: SpecPatch,
-    subresource?: string,
+    patch: object,
+    options: Pick<PatchOptions, 'type' | 'subresource'> = {},
   ): Promise<string | undefined> {
     const key = `${home.metadata.uid}/${what}`;
-    const before = refused.get(key);
+    const asked = JSON.stringify(patch);
+    const known = refused.get(key);
+    // Something else is asked for now, which may well be taken.
+    const before = known?.asked === asked ? known : undefined;
     const left = (before?.until ?? 0) - performance.now();
     if (before && left > 0) {
       waits.push(left);
@@ -87,8 +79,7 @@ export async function follow(state: PodState, home: Pod, worker: Pod, refused: R
     }
     mayWriteWorker(context);
     try {
-      const options = { type: 'strategic', ...(subresource && { subresource }) } as const;
-      await unlessGone(context.worker.patch(Pods, namespace, name, patch, options));
+      await unlessGone(context.worker.patch(Pods, namespace, name, patch, { type: 'strategic', ...options }));
       refused.delete(key);
       return undefined;
     } catch (error) {
@@ -97,7 +88,7 @@ export async function follow(state: PodState, home: Pod, worker: Pod, refused: R
       const message = `the worker cluster refused it: ${words(messageOf(error))}`;
       const count = (before?.count ?? 0) + 1;
       const waitMs = Math.min(REFUSED_FIRST_MS * 2 ** (count - 1), REFUSED_LONGEST_MS);
-      refused.set(key, { count, until: performance.now() + waitMs, message });
+      refused.set(key, { count, until: performance.now() + waitMs, message, asked });
       waits.push(waitMs);
       context.homeEvents.event(podSubject(home), 'Warning', 'FailedUpdate', message);
       return message;
@@ -108,7 +99,7 @@ export async function follow(state: PodState, home: Pod, worker: Pod, refused: R
     try {
       await state.dependents.prepare(home);
       const patch = ephemeralPatch(home, worker, await factsFor(state, worker.spec.nodeName ?? '', home));
-      return patch && (await send('debug', patch, 'ephemeralcontainers'));
+      return patch && (await send('debug', patch, { subresource: 'ephemeralcontainers' }));
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
       context.homeEvents.event(podSubject(home), 'Warning', 'FailedUpdate', error.message);
