@@ -28,6 +28,15 @@ async function patience(): Promise<number> {
   return 2000 + 10 * (performance.now() - started);
 }
 
+/** Sixteen at a time: more would keep the API server from answering the agent's own renewals on a busy machine. */
+async function each(names: readonly string[], work: (name: string) => Promise<void>): Promise<void> {
+  const left = [...names];
+  async function worker(): Promise<void> {
+    for (let name = left.pop(); name !== undefined; name = left.pop()) await work(name);
+  }
+  await Promise.all(Array.from({ length: 16 }, worker));
+}
+
 describe('the worker agent', () => {
   test('without a claim lends nothing, and the policy says what is missing', async () => {
     await cluster.createPolicy('example-policy', {
@@ -87,13 +96,13 @@ describe('the worker agent', () => {
     const written = await metric(agent, 'kubeocean_agent_writes_total');
     const names = Array.from({ length: 500 }, (_, index) => `burst-${index}`);
     const started = performance.now();
-    await Promise.all(names.map((name) => cluster.createPod('default', name, 'node2', '1m')));
-    await Promise.all(names.map((name) => cluster.deletePod('default', name)));
+    await each(names, (name) => cluster.createPod('default', name, 'node2', '1m'));
+    await each(names, (name) => cluster.deletePod('default', name));
     await becomes(() => record('node2'), { status: { allocatable: { cpu: '4', pods: '110' } } });
     const seconds = (performance.now() - started) / 1000;
     const looks = (await metric(agent, 'kubeocean_agent_allocations_total')) - before;
     expect(looks).toBeLessThan(5 * seconds + 5);
-    // The record, the policy, and now and then the quota.
+    // The record and the policy, and now and then another node's.
     expect((await metric(agent, 'kubeocean_agent_writes_total')) - written).toBeLessThan(3 * looks + 3);
     console.log(`1,000 events of pods in ${seconds.toFixed(1)} s: ${looks} allocations`);
   });

@@ -19,8 +19,6 @@ import { overlapProblem, type parseRanges } from './network/overlap.ts';
 import { findOutOfPlace } from './pods/out-of-place.ts';
 import { findUnfollowed } from './pods/unfollowed.ts';
 import { planPolicy, writePolicy } from './policies/writer.ts';
-import { planQuotas, podBounds } from './quota/plan.ts';
-import { writeQuota } from './quota/writer.ts';
 import type { Reclaimer } from './reclaim/executor.ts';
 import { type Lease, planReclaim, type PodStep } from './reclaim/plan.ts';
 import { tellPods, tellShrunk, tellStages, type Told, type Written } from './reclaim/tell.ts';
@@ -183,27 +181,12 @@ export class Passes {
     const reclaim = planReclaim({ leases, pods: stores.pods.values(), tenants, maxGraceSeconds });
     const outOfPlace = this.stepsOutOfPlace(allocated, records, claims, now);
     this.options.reclaimer.take(new Map([...outOfPlace.misplaced, ...reclaim, ...outOfPlace.unfollowed]));
-    const quotas = new Map(
-      stores.quotas.flatMap((store) => [...store.values()]).map((quota) => [quota.metadata.namespace, quota]),
-    );
-    const quotaWrites = planQuotas(
-      podBounds(
-        tenants.map(({ namespace }) => namespace),
-        allocation.open,
-        stores.pods.values(),
-      ),
-      (namespace) => quotas.get(namespace),
-    );
-
     const { signal } = leadership;
     function onError(error: unknown): void {
       if (!signal.aborted) log.warn({ error: messageOf(error) }, 'a write failed and is tried again');
     }
     // First, so that a node is open for pods when its record says so, and shut before a record could be late to say it.
-    const guarding = [
-      ...guardWrites.map((write) => () => writeGuard(client, write, log, signal)),
-      ...quotaWrites.map((write) => () => writeQuota(client, write, log, signal)),
-    ];
+    const guarding = guardWrites.map((write) => () => writeGuard(client, write, log, signal));
     const guardFailures = await runAll(guarding, leadership, onError);
     const written: Written[] = [];
     const tasks = [

@@ -11,7 +11,6 @@ import {
   steadyConditions,
   type WorkerNode,
 } from '@kubeocean/shared/lease';
-import type { Quota } from './quota/plan.ts';
 
 function slimMeta({ metadata }: KubeObject): ObjectMeta {
   const { name, namespace, uid, resourceVersion, creationTimestamp, deletionTimestamp } = metadata;
@@ -89,12 +88,6 @@ export function projectClaim(object: KubeObject): KubeObject {
     metadata: { ...slimMeta(object), ...(labels && { labels }), ...(annotations && { annotations }) },
     spec: { ...(spec?.renewTime && { renewTime: spec.renewTime }) },
   };
-}
-
-/** A quota without what is used, which changes with every pod. */
-export function projectQuota(object: KubeObject): Quota {
-  const { hard } = (object['spec'] ?? {}) as Quota['spec'];
-  return { metadata: slimMeta(object), spec: { ...(hard && { hard }) } };
 }
 
 /**

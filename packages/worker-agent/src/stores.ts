@@ -21,14 +21,12 @@ import {
   type ReadonlyStore,
   type Reflector,
   type ReflectorOptions,
-  ResourceQuotas,
   ValidatingAdmissionPolicies,
   ValidatingAdmissionPolicyBindings,
 } from '@kubeocean/shared/kube';
 import type { PodForRequests, Tenant, WorkerNode } from '@kubeocean/shared/lease';
 import type { AdmissionPolicy, AdmissionPolicyBinding } from './guard/policies.ts';
-import { matters, projectClaim, projectNode, projectPod, projectQuota } from './projections.ts';
-import type { Quota } from './quota/plan.ts';
+import { matters, projectClaim, projectNode, projectPod } from './projections.ts';
 
 export interface AgentStores {
   nodes: ReadonlyStore<WorkerNode>;
@@ -39,8 +37,6 @@ export interface AgentStores {
   claims: ReadonlyStore<KubeObject>[];
   /** What says which nodes are open for new pods, per mount namespace. */
   guards: ReadonlyStore<LeaseGuard>[];
-  /** The agent's own quota in each mount namespace. */
-  quotas: ReadonlyStore<Quota>[];
   /** Admission policies of the cluster, ours among them, and what puts them in force. */
   admissionPolicies: ReadonlyStore<AdmissionPolicy>;
   admissionPolicyBindings: ReadonlyStore<AdmissionPolicyBinding>;
@@ -97,18 +93,6 @@ export function createStores(
       ['spec'],
     ),
   );
-  const quotas = tenants.map(({ namespace }) =>
-    reflect<Quota>(
-      `quotas in ${namespace}`,
-      {
-        resource: ResourceQuotas,
-        namespace,
-        fieldSelector: `metadata.name=${ChartName.leaseGuard}`,
-        project: projectQuota,
-      },
-      ['spec'],
-    ),
-  );
   const admissionPolicies = reflect<AdmissionPolicy>(
     'admission policies',
     { resource: ValidatingAdmissionPolicies, project: ofOurs },
@@ -126,7 +110,6 @@ export function createStores(
     records,
     claims,
     guards,
-    quotas,
     admissionPolicies,
     admissionPolicyBindings,
     synced: Promise.all([...reflectors.values()].map((reflector) => reflector.store.synced)),

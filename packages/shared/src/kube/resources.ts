@@ -16,7 +16,6 @@ export const Secrets = core('secrets', 'Secret', true);
 export const Services = core('services', 'Service', true);
 export const ServiceAccounts = core('serviceaccounts', 'ServiceAccount', true);
 export const Namespaces = core('namespaces', 'Namespace', false);
-export const ResourceQuotas = core('resourcequotas', 'ResourceQuota', true);
 export const Events = core('events', 'Event', true);
 export const Deployments = grouped('apps', 'v1', 'deployments', 'Deployment', true);
 export const Leases = grouped('coordination.k8s.io', 'v1', 'leases', 'Lease', true);
