@@ -29,7 +29,7 @@ import { cleanup } from '../harness/index.ts';
 const PROVISIONER = 'kubeocean.local/folders';
 
 /** Volumes of one node, and volumes of all. */
-export const storageClasses = { node: 'local-path', shared: 'shared-path' } as const;
+export const storageClasses = { node: 'e2e-folders', shared: 'e2e-shared-folders' } as const;
 
 export interface Storage {
   /** Whether volumes are made. Default true. */
