@@ -2,7 +2,8 @@
 
 import * as kind from './kind.ts';
 import * as local from './local/provider.ts';
-import type { Provider, UpOptions } from './options.ts';
+import { startStorage } from './local/storage.ts';
+import { type Provider, UsageError, type UpOptions } from './options.ts';
 import { type Progress, startProgress } from './progress.ts';
 
 export type { ClusterSet, ComponentStatus, NodeStatus, SetStatus } from './local/provider.ts';
@@ -27,9 +28,17 @@ interface ProviderOption {
 }
 
 /** Brings the clusters up, or completes and repairs those that run. Returns the kubeconfig files by cluster name. */
-export function up(options: UpOptions & ProviderOption = {}): Promise<{ kubeconfigs: Record<string, string> }> {
+export async function up(options: UpOptions & ProviderOption = {}): Promise<{ kubeconfigs: Record<string, string> }> {
   const { progress = startProgress() } = options;
-  return options.provider === 'kind' ? kind.up(options, progress) : local.up(options, progress);
+  if (options.provider === 'kind') {
+    if (options.storage)
+      throw new UsageError('--storage works with --provider local only: kind has storage of its own');
+    return kind.up(options, progress);
+  }
+  const set = await local.up(options, progress);
+  const workers = Object.keys(set.kubeconfigs).filter((name) => name !== 'computing');
+  if (options.storage) await Promise.all(workers.map((name) => startStorage(name, progress)));
+  return set;
 }
 
 /** Takes the clusters down. Throws naming everything that could not be removed. */

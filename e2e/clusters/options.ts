@@ -12,6 +12,8 @@ export interface UpOptions {
   nodes?: number;
   /** Number of hollow nodes in each worker cluster, 0 to 1000; default 0. */
   hollow?: number;
+  /** Storage classes in the worker clusters, by a provisioner; stays until `down`. */
+  storage?: boolean;
   provider?: Provider;
 }
 
@@ -40,6 +42,7 @@ usage: npm run cluster -- <command> [flags]
              --workers N    worker clusters, 1 to 8 (default 1)
              --nodes N      real nodes in each worker cluster, 1 to 8 (default 2)
              --hollow N     hollow nodes (kwok) in each worker cluster, 0 to 1000 (default 0)
+             --storage      storage classes local-path and shared-path in the worker clusters, which stay until 'down'
   down     end every process and remove everything 'up' made; says what it could not remove
   status   clusters, components, nodes and kubeconfigs
   logs [cluster] [component]
@@ -61,7 +64,7 @@ function wholeNumber(flag: string, text: string, least: number, most: number): n
 }
 
 const flagsOf = new Map<string, readonly string[]>([
-  ['up', ['workers', 'nodes', 'hollow', 'provider']],
+  ['up', ['workers', 'nodes', 'hollow', 'storage', 'provider']],
   ['down', ['provider']],
   ['status', ['provider']],
   ['logs', ['provider', 'lines']],
@@ -78,6 +81,7 @@ export function parseCommandLine(argv: readonly string[]): Invocation {
         workers: { type: 'string' },
         nodes: { type: 'string' },
         hollow: { type: 'string' },
+        storage: { type: 'boolean' },
         provider: { type: 'string' },
         lines: { type: 'string' },
         help: { type: 'boolean', short: 'h' },
@@ -102,7 +106,7 @@ export function parseCommandLine(argv: readonly string[]): Invocation {
     throw new UsageError(`--provider must be local or kind, not "${provider}"`);
   }
   if (command === 'up') {
-    const options: UpOptions = { provider };
+    const options: UpOptions = { provider, ...(values.storage && { storage: true }) };
     for (const flag of ['workers', 'nodes', 'hollow'] as const) {
       const text = values[flag];
       if (text !== undefined) options[flag] = wholeNumber(flag, text, limits[flag].least, limits[flag].most);
