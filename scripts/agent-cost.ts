@@ -134,8 +134,9 @@ try {
   console.log(`making ${count} native pods on ${hollow.length} hollow nodes`);
   await createPods(hollow);
   await until('all pods running', async () => {
-    const { items } = await client.list<KubeObject & { status: { phase: string } }>(Pods, { namespace: NATIVE });
-    return items.every(({ status }) => status.phase === 'Running');
+    // One page of one: 5,000 pods at once are more than a busy API server sends in time.
+    const waiting = { namespace: NATIVE, fieldSelector: 'status.phase!=Running', limit: 1 };
+    return (await client.list(Pods, waiting)).items.length === 0;
   });
   const labels = { [Label.claim]: 'true' };
   const claim = { namespace: NAME, name: claimName(NAME), labels };
