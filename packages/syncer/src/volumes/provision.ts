@@ -52,10 +52,11 @@ export async function provision(state: VolumeState, home: Claim, storageClass: S
     await removeUnused(state, worker);
     return { againInMs: 500 };
   }
-  for (const words of await workerWarnings(context, worker)) {
+  const warnings = await workerWarnings(context, worker);
+  for (const words of warnings) {
     await tellClaim(context, home, 'ProvisioningFailed', `the worker cluster says: ${words}`);
   }
-  return { againInMs: LOOK_AGAIN_MS };
+  return { againInMs: warnings.length > 0 ? RETRY_MS : LOOK_AGAIN_MS };
 }
 
 function isOurs(state: VolumeState, vnode: KubeObject | undefined): boolean {

@@ -52,8 +52,9 @@ export async function syncVolume(state: VolumeState, stored: Volume): Promise<Ou
 async function keep(state: VolumeState, volume: Volume, claimName: string): Promise<Outcome> {
   const { context } = state;
   const { uid, name, resourceVersion, finalizers = [] } = volume.metadata;
-  // At the end of the binding it was taken off, for good.
-  if (!finalizers.includes(VolumeFinalizer) && !context.binding().metadata.deletionTimestamp) {
+  // At the binding's end both sides are marked as given up (release.ts), which stands.
+  if (context.binding().metadata.deletionTimestamp) return undefined;
+  if (!finalizers.includes(VolumeFinalizer)) {
     mayWriteHome(context);
     const metadata = { uid, resourceVersion, finalizers: [...finalizers, VolumeFinalizer] };
     await context.home.patch(Volumes, '', name, { metadata });
