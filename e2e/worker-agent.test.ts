@@ -1,7 +1,7 @@
 /** The worker agent against a real API server: what it lends, says, and does not write. */
 import { Annotation, claimName, Label, LeasedNodes, ResourceLeasingPolicies } from '@kubeocean/shared/api';
 import { isNotFound, Leases, Nodes, RoleBindings } from '@kubeocean/shared/kube';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type RunningProcess, waitFor } from './harness/index.ts';
 import { becomes, binding, metric, mount, PlainCluster } from './worker-agent/plain.ts';
 
@@ -11,6 +11,11 @@ let agent: RunningProcess;
 beforeAll(async () => {
   await cluster.setUp();
   agent = await cluster.startAgent('a');
+});
+
+beforeEach(async () => {
+  // One that lost its leadership, on a machine that is very busy, ends; a Deployment would start it again.
+  if (agent.exit !== undefined) agent = await cluster.startAgent('again');
 });
 
 function record(node?: string) {

@@ -62,7 +62,7 @@ export class PlainCluster {
   /** An agent with just the rights of the chart, ready. */
   async startAgent(name: string): Promise<RunningProcess> {
     const started = await this.launchAgent(name);
-    await started.waitReady();
+    await started.waitReady(90_000);
     return started;
   }
 
