@@ -45,6 +45,8 @@ export interface LoadResult extends Summary {
   /** Of the generator, while pods were made: 1 = it had no moment free. */
   generatorBusy: number;
   saturated: boolean;
+  /** Measured processes that ended meanwhile: CPU and memory are not complete. */
+  restarted: number;
   /** Watches that the API servers cut and the generator resumed. */
   cutWatches: number;
   /** Through: p50 and p99 in seconds of each step of a pod's way. */
@@ -197,6 +199,7 @@ export async function runLoad(mode: Mode, size: Case, setup: LoadSetup): Promise
     usage,
     generatorBusy,
     saturated: generatorBusy > SATURATED,
+    restarted: usage.filter(({ peakMiB }) => peakMiB === 0).length,
     cutWatches: trackers.reduce((sum, tracker, at) => sum + tracker.watches - (watches[at] ?? 0), 0),
     ...(phases && { phases }),
   };

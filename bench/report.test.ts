@@ -27,6 +27,7 @@ function run(mode: Mode, p99: number, more: Partial<LoadResult> = {}): LoadResul
     ],
     generatorBusy: 0.2,
     saturated: false,
+    restarted: 0,
     cutWatches: 0,
     ...more,
   };
@@ -108,8 +109,19 @@ describe('the short form', () => {
 
   it.each([
     ['p99', [run('twin', 1), run('through', 3.1)], restart],
-    ['writes a pod in the computing', [run('twin', 1), run('through', 1, { writesComputing: 9 })], restart],
-    ['writes a pod in the worker', [run('twin', 1), run('through', 1, { writesWorker: 13 })], restart],
+    [
+      'writes a pod in the computing',
+      [run('twin', 1), run('through', 1, { writes: { computing: { 'PATCH pods/status': 1100 }, worker: {} } })],
+      restart,
+    ],
+    [
+      'writes a pod in the worker',
+      [
+        run('twin', 1),
+        run('through', 1, { writes: { computing: {}, worker: { 'POST secrets': 1300, 'PATCH nodes': 9999 } } }),
+      ],
+      restart,
+    ],
     ['deleted 1 pod', [run('twin', 1), run('through', 1)], { ...restart, deletions: 1 }],
     ['made 1 pod', [run('twin', 1), run('through', 1)], { ...restart, recreations: 1 }],
     ['no run of through', [run('twin', 1), run('through', 1, { saturated: true })], restart],
