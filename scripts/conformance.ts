@@ -26,26 +26,44 @@ async function step(name: string, command: readonly string[]): Promise<void> {
   if (!result.ok) throw new Error(`${name} failed`);
 }
 
+/** Names of the cases that would run, without any cluster. @throws UsageError when the expressions are refused */
+async function casesOf(program: string, { focus, skip }: ConformanceOptions): Promise<string[]> {
+  const report = join(FOLDER, 'chosen.json');
+  rmSync(report, { force: true });
+  const args = [...chosen(focus, skip), '--ginkgo.dry-run', `--ginkgo.json-report=${report}`];
+  // It is read before anything else, and not needed yet.
+  const kubeconfig = `--kubeconfig=${join(LOCAL, 'computing.kubeconfig')}`;
+  const { status, stdout, stderr } = await run([program, kubeconfig, '--provider=skeleton', ...args], {
+    anyExit: true,
+  });
+  if (!existsSync(report)) {
+    const lines = `${stdout}${stderr}`.trim().split('\n');
+    const words = lines.find((line) => /^panic:/.test(line)) ?? lines.slice(-5).join('\n');
+    throw new UsageError(`the test program refused --focus or --skip (exit code ${status}): ${words}`);
+  }
+  return outcomeOf(JSON.parse(readFileSync(report, 'utf8')) as SuiteReport[]).passed;
+}
+
+function chosen(focus: string, skip: string | undefined): string[] {
+  return [`--ginkgo.focus=${focus}`, ...(skip === undefined ? [] : [`--ginkgo.skip=${skip}`]), '--ginkgo.no-color'];
+}
+
 /** Everything that the cases need. */
-async function prepare(plain: boolean): Promise<string> {
+async function prepare(plain: boolean): Promise<void> {
   await up();
-  const [program, agnhost] = [
-    await ensureProgram('conformance', LOCAL, say),
-    await ensureProgram('agnhost', LOCAL, say),
-  ];
+  const agnhost = await ensureProgram('agnhost', LOCAL, say);
   const { stdout } = await run(['/usr/bin/busybox', '--list']);
   const applets = stdout.split('\n').filter((name) => name !== '' && name !== 'busybox');
   say('making images');
   await ensureImages(join(FOLDER, 'images'), applets, agnhost);
   if (plain) {
     allowNodes('own');
-    return program;
+    return;
   }
   await step('image', [process.execPath, 'scripts/image.ts']);
   say('binding worker-1');
   await bind();
   allowNodes('vnodes');
-  return program;
 }
 
 /** Runs the chosen cases to their end. @throws Error when the program ended without a report. */
@@ -63,9 +81,7 @@ async function runCases(program: string, { focus, skip, plain }: ConformanceOpti
       '--disable-log-dump',
       // Nodes that the cases must not use are cordoned, which is not a fault.
       '--allowed-not-ready-nodes=-1',
-      `--ginkgo.focus=${focus}`,
-      ...(skip === undefined ? [] : [`--ginkgo.skip=${skip}`]),
-      '--ginkgo.no-color',
+      ...chosen(focus, skip),
       '--ginkgo.v',
       '--ginkgo.timeout=24h',
       `--ginkgo.json-report=${report}`,
@@ -94,18 +110,21 @@ async function main(): Promise<number> {
   }
   const started = performance.now();
   mkdirSync(FOLDER, { recursive: true });
-  const program = await prepare(options.plain);
+  const program = await ensureProgram('conformance', LOCAL, say);
+  const cases = await casesOf(program, options);
+  if (cases.length === 0) {
+    const besides = options.skip === undefined ? '' : ` that --skip ${options.skip} leaves in`;
+    throw new UsageError(`no case matches --focus ${options.focus}${besides}`);
+  }
+  say(`${cases.length} cases`);
+  await prepare(options.plain);
   let outcome: Outcome;
   try {
     outcome = await runCases(program, options);
   } finally {
     allowNodes('all');
   }
-  const { passed, failed, skipped, broken } = outcome;
-  if (passed.length + failed.length + skipped.length + broken.length === 0) {
-    const besides = options.skip === undefined ? '' : ` that --skip ${options.skip} leaves in`;
-    throw new UsageError(`no case matches --focus ${options.focus}${besides}`);
-  }
+  const { passed, failed, broken } = outcome;
   console.log(passed.map((name) => `passed: ${name}`).join('\n'));
   say(`${((performance.now() - started) / 60_000).toFixed(1)} min`);
   console.log(summary(outcome));
