@@ -2,11 +2,11 @@
  * What may change of a pod while it runs, changed at home and seen in the worker's real kubelet: debug containers,
  * resources in place, images, deadlines, labels and annotations, and the grace of its end.
  */
-import { ChartName, ClusterBindings, proxierName, Namespace } from '@kubeocean/shared/api';
-import { EndpointSlices, Leases, Pods } from '@kubeocean/shared/kube';
+import { ChartName, ClusterBindings } from '@kubeocean/shared/api';
+import { Leases, Pods } from '@kubeocean/shared/kube';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { cleanup, kubectl, kubeconfigOf, startProcess, waitFor } from './harness/index.ts';
-import { addressFacing } from './proxier/rig.ts';
+import { kubectl, waitFor } from './harness/index.ts';
+import { refuseDebugging, serveVnodes } from './pods/debugging.ts';
 import {
   conditionOf,
   explainFailures,
@@ -44,7 +44,7 @@ const atHome = (args: string[]) => kubectl('computing', ['-n', rig.homeNamespace
 
 describe('kubectl debug', () => {
   test('adds a container beside the pod’s own; its output and its terminal are reached through the vnode', async () => {
-    await serveVnodes();
+    await serveVnodes(rig);
     const name = podName(rig, 'debugged');
     await rig.create(name, rig.spec(STAY));
     await rig.ready(name);
@@ -100,7 +100,7 @@ describe('kubectl debug', () => {
   });
 
   test('that the worker refuses says so where kubectl waits', async () => {
-    const policy = await refuseDebugging();
+    const policy = await refuseDebugging(rig);
     const name = podName(rig, 'undebugged');
     await rig.create(name, rig.spec(STAY));
     await rig.ready(name);
@@ -126,107 +126,6 @@ describe('kubectl debug', () => {
     });
   });
 });
-
-/** Nobody debugs in the mount namespace any more, says its owner. */
-async function refuseDebugging(): Promise<string> {
-  const name = `no-debugging-${rig.mountNamespace}`;
-  const yaml = `
-apiVersion: admissionregistration.k8s.io/v1
-kind: ValidatingAdmissionPolicy
-metadata: {name: ${name}}
-spec:
-  failurePolicy: Fail
-  matchConstraints:
-    namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: ${rig.mountNamespace}}}
-    resourceRules: [{apiGroups: [""], apiVersions: [v1], operations: [UPDATE], resources: [pods/ephemeralcontainers]}]
-  validations: [{expression: "false", message: no debugging in ${name}}]
----
-apiVersion: admissionregistration.k8s.io/v1
-kind: ValidatingAdmissionPolicyBinding
-metadata: {name: ${name}}
-spec: {policyName: ${name}, validationActions: [Deny]}
-`;
-  cleanup(() => kubectl('worker-1', ['delete', '--ignore-not-found', '-f', '-'], { input: yaml }));
-  await kubectl('worker-1', ['apply', '-f', '-'], { input: yaml });
-  const probe = 'probe';
-  await rig.worker
-    .create(Pods, {
-      metadata: { name: probe, namespace: rig.mountNamespace },
-      spec: { containers: [{ name: 'main', image: 'busybox:1.35', command: ['sleep', '1'] }], nodeName: 'none' },
-    })
-    .catch(() => undefined);
-  cleanup(() => rig.worker.delete(Pods, rig.mountNamespace, probe, { gracePeriodSeconds: 0 }).catch(() => undefined));
-  await waitFor(
-    'the policy in force',
-    async () => {
-      const ephemeralContainers = [{ name: 'x', image: 'busybox:1.35' }];
-      const options = { subresource: 'ephemeralcontainers', type: 'strategic', dryRun: true } as const;
-      const error = await rig.worker
-        .patch(Pods, rig.mountNamespace, probe, { spec: { ephemeralContainers } }, options)
-        .catch(String);
-      if (typeof error === 'string' && error.includes('no debugging')) return true;
-      throw new Error(JSON.stringify(error));
-    },
-    LONG,
-  );
-  return name;
-}
-
-/** A proxier for the rig's vnode, where home's API server reaches it. */
-async function serveVnodes(): Promise<void> {
-  const { clusterID } = (await rig.binding()).spec;
-  const name = proxierName(clusterID);
-  const host = addressFacing(rig.home.transport.server);
-  const metadata = {
-    name: `${name}-test`,
-    namespace: Namespace.system,
-    labels: { 'kubernetes.io/service-name': name },
-  };
-  await rig.home
-    .create(EndpointSlices, {
-      metadata,
-      addressType: 'IPv4',
-      endpoints: [{ addresses: [host], conditions: { ready: true } }],
-      ports: [],
-    })
-    .catch(() => undefined);
-  cleanup(() => rig.home.delete(EndpointSlices, Namespace.system, metadata.name));
-  const proxier = startProcess(
-    'proxier',
-    [
-      `--cluster-binding-name=${rig.bindingName}`,
-      `--kubeconfig=${kubeconfigOf('computing')}`,
-      `--worker-kubeconfig=${kubeconfigOf('worker-1')}`,
-      `--listen-address=${host}`,
-      '--serving-certificate=csr',
-    ],
-    { POD_NAME: `${name}-0`, POD_NAMESPACE: Namespace.system, POD_IP: host },
-  );
-  await waitFor(
-    'its certificate',
-    async () => {
-      const { stdout } = await kubectl(
-        'computing',
-        ['get', 'csr', '-l', `kubeocean.io/cluster-binding=${rig.bindingName}`, '-o', 'name'],
-        { anyExit: true },
-      );
-      const names = stdout.split('\n').filter((each) => each !== '');
-      if (names.length === 0) return false;
-      await kubectl('computing', ['certificate', 'approve', ...names]);
-      return true;
-    },
-    LONG,
-  );
-  await proxier.waitReady(60_000);
-  await waitFor(
-    'the vnode’s address',
-    async () => {
-      const { stdout } = await kubectl('computing', ['get', 'node', rig.vnode, '-o', 'jsonpath={.status.addresses}']);
-      return stdout.includes(host);
-    },
-    LONG,
-  );
-}
 
 describe('resize in place', () => {
   const resources = (cpu: string, memory: string) => ({
