@@ -6,7 +6,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { OfferedTo, VolumeAnnotation, VolumeDriver, volumeHandle } from '@kubeocean/shared/api';
 import { type KubeObject, Pods, type Resource } from '@kubeocean/shared/kube';
-import { afterAll, beforeAll, beforeEach, describe, expect, onTestFailed, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, onTestFailed, test } from 'vitest';
 import { Claims, type Volume, Volumes } from '../packages/syncer/src/volumes/types.ts';
 import { type RunningProcess, uniqueName, waitFor } from './harness/index.ts';
 import {
@@ -59,11 +59,12 @@ afterAll(() => removeRig(rig, syncer));
 /** Writes its name behind what is there already, and shows it. */
 const NOTE = `echo "$HOSTNAME" >> /data/notes; echo "notes: $(cat /data/notes | tr '\\n' ' ')"; ${FOREVER}`;
 
-describe('the claims of a StatefulSet', () => {
+// One test, so that a second try begins with a StatefulSet of its own.
+test('the claims of a StatefulSet last, bring it back, grow, and go', { timeout: 300_000 }, async () => {
   const name = uniqueName('db');
   const claim = `data-${name}-0`;
 
-  beforeAll(async () => {
+  {
     const spec = {
       serviceName: name,
       replicas: 1,
@@ -85,9 +86,10 @@ describe('the claims of a StatefulSet', () => {
     };
     await home.create(StatefulSets, { metadata: { name, namespace: rig.name }, spec });
     await running(rig, `${name}-0`);
-  });
+  }
 
-  test('are bound to volumes in the worker, each on its node', async () => {
+  // They are bound to volumes in the worker, each on its node.
+  {
     const pod = await getPod(rig, `${name}-0`);
     const at = await getClaim(rig, claim);
     const copy = await getWorkerClaim(rig, at);
@@ -114,9 +116,10 @@ describe('the claims of a StatefulSet', () => {
     });
     // Nothing is attached at home: no kubelet is there to do it.
     expect((await home.list(attachments)).items.filter((each) => attached(each) === volume.metadata.name)).toEqual([]);
-  });
+  }
 
-  test('keep their data when the pod is deleted, and bring it back to its node', async () => {
+  // They keep their data when the pod is deleted, and bring it back to its node.
+  {
     const before = await getPod(rig, `${name}-0`);
     await home.delete(Pods, rig.name, `${name}-0`);
     await waitFor('the next pod', async () => (await getPod(rig, `${name}-0`)).metadata.uid !== before.metadata.uid, {
@@ -125,9 +128,10 @@ describe('the claims of a StatefulSet', () => {
     const after = await running(rig, `${name}-0`);
     expect(after.spec.nodeName).toBe(before.spec.nodeName);
     expect(await logOf(rig, `${name}-0`, 'notes:')).toContain(`notes: ${name}-0 ${name}-0`);
-  });
+  }
 
-  test('grow: the worker is asked, and home shows what it gave', async () => {
+  // They grow: the worker is asked, and home shows what it gave.
+  {
     const at = await getClaim(rig, claim);
     const more = { spec: { resources: { requests: { storage: '32Mi' } } } };
     rig.storage.enlarges = false;
@@ -149,9 +153,10 @@ describe('the claims of a StatefulSet', () => {
       expect((await volumeOf(rig, claim)).spec.capacity).toEqual(capacity);
       return true;
     });
-  });
+  }
 
-  test('go with their data when they are deleted', async () => {
+  // They go with their data when they are deleted.
+  {
     const at = await getClaim(rig, claim);
     const volume = await volumeOf(rig, claim);
     const copy = await getWorkerClaim(rig, at);
@@ -164,7 +169,7 @@ describe('the claims of a StatefulSet', () => {
     await absent('worker claim', () => worker.get(Claims, rig.name, copy.metadata.name));
     await absent('worker volume', () => worker.get(Volumes, '', behind));
     expect(existsSync(folder)).toBe(false);
-  });
+  }
 });
 
 const attachments: Resource = {
