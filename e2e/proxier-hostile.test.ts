@@ -44,7 +44,7 @@ beforeAll(async () => {
 async function abort(i: number): Promise<void> {
   const kinds = ['attach', 'portForward', 'logs', 'logs', 'attach', 'portForward', 'logs', 'early', 'silent', 'exec'];
   const kind = kinds[i % kinds.length] as string;
-  const leave = (socket: Socket) => (i % 2 === 0 ? socket.destroy() : socket.resetAndDestroy());
+  const leave = (socket: Socket) => (i % 3 === 0 ? socket.end() : socket).destroy();
   switch (kind) {
     case 'early': {
       // Gone before the answer.
@@ -59,7 +59,7 @@ async function abort(i: number): Promise<void> {
     case 'silent': {
       // Gone in the handshake of TLS, or before it.
       const socket = connectTcp(target).on('error', () => undefined);
-      socket.on('connect', () => (i % 3 === 0 ? socket.write('GET / HTTP/1.0\r\n\r\n') : socket.destroy()));
+      socket.on('connect', () => (i % 3 === 0 ? socket.write('GET / HTTP/1.0\r\n\r\n') : socket.resetAndDestroy()));
       await new Promise((resolve) => socket.on('close', resolve));
       return;
     }

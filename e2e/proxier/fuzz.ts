@@ -118,14 +118,16 @@ const PATIENCE_MS = 400;
 /** Sends it. @returns the first bytes of the answer, empty when there was none. Never rejects. */
 export function attack(target: { host: string; port: number }, raw: RawRequest, admin: Caller): Promise<string> {
   const { promise, resolve } = Promise.withResolvers<string>();
+  const tcp = connectTcp(target).on('error', () => undefined);
   const socket =
     raw.over === 'plain'
-      ? connectTcp(target)
-      : connectTls({ ...target, ...(raw.over === 'admin' && admin), rejectUnauthorized: false });
+      ? tcp
+      : connectTls({ socket: tcp, ...(raw.over === 'admin' && admin), rejectUnauthorized: false });
   const done = (text: string) => {
     resolve(text);
-    if (raw.end === 'reset') socket.resetAndDestroy();
-    else socket.destroy();
+    // Only TCP can be reset.
+    if (raw.end === 'reset' && !tcp.destroyed) tcp.resetAndDestroy();
+    socket.destroy();
   };
   socket.on('error', () => done(''));
   socket.on('close', () => done(''));

@@ -119,8 +119,10 @@ export async function startProduct(settings: readonly string[]): Promise<Product
   const made = await waitFor(
     'vnodes with an address',
     async () => {
-      const list = await nodes();
-      return list.length > 0 && list.every(({ status }) => (status.addresses ?? []).length > 0) && list;
+      const [list, lent] = [await nodes(), await client('worker-1').list(Nodes)];
+      return (
+        list.length === lent.items.length && list.every(({ status }) => (status.addresses ?? []).length > 0) && list
+      );
     },
     { timeoutMs: 120_000, everyMs: 500 },
   );
