@@ -44,6 +44,16 @@ export async function findCounterpart(
   target: { kind: 'logs' | SessionKind; namespace: string; pod: string; container?: string },
 ): Promise<Counterpart> {
   const { namespace, pod: name, container } = target;
+  const counterpart = workerName(binding.uid, namespace, name);
+  // Both clusters are asked at once, as sessions wait for it; what the worker says counts only when the home pod passes.
+  const asking = worker
+    .get<KubeObject>(Pods, binding.mountNamespace, counterpart, { timeoutMs: 10_000 })
+    .catch((error: unknown) => {
+      if (isNotFound(error)) return undefined;
+      throw workerRefusal(error, { worker: counterpart, home: name });
+    });
+  // When the home pod does not pass, nobody waits for it.
+  asking.catch(() => undefined);
   const pod = await home.get<Pod>(Pods, namespace, name, { timeoutMs: 10_000 }).catch((error: unknown) => {
     if (isNotFound(error)) return undefined;
     throw new Refusal(503, `cannot look up pod "${namespace}/${name}": ${messageOf(error)}`, { cause: error });
@@ -52,14 +62,8 @@ export async function findCounterpart(
     throw new Refusal(404, target.kind === 'logs' ? `pod "${name}" does not exist` : 'pod does not exist');
   }
   if (container !== undefined && !containersOf(pod).includes(container)) throw noContainer(target, container);
-  const counterpart = workerName(binding.uid, namespace, name);
   const missing = `pod "${name}" has no container in the worker cluster: it has not been started there yet, or is gone`;
-  const found = await worker
-    .get<KubeObject>(Pods, binding.mountNamespace, counterpart, { timeoutMs: 10_000 })
-    .catch((error: unknown) => {
-      if (isNotFound(error)) return undefined;
-      throw workerRefusal(error, { worker: counterpart, home: name });
-    });
+  const found = await asking;
   const homeUID = pod.metadata.uid;
   // A namesake of an earlier home pod may still be there, terminating; it is somebody else's.
   if (!homeUID || found?.metadata.annotations?.[Annotation.virtualPodUID] !== homeUID) throw new Refusal(404, missing);
