@@ -24,6 +24,7 @@ export default defineConfig({
             'packages/*/src/**/*.test.ts',
             'e2e/clusters/**/*.test.ts',
             'e2e/harness/**/*.test.ts',
+            'e2e/figures/**/*.test.ts',
             'scripts/**/*.test.ts',
             'bench/**/*.test.ts',
           ],

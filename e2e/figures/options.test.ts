@@ -1,0 +1,19 @@
+import { expect, test } from 'vitest';
+import { figureOptions } from './options.ts';
+
+test('numbers have defaults and are taken from the command line', () => {
+  expect(figureOptions([])).toMatchObject({ execs: 200, concurrent: 200, megabytes: 300, roundTrips: 500 });
+  expect(figureOptions(['--execs', '5', '--round-trips=7'])).toMatchObject({ execs: 5, roundTrips: 7 });
+});
+
+test.each([
+  [['--execs', '0'], '--execs takes a whole number from 1 to 10000, not "0"'],
+  [['--execs', '1.5'], '--execs takes'],
+  [['--idle', '251'], '--idle takes a whole number from 1 to 250, not "251"'],
+  [['--idle', ''], '--idle takes'],
+  [['--logs=x'], '--logs takes'],
+  [['--nothing'], '--nothing'],
+  [['word'], 'word'],
+])('%j is refused', (args, words) => {
+  expect(() => figureOptions(args)).toThrow(words);
+});

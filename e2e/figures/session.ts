@@ -1,0 +1,117 @@
+/** Sessions of a pod as figures need them: opened over WebSocket at an API server, with times and bytes. */
+import type { KubeClient } from '@kubeocean/shared/kube';
+import { pathOf, Pods } from '@kubeocean/shared/kube';
+import WebSocket from 'ws';
+
+export interface PodRef {
+  client: KubeClient;
+  namespace: string;
+  name: string;
+}
+
+export interface Exec {
+  /** Milliseconds from the first byte sent to the first byte of output. */
+  firstByteMs: number;
+  /** Milliseconds until the session was over. */
+  totalMs: number;
+  bytes: number;
+  /** True when the command ended with 0. */
+  succeeded: boolean;
+}
+
+/** Opens a stream of the API server on a connection of its own. */
+function open(
+  { client, namespace, name }: PodRef,
+  subresource: string,
+  query: URLSearchParams,
+  protocol: string,
+): WebSocket {
+  const { url, agentOptions, headers } = client.transport.connection();
+  const path = pathOf(Pods, namespace, name, subresource);
+  const socket = new WebSocket(`wss://${url.host}${path}?${query.toString()}`, [protocol], {
+    ...agentOptions,
+    headers,
+    perMessageDeflate: false,
+  });
+  socket.binaryType = 'nodebuffer';
+  return socket;
+}
+
+/** The protocol of kubectl since 1.30, which API servers put into SPDY for kubelets. */
+const EXEC_PROTOCOL = 'v5.channel.k8s.io';
+
+function execQuery(command: readonly string[], container: string): URLSearchParams {
+  const query = new URLSearchParams({ container, stdout: 'true' });
+  for (const argument of command) query.append('command', argument);
+  return query;
+}
+
+/** Runs a command to its end and reads its output. @throws Error when the session breaks off. */
+export function exec(pod: PodRef, command: readonly string[], container = 'main'): Promise<Exec> {
+  const { promise, resolve, reject } = Promise.withResolvers<Exec>();
+  const started = performance.now();
+  const socket = open(pod, 'exec', execQuery(command, container), EXEC_PROTOCOL);
+  let firstByteMs: number | undefined;
+  let bytes = 0;
+  let succeeded: boolean | undefined;
+  socket.on('message', (data: Buffer) => {
+    // Channel 1 is standard output, 3 how it ended.
+    if (data[0] === 1 && data.length > 1) {
+      firstByteMs ??= performance.now() - started;
+      bytes += data.length - 1;
+    } else if (data[0] === 3) {
+      succeeded = (JSON.parse(data.subarray(1).toString()) as { status?: string }).status === 'Success';
+    }
+  });
+  socket.on('error', reject);
+  socket.on('close', () => {
+    if (succeeded === undefined) reject(new Error(`the session with ${pod.name} broke off after ${bytes} bytes`));
+    else resolve({ firstByteMs: firstByteMs ?? Number.NaN, totalMs: performance.now() - started, bytes, succeeded });
+  });
+  return promise;
+}
+
+/** Opens a session that does nothing. Resolves once its command runs. */
+export function idle(pod: PodRef): Promise<{ close(): void }> {
+  const { promise, resolve, reject } = Promise.withResolvers<{ close(): void }>();
+  const socket = open(pod, 'exec', execQuery(['sh', '-c', 'echo; exec sleep 3600'], 'main'), EXEC_PROTOCOL);
+  socket.on('error', reject);
+  socket.on('message', (data: Buffer) => {
+    if (data[0] === 1 && data.length > 1) resolve({ close: () => socket.terminate() });
+  });
+  return promise;
+}
+
+/** Milliseconds that each of `count` bytes took to a port that sends back what it gets, one after the other. */
+export async function roundTrips(pod: PodRef, port: number, count: number): Promise<number[]> {
+  const socket = open(pod, 'portforward', new URLSearchParams({ ports: String(port) }), 'v4.channel.k8s.io');
+  const times: number[] = [];
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  let sent = 0;
+  const send = () => {
+    sent = performance.now();
+    socket.send(Buffer.from([0, 120]));
+  };
+  let opened = 0;
+  socket.on('message', (data: Buffer) => {
+    // Each channel begins with the port's number: 0 carries data, 1 errors.
+    if (opened < 2) {
+      opened++;
+      if (opened === 2) send();
+    } else if (data[0] === 1) {
+      reject(new Error(data.subarray(1).toString()));
+    } else if (data.length > 1) {
+      times.push(performance.now() - sent);
+      if (times.length < count) send();
+      else resolve();
+    }
+  });
+  socket.on('error', reject);
+  socket.on('close', () => reject(new Error(`the port-forward to ${pod.name} broke off after ${times.length} bytes`)));
+  try {
+    await promise;
+  } finally {
+    socket.terminate();
+  }
+  return times;
+}
