@@ -21,6 +21,7 @@ export interface TenantsResult extends Case {
 export async function runTenants(size: Case, namespaces: readonly string[], setup: LoadSetup): Promise<TenantsResult> {
   const [target] = targetsOf('through', size, setup);
   if (!target) throw new Error('there is nowhere to make pods');
+  for (const tracker of [setup.home, setup.direct, setup.lent]) tracker.reset();
   const small = async (): Promise<number[]> => {
     const all: number[] = [];
     // One pod of each tenant at a time, all along the big one's load.
