@@ -5,7 +5,7 @@ import { beforeEach, onTestFailed, onTestFinished } from 'vitest';
 import { kubectl, uniqueName, waitFor } from '../harness/index.ts';
 import type { PodRig } from '../restart/rig.ts';
 
-export { type Condition, conditionOf, isReady, type Pod, type PodRig, podRig } from '../restart/rig.ts';
+export { conditionOf, isReady, type Pod, type PodRig, podRig } from '../restart/rig.ts';
 
 /** Stays until it is told to end, which it does at once, and costs the machine nothing meanwhile. */
 export const STAY = 'trap "exit 0" TERM INT; sleep 36000 & wait';

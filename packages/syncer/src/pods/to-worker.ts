@@ -36,7 +36,7 @@ export interface WorkerFacts {
 }
 
 /** Set anew here, or never carried: each of them means something else, or gives power, in the worker cluster. */
-export const NOT_CARRIED = [
+const NOT_CARRIED = [
   'nodeName',
   'nodeSelector',
   'affinity',
