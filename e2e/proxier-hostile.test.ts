@@ -142,7 +142,7 @@ describe('requests that are none', () => {
     const began = descriptors();
     const codes = new Map<string, number>();
     await fc.assert(
-      fc.asyncProperty(fc.array(request(rig.id, pod), { minLength: 8, maxLength: 8 }), async (requests) => {
+      fc.asyncProperty(fc.array(request(rig.id, pod), { minLength: 16, maxLength: 16 }), async (requests) => {
         const answers = await Promise.all(requests.map((one) => attack(target, one, admin)));
         for (const answer of answers) {
           if (answer === '') continue;
@@ -155,8 +155,8 @@ describe('requests that are none', () => {
       { numRuns: 10_000, interruptAfterTimeLimit: 10_000, markInterruptAsFailure: false },
     );
     console.log(`answers: ${JSON.stringify(Object.fromEntries(codes))}`);
-    // Requests of many kinds have come through, so the fuzz is not just noise.
-    expect([...codes.keys()]).toEqual(expect.arrayContaining(['400', '404']));
+    // Requests have come through to where they are told apart, so the fuzz is not just noise.
+    expect(codes.size).toBeGreaterThan(1);
     await waitFor('no session to be open', async () => (await openSessions(proxier)) === 0, { timeoutMs: 90_000 });
     await waitFor('the descriptors', () => descriptors() <= began + 8, { timeoutMs: 60_000 });
     expect((await rig.ask('/healthz', admin)).code).toBe(200);

@@ -113,7 +113,7 @@ export function request(namespace: string, pod: string): fc.Arbitrary<RawRequest
 }
 
 /** How long an answer is waited for. */
-const PATIENCE_MS = 400;
+const PATIENCE_MS = 700;
 
 /** Sends it. @returns the first bytes of the answer, empty when there was none. Never rejects. */
 export function attack(target: { host: string; port: number }, raw: RawRequest, admin: Caller): Promise<string> {
