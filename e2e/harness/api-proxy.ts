@@ -68,7 +68,7 @@ export async function startApiProxy(cluster: ClusterName): Promise<ApiProxy> {
     const hold = take(seen);
     if (hold?.when === 'before') {
       hold.taken(seen, outgoing);
-      if ((await hold.goOn) === 'drop') return void outgoing.destroy();
+      if ((await hold.goOn) === 'drop' || outgoing.destroyed) return void outgoing.destroy();
     }
     const answer = await forward(incoming, body, outgoing);
     if (hold?.when === 'after') {
@@ -129,21 +129,24 @@ export async function startApiProxy(cluster: ClusterName): Promise<ApiProxy> {
       const taken = Promise.withResolvers<SeenRequest>();
       const goOn = Promise.withResolvers<'release' | 'drop'>();
       let isHeld = false;
+      let ended = false;
       const each: Waiting = {
         when,
         matches,
         goOn: goOn.promise,
         taken(seen, client) {
           isHeld = true;
-          // A client that gives up is not held any more.
+          // A client that gives up (on a busy machine) asks again, and is held again.
           client.once('close', () => {
             isHeld = false;
+            if (!ended) waiting.add(each);
           });
           taken.resolve(seen);
         },
       };
       waiting.add(each);
       function end(how: 'release' | 'drop'): void {
+        ended = true;
         waiting.delete(each);
         isHeld = false;
         goOn.resolve(how);

@@ -110,7 +110,7 @@ export interface PodRig {
 export const SLOW_MS = 120_000;
 
 /** Runs until it is told to end, which it does at once. */
-export const FOREVER = 'trap "exit 0" TERM; sleep 1000000 & wait';
+export const FOREVER = 'trap "exit 0" TERM; sleep 100000 & wait';
 
 export function isReady(pod: Pod): boolean {
   return pod.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false;
