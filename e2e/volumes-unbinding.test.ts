@@ -1,0 +1,68 @@
+/** The end of a binding keeps volumes and their data; a binding of the same name finds them again. */
+import { type ClusterBinding, ClusterBindings, Label, VolumeAnnotation, VolumeFinalizer } from '@kubeocean/shared/api';
+import { afterAll, beforeAll, expect, onTestFailed, test } from 'vitest';
+import { type RunningProcess, uniqueName, waitFor } from './harness/index.ts';
+import {
+  absent,
+  claimVolume,
+  createRig,
+  FOREVER,
+  getClaim,
+  getWorkerClaim,
+  home,
+  logOf,
+  removeRig,
+  type Rig,
+  running,
+  showWhy,
+  vnodesReady,
+  volumeOf,
+} from './volumes/rig.ts';
+import { storageClasses } from './volumes/storage.ts';
+
+let rig: Rig;
+let syncer: RunningProcess;
+
+beforeAll(async () => {
+  rig = await createRig('volend');
+  syncer = rig.startSyncer();
+  await vnodesReady(rig, syncer);
+});
+
+afterAll(() => removeRig(rig, syncer));
+
+test('volumes outlive their binding', { timeout: 400_000 }, async () => {
+  onTestFailed(() => showWhy(rig, syncer));
+  const name = uniqueName('stays');
+  const claim = await rig.claim(name, await rig.offer(storageClasses.node));
+  const script = `echo "$HOSTNAME" >> /data/notes; echo "notes: $(cat /data/notes | tr '\\n' ' ')"; ${FOREVER}`;
+  await rig.pod(`${name}-1`, script, [claimVolume('data', name)]);
+  await running(rig, `${name}-1`);
+
+  const { spec } = await home.get<ClusterBinding>(ClusterBindings, '', rig.name);
+  await home.delete(ClusterBindings, '', rig.name);
+  await absent('binding', () => home.get(ClusterBindings, '', rig.name), 120_000);
+  await syncer.stop();
+  const kept = await volumeOf(rig, name);
+  expect(kept.spec.persistentVolumeReclaimPolicy).toBe('Retain');
+  expect(kept.metadata.finalizers ?? []).not.toContain(VolumeFinalizer);
+  expect((await getClaim(rig, name)).status?.phase).toBe('Bound');
+  const copy = await getWorkerClaim(rig, claim);
+  expect(copy.metadata.deletionTimestamp).toBeUndefined();
+  expect(copy.metadata.annotations?.[VolumeAnnotation.retained]).toBeDefined();
+
+  const again = await home.create<ClusterBinding>(ClusterBindings, { metadata: { name: rig.name }, spec });
+  rig.bindingUID = again.metadata.uid ?? '';
+  syncer = rig.startSyncer();
+  await vnodesReady(rig, syncer);
+  await rig.pod(`${name}-2`, script, [claimVolume('data', name)]);
+  await running(rig, `${name}-2`);
+  expect(await logOf(rig, `${name}-2`, 'notes:')).toContain(`notes: ${name}-1 ${name}-2`);
+  await waitFor('both sides ours again', async () => {
+    const { labels, annotations } = (await getWorkerClaim(rig, claim)).metadata;
+    expect(labels?.[Label.bindingUID]).toBe(rig.bindingUID);
+    expect(annotations?.[VolumeAnnotation.retained]).toBeUndefined();
+    expect((await volumeOf(rig, name)).metadata.finalizers).toContain(VolumeFinalizer);
+    return true;
+  });
+});
