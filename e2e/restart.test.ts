@@ -1,0 +1,85 @@
+/**
+ * The syncer killed (kill -9) at every step of a pod's life: just before the request that makes the step reaches the API
+ * server, and just after it was done but before the syncer hears of it. Afterwards both sides agree, nothing has run
+ * twice, and nothing is left over.
+ */
+import { beforeAll, describe, onTestFailed, test } from 'vitest';
+import { type ApiProxy, type Hold, startApiProxy, uniqueName, waitFor } from './harness/index.ts';
+import { nothingLeft, type PodRig, podRig, SLOW_MS } from './restart/rig.ts';
+import { rounds, type Step } from './restart/steps.ts';
+
+/**
+ * The rounds have not been seen to pass yet (they were written on a machine too busy for them): set KUBEOCEAN_UNTRIED=1 to
+ * run them, and take this away when they do.
+ */
+const untried = process.env['KUBEOCEAN_UNTRIED'] !== '1';
+
+let proxies: Record<Step['cluster'], ApiProxy>;
+let rig: PodRig;
+
+beforeAll(async () => {
+  proxies = { computing: await startApiProxy('computing'), worker: await startApiProxy('worker-1') };
+  rig = await podRig('restart', {
+    kubeconfig: proxies.computing.kubeconfig,
+    workerKubeconfig: proxies.worker.kubeconfig,
+    flags: ['--worker-schedule-timeout=2'],
+    allocatable: { cpu: '4k', memory: '64Gi', pods: '200' },
+  });
+});
+
+/** Brings every step's pod to its moment, and kills. @returns the pods' names by step. */
+async function killAt(steps: readonly Step[]): Promise<Map<Step, string>> {
+  const names = new Map(steps.map((step) => [step, uniqueName('p')]));
+  const nameOf = (step: Step) => names.get(step) as string;
+  if (rig.syncer.exit !== undefined) rig.start();
+  await Promise.all(steps.map(async (step) => step.life.given?.(rig, nameOf(step))));
+  const holds = new Map<Step, Hold>();
+  for (const step of steps) {
+    const matches: Parameters<ApiProxy['hold']>[1] = (seen) => step.request(seen, nameOf(step), rig);
+    holds.set(step, proxies[step.cluster].hold(step.when, matches));
+  }
+  // Some lives begin with a syncer that was away.
+  if (rig.syncer.exit !== undefined) rig.start();
+  await Promise.all(steps.map(async (step) => step.life.trigger?.(rig, nameOf(step))));
+  try {
+    await waitFor(
+      'every pod at its step',
+      () => {
+        const late = steps.filter((step) => isHeldAtAll(step) && !holds.get(step)?.isHeld);
+        if (late.length > 0) throw new Error(`not there: ${late.map(({ title }) => title).join(', ')}`);
+        return true;
+      },
+      { timeoutMs: SLOW_MS },
+    );
+  } finally {
+    await rig.kill();
+    for (const hold of holds.values()) hold.drop();
+    rig.start();
+  }
+  return names;
+}
+
+/** A step without a request of its own: the pod just is as its trigger left it. */
+function isHeldAtAll(step: Step): boolean {
+  return step.request.length > 0;
+}
+
+describe.skipIf(untried).each(Object.entries(rounds))('the syncer killed with %s', (_, steps) => {
+  let round: Promise<Map<Step, string>> | undefined;
+
+  test.each(steps.map((step) => [step.title, step] as const))('%s', async (_title, step) => {
+    onTestFailed(() => console.log(rig.syncer.tail(15)));
+    try {
+      round ??= killAt(steps);
+      await step.life.outcome(rig, (await round).get(step) as string);
+    } catch (error) {
+      // A second try is a new round, with new pods.
+      round = undefined;
+      throw error;
+    }
+  });
+});
+
+test.skipIf(untried)('nothing is left of any of them', async () => {
+  await nothingLeft(rig);
+});
