@@ -1,6 +1,6 @@
 /** The end of a binding keeps volumes and their data; a binding of the same name finds them again. */
 import { type ClusterBinding, ClusterBindings, Label, VolumeAnnotation, VolumeFinalizer } from '@kubeocean/shared/api';
-import { afterAll, beforeAll, expect, onTestFailed, test } from 'vitest';
+import { expect, onTestFailed, onTestFinished, test } from 'vitest';
 import { type RunningProcess, uniqueName, waitFor } from './harness/index.ts';
 import {
   absent,
@@ -20,19 +20,13 @@ import {
 } from './volumes/rig.ts';
 import { storageClasses } from './volumes/storage.ts';
 
-let rig: Rig;
-let syncer: RunningProcess;
-
-beforeAll(async () => {
-  rig = await createRig('volend');
-  syncer = rig.startSyncer();
-  await vnodesReady(rig, syncer);
-});
-
-afterAll(() => removeRig(rig, syncer));
-
 test('volumes outlive their binding', { timeout: 400_000 }, async () => {
+  // Each try has a binding of its own.
+  const rig: Rig = await createRig('volend');
+  let syncer: RunningProcess = rig.startSyncer();
+  onTestFinished(() => removeRig(rig, syncer), 180_000);
   onTestFailed(() => showWhy(rig, syncer));
+  await vnodesReady(rig, syncer);
   const name = uniqueName('stays');
   const claim = await rig.claim(name, await rig.offer(storageClasses.node));
   const script = `echo "$HOSTNAME" >> /data/notes; echo "notes: $(cat /data/notes | tr '\\n' ' ')"; ${FOREVER}`;
