@@ -131,7 +131,7 @@ async function beat(): Promise<void> {
   await worker.apply(Leases, { metadata: { name: 'kubeocean-agent', namespace: ns }, spec }, 'e2e');
 }
 
-const FOREVER = 'trap "exit 0" TERM; while :; do sleep 0.1; done';
+const FOREVER = 'trap "exit 0" TERM; sleep 1000000 & wait';
 
 function podSpec(script: string, more: Record<string, unknown> = {}): Record<string, unknown> {
   return {
