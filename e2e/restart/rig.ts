@@ -322,6 +322,8 @@ function beat(worker: KubeClient, namespace: string): void {
 
 /** Without an agent nobody closes the lease, so the end is cut short. */
 async function removeRig(rig: PodRig): Promise<void> {
+  // One that a test started again is stopped before this: without it nothing goes, and all of the below waits in vain.
+  if (rig.syncer.exit !== undefined) rig.start();
   const quiet = (...args: string[]) => kubectl('computing', args, { anyExit: true });
   await quiet('-n', rig.homeNamespace, 'delete', 'deployments,jobs,pods', '--all', '--timeout=60s');
   await quiet('annotate', 'clusterbinding', rig.bindingName, 'kubeocean.io/abandon=true');
