@@ -38,7 +38,7 @@ async function casesOf(program: string, { focus, skip }: ConformanceOptions): Pr
   });
   if (!existsSync(report)) {
     const lines = `${stdout}${stderr}`.trim().split('\n');
-    const words = lines.find((line) => /^panic:/.test(line)) ?? lines.slice(-5).join('\n');
+    const words = lines.find((line) => line.startsWith('panic:')) ?? lines.slice(-5).join('\n');
     throw new UsageError(`the test program refused --focus or --skip (exit code ${status}): ${words}`);
   }
   return outcomeOf(JSON.parse(readFileSync(report, 'utf8')) as SuiteReport[]).passed;
