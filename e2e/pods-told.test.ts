@@ -305,9 +305,5 @@ test('a pod that the worker cannot place in time fails with the scheduler’s wo
     message: expect.stringContaining('Insufficient example.com/gpu') as string,
   });
   expect(conditionOf(pod, 'DisruptionTarget')?.status).toBe('True');
-  await waitFor(
-    'the worker pod gone',
-    async () => !(await rig.copies(Pods)).includes(rig.workerName(name)),
-    LONG,
-  );
+  await waitFor('the worker pod gone', async () => !(await rig.copies(Pods)).includes(rig.workerName(name)), LONG);
 });

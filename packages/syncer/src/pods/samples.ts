@@ -94,6 +94,8 @@ const container = fc.record({
     },
   ),
 });
+const initContainer = container.map((one) => ({ ...one, name: `init-${one.name}` }));
+const nameOf = (named: { name: string }) => named.name;
 const volume = fc.oneof(
   fc.record({ name, emptyDir: fc.constant({}) }),
   fc.record({ name, configMap: reference }),
@@ -130,9 +132,10 @@ export const arbitraryPod: fc.Arbitrary<Pod> = fc
   .record({
     podName: fc.stringMatching(/^[a-z0-9]([-.a-z0-9]{0,40}[a-z0-9])?$/),
     labels: fc.dictionary(name, text, { maxKeys: 3 }),
-    containers: fc.array(container, { minLength: 1, maxLength: 3 }),
-    initContainers: fc.array(container, { maxLength: 2 }),
-    volumes: fc.array(volume, { maxLength: 4 }),
+    // Names are unique: the API server refuses other pods.
+    containers: fc.uniqueArray(container, { minLength: 1, maxLength: 3, selector: nameOf }),
+    initContainers: fc.uniqueArray(initContainer, { maxLength: 2, selector: nameOf }),
+    volumes: fc.uniqueArray(volume, { maxLength: 4, selector: nameOf }),
     imagePullSecrets: fc.array(fc.record({ name }), { maxLength: 2 }),
     future: fc.jsonValue({ maxDepth: 2 }),
     nodeSelector: fc.dictionary(name, text, { maxKeys: 2 }),
