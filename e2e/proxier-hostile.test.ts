@@ -11,7 +11,7 @@ import { connect as connectTls } from 'node:tls';
 import { setTimeout as after } from 'node:timers/promises';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { startComponent, stopComponent } from './clusters/index.ts';
+import { restartComponent, startComponent, stopComponent } from './clusters/index.ts';
 import { cleanup, type RunningProcess, waitFor } from './harness/index.ts';
 import { SPDY, WEBSOCKET } from './proxier/ask.ts';
 import type { Caller } from './proxier/callers.ts';
@@ -90,14 +90,21 @@ async function abortMany(count: number): Promise<void> {
 }
 
 describe('what was taken is given back', () => {
-  test('after 1,000 aborted sessions: sockets, memory, descriptors', async () => {
+  test('after 1,000 aborted sessions: sockets and descriptors are back, and memory has levelled off', async () => {
     await abortMany(100);
-    const before = { descriptors: descriptors(), memory: memory() };
-    await abortMany(1000);
+    const before = descriptors();
+    // V8 and malloc keep what a storm of handshakes once took; a leak would go on growing.
+    const levels = [memory()];
+    for (let round = 0; round < 3; round++) {
+      await abortMany(1000);
+      levels.push(memory());
+    }
     // Kept connections to API servers are a few more or less.
-    await waitFor('the descriptors', () => descriptors() <= before.descriptors + 8, { timeoutMs: 60_000 });
-    console.log(`MiB before and after 1,000 aborted sessions: ${before.memory.toFixed(0)}, ${memory().toFixed(0)}`);
-    expect(memory()).toBeLessThan(before.memory + 64);
+    await waitFor('the descriptors', () => descriptors() <= before + 8, { timeoutMs: 60_000 });
+    console.log(`MiB before and after each 1,000 aborted sessions: ${levels.map(Math.round).join(', ')}`);
+    const [first = 0, , , last = 0] = levels;
+    // 64 KiB for each of the last 1,000 would be 64 MiB.
+    expect(Math.min(last - (levels[2] ?? 0), (last - first) / 3)).toBeLessThan(64);
     expect((await rig.ask('/healthz', admin)).code).toBe(200);
   }, 400_000);
 
@@ -148,7 +155,7 @@ describe('requests that are none', () => {
           if (answer === '') continue;
           const code = /^HTTP\/1\.1 (\d{3}) /.exec(answer)?.[1] ?? answer.slice(0, 40);
           codes.set(code, (codes.get(code) ?? 0) + 1);
-          expect(code).toMatch(/^(101|2\d\d|4\d\d|50[234])$/);
+          expect(code).toMatch(/^(10[01]|2\d\d|4\d\d|50[234])$/);
         }
         expect(proxier.exit, proxier.tail(3)).toBeUndefined();
       }),
@@ -168,7 +175,11 @@ describe('a worker that is gone', () => {
     const running = rig.kubectl(['exec', pod, '-c', 'main', '--', 'sleep', '600']);
     const following = rig.kubectl(['logs', '-f', '--tail=1', pod, '-c', 'main']);
     await waitFor('both sessions', async () => (await openSessions(proxier)) === 2);
-    cleanup(() => startComponent('worker-1', 'kube-apiserver'));
+    cleanup(async () => {
+      await startComponent('worker-1', 'kube-apiserver');
+      // It would look again only after its own back-off, of which the next test file knows nothing.
+      await restartComponent('worker-1', 'kube-controller-manager');
+    });
     await stopComponent('worker-1', 'kube-apiserver');
     const [ended, log] = await Promise.all([running, following]);
     expect(ended.stderr).toMatch(/the session has ended before its command did: worker/);

@@ -148,6 +148,7 @@ export async function makeRig(prefix: string, options: RigOptions = {}): Promise
 
   async function makeHome(): Promise<string> {
     await make(home, Namespaces, { metadata: { name: id } });
+    await waitFor('default ServiceAccount', () => home.get(ServiceAccounts, id, 'default'), { timeoutMs: 120_000 });
     const secretRef = { name: `${id}-missing`, namespace: Namespace.system };
     const binding = await make(home, ClusterBindings, {
       metadata: { name: id },
@@ -186,6 +187,9 @@ export async function makeRig(prefix: string, options: RigOptions = {}): Promise
 
   async function makeMountNamespace(): Promise<void> {
     await make(worker, Namespaces, { metadata: { name: mount } });
+    await waitFor('default ServiceAccount', () => worker.get(ServiceAccounts, mount, 'default'), {
+      timeoutMs: 120_000,
+    });
     await make(worker, ServiceAccounts, { metadata: { namespace: mount, name: 'kubeocean-syncer' } });
     // The chart's own Role, in a namespace of this test's.
     const { rules } = await worker.get<KubeObject>(Roles, Namespace.worker, 'kubeocean-syncer');

@@ -163,8 +163,10 @@ export class SyncerRig {
   }
 
   start(...flags: string[]): void {
-    const { folder, bindingName } = this;
+    const { folder, bindingName, clusterID } = this;
     this.syncer = startProcess('syncer', [
+      // As the manager names it: the policy at home lets the account hold no other Lease.
+      `--leader-election-id=kubeocean-syncer-${clusterID}`,
       `--kubeconfig=${folder}/home`,
       `--worker-kubeconfig=${folder}/worker`,
       `--cluster-binding-name=${bindingName}`,

@@ -92,6 +92,8 @@ export class Rig {
     mkdirSync(this.folder, { recursive: true });
     await client.create(Namespaces, { metadata: { name } });
     cleanup(() => this.tearDown());
+    // No pod is admitted before; a controller-manager whose API server was away may take its time.
+    await waitFor('default ServiceAccount', () => client.get(ServiceAccounts, name, 'default'), { timeoutMs: 120_000 });
     await client.create(ServiceAccounts, { metadata: { namespace: name, name } });
     const role = await client.get<KubeObject & { rules: Rule[] }>(Roles, 'kubeocean-worker', 'kubeocean-agent');
     const wide = await client.get<KubeObject & { rules: Rule[] }>(ClusterRoles, '', 'kubeocean-agent');

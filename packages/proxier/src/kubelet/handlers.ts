@@ -217,11 +217,25 @@ function sendRefusal(response: ServerResponse, refusal: Refusal): void {
   response.end(`${refusal.message}\n`);
 }
 
+/**
+ * The answer to an upgrade that is refused. What a kubelet would say is plain text, as there. What only we have to say is
+ * a Status: the API server reads a text with a colon as YAML, finds an empty Status in it, and kubectl then prints
+ * "unknown error" (client-go, transport/spdy roundtripper).
+ */
 function rawAnswer(refusal: Refusal): string {
-  const body = `${refusal.message}\n`;
+  const ours = refusal.code >= 500;
+  const status = {
+    kind: 'Status',
+    apiVersion: 'v1',
+    metadata: {},
+    status: 'Failure',
+    message: refusal.message,
+    code: refusal.code,
+  };
+  const body = ours ? `${JSON.stringify(status)}\n` : `${refusal.message}\n`;
   return [
     `HTTP/1.1 ${refusal.code} ${STATUS_CODES[refusal.code] ?? 'Error'}`,
-    'Content-Type: text/plain; charset=utf-8',
+    `Content-Type: ${ours ? 'application/json' : 'text/plain; charset=utf-8'}`,
     'X-Content-Type-Options: nosniff',
     `Content-Length: ${Buffer.byteLength(body)}`,
     'Connection: close',
