@@ -218,12 +218,12 @@ function sendRefusal(response: ServerResponse, refusal: Refusal): void {
 }
 
 /**
- * The answer to an upgrade that is refused. What a kubelet would say is plain text, as there. What only we have to say is
- * a Status: the API server reads a text with a colon as YAML, finds an empty Status in it, and kubectl then prints
+ * The answer to an upgrade that is refused. What a kubelet says is plain text, as there. What only we have to say (502, 503)
+ * is a Status: the API server reads a text with a colon as YAML, finds an empty Status in it, and kubectl then prints
  * "unknown error" (client-go, transport/spdy roundtripper).
  */
 function rawAnswer(refusal: Refusal): string {
-  const ours = refusal.code >= 500;
+  const ours = refusal.code === 502 || refusal.code === 503;
   const status = {
     kind: 'Status',
     apiVersion: 'v1',
