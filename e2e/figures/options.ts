@@ -1,7 +1,13 @@
 /** The command line of `scripts/proxier-figures.ts`. */
 import { parseArgs } from 'node:util';
 
+/** What can be measured; each fills some lines of the table. */
+export const ROWS = ['logs', 'exec', 'concurrent', 'idle', 'output', 'forward'] as const;
+export type RowName = (typeof ROWS)[number];
+
 export interface FigureOptions {
+  /** What is measured, in the order of the table. */
+  rows: RowName[];
   /** Sessions set up one at a time on each side. */
   execs: number;
   /** Sessions set up at once. */
@@ -30,25 +36,41 @@ type Name = keyof typeof NUMBERS;
 const names = Object.keys(NUMBERS) as Name[];
 const flagOf = (name: string) => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 
-export const USAGE = `node scripts/proxier-figures.ts ${names.map((name) => `[--${flagOf(name)} N]`).join(' ')}`;
+export const USAGE = [
+  'node scripts/proxier-figures.ts',
+  `[--rows ${ROWS.join(',')}]`,
+  ...names.map((name) => `[--${flagOf(name)} N]`),
+].join(' ');
 
 /** @throws Error in words for the person who typed it. */
 export function figureOptions(args: readonly string[]): FigureOptions {
   const { values } = parseArgs({
     args: [...args],
-    options: Object.fromEntries(names.map((name) => [flagOf(name), { type: 'string' as const }])),
+    options: Object.fromEntries(['rows', ...names].map((name) => [flagOf(name), { type: 'string' as const }])),
     strict: true,
   });
-  return Object.fromEntries(
-    names.map((name) => {
-      const { value, most } = NUMBERS[name];
-      const given = (values as Record<string, string | undefined>)[flagOf(name)];
-      if (given === undefined) return [name, value];
-      const number = Number(given);
-      if (!/^\d+$/.test(given) || number < 1 || number > most) {
-        throw new Error(`--${flagOf(name)} takes a whole number from 1 to ${most}, not "${given}"`);
-      }
-      return [name, number];
-    }),
-  ) as unknown as FigureOptions;
+  const given = values as Record<string, string | undefined>;
+  const numbers = names.map((name) => [name, numberOf(name, given[flagOf(name)])]);
+  return {
+    rows: rowsOf(given['rows']),
+    ...(Object.fromEntries(numbers) as Omit<FigureOptions, 'rows'>),
+  };
+}
+
+function numberOf(name: Name, given: string | undefined): number {
+  const { value, most } = NUMBERS[name];
+  if (given === undefined) return value;
+  const number = Number(given);
+  if (!/^\d+$/.test(given) || number < 1 || number > most) {
+    throw new Error(`--${flagOf(name)} takes a whole number from 1 to ${most}, not "${given}"`);
+  }
+  return number;
+}
+
+function rowsOf(given: string | undefined): RowName[] {
+  if (given === undefined) return [...ROWS];
+  const wanted = given.split(',');
+  const unknown = wanted.find((name) => !(ROWS as readonly string[]).includes(name));
+  if (unknown !== undefined) throw new Error(`--rows takes some of ${ROWS.join(',')}, not "${unknown}"`);
+  return ROWS.filter((name) => wanted.includes(name));
 }
