@@ -23,7 +23,7 @@ export function agentMetrics(registry: Registry) {
     records: new Gauge({ name: 'kubeocean_agent_leased_nodes', help: 'Records of leases that run', registers }),
     reclaimSteps: new Counter({
       name: 'kubeocean_agent_reclaim_steps_total',
-      help: 'What was done to lent pods: step evict, delete, shorten, explain, expel, exceed, stray or unfollow; result done, refused or failed',
+      help: 'What was done to lent pods: step evict, delete, shorten, explain, expel, exceed, stray, unfollow or retract; result done, refused or failed',
       labelNames: ['step', 'result'],
       registers,
     }),

@@ -21,6 +21,7 @@ import { findUnfollowed } from './pods/unfollowed.ts';
 import { planPolicy, writePolicy } from './policies/writer.ts';
 import type { Reclaimer } from './reclaim/executor.ts';
 import { type Lease, planReclaim, type PodStep } from './reclaim/plan.ts';
+import { planRetractions } from './reclaim/retract.ts';
 import { tellPods, tellShrunk, tellStages, type Told, type Written } from './reclaim/tell.ts';
 import { planRecords } from './records/plan.ts';
 import { writeRecord } from './records/writer.ts';
@@ -180,7 +181,10 @@ export class Passes {
     ];
     const reclaim = planReclaim({ leases, pods: stores.pods.values(), tenants, maxGraceSeconds });
     const outOfPlace = this.stepsOutOfPlace(allocated, records, claims, now);
-    this.options.reclaimer.take(new Map([...outOfPlace.misplaced, ...reclaim, ...outOfPlace.unfollowed]));
+    const retractions = planRetractions(leases, stores.pods.values());
+    this.options.reclaimer.take(
+      new Map([...retractions, ...outOfPlace.misplaced, ...reclaim, ...outOfPlace.unfollowed]),
+    );
     const { signal } = leadership;
     function onError(error: unknown): void {
       if (!signal.aborted) log.warn({ error: messageOf(error) }, 'a write failed and is tried again');

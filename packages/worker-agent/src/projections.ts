@@ -56,8 +56,9 @@ export function projectNode(object: KubeObject): WorkerNode {
 export function projectPod(object: KubeObject): PodForRequests {
   const pod = object as PodForRequests;
   const { pods: _itself, ...requests } = formatResources(podRequests(pod));
-  const { labels, finalizers, deletionGracePeriodSeconds } = pod.metadata;
+  const { labels, annotations, finalizers, deletionGracePeriodSeconds } = pod.metadata;
   const binding = labels?.[Label.clusterBinding];
+  const words = annotations?.[Annotation.leaseClosed];
   const grace = pod.spec['terminationGracePeriodSeconds'];
   const conditions = pod.status?.['conditions'] as Condition[] | undefined;
   const disruption = conditions?.find(({ type }) => type === PodCondition.disruptionTarget);
@@ -65,6 +66,7 @@ export function projectPod(object: KubeObject): PodForRequests {
     metadata: {
       ...slimMeta(pod),
       ...(binding !== undefined && { labels: { [Label.clusterBinding]: binding } }),
+      ...(words !== undefined && { annotations: { [Annotation.leaseClosed]: words } }),
       ...(finalizers?.includes(Finalizer.homeSync) && { finalizers: [Finalizer.homeSync] }),
       ...(deletionGracePeriodSeconds !== undefined && { deletionGracePeriodSeconds }),
     },

@@ -37,8 +37,9 @@ export function conditionsOf(
     conditions.splice(at < 0 ? conditions.length : at, 1, pending);
   }
   const disrupted = disruptionOf(worker);
-  if (disrupted && ended?.reason !== PodReason.leaseClosed) conditions.push({ ...disrupted });
-  else if (ended) {
+  if (disrupted && ended?.reason !== PodReason.leaseClosed) {
+    conditions.push(disrupted.lastTransitionTime === undefined ? stamped(disrupted, home, now) : { ...disrupted });
+  } else if (ended) {
     conditions.push(
       stamped(
         {
@@ -101,15 +102,18 @@ export function stamped(condition: Condition, home: Pod, now: Date): Condition {
 }
 
 /**
- * Why the worker cluster ends the pod. The Eviction API, and the kubelet after it, put their own words over those of the
- * agent, which are therefore in an annotation too.
+ * Why the worker cluster ends the pod. The Eviction API puts its own words over those of the agent, and the worker's
+ * controller-manager may set its condition to False (lease-end.ts); they are therefore in an annotation too.
  */
 export function disruptionOf(worker: Pod): Condition | undefined {
-  const target = worker.status?.conditions?.find(
-    ({ type, status }) => type === PodCondition.disruptionTarget && status === 'True',
-  );
+  const type = PodCondition.disruptionTarget;
+  const target = worker.status?.conditions?.find((condition) => condition.type === type && condition.status === 'True');
   const message = worker.metadata.annotations?.[Annotation.leaseClosed];
-  return target && message !== undefined ? { ...target, reason: PodReason.leaseClosed, message } : target;
+  if (message === undefined) return target;
+  const goes = worker.metadata.deletionTimestamp !== undefined && !isTerminal(worker);
+  return target || goes
+    ? { ...(target ?? { type, status: 'True' }), reason: PodReason.leaseClosed, message }
+    : undefined;
 }
 
 /** The words as they are. */

@@ -3,12 +3,13 @@ import type { Condition } from '@kubeocean/shared/kube';
 import { expect, test } from 'vitest';
 import { leaseEnd } from './lease-end.ts';
 import { samplePod } from './samples.ts';
-import { homeStatus } from './to-home.ts';
+import { homeStatus, statusPatch } from './to-home.ts';
 import type { Pod } from './types.ts';
 
 const now = new Date('2026-01-02T03:01:00Z');
 const goes = { deletionTimestamp: '2026-01-02T03:00:30Z', deletionGracePeriodSeconds: 30 };
 const disrupted: Condition[] = [{ type: 'DisruptionTarget', status: 'True', reason: 'EvictionByEvictionAPI' }];
+const reset: Condition[] = [{ type: 'DisruptionTarget', status: 'False', reason: 'EvictionByEvictionAPI' }];
 const words = { annotations: { 'kubeocean.io/lease-closed': 'words' } };
 const taking: LeasedNodeStatus = { phase: 'Closing', reclaimStage: 'Syncer', policy: 'nights', message: 'closed' };
 
@@ -25,6 +26,11 @@ function pod(metadata: Record<string, unknown>, conditions: Condition[] = []): P
 
 test.each<[string, Pod, Pod, LeasedNodeStatus | undefined, string | undefined]>([
   ['evicted by the agent', pod({ ...goes, ...words }, disrupted), pod({}), undefined, 'words'],
+  ['evicted by the agent, its condition set to False', pod({ ...goes, ...words }, reset), pod({}), undefined, 'words'],
+  ['evicted by the agent, its condition gone', pod({ ...goes, ...words }), pod({}), undefined, 'words'],
+  ['with words of an eviction that was refused, condition False', pod(words, reset), pod({}), taking, undefined],
+  ['whose user wrote the words at home', pod(goes), pod({ ...goes, ...words }), { phase: 'Active' }, undefined],
+  ['whose user wrote the words at home, lost in the worker', pod(goes), pod(words), { phase: 'Active' }, undefined],
   ['deleted in the worker by somebody', pod(goes), pod({}), taking, undefined],
   ['evicted at home by us', pod(goes), pod({ ...goes, ...words }, disrupted), { phase: 'Active' }, 'words'],
   ['evicted at home by us, not told yet', pod(goes), pod(goes, disrupted), taking, 'policy nights: closed'],
@@ -88,4 +94,38 @@ test.each([
       message: 'policy nights: closed',
     }),
   );
+});
+
+test.each<[string, Pod, string | undefined]>([
+  ['evicted, its condition as it was', pod({ ...goes, ...words }, disrupted), 'LeaseClosed'],
+  ['evicted, its condition set to False', pod({ ...goes, ...words }, reset), 'LeaseClosed'],
+  ['evicted, without a condition', pod({ ...goes, ...words }), 'LeaseClosed'],
+  ['that was to be evicted and stays', pod(words, reset), undefined],
+  ['evicted by somebody else', pod(goes, disrupted), 'EvictionByEvictionAPI'],
+])('while it ends, home says of a pod %s why', (_what, worker, reason) => {
+  const home = pod({});
+  const find = (at: Pod) =>
+    homeStatus(worker, at, now, 'words').conditions?.find(
+      ({ type, status }) => type === 'DisruptionTarget' && status === 'True',
+    );
+  const shown = find(home);
+  expect(shown?.reason).toBe(reason);
+  if (!shown) return;
+  home.status = { ...home.status, conditions: [shown] };
+  expect(find(home)).toEqual(shown);
+});
+
+test('a finished pod that its lease would have ended stays as it finished', () => {
+  const home = pod({});
+  const worker = pod({ ...goes, ...words }, reset);
+  worker.status = {
+    phase: 'Succeeded',
+    containerStatuses: [{ name: 'main', state: { terminated: { exitCode: 0, finishedAt: '2026-01-02T02:59:59Z' } } }],
+  };
+  const shown = homeStatus(worker, home, now, leaseEnd(worker, home, undefined));
+  expect(shown.phase).toBe('Succeeded');
+  expect(shown.conditions ?? []).toEqual([]);
+  home.status = { phase: 'Succeeded' };
+  worker.status.phase = 'Failed';
+  expect(statusPatch(worker, home, now, 'words')).toBeUndefined();
 });

@@ -11,10 +11,16 @@ import type { Pod } from './types.ts';
  * Why the pod ends, when that is its lease; undefined when somebody else ends it, or it goes on. Three may have asked it
  * to go for the lease's sake: the agent (it leaves words on the worker pod), the syncer (on the home pod), and, at the
  * deadline, home's own taint manager. Pure.
+ *
+ * The agent's words count by themselves once the pod goes: the condition that goes with them is set to False by the
+ * worker's controller-manager when its time is two minutes old by that clock (pkg/controller/disruption). Nobody at home
+ * can put them there: what begins with kubeocean.io/ is never carried (to-worker.ts). On the home pod, whose annotations
+ * its users write, words count only with the condition, which they cannot.
  * @param record of the vnode that the pod is on, as it is now
  */
 export function leaseEnd(worker: Pod, home: Pod, record: LeasedNode | undefined): string | undefined {
-  const byAgent = isDisrupted(worker) ? worker.metadata.annotations?.[Annotation.leaseClosed] : undefined;
+  const goes = worker.metadata.deletionTimestamp !== undefined || isDisrupted(worker);
+  const byAgent = goes ? worker.metadata.annotations?.[Annotation.leaseClosed] : undefined;
   if (!home.metadata.deletionTimestamp) return byAgent;
   const bySyncer = isDisrupted(home) ? home.metadata.annotations?.[Annotation.leaseClosed] : undefined;
   if (bySyncer !== undefined) return bySyncer;

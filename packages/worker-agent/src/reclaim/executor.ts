@@ -1,5 +1,5 @@
 /** Carries out the steps of a taking back, a pod at a time, again and again until the plan no longer asks for them. */
-import { Annotation, Finalizer } from '@kubeocean/shared/api';
+import { Annotation, Finalizer, PodCondition } from '@kubeocean/shared/api';
 import type { Logger } from '@kubeocean/shared/daemon';
 import {
   ApiError,
@@ -80,7 +80,10 @@ export class Reclaimer {
     this.refusals.delete(uid);
     this.options.observe(step.kind, 'done');
     const { kind, namespace, name, node, message } = step;
-    this.options.log.info({ pod: `${namespace}/${name}`, node, step: kind, why: message }, 'lent pod taken back');
+    this.options.log.info(
+      { pod: `${namespace}/${name}`, node, step: kind, why: message },
+      kind === 'retract' ? 'lent pod stays' : 'lent pod taken back',
+    );
     return { againInMs: DONE_MS };
   }
 
@@ -94,6 +97,8 @@ export class Reclaimer {
       events.event(subjectOf(step), 'Warning', 'NotLent', `Deleted: ${message}`);
     } else if (kind === 'explain') {
       await this.explain(step);
+    } else if (kind === 'retract') {
+      await this.retract(step);
     } else if (kind === 'unfollow') {
       // Finalizers of others stay: `$deleteFromPrimitiveList` is a directive of strategic merge patches.
       const metadata = { uid, '$deleteFromPrimitiveList/finalizers': [Finalizer.homeSync] };
@@ -142,6 +147,15 @@ export class Reclaimer {
       subresource: 'status',
       signal: leadership.signal,
     });
+  }
+
+  private async retract(step: PodStep): Promise<void> {
+    const patch = {
+      metadata: { uid: step.uid, annotations: { [Annotation.leaseClosed]: null } },
+      status: { conditions: [{ type: PodCondition.disruptionTarget, $patch: 'delete' }] },
+    };
+    const options = { type: 'strategic', subresource: 'status', signal: this.options.leadership.signal } as const;
+    await this.options.client.patch(Pods, step.namespace, step.name, patch, options);
   }
 
   /** @returns milliseconds until the next try */

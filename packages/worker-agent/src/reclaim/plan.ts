@@ -22,9 +22,9 @@ export interface PodStep {
    * evict: through the Eviction API, budgets respected. delete: past the deadline. shorten: it ends, but its grace is
    * too long. explain: it ends by an eviction that does not say why. expel: it has no place in a mount namespace.
    * exceed: it goes beyond what its lease holds. stray: its node is not lent to it. unfollow: it is over, and nobody is
-   * there to take its finalizer off.
+   * there to take its finalizer off. retract: it stays, though it was told that it goes.
    */
-  kind: 'evict' | 'delete' | 'shorten' | 'explain' | 'expel' | 'exceed' | 'stray' | 'unfollow';
+  kind: 'evict' | 'delete' | 'shorten' | 'explain' | 'expel' | 'exceed' | 'stray' | 'unfollow' | 'retract';
   namespace: string;
   name: string;
   uid: string;
