@@ -15,6 +15,7 @@ import { repairPod, type RepairTimes } from './repair.ts';
 import { type PodState, workerKeyOf, workerOf } from './state.ts';
 import { isDone, mayWait, type OwnWord, statusPatch, wasShown } from './to-home.ts';
 import { isReady, isTerminal, type Pod, podSubject } from './types.ts';
+import { Unplaced } from './unplaced.ts';
 import { wordsFor } from './words.ts';
 import { deleteWorker, followDeletion } from './worker.ts';
 
@@ -57,6 +58,7 @@ export function createPodController(state: PodState): PodController {
   /** The last status patch by home UID, so that a lagging watch does not make it be sent again. */
   const sent = new Map<string, { patch: string; revisions: (string | undefined)[] }>();
   const repaired: RepairTimes = new Map();
+  const unplaced = new Unplaced();
   /** Home key by name of its worker pod, while the home pod is known. */
   const homeKeys = new Map<string, string>();
   const stops: (() => void)[] = [];
@@ -175,16 +177,13 @@ export function createPodController(state: PodState): PodController {
 
   /** A pod that the worker cannot place says so at home, and fails there when that lasts. */
   async function watchScheduling(home: Pod, worker: Pod): Promise<Outcome> {
-    const unplaced = worker.status?.conditions?.find(
-      ({ type, status, reason }) => type === 'PodScheduled' && status === 'False' && reason === 'Unschedulable',
-    );
-    if (!unplaced || worker.spec.nodeName || worker.metadata.deletionTimestamp) return undefined;
-    const message = `the worker cluster cannot place the pod: ${unplaced.message ?? ''}`;
-    context.homeEvents.event(podSubject(home), 'Warning', PodReason.workerUnschedulable, message);
     const timeoutMs = context.settings.workerScheduleTimeoutSeconds * 1000;
-    if (timeoutMs === 0) return undefined;
-    const left = Date.parse(worker.metadata.creationTimestamp ?? '') + timeoutMs - context.now().getTime();
-    if (left > 0) return { againInMs: left + 100 };
+    const waits = unplaced.observe(worker, timeoutMs, performance.now());
+    if (!waits) return undefined;
+    const message = `the worker cluster cannot place the pod: ${waits.message}`;
+    context.homeEvents.event(podSubject(home), 'Warning', PodReason.workerUnschedulable, message);
+    if (waits.leftMs === undefined) return undefined;
+    if (waits.leftMs > 0) return { againInMs: waits.leftMs + 100 };
     // Only if it is still as we know it: it may have been placed this moment.
     await deleteWorker(state, worker, { unchanged: true });
     return undefined;
@@ -203,6 +202,7 @@ export function createPodController(state: PodState): PodController {
         if (!current && previous) {
           state.released.delete(previous.metadata.uid ?? '');
           repaired.delete(previous.metadata.uid ?? '');
+          unplaced.forget(previous.metadata.uid ?? '');
         }
         const pod = current ?? previous;
         const homeKey = pod && (homeKeys.get(pod.metadata.name) ?? homeKeyOf(pod as Pod, context.bindingUID));
