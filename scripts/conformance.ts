@@ -1,5 +1,5 @@
 /**
- * `npm run conformance -- [--focus REGEX] [--skip REGEX] [--plain]`: Kubernetes' own conformance cases on vnodes, or on
+ * `npm run conformance -- [--focus REGEX] [--skip REGEX] [--plain] …`: Kubernetes' own conformance cases on vnodes, or on
  * the plain local node for comparison. docs/conformance.md says what passes.
  */
 import { spawn } from 'node:child_process';
@@ -11,6 +11,7 @@ import { allowNodes, bind } from './conformance/clusters.ts';
 import { ensureImages } from './conformance/images.ts';
 import { type ConformanceOptions, parseOptions, usage, UsageError } from './conformance/options.ts';
 import { type Outcome, outcomeOf, type SuiteReport, summary } from './conformance/report.ts';
+import { focusOn, sharesOf } from './conformance/shares.ts';
 import { reportStep, runStep } from './steps.ts';
 import { LOCAL } from './tutorial.ts';
 
@@ -66,12 +67,10 @@ async function prepare(plain: boolean): Promise<void> {
   allowNodes('vnodes');
 }
 
-/** Runs the chosen cases to their end. @throws Error when the program ended without a report. */
-async function runCases(program: string, { focus, skip, plain }: ConformanceOptions): Promise<Outcome> {
-  const name = plain ? 'plain' : 'vnodes';
+/** Runs these cases one after the other. @throws Error when the program ended without a report. */
+async function runShare(program: string, cases: readonly string[], name: string): Promise<SuiteReport[]> {
   const [report, log] = [join(FOLDER, `${name}.json`), join(FOLDER, `${name}.log`)];
   rmSync(report, { force: true });
-  say(`running; the output is in ${log}`);
   const child = spawn(
     program,
     [
@@ -81,7 +80,7 @@ async function runCases(program: string, { focus, skip, plain }: ConformanceOpti
       '--disable-log-dump',
       // Nodes that the cases must not use are cordoned, which is not a fault.
       '--allowed-not-ready-nodes=-1',
-      ...chosen(focus, skip),
+      ...chosen(focusOn(cases), undefined),
       '--ginkgo.v',
       '--ginkgo.timeout=24h',
       `--ginkgo.json-report=${report}`,
@@ -99,7 +98,21 @@ async function runCases(program: string, { focus, skip, plain }: ConformanceOpti
     const words = readFileSync(log, 'utf8').trim().split('\n').slice(-5).join('\n');
     throw new Error(`the test program made no report; its last words:\n${words}`);
   }
-  return outcomeOf(JSON.parse(readFileSync(report, 'utf8')) as SuiteReport[]);
+  return JSON.parse(readFileSync(report, 'utf8')) as SuiteReport[];
+}
+
+/** Runs all cases to their end. */
+async function runCases(program: string, cases: readonly string[], options: ConformanceOptions): Promise<Outcome> {
+  const name = options.plain ? 'plain' : 'vnodes';
+  say(`running; the output is in ${join(FOLDER, name)}-*.log`);
+  const reports: SuiteReport[] = [];
+  for (const [round, shares] of sharesOf(cases, options.procs).entries()) {
+    const made = await Promise.all(
+      shares.map((share, index) => runShare(program, share, `${name}-${round === 0 ? '' : 'serial-'}${index + 1}`)),
+    );
+    reports.push(...made.flat());
+  }
+  return outcomeOf(reports);
 }
 
 async function main(): Promise<number> {
@@ -117,10 +130,11 @@ async function main(): Promise<number> {
     throw new UsageError(`no case matches --focus ${options.focus}${besides}`);
   }
   say(`${cases.length} cases`);
-  await prepare(options.plain);
+  if (options.prepared) allowNodes(options.plain ? 'own' : 'vnodes');
+  else await prepare(options.plain);
   let outcome: Outcome;
   try {
-    outcome = await runCases(program, options);
+    outcome = await runCases(program, cases, options);
   } finally {
     allowNodes('all');
   }

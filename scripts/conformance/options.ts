@@ -5,6 +5,10 @@ export interface ConformanceOptions {
   focus: string;
   skip: string | undefined;
   plain: boolean;
+  /** How many cases run side by side; those that are marked [Serial] run alone after them. */
+  procs: number;
+  /** The clusters are as an earlier run left them: neither brought up, nor are images and charts renewed. */
+  prepared: boolean;
 }
 
 /** A command line that was refused; the message says why and what would be right. */
@@ -14,7 +18,7 @@ export class UsageError extends Error {
 
 export const DEFAULT_FOCUS = '\\[NodeConformance\\]';
 
-export const usage = `usage: npm run conformance -- [--focus REGEX] [--skip REGEX] [--plain]
+export const usage = `usage: npm run conformance -- [--focus REGEX] [--skip REGEX] [--plain] [--procs N] [--prepared]
 
 Kubernetes' own conformance cases against the computing cluster of the local clusters, whose only schedulable nodes are
 vnodes. Brings the clusters up when they do not run, installs both charts, binds worker-1 and lends all of it.
@@ -22,12 +26,19 @@ vnodes. Brings the clusters up when they do not run, installs both charts, binds
   --focus REGEX  cases whose name matches (default ${DEFAULT_FOCUS})
   --skip REGEX   of these, leave out those whose name matches
   --plain        against the computing cluster's own node instead, for comparison
+  --procs N      so many cases side by side, 1 to 16 (default 4); those marked [Serial] run alone after them
+  --prepared     the clusters are as an earlier run left them: go on at once
 
 Regular expressions are Go's (RE2). The whole output is in .local/conformance/*.log. Exit code 0 when all passed, 1 when
 a case failed, 2 when nothing could be run.`;
 
 /** Of JavaScript's expressions RE2 has neither look-around nor back-references. */
 const NOT_RE2 = /\(\?(?:[=!]|<[=!])|\\[1-9]/;
+
+function checkProcs(text: string): number {
+  if (!/^(?:[1-9]|1[0-6])$/.test(text)) throw new UsageError(`--procs ${text}: a whole number from 1 to 16 is wanted`);
+  return Number(text);
+}
 
 function checkRegex(flag: string, text: string): string {
   if (text === '') throw new UsageError(`--${flag} wants a regular expression, not an empty text`);
@@ -53,6 +64,8 @@ export function parseOptions(argv: readonly string[]): ConformanceOptions | unde
         focus: { type: 'string', default: DEFAULT_FOCUS },
         skip: { type: 'string' },
         plain: { type: 'boolean', default: false },
+        procs: { type: 'string', default: '4' },
+        prepared: { type: 'boolean', default: false },
         help: { type: 'boolean', short: 'h', default: false },
       },
     }));
@@ -64,5 +77,7 @@ export function parseOptions(argv: readonly string[]): ConformanceOptions | unde
     focus: checkRegex('focus', values.focus),
     skip: values.skip === undefined ? undefined : checkRegex('skip', values.skip),
     plain: values.plain,
+    procs: checkProcs(values.procs),
+    prepared: values.prepared,
   };
 }
