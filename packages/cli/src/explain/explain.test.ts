@@ -1,88 +1,17 @@
 import {
   Annotation,
-  type ClusterBinding,
   claimName,
-  Label,
-  type LeasedNode,
   type LeasedNodeStatus,
-  type ResourceLeasingPolicy,
   type ResourceLeasingPolicySpec,
   workerName,
 } from '@kubeocean/shared/api';
-import type { KubeObject } from '@kubeocean/shared/kube';
-import type { WorkerNode } from '@kubeocean/shared/lease';
 import { describe, expect, test } from 'vitest';
-import type { ExplainedPod, Facts, HomeFacts, PodFacts, Vnode, WorkerFacts } from './facts.ts';
+import type { ExplainedPod, Facts, PodFacts, WorkerFacts } from './facts.ts';
 import { explainNode } from './node.ts';
 import { explainPod } from './pod.ts';
 import { explainPolicy } from './policy.ts';
+import { binding, home, lease, mount, node, now, policy, record, vnode, worker } from './samples.ts';
 import { explanationText } from './text.ts';
-
-/** A Friday. */
-const now = new Date('2026-11-20T12:00:00Z');
-const mount = 'kubeocean-worker';
-const role = {
-  nodeSelectorTerms: [{ matchExpressions: [{ key: 'role', operator: 'In' as const, values: ['worker'] }] }],
-};
-
-function node(name: string, labels: Record<string, string> = { role: 'worker' }): WorkerNode {
-  return { metadata: { name, uid: `uid-${name}`, labels }, status: { allocatable: { cpu: '8', pods: '110' } } };
-}
-
-function policy(
-  name: string,
-  spec: Partial<ResourceLeasingPolicySpec> = {},
-  created = '2026-01-01T00:00:00Z',
-): ResourceLeasingPolicy {
-  return {
-    metadata: { name, uid: name, creationTimestamp: created },
-    spec: { cluster: 'b', nodeSelector: role, ...spec },
-  };
-}
-
-function record(status: LeasedNodeStatus, nodeName = 'n1'): LeasedNode {
-  return {
-    metadata: { namespace: mount, name: `b.${nodeName}` },
-    spec: { cluster: 'b', nodeName, nodeUID: `uid-${nodeName}`, policy: 'p' },
-    status: { policy: 'p', ...status },
-  };
-}
-
-function lease(name: string, secondsAgo: number, annotations: Record<string, string> = {}): KubeObject {
-  const renewTime = new Date(now.getTime() - secondsAgo * 1000).toISOString();
-  const labels = name.startsWith('kubeocean-claim') ? { [Label.claim]: 'true' } : undefined;
-  return { metadata: { namespace: mount, name, annotations, ...(labels && { labels }) }, spec: { renewTime } };
-}
-
-function worker(facts: Partial<WorkerFacts> = {}): WorkerFacts {
-  return {
-    server: 'https://worker',
-    nodes: { value: [node('n1')] },
-    policies: { value: [policy('p')] },
-    records: { value: [record({ phase: 'Active', allocatable: { cpu: '8', pods: '110' } })] },
-    leases: { value: [lease(claimName('b'), 5, { [Annotation.clusterID]: 'cls' }), lease('kubeocean-agent', 5)] },
-    tenants: { value: [{ namespace: mount, serviceAccount: 's', bindings: ['*'] }] },
-    timeZone: { value: 'UTC' },
-    podsOnNode: { value: [] },
-    ...facts,
-  };
-}
-
-const binding: ClusterBinding = {
-  metadata: { name: 'b', uid: 'uid-b' },
-  spec: { clusterID: 'cls', mountNamespace: mount, secretRef: { name: 's', namespace: 'n' } },
-};
-
-const vnode: Vnode = {
-  metadata: {
-    name: 'vnode-cls-n1',
-    labels: { [Label.clusterBinding]: 'b', [Label.physicalNodeName]: 'n1', [Label.physicalNodeUID]: 'uid-n1' },
-  },
-  spec: { taints: [{ key: 'kubeocean.io/lease-unknown', effect: 'NoSchedule' }] },
-  status: { allocatable: { cpu: '8' }, conditions: [{ type: 'Ready', status: 'True' }] },
-};
-
-const home: HomeFacts = { server: 'https://home', bindings: { value: [binding] }, vnodes: { value: [vnode] } };
 
 describe('policy: why a node is not lent', () => {
   const none = { records: { value: [] } };

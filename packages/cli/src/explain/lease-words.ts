@@ -6,7 +6,7 @@ import {
   type NodeSelector,
   type ResourceLeasingPolicySpec,
 } from '@kubeocean/shared/api';
-import { isLendable, isOpen, isTakenBack, matchesNode, type WorkerNode } from '@kubeocean/shared/lease';
+import { isLendable, isOpen, isTakenBack, matchesNode, Shrunk, type WorkerNode } from '@kubeocean/shared/lease';
 import { duration, whenFrom } from '../times.ts';
 import { agentSilence, type PolicyView, recordOf, type World, zoneOf } from './world.ts';
 
@@ -22,10 +22,14 @@ export function recordText({ spec, status = {} }: LeasedNode): string {
   const policy = status.policy ?? spec.policy;
   const why = status.message ?? status.reason ?? 'no reason is given';
   switch (status.phase) {
-    case 'Active':
-      return `lent to ${spec.cluster} under policy ${policy}: ${amounts(status.allocatable)}`;
+    case 'Active': {
+      const lent = `lent to ${spec.cluster} under policy ${policy}: ${amounts(status.allocatable)}`;
+      return status.reason === Shrunk ? `${lent}; ${why}` : lent;
+    }
     case 'Closing':
-      return `lent to ${spec.cluster} under policy ${policy}, but closing, so it takes no new pods: ${why}`;
+      return status.reclaimStage === 'Done'
+        ? `closed to ${spec.cluster} under policy ${policy}, and nothing lent runs there: ${why}`
+        : `closing to ${spec.cluster} under policy ${policy}, so it takes no new pods: ${why}`;
     case 'Closed':
       return `not lent to ${spec.cluster} any more (${status.reason ?? 'Closed'}): ${why}`;
     case undefined:
@@ -46,9 +50,10 @@ export function recordNext(
     if (!window.closesAt) return ['No window closes: it stays lent until the policy, the node or the claim changes.'];
     const closes = `The window closes ${at(window.closesAt)}: from then on no new pods.`;
     if (!policy) return [closes];
-    const grace = duration((policy.gracefulReclaimPeriodSeconds ?? 0) * 1000);
+    const seconds = policy.gracefulReclaimPeriodSeconds ?? 0;
+    const grace = seconds === 0 ? 'at once then' : `${duration(seconds * 1000)} after that`;
     const then = policy.forceReclaim
-      ? `Running lent pods are evicted ${grace} after that (forceReclaim), unless a window opens again first.`
+      ? `Running lent pods are evicted ${grace} (forceReclaim), unless a window opens again first.`
       : 'Running lent pods may stay (no forceReclaim).';
     return [closes, then, ...opensAgain(window.opensAt, at)];
   }
@@ -92,8 +97,8 @@ function reclaimText(status: LeasedNodeStatus, at: (time: string) => string): st
 }
 
 export interface NodeVerdict {
-  /** Undefined when that cannot be known. */
-  lent: boolean | undefined;
+  /** Whether the policy lends the node: yes; not to new pods any more; not at all. */
+  lent: 'open' | 'closing' | 'no';
   text: string;
 }
 
@@ -107,15 +112,16 @@ export function verdictOn(view: PolicyView, node: WorkerNode, world: World): Nod
     record.spec.nodeUID === node.metadata.uid &&
     (record.status?.policy ?? record.spec.policy) === name
   ) {
-    return { lent: true, text: recordText(record) };
+    return { lent: record.status?.phase === 'Closing' ? 'closing' : 'open', text: recordText(record) };
   }
-  const no = (text: string): NodeVerdict => ({ lent: false, text });
+  const no = (text: string): NodeVerdict => ({ lent: 'no', text });
+  const { nodeSelector } = view.spec ?? policy.spec;
   if (!isLendable(node)) return no('not lent: it is a virtual node itself');
-  if (!matchesNode(policy.spec.nodeSelector, node)) {
-    return no(`not lent: the policy's nodeSelector does not match it: ${mismatch(policy.spec.nodeSelector, node)}`);
+  if (!matchesNode(nodeSelector, node)) {
+    return no(`not lent: the policy's nodeSelector does not match it: ${mismatch(nodeSelector, node)}`);
   }
   if (!claim.served) return no(`not lent: ${claim.remark}`);
-  if (problem !== undefined) return no(`nothing new is lent: the policy is not valid: ${problem}`);
+  if (!view.spec) return no(`nothing new is lent: the policy is not valid: ${problem}`);
   if (claim.served.problem !== undefined) return no(`nothing new is lent: ${claim.remark}`);
   if (!matchesNode(claim.served.nodeSelector, node)) {
     const why = mismatch(claim.served.nodeSelector, node);
@@ -124,14 +130,20 @@ export function verdictOn(view: PolicyView, node: WorkerNode, world: World): Nod
   const older = world.policies
     .slice(0, world.policies.indexOf(view))
     .find((other) => other.cluster === cluster && other.spec && matchesNode(other.spec.nodeSelector, node));
-  if (older)
-    return no(`not lent by this policy: the older policy ${older.policy.metadata.name} lends it to ${cluster}`);
+  if (older) return no(`not lent by this policy: ${precedence(older, world)}`);
   const guard = policy.status?.conditions?.find(({ type, reason }) => type === 'Leased' && reason === 'NotGuarded');
   if (guard) return no(`not lent: ${guard.message}`);
   const silence = agentSilence(world, claim.served.namespace);
   if (silence) return no(`not lent yet: ${silence}`);
   if (record) return no(recordText(record));
   return no('not lent yet, although everything matches: the agent has made no record; see its log');
+}
+
+/** Of policies for one binding the oldest decides, whether it is open or not. */
+function precedence(older: PolicyView, world: World): string {
+  const { name } = older.policy.metadata;
+  if (older.inside && !isTakenBack(older.policy)) return `the older policy ${name} lends it to ${older.cluster}`;
+  return `the older policy ${name} decides for ${older.cluster} here, and it ${windowText(older, world)}`;
 }
 
 /** Which condition of a selector fails, per term. */
@@ -165,9 +177,15 @@ export function takenBack(view: PolicyView, node: WorkerNode | undefined): strin
 
 /** Whether a policy is open and until when. */
 export function windowText(view: PolicyView, world: World): string {
+  if (!view.spec) return 'is not valid';
+  if (isTakenBack(view.policy)) return `is taken back by its owner (annotation ${Annotation.reclaim})`;
+  if (view.problem === undefined) return openText(view, world);
+  return `is not valid, and its last valid spec applies, which ${openText(view, world)}`;
+}
+
+function openText(view: PolicyView, world: World): string {
   const zone = zoneOf(view, world);
   const at = (time: Date): string => whenFrom(world.now, time, zone);
-  if (!view.spec) return `is not valid: ${view.problem}`;
   if (view.inside) return view.closesAt ? `is open; closes ${at(view.closesAt)}` : 'is open at all times';
   return view.opensAt ? `is closed; opens ${at(view.opensAt)}` : 'is closed, and none of its windows ever opens';
 }

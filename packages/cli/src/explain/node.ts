@@ -12,7 +12,7 @@ import {
 import type { Explanation, Facts, Vnode, WorkerFacts } from './facts.ts';
 import { unknowns, valueOr } from './facts.ts';
 import { amounts, recordNext, recordText, takenBack, verdictOn, windowText } from './lease-words.ts';
-import { bindingNamed, bindingProblems, sentence } from './policy.ts';
+import { bindingNamed, bindingProblems, sentence, WhileSilent } from './policy.ts';
 import { isReady, readyText, taintTexts } from './vnode-words.ts';
 import { agentSilence, recordOf, type World, worldOf, zoneOf } from './world.ts';
 
@@ -114,6 +114,8 @@ function workerSide(target: Target, worker: WorkerFacts, facts: Facts): Side {
     const applied = record?.status?.policy ?? record?.spec.policy;
     const view = views.find(({ policy }) => policy.metadata.name === applied);
     const zone = view ? zoneOf(view, world) : world.zone;
+    const silence = namespace && isOpen(record) ? agentSilence(world, namespace) : undefined;
+    if (silence) side.next.push(WhileSilent);
     if (record) side.next.push(...recordNext(record, view?.spec, zone, world.now));
     for (const other of views) {
       if (isOpen(record) && other === view) continue;
@@ -124,7 +126,6 @@ function workerSide(target: Target, worker: WorkerFacts, facts: Facts): Side {
     }
     const taken = view && takenBack(view, node);
     if (taken) side.why.push(sentence(taken));
-    const silence = namespace && isOpen(record) ? agentSilence(world, namespace) : undefined;
     if (silence) side.why.push(sentence(silence));
   }
   if (node?.spec?.unschedulable) side.why.push('The worker node is cordoned: its vnodes take no new pods.');

@@ -1,5 +1,5 @@
 /** `explain pod`: a home pod, its counterpart in the worker cluster, and the lease that both stand on. Pure. */
-import { Annotation, Label, TaintKey } from '@kubeocean/shared/api';
+import { Annotation, Label, PodCondition, TaintKey } from '@kubeocean/shared/api';
 import { duration } from '../times.ts';
 import { type EventObject, type ExplainedPod, type Explanation, type PodFacts, unknowns, valueOr } from './facts.ts';
 import { recordNext, recordText } from './lease-words.ts';
@@ -108,11 +108,11 @@ function whyTexts(pod: ExplainedPod, { home }: PodFacts): string[] {
   const ended = status?.message && status.phase === 'Failed' ? [sentence(status.message)] : [];
   const told = (status?.conditions ?? []).flatMap(({ type, status: value, reason, message }) => {
     const bad =
-      type === 'DisruptionTarget' || type.endsWith('/NotRun')
+      type === PodCondition.disruptionTarget || type === PodCondition.notRun || type === PodCondition.refused
         ? value === 'True'
         : type === 'PodScheduled' && value === 'False';
     // A pod that its lease ended says the same in both places.
-    const said = message !== undefined && message === status?.message;
+    const said = ended.length > 0 && message === status?.message;
     return bad && !said ? [`${type} (${reason ?? 'no reason'}): ${message ?? 'no message'}`] : [];
   });
   const node = valueOr(home?.node, undefined);
@@ -163,8 +163,12 @@ function nextTexts(pod: ExplainedPod, counterpart: ExplainedPod | undefined, { h
     ];
   }
   if (!pod.spec.nodeName) return ['The scheduler of the computing cluster tries again whenever something changes.'];
-  const notRun = pod.status?.conditions?.some(({ type, status }) => type.endsWith('/NotRun') && status === 'True');
+  const notRun = pod.status?.conditions?.some(({ type, status }) => type === PodCondition.notRun && status === 'True');
   if (notRun) return ['It stays Pending and is not run here.'];
+  const refused = pod.status?.conditions?.some(
+    ({ type, status }) => type === PodCondition.refused && status === 'True',
+  );
+  if (refused) return ['The syncer asks the worker again, ever more rarely, at most 5 min apart.'];
   const isLent = valueOr(home?.node, undefined)?.metadata.labels?.[Label.clusterBinding] !== undefined;
   if (isLent && worker && 'value' in worker.pod && !counterpart) {
     return [

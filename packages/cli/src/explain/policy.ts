@@ -1,7 +1,8 @@
 /** `explain policy`: what a policy lends, node by node, and why not more. Pure. */
+import type { WorkerNode } from '@kubeocean/shared/lease';
 import type { Explanation, Facts, WorkerFacts } from './facts.ts';
 import { unknowns, valueOr } from './facts.ts';
-import { recordNext, takenBack, verdictOn, windowText } from './lease-words.ts';
+import { type NodeVerdict, recordNext, verdictOn, windowText } from './lease-words.ts';
 import { agentSilence, claimSilence, type PolicyView, recordOf, type World, worldOf, zoneOf } from './world.ts';
 
 /** Undefined when there is no such policy. */
@@ -12,31 +13,61 @@ export function explainPolicy(name: string, facts: Facts & { worker: WorkerFacts
   if (!view) return undefined;
   const { cluster, claim } = view;
   const verdicts = world.nodes.map((node) => ({ node, ...verdictOn(view, node, world) }));
-  const lent = verdicts.filter((verdict) => verdict.lent);
-  const count = 'unknown' in worker.nodes ? 'an unknown number of' : String(lent.length);
-  const nodes = `${count} of ${world.nodes.length} nodes`;
-  const state = 'unknown' in worker.nodes ? 'what it lends cannot be seen' : `it lends ${nodes} to ${cluster}`;
+  const unseen = 'unknown' in worker.nodes || 'unknown' in worker.records;
+  const state = unseen ? 'what it lends cannot be seen' : countText(verdicts, cluster);
   const served = claim.served;
   const silence = served && 'value' in worker.leases ? agentSilence(world, served.namespace) : undefined;
   return {
     kind: 'policy',
     name,
     summary: `Policy ${name} ${windowText(view, world)}; ${state}.`,
-    now: lent.map(({ node, text }) => `${node.metadata.name}: ${text}`),
+    now: byText(verdicts.filter(({ lent }) => lent !== 'no')),
     why: [
       ...(view.problem === undefined ? [] : [invalidText(view)]),
-      ...policyWide(view, world, worker),
+      ...policyWide(view, world, worker).filter((line) => !verdicts.some(({ text }) => line === toldOfAll(text))),
       ...(silence ? [sentence(silence)] : []),
-      ...verdicts.filter((verdict) => !verdict.lent).map(({ node, text }) => `${node.metadata.name}: ${text}`),
+      ...('unknown' in worker.records ? [] : byText(verdicts.filter(({ lent }) => lent === 'no'))),
       ...bindingProblems(facts, cluster),
     ],
-    next: nextOf(view, world),
+    next: [...(silence ? [WhileSilent] : []), ...nextOf(view, world)],
     events: [],
     unknown: [
       ...unknowns(worker.nodes, worker.policies, worker.records, worker.leases, worker.tenants, worker.timeZone),
       ...(home ? unknowns(home.bindings) : [noHome(cluster)]),
     ],
   };
+}
+
+/** How much of what comes next by the clock still comes. */
+export const WhileSilent = 'Nothing of the following happens while the agent is silent:';
+/** So many nodes of which the same is said are named. */
+const NamedNodes = 5;
+
+type Verdict = NodeVerdict & { node: WorkerNode };
+
+/** How a reason that holds for the policy as a whole is said, which the nodes say as well. */
+function toldOfAll(text: string): string {
+  return sentence(text.replace('not lent: ', ''));
+}
+
+function countText(verdicts: readonly Verdict[], cluster: string): string {
+  const [open, closing] = (['open', 'closing'] as const).map(
+    (state) => verdicts.filter(({ lent }) => lent === state).length,
+  ) as [number, number];
+  const nodes = `${verdicts.length} node${verdicts.length === 1 ? '' : 's'}`;
+  if (closing === 0) return `it lends ${open} of ${nodes} to ${cluster}`;
+  if (open === 0) return `${closing} of ${nodes} closed to ${cluster}, so no new pods come`;
+  return `it lends ${open} of ${nodes} to ${cluster}, and ${closing} ${closing === 1 ? 'takes' : 'take'} no new pods any more`;
+}
+
+/** A line for each thing that is said, with the nodes of which it is said. */
+function byText(verdicts: readonly Verdict[]): string[] {
+  const nodes = new Map<string, string[]>();
+  for (const { text, node } of verdicts) nodes.set(text, [...(nodes.get(text) ?? []), node.metadata.name]);
+  return [...nodes].map(([text, names]) => {
+    const more = names.length - NamedNodes;
+    return `${names.slice(0, NamedNodes).join(', ')}${more > 0 ? ` and ${more} more` : ''}: ${text}`;
+  });
 }
 
 /** First letter large, and a full stop. */
@@ -48,8 +79,11 @@ function noHome(cluster: string): string {
   return `Whether the computing cluster has a ClusterBinding ${cluster}, and what it says: give --kubeconfig.`;
 }
 
-function invalidText({ problem }: PolicyView): string {
-  return `The policy is not valid: ${problem}. The last valid spec goes on to apply where the agent remembers it; nothing else new is lent.`;
+function invalidText({ problem, spec }: PolicyView): string {
+  const applies = spec
+    ? 'Until it is corrected its last valid spec applies (status.lastValidSpec)'
+    : 'No valid spec of it is known: what is lent stays lent, never more than is left, and nothing new is lent';
+  return `The policy is not valid: ${problem}. ${applies}.`;
 }
 
 /** What holds for every node. */
@@ -58,8 +92,7 @@ function policyWide(view: PolicyView, world: World, worker: WorkerFacts): string
   if (!('value' in worker.leases)) return [];
   const remark = claim.remark ? [sentence(claim.remark)] : [];
   const unrenewed = claim.served && claimSilence(world, claim.served);
-  const taken = takenBack(view, undefined);
-  return [...remark, ...(unrenewed ? [sentence(unrenewed)] : []), ...(taken ? [sentence(taken)] : [])];
+  return [...remark, ...(unrenewed ? [sentence(unrenewed)] : [])];
 }
 
 /** What the binding at home complains of. */

@@ -46,14 +46,15 @@ export function worldOf(worker: WorkerFacts, now: Date): World {
   const zone = valueOr(worker.timeZone, 'UTC');
   const policies = [...valueOr(worker.policies, [])].sort(olderPolicyFirst).map((policy): PolicyView => {
     const { cluster } = policy.spec;
-    return { ...judgePolicy(policy, undefined, now, zone), cluster, claim: judgeClaims(claims, tenants, cluster) };
+    const lastValid = policy.status?.lastValidSpec;
+    return { ...judgePolicy(policy, lastValid, now, zone), cluster, claim: judgeClaims(claims, tenants, cluster) };
   });
   const nodes = valueOr(worker.nodes, []);
   return { now, zone, policies, claims, nodes, records: valueOr(worker.records, []), tenants, leases };
 }
 
 export function zoneOf(view: PolicyView, world: World): string {
-  return view.policy.spec.timeZone ?? world.zone;
+  return (view.spec ?? view.policy.spec).timeZone ?? world.zone;
 }
 
 /** The record of a binding and node, where the claim is served or else wherever there is one. */
