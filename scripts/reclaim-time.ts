@@ -1,67 +1,41 @@
 /**
- * How long it takes from "take back now" until the last lent pod is gone, without a computing cluster to help: an agent
- * from source, pods made by hand. `node scripts/reclaim-time.ts [--kubeconfig FILE] [--pods 1,50,500]`. The worker chart
- * must be installed there, and no other agent should run: it would speak of the same policies.
+ * How long it takes from "take back now" until the last lent pod is gone, without a computing cluster to help, and whether
+ * a disruption budget is breached before the deadline: an agent from source, pods made by hand.
+ * `node scripts/reclaim-time.ts [--kubeconfig FILE] [--pods 1,50,500]`. The worker chart must be installed there, with
+ * agent.replicas=0. For 500 pods: `npm run cluster -- up --hollow 8`.
  */
-import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
 import { setTimeout as after } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
-import {
-  Annotation,
-  claimName,
-  Label,
-  LeasedNodes,
-  type LeasedNode,
-  ResourceLeasingPolicies,
-} from '@kubeocean/shared/api';
-import {
-  KubeClient,
-  kubeconfigFile,
-  type KubeObject,
-  Leases,
-  Namespaces,
-  Nodes,
-  Pods,
-  Transport,
-} from '@kubeocean/shared/kube';
-import { LOCAL } from './tutorial.ts';
+import { Annotation, Label, ResourceLeasingPolicies } from '@kubeocean/shared/api';
+import { type KubeObject, Nodes, Pods, type Resource } from '@kubeocean/shared/kube';
+import { readOptionsOrExit } from './agent/options.ts';
+import { AgentRig, each, until, WORKER_KUBECONFIG } from './agent/rig.ts';
 
-const ROOT = resolve(import.meta.dirname, '..');
 const NAME = 'reclaim-time';
-const TIMEOUT_MS = 600_000;
+/** The budget's measurement: so many pods, of which so many may not go before the deadline, in seconds. */
+const BUDGET = { pods: 20, kept: 10, deadlineSeconds: 30 } as const;
+/** A claim that nobody renews counts as silent after that; then the agent does not wait for the computing cluster. */
+const SILENT_MS = 45_000;
 
-const { values } = parseArgs({
-  options: {
-    kubeconfig: { type: 'string', default: `${LOCAL}/worker-1.kubeconfig` },
-    pods: { type: 'string', default: '1,50' },
-  },
-  strict: true,
-});
-const counts = values.pods.split(',').map(Number);
-if (!counts.every((count) => Number.isInteger(count) && count > 0)) {
-  console.error(`--pods takes whole numbers with commas, not "${values.pods}"`);
-  process.exit(2);
+interface LentPod extends KubeObject {
+  status: { phase: string };
 }
-const client = new KubeClient(new Transport(kubeconfigFile(values.kubeconfig, { trust: 'trusted' })));
-const folder = mkdtempSync(join(tmpdir(), `${NAME}-`));
-
-async function until(what: string, look: () => Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + TIMEOUT_MS;
-  while (!(await look())) {
-    if (performance.now() > deadline) throw new Error(`${what}: not within ${TIMEOUT_MS / 1000} s`);
-    await after(100);
-  }
+interface Budget extends KubeObject {
+  status?: { currentHealthy?: number };
 }
+const Budgets: Resource = {
+  group: 'policy',
+  version: 'v1',
+  plural: 'poddisruptionbudgets',
+  kind: 'PodDisruptionBudget',
+  namespaced: true,
+};
 
-async function pods(): Promise<(KubeObject & { status: { phase: string } })[]> {
-  return (await client.list<KubeObject & { status: { phase: string } }>(Pods, { namespace: NAME })).items;
-}
+const options = readOptionsOrExit({ kubeconfig: WORKER_KUBECONFIG, pods: [1, 50] });
+const rig = new AgentRig(NAME, options.kubeconfig);
+const { client } = rig;
 
-async function records(): Promise<LeasedNode[]> {
-  return (await client.list<LeasedNode>(LeasedNodes, { namespace: NAME })).items;
+async function pods(): Promise<LentPod[]> {
+  return (await client.list<LentPod>(Pods, { namespace: NAME })).items;
 }
 
 function annotate(value: 'now' | null): Promise<KubeObject> {
@@ -70,9 +44,22 @@ function annotate(value: 'now' | null): Promise<KubeObject> {
   });
 }
 
+/** Lent pods that run, spread over the nodes, once these are lent. */
+async function createPods(count: number, nodes: readonly string[]): Promise<void> {
+  await until('the lease', async () => {
+    return (await rig.records()).filter(({ status }) => status?.phase === 'Active').length === nodes.length;
+  });
+  await each(count, (index) => createPod(`pod-${index}`, nodes[index % nodes.length] as string));
+  await until('all pods running', async () => (await pods()).every(({ status }) => status.phase === 'Running'), 500);
+}
+
 async function createPod(name: string, nodeName: string): Promise<void> {
   await client.create(Pods, {
-    metadata: { namespace: NAME, name, labels: { [Label.clusterBinding]: NAME, [Label.managedBy]: 'kubeocean' } },
+    metadata: {
+      namespace: NAME,
+      name,
+      labels: { [Label.clusterBinding]: NAME, [Label.managedBy]: 'kubeocean', app: NAME },
+    },
     spec: {
       nodeName,
       automountServiceAccountToken: false,
@@ -84,10 +71,7 @@ async function createPod(name: string, nodeName: string): Promise<void> {
 }
 
 async function measure(count: number, nodes: readonly string[]): Promise<void> {
-  await until('the lease', async () => (await records()).filter(({ status }) => status?.phase === 'Active').length > 0);
-  const names = Array.from({ length: count }, (_, index) => `pod-${index}`);
-  await Promise.all(names.map((name, index) => createPod(name, nodes[index % nodes.length] as string)));
-  await until('all pods running', async () => (await pods()).every(({ status }) => status.phase === 'Running'));
+  await createPods(count, nodes);
   const started = performance.now();
   await annotate('now');
   await until('all pods told to go', async () => (await pods()).every(({ metadata }) => metadata.deletionTimestamp));
@@ -100,39 +84,50 @@ async function measure(count: number, nodes: readonly string[]): Promise<void> {
   await annotate(null);
 }
 
+/** How many pods were let go that a budget kept, before the deadline. */
+async function measureBudget(nodes: readonly string[]): Promise<void> {
+  await createPods(BUDGET.pods, nodes);
+  const spec = { minAvailable: BUDGET.kept, selector: { matchLabels: { app: NAME } } };
+  await client.create(Budgets, { metadata: { namespace: NAME, name: NAME }, spec });
+  await until('the budget', async () => {
+    const budget = await client.get<Budget>(Budgets, NAME, NAME);
+    return budget.status?.currentHealthy === BUDGET.pods;
+  });
+  const started = performance.now();
+  await annotate('now');
+  let fewest: number = BUDGET.pods;
+  let deadline: number | undefined;
+  await until('the deadline', async () => {
+    const left = (await pods()).filter(({ metadata }) => !metadata.deletionTimestamp).length;
+    // What was read after the deadline may be the deadline's work.
+    if (deadline === undefined || Date.now() < deadline) fewest = Math.min(fewest, left);
+    const text = (await rig.records()).find(({ status }) => status?.reclaimDeadline)?.status?.reclaimDeadline;
+    deadline ??= text === undefined ? undefined : Date.parse(text);
+    return deadline !== undefined && Date.now() >= deadline;
+  });
+  await until('all pods gone', async () => (await pods()).length === 0);
+  const seconds = ((performance.now() - started) / 1000).toFixed(1);
+  const breaches = Math.max(0, BUDGET.kept - fewest);
+  console.log(
+    `a budget that keeps ${BUDGET.kept} of ${BUDGET.pods} pods, deadline after ${BUDGET.deadlineSeconds} s: breaches before it ${breaches}, fewest pods left then ${fewest}, all gone ${seconds} s after the word`,
+  );
+  if (breaches > 0) process.exitCode = 1;
+}
+
+async function startAgent(...flags: string[]): Promise<void> {
+  await rig.startAgent({ flags });
+  await after(SILENT_MS);
+}
+
 const nodes = (await client.list(Nodes)).items.map(({ metadata }) => metadata.name);
-await client.create(Namespaces, { metadata: { name: NAME } });
-const claim = {
-  namespace: NAME,
-  name: claimName(NAME),
-  labels: { [Label.claim]: 'true', [Label.clusterBinding]: NAME },
-};
-await client.create(Leases, { metadata: claim, spec: { holderIdentity: 'nobody', leaseDurationSeconds: 40 } });
-await client.create(ResourceLeasingPolicies, { metadata: { name: NAME }, spec: { cluster: NAME } });
-writeFileSync(
-  join(folder, 'tenants.json'),
-  JSON.stringify([{ namespace: NAME, serviceAccount: 'none', bindings: [NAME] }]),
-);
-const agent = spawn(
-  join(ROOT, 'node_modules/.bin/node'),
-  [
-    join(ROOT, 'packages/worker-agent/src/main.ts'),
-    `--kubeconfig=${values.kubeconfig}`,
-    `--tenants-file=${folder}/tenants.json`,
-    '--leader-elect=false',
-    '--log-level=error',
-    '--metrics-bind-address=127.0.0.1:0',
-    '--health-probe-bind-address=127.0.0.1:0',
-  ],
-  { stdio: ['ignore', 'inherit', 'inherit'] },
-);
 try {
-  console.log('waiting until the claim, which nobody renews, counts as silent: 45 s');
-  await after(45_000);
-  for (const count of counts) await measure(count, nodes);
+  await rig.makeNamespace();
+  await rig.makePolicy();
+  console.log(`waiting until the claim, which nobody renews, counts as silent: ${SILENT_MS / 1000} s`);
+  await startAgent();
+  for (const count of options.pods) await measure(count, nodes);
+  await startAgent(`--reclaim-deadline=${BUDGET.deadlineSeconds}`);
+  await measureBudget(nodes);
 } finally {
-  agent.kill();
-  await client.delete(ResourceLeasingPolicies, '', NAME);
-  await client.delete(Namespaces, '', NAME);
-  rmSync(folder, { recursive: true });
+  await rig.clear();
 }
