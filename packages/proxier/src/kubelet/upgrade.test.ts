@@ -2,8 +2,9 @@
 import type { IncomingMessage } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
 import { fixedCredentials, Transport } from '@kubeocean/shared/kube';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { newKeyPair, privateKeyPem, selfSignedCertificate } from '@kubeocean/shared/tls';
 import { answerRefusal, checkUpgrade, openUpstream } from './upgrade.ts';
 
@@ -16,11 +17,19 @@ const cert = selfSignedCertificate(
 );
 
 let worker: Server;
+/** How each connection since the last look began. */
+let connections: string[] = [];
+let opened = 0;
 let behave: (socket: Socket, request: IncomingMessage) => void;
 let seen: { url: string; method: string; rawHeaders: string[] };
 
 beforeAll(async () => {
-  worker = createServer({ cert, key: privateKeyPem(key) });
+  worker = createServer({ cert, key: privateKeyPem(key) }, (_, response) => void response.end('{}'));
+  worker.on('secureConnection', (socket: TLSSocket) => {
+    connections.push(socket.isSessionReused() ? 'resumed' : 'new');
+    opened++;
+    socket.on('close', () => opened--);
+  });
   worker.on('upgrade', (request, socket: Socket) => {
     socket.on('error', () => undefined);
     seen = { url: request.url ?? '', method: request.method ?? '', rawHeaders: request.rawHeaders };
@@ -34,13 +43,21 @@ afterAll(() => {
   worker.close();
 });
 
-function open(options: { timeoutMs?: number; signal?: AbortSignal; method?: string; port?: number } = {}) {
-  const port = options.port ?? (worker.address() as AddressInfo).port;
-  const transport = new Transport(
-    fixedCredentials({ server: `https://127.0.0.1:${port}/prefix`, ca: cert, token: 't' }),
-  );
+function transportTo(port = (worker.address() as AddressInfo).port): Transport {
+  return new Transport(fixedCredentials({ server: `https://127.0.0.1:${port}/prefix`, ca: cert, token: 't' }));
+}
+
+interface OpenOptions {
+  timeoutMs?: number;
+  signal?: AbortSignal;
+  method?: string;
+  port?: number;
+  transport?: Transport;
+}
+
+function open(options: OpenOptions = {}) {
   return openUpstream({
-    transport,
+    transport: options.transport ?? transportTo(options.port),
     namespace: 'mount',
     pod: 'web-1',
     kind: 'exec',
@@ -127,6 +144,51 @@ describe('the worker’s side', () => {
     };
     await expect(open({ signal: gone.signal })).rejects.toMatchObject({ code: 503 });
     await closed.promise;
+  });
+});
+
+describe('the connection of a session', () => {
+  beforeEach(() => (connections = []));
+
+  it('is the one that the pod was just looked up on; else a new one that resumes the TLS session', async () => {
+    behave = (socket) => socket.write(`${SWITCH}X-Stream-Protocol-Version: v4\r\n\r\n`);
+    const transport = transportTo();
+    const look = () => transport.call({ method: 'GET', path: '/' });
+    await look();
+    const first = await open({ transport });
+    expect(connections).toEqual(['new']);
+    await look();
+    expect(connections).toEqual(['new', 'resumed']);
+    const second = await open({ transport });
+    const [third, fourth] = [await open({ transport }), await open({ transport })];
+    // New ones, as none was idle; the first of these has no session of its own kind to resume.
+    expect(connections).toEqual(['new', 'resumed', 'new', 'resumed']);
+    for (const { socket } of [first, second, third, fourth]) socket.destroy();
+    transport.close();
+  });
+
+  it('counts towards no limit of calls', async () => {
+    behave = (socket) => socket.write(`${SWITCH}X-Stream-Protocol-Version: v4\r\n\r\n`);
+    const transport = transportTo();
+    const sessions = [];
+    for (let i = 0; i < 70; i++) {
+      await transport.call({ method: 'GET', path: '/' });
+      sessions.push(await open({ transport }));
+    }
+    await transport.call({ method: 'GET', path: '/' });
+    for (const { socket } of sessions) socket.destroy();
+    transport.close();
+  });
+
+  it('is closed when the worker refuses, also one that was idle before', async () => {
+    const transport = transportTo();
+    behave = (socket) => socket.write(raw('404 Not Found', [], 'no such pod'));
+    await vi.waitFor(() => expect(opened).toBe(0));
+    await transport.call({ method: 'GET', path: '/' });
+    await expect(open({ transport })).rejects.toMatchObject({ code: 404 });
+    await expect(open({ transport })).rejects.toMatchObject({ code: 404 });
+    await vi.waitFor(() => expect(opened).toBe(0));
+    transport.close();
   });
 });
 

@@ -65,12 +65,12 @@ export interface Switched {
 const MAX_TEXT = 64 * 1024;
 
 /**
- * Opens the worker's side on a connection of its own.
+ * Opens the worker's side on a connection of its own: the one its pod was just looked up on, as a rule.
  * @throws Refusal with the worker's own code and text when it does not switch, 502 when it switches to what was not
  * asked, 503 when it does not answer.
  */
 export function openUpstream(call: UpstreamCall): Promise<Switched> {
-  const { url, agentOptions, headers } = call.transport.connection();
+  const { url, agentOptions, headers, agent } = call.transport.connection();
   const path = pathOf(Pods, call.namespace, call.pod, SESSION_SUBRESOURCE[call.kind]);
   const query = call.query.toString();
   const authorization = headers['authorization'];
@@ -78,7 +78,7 @@ export function openUpstream(call: UpstreamCall): Promise<Switched> {
   const timeout = AbortSignal.timeout(call.timeoutMs ?? 30_000);
   const outgoing = httpsRequest({
     ...agentOptions,
-    agent: false,
+    agent,
     signal: AbortSignal.any([timeout, call.signal]),
     hostname: url.hostname.replace(/^\[|\]$/g, ''),
     port: url.port || 443,
@@ -91,6 +91,8 @@ export function openUpstream(call: UpstreamCall): Promise<Switched> {
       ...(authorization && { authorization }),
     }),
   });
+  // From now on it is this session's, whatever comes of it.
+  outgoing.on('socket', (socket) => socket.emit('agentRemove'));
   outgoing.on('upgrade', (answer, socket: Socket, head) => {
     const text = switchingAnswer({ upgrade: call.upgrade, rawHeaders: call.request.rawHeaders }, answer);
     if (text instanceof Error) {
@@ -102,12 +104,17 @@ export function openUpstream(call: UpstreamCall): Promise<Switched> {
     }
   });
   outgoing.on('response', (answer) => {
+    const connection = answer.socket;
     let text = '';
     answer.setEncoding('utf8');
     answer.on('data', (chunk: string) => {
       if (text.length < MAX_TEXT) text += chunk;
     });
-    const refuse = () => reject(answerRefusal(answer.statusCode ?? 502, text));
+    const refuse = () => {
+      reject(answerRefusal(answer.statusCode ?? 502, text));
+      // No agent has it any more, so nobody else would close it.
+      connection.destroy();
+    };
     answer.on('end', refuse).on('error', refuse);
   });
   outgoing.on('error', (error: NodeJS.ErrnoException) => {

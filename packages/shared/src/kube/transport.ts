@@ -3,9 +3,10 @@
  * that repeating is safe. Knows nothing of kinds; `client.ts` does.
  */
 import type { ClientRequest, IncomingMessage } from 'node:http';
-import { Agent, request as httpsRequest } from 'node:https';
+import { type Agent, request as httpsRequest } from 'node:https';
 import type { CredentialSource } from './credentials.ts';
 import type { ClusterAccess } from './kubeconfig.ts';
+import { isIdle, OneServerAgent, retire } from './agents.ts';
 import { readBody, toApiError, toConnectionError } from './answer.ts';
 import { Deadline } from './deadline.ts';
 import { ApiError, ConnectionError } from './errors.ts';
@@ -62,10 +63,26 @@ export class Transport {
     return this.source.current().server;
   }
 
-  /** What a caller needs to open a connection of its own (the proxier's splice). */
-  connection(): { url: URL; agentOptions: ReturnType<typeof tlsOptions>; headers: Record<string, string> } {
+  /**
+   * What a caller needs to have a connection of its own (the proxier's splice). `agent` gives one that just became idle when
+   * there is any, else a new one that resumes an earlier TLS session: a full handshake costs both sides milliseconds.
+   * The caller takes the socket away from it (event `agentRemove`).
+   */
+  connection(): {
+    url: URL;
+    agentOptions: ReturnType<typeof tlsOptions>;
+    headers: Record<string, string>;
+    agent: Agent;
+  } {
     const access = this.source.current();
-    return { url: new URL(access.server), agentOptions: tlsOptions(access), headers: authorization(access) };
+    const { pool, streams } = this.connectionsFor(access);
+    return {
+      url: new URL(access.server),
+      agentOptions: tlsOptions(access),
+      headers: authorization(access),
+      // Never one that would have to be waited for.
+      agent: isIdle(pool) ? pool : streams,
+    };
   }
 
   /**
@@ -253,13 +270,6 @@ interface Connections {
   streams: Agent;
 }
 
-/** All its connections are to one server with one certificate: no need to spell both out for every request. */
-class OneServerAgent extends Agent {
-  override getName(): string {
-    return 'server';
-  }
-}
-
 function queryText(query: RequestOptions['query']): string {
   let text = '';
   for (const [name, value] of Object.entries(query ?? {})) {
@@ -276,12 +286,6 @@ function tlsOptions(access: ClusterAccess) {
     ...(access.cert && access.key && { cert: access.cert, key: access.key }),
     ...(access.tlsServerName && { servername: access.tlsServerName }),
   };
-}
-
-/** Lets a pool die: idle connections now, busy ones after their call. `Agent.destroy` would cut calls in flight. */
-function retire(pool: Agent): void {
-  (pool as unknown as { keepAlive: boolean }).keepAlive = false;
-  for (const sockets of Object.values(pool.freeSockets)) for (const socket of sockets ?? []) socket.destroy();
 }
 
 function authorization(access: ClusterAccess): Record<string, string> {
