@@ -7,6 +7,7 @@ import {
 } from '@kubeocean/shared/api';
 import { describe, expect, test } from 'vitest';
 import type { ExplainedPod, Facts, PodFacts, WorkerFacts } from './facts.ts';
+import { forPeople } from './lease-words.ts';
 import { explainNode } from './node.ts';
 import { explainPod } from './pod.ts';
 import { explainPolicy } from './policy.ts';
@@ -152,6 +153,14 @@ describe('node', () => {
       'pods: 109 lent to b; the node can give 110; its own pods ask for 1, which leaves 109.',
     ]);
   });
+
+  test.each([
+    ['memory', '30923764531', '29491Mi'],
+    ['memory', '24393604Ki', '23821Mi'],
+    ['cpu', '7900m', '7900m'],
+    ['example.com/gpu', '2', '2'],
+    ['cpu', 'much', 'much'],
+  ])('%s %s is read as %s', (resource, amount, words) => expect(forPeople(resource, amount)).toBe(words));
 
   test.each<[string, Omit<Facts, 'now'>, string]>([
     ['vnode-cls-n1', { home, worker: worker() }, 'Vnode vnode-cls-n1 stands for the worker node n1: it is lent to b.'],

@@ -6,7 +6,17 @@ import {
   type NodeSelector,
   type ResourceLeasingPolicySpec,
 } from '@kubeocean/shared/api';
-import { isLendable, isOpen, isTakenBack, matchesNode, Shrunk, type WorkerNode } from '@kubeocean/shared/lease';
+import {
+  formatForPeople,
+  isLendable,
+  isOpen,
+  isTakenBack,
+  matchesNode,
+  parseQuantity,
+  QuantityError,
+  Shrunk,
+  type WorkerNode,
+} from '@kubeocean/shared/lease';
 import { duration, whenFrom } from '../times.ts';
 import { agentSilence, type PolicyView, recordOf, type World, zoneOf } from './world.ts';
 
@@ -14,7 +24,19 @@ import { agentSilence, type PolicyView, recordOf, type World, zoneOf } from './w
 export function amounts(resources: Record<string, string> | undefined): string {
   const listed = Object.entries(resources ?? {}).filter(([, amount]) => amount !== '0');
   if (listed.length === 0) return 'nothing (every amount is zero)';
-  return listed.map(([name, amount]) => `${name} ${amount}`).join(', ');
+  return listed.map(([name, amount]) => `${name} ${forPeople(name, amount)}`).join(', ');
+}
+
+/** An amount as it is read: bytes in whole mebis where they are many. */
+export function forPeople(resource: string, amount: string): string {
+  try {
+    const quantity = parseQuantity(amount);
+    const bytes = /^(memory|ephemeral-storage|hugepages-.+)$/.test(resource);
+    return formatForPeople(bytes ? { ...quantity, format: 'BinarySI' } : quantity);
+  } catch (error) {
+    if (error instanceof QuantityError) return amount;
+    throw error;
+  }
 }
 
 /** What a record says of itself. */

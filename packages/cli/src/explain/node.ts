@@ -11,7 +11,7 @@ import {
 } from '@kubeocean/shared/lease';
 import type { Explanation, Facts, Vnode, WorkerFacts } from './facts.ts';
 import { unknowns, valueOr } from './facts.ts';
-import { amounts, recordNext, recordText, takenBack, verdictOn, windowText } from './lease-words.ts';
+import { amounts, forPeople, recordNext, recordText, takenBack, verdictOn, windowText } from './lease-words.ts';
 import { bindingNamed, bindingProblems, sentence, WhileSilent } from './policy.ts';
 import { isReady, readyText, taintTexts } from './vnode-words.ts';
 import { agentSilence, recordOf, type World, worldOf, zoneOf } from './world.ts';
@@ -160,6 +160,7 @@ function notMore(record: LeasedNode, node: WorkerNode, worker: WorkerFacts, worl
   const leaving = usage?.lent.get(groupName(record.metadata.namespace, labelValue(record.spec.cluster)))?.leaving;
   return Object.entries(total).flatMap(([resource, amount]) => {
     if (lent[resource] === amount) return [];
+    const read = (text = '0'): string => forPeople(resource, text);
     const caps = (policy?.spec?.resourceLimits ?? [])
       .filter((limit) => limit.resource === resource)
       .map(({ quantity, percent }) =>
@@ -172,16 +173,16 @@ function notMore(record: LeasedNode, node: WorkerNode, worker: WorkerFacts, worl
       );
     const shared = others.flatMap(({ spec, status }) => {
       const share = status?.allocatable?.[resource];
-      return share && share !== '0' ? [`${share} lent to ${spec.cluster}`] : [];
+      return share && share !== '0' ? [`${forPeople(resource, share)} lent to ${spec.cluster}`] : [];
     });
     const parts = [
-      `the node can give ${amount}`,
-      ...(left ? [`its own pods ask for ${native[resource] ?? '0'}, which leaves ${left[resource] ?? '0'}`] : []),
+      `the node can give ${read(amount)}`,
+      ...(left ? [`its own pods ask for ${read(native[resource])}, which leaves ${read(left[resource])}`] : []),
       ...shared,
       ...(caps.length > 0 ? [`the policy caps it at ${caps.join(' and ')}`] : []),
       ...(leaving?.get(resource) ? ['pods that are ending are taken off until they are gone'] : []),
     ];
-    return [`${resource}: ${lent[resource] ?? '0'} lent to ${record.spec.cluster}; ${parts.join('; ')}.`];
+    return [`${resource}: ${read(lent[resource])} lent to ${record.spec.cluster}; ${parts.join('; ')}.`];
   });
 }
 

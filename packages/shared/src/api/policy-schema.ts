@@ -122,6 +122,7 @@ const resource = object(
     native: text('Held by native pods, or by lent pods whose lease there is over.'),
     others: text('Lent to other bindings, or held by their pods.'),
     kept: text('Kept back by resourceLimits.'),
+    closed: text('Of nodes that take no new pods: their window is closed, or they are taken back.'),
     lent: text('Lent under this policy.'),
   },
   { required: ['resource'] },

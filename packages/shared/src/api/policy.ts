@@ -68,7 +68,7 @@ export interface ResourceLeasingPolicyStatus {
   closesAt?: string;
   /** RFC 3339; when the next window opens. */
   opensAt?: string;
-  /** Number of nodes lent under this policy now. */
+  /** Number of nodes lent under this policy now: those that take new pods. */
   nodes?: number;
   /** Per resource, where what the nodes have goes to. */
   resources?: PolicyResource[];
@@ -78,7 +78,10 @@ export interface ResourceLeasingPolicyStatus {
   reason?: string;
 }
 
-/** Amounts of one resource over all nodes that a policy lends, as quantities. `has` is the sum of the others. */
+/**
+ * Amounts of one resource over all nodes that a policy lends, as quantities for people: binary ones from 1Gi in whole Mi,
+ * rounded down. But for that, `has` is the sum of the others.
+ */
 export interface PolicyResource {
   resource: string;
   /** What the nodes have (their allocatable). */
@@ -89,6 +92,8 @@ export interface PolicyResource {
   others: string;
   /** Kept back by `resourceLimits`. */
   kept: string;
+  /** Of nodes that take no new pods: the window is closed, or the owner takes them back. Left out when zero. */
+  closed?: string;
   lent: string;
 }
 
@@ -96,7 +101,7 @@ export interface PolicyResource {
 export const PolicyCondition = {
   valid: 'Valid',
   active: 'Active',
-  /** True while at least one node is lent; False with the reason why not. */
+  /** True while at least one node takes new pods; False with the reason why not. */
   leased: 'Leased',
   /** False while lent pods hold more than is lent by now; they stay. */
   fits: 'Fits',

@@ -58,6 +58,8 @@ export interface PolicyOutcome extends JudgedPolicy {
   nodes: string[];
   /** Where the nodes' resources go to, by resource. */
   account: Map<string, Account>;
+  /** By node of these that takes no new pods: the status of its record. */
+  closing: Map<string, LeasedNodeStatus>;
   /** By node on which pods hold more than is lent by now: what, in words. */
   shrunk: Map<string, string>;
   /** Nodes both selectors match but an older policy of the same binding lends: that policy's name by node. */
@@ -114,7 +116,7 @@ export function allocate(input: AllocationInput): Allocation {
       const lastValid = input.lastValid?.get(policy.metadata.uid ?? '');
       const judged = judgePolicy(policy, lastValid, input.now, input.defaultTimeZone);
       const claim = verdictOn((judged.spec ?? policy.spec).cluster);
-      return { ...judged, claim, nodes: [], account: new Map(), shrunk: new Map(), passedOver: new Map() };
+      return { ...judged, claim, ...nothingLent() };
     });
 
   const records = new Map(input.records.map((record) => [keyOf(record.metadata), record]));
@@ -147,6 +149,10 @@ export function allocate(input: AllocationInput): Allocation {
     ...closed.map(({ status }) => removalAt(status)).filter((time) => time > now),
   ]);
   return { open, closed, removable, policies: outcomes, ...(nextChange && { nextChange }) };
+}
+
+function nothingLent(): Pick<PolicyOutcome, 'nodes' | 'account' | 'closing' | 'shrunk' | 'passedOver'> {
+  return { nodes: [], account: new Map(), closing: new Map(), shrunk: new Map(), passedOver: new Map() };
 }
 
 function factsOf(node: string, group: string, syncerFirst: boolean, { usage, timing }: View): ReclaimFacts {
@@ -199,8 +205,13 @@ function lend(
     const ceiling = ceilingOf(share, previous?.ceiling && safeResources(previous.ceiling), held);
     const short = shortage(share, held);
     if (short !== undefined) bid.outcome.shrunk.set(node.metadata.name, short);
-    keepAccount(bid.outcome.account, { has, free, within, share });
     const terms = { share: lentNow, ceiling, ...(short !== undefined && { short }) };
+    const status = spec
+      ? openStatus(node, bid.outcome, terms, previous, facts, view.now)
+      : frozenStatus(node, bid.outcome, terms, previous ?? {}, facts, view.now);
+    const isClosing = status.phase === 'Closing';
+    if (isClosing) bid.outcome.closing.set(node.metadata.name, status);
+    keepAccount(bid.outcome.account, { has, free, within, share }, isClosing);
     bid.outcome.nodes.push(node.metadata.name);
     lent.push({
       namespace: bid.claim.namespace,
@@ -212,9 +223,7 @@ function lend(
         nodeUID: node.metadata.uid ?? '',
         policy: policy.metadata.name,
       },
-      status: spec
-        ? openStatus(node, bid.outcome, terms, previous, facts, view.now)
-        : frozenStatus(node, bid.outcome, terms, previous ?? {}, facts, view.now),
+      status,
     });
   }
   return lent;

@@ -4,6 +4,7 @@ import {
   addQuantities,
   compareQuantities,
   floorQuantity,
+  formatForPeople,
   formatQuantity,
   parseQuantity,
   QuantityError,
@@ -127,4 +128,14 @@ describe('quantity', () => {
       }),
     );
   });
+
+  it.each([
+    ['24393604Ki', '23821Mi'],
+    ['30923764531', '30923764531'],
+    ['32Gi', '32Gi'],
+    ['1023Mi', '1023Mi'],
+    ['512Ki', '512Ki'],
+    ['7900m', '7900m'],
+    ['0', '0'],
+  ])('%s is %s for people', (text, words) => expect(formatForPeople(parseQuantity(text))).toBe(words));
 });

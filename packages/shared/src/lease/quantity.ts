@@ -96,6 +96,15 @@ export function formatQuantity(quantity: Quantity): string {
   return formatDecimal(nanos, quantity.format === 'DecimalExponent');
 }
 
+const Mebi = 1n << 20n;
+
+/** For people: binary amounts from 1Gi in whole mebis, rounded down; everything else exactly. */
+export function formatForPeople(quantity: Quantity): string {
+  const step = Mebi * NanosPerUnit;
+  const large = quantity.format === 'BinarySI' && quantity.nanos >= 1024n * step;
+  return formatQuantity(large ? floorQuantity(quantity, step) : quantity);
+}
+
 function formatBinary(units: bigint): string {
   let value = units;
   let step = 0;

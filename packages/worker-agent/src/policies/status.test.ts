@@ -1,4 +1,4 @@
-import type { ResourceLeasingPolicy } from '@kubeocean/shared/api';
+import type { LeasedNodeStatus, ResourceLeasingPolicy } from '@kubeocean/shared/api';
 import { type Account, type Claim, parseQuantity, type PolicyOutcome } from '@kubeocean/shared/lease';
 import { describe, expect, it } from 'vitest';
 import { policyStatus } from './status.ts';
@@ -17,6 +17,7 @@ function outcome(change: Partial<PolicyOutcome> = {}): PolicyOutcome {
     claim: { served },
     nodes: ['n1'],
     account: new Map(),
+    closing: new Map(),
     shrunk: new Map(),
     passedOver: new Map(),
     ...change,
@@ -36,11 +37,26 @@ function brief(given: PolicyOutcome) {
   return { phase, nodes, lines };
 }
 
-function account(...[has, native, others, kept, lent]: [string, string, string, string, string]): Account {
+function account(
+  ...[has, native, others, kept, lent, closed = '0']: [string, string, string, string, string, string?]
+): Account {
   const of = (text: string) => parseQuantity(text);
-  return { has: of(has), native: of(native), others: of(others), kept: of(kept), lent: of(lent) };
+  return { has: of(has), native: of(native), others: of(others), kept: of(kept), closed: of(closed), lent: of(lent) };
 }
 
+const windowClosed: LeasedNodeStatus = {
+  phase: 'Closing',
+  reason: 'WindowClosed',
+  message: 'no time window of policy p is open',
+};
+const takenBack: LeasedNodeStatus = {
+  phase: 'Closing',
+  reason: 'ReclaimedByOwner',
+  message: 'the owner takes it back',
+  reclaimAt: '2026-11-20T12:00:00Z',
+  reclaimDeadline: '2026-11-20T12:10:00Z',
+  reclaimStage: 'Evicting',
+};
 const opensAt = new Date('2026-11-20T18:00:00Z');
 
 const cases: [string, PolicyOutcome, object][] = [
@@ -82,6 +98,51 @@ const cases: [string, PolicyOutcome, object][] = [
       phase: 'Inactive',
       lines: expect.arrayContaining([
         'Active=False InactiveTimeWindow: no time window is open; the next one opens at 2026-11-20T18:00:00Z',
+      ]),
+    },
+  ],
+  [
+    'closed, pods may stay',
+    outcome({
+      inside: false,
+      opensAt,
+      nodes: ['n1', 'n2'],
+      closing: new Map([
+        ['n1', windowClosed],
+        ['n2', windowClosed],
+      ]),
+      account: new Map([['cpu', account('8', '2', '0', '0', '0', '6')]]),
+    }),
+    {
+      phase: 'Inactive',
+      nodes: 0,
+      lines: expect.arrayContaining([
+        'Leased=False WindowClosed: 2 nodes closed to new pods: no time window of policy p is open; running pods may stay',
+      ]),
+    },
+  ],
+  [
+    'taken back by its owner',
+    outcome({ closing: new Map([['n1', takenBack]]) }),
+    {
+      phase: 'Active',
+      nodes: 0,
+      lines: expect.arrayContaining([
+        'Leased=False ReclaimedByOwner: 1 node closed to new pods: the owner takes it back; running pods are evicted from 2026-11-20T12:00:00Z and deleted at 2026-11-20T12:10:00Z',
+      ]),
+    },
+  ],
+  [
+    'taken back on one node, where nothing is left',
+    outcome({
+      nodes: ['n1', 'n2'],
+      closing: new Map([['n1', { ...takenBack, reclaimStage: 'Done' }]]),
+      account: new Map([['cpu', account('16', '0', '0', '0', '8', '8')]]),
+    }),
+    {
+      nodes: 1,
+      lines: expect.arrayContaining([
+        'Leased=True NodesLent: 1 node lent to b; 1 node closed to new pods: the owner takes it back; nothing lent runs there any more; cpu 8 of 16: closed to new pods 8',
       ]),
     },
   ],

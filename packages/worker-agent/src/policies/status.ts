@@ -6,7 +6,7 @@ import {
   type ResourceLeasingPolicyStatus,
 } from '@kubeocean/shared/api';
 import { type Condition, withCondition } from '@kubeocean/shared/kube';
-import { formatQuantity, type PolicyOutcome, rfc3339 } from '@kubeocean/shared/lease';
+import { formatForPeople, type PolicyOutcome, rfc3339 } from '@kubeocean/shared/lease';
 
 /** What is wrong with the cluster as a whole, for the policies that lend. */
 export interface Remarks {
@@ -36,7 +36,7 @@ export function policyStatus(
     ...(generation !== undefined && { observedGeneration: generation }),
     ...(closesAt && { closesAt: rfc3339(closesAt) }),
     ...(opensAt && { opensAt: rfc3339(opensAt) }),
-    nodes: nodes.length,
+    nodes: nodes.length - outcome.closing.size,
     resources: resourcesOf(outcome),
     ...(outcome.problem !== undefined && outcome.spec && { lastValidSpec: outcome.spec }),
     ...(leased.reason && { reason: leased.reason }),
@@ -97,12 +97,24 @@ function leasedCondition(outcome: PolicyOutcome, unguarded: string | undefined):
       message: `nothing more is lent: ${unguarded}${stays}`,
     };
   }
-  if (nodes.length > 0) {
+  const open = nodes.length - outcome.closing.size;
+  const closing = closingWords(outcome.closing);
+  if (open > 0) {
+    const shut = closing.length > 0 ? `; ${closing.join('; ')}` : '';
     return {
       type,
       status: 'True',
       reason: 'NodesLent',
-      message: `${count(nodes.length)} lent to ${cluster}${passed}${remark}${whyNotMore(resourcesOf(outcome))}`,
+      message: `${count(open)} lent to ${cluster}${shut}${passed}${remark}${whyNotMore(resourcesOf(outcome))}`,
+    };
+  }
+  if (nodes.length > 0) {
+    const [first] = outcome.closing.values();
+    return {
+      type,
+      status: 'False',
+      reason: first?.reason ?? 'Closing',
+      message: `${closing.join('; ')}${passed}${remark}`,
     };
   }
   if (!claim.served)
@@ -114,6 +126,22 @@ function leasedCondition(outcome: PolicyOutcome, unguarded: string | undefined):
   }
   const message = `no node matches both its nodeSelector and that of the ClusterBinding ${cluster}${remark}`;
   return { type, status: 'False', reason: 'NoNodeMatches', message };
+}
+
+/** Of the nodes that take no new pods: why, and what becomes of the pods that run, each that is said with its nodes. */
+function closingWords(closing: PolicyOutcome['closing']): string[] {
+  const counts = new Map<string, number>();
+  for (const { message, reclaimAt, reclaimDeadline, reclaimStage } of closing.values()) {
+    const then =
+      reclaimAt === undefined
+        ? 'running pods may stay'
+        : reclaimStage === 'Done'
+          ? 'nothing lent runs there any more'
+          : `running pods are evicted from ${reclaimAt} and deleted at ${reclaimDeadline}`;
+    const words = `${message ?? 'closing'}; ${then}`;
+    counts.set(words, (counts.get(words) ?? 0) + 1);
+  }
+  return [...counts].map(([words, nodes]) => `${count(nodes)} closed to new pods: ${words}`);
 }
 
 /** There only while ranges are known to overlap. */
@@ -131,9 +159,10 @@ function resourcesOf({ account }: PolicyOutcome): PolicyResource[] {
       const parts = account.get(resource);
       if (!parts) return [];
       const [has, native, others, kept, lent] = [parts.has, parts.native, parts.others, parts.kept, parts.lent].map(
-        formatQuantity,
+        formatForPeople,
       ) as [string, string, string, string, string];
-      return { resource, has, native, others, kept, lent };
+      const closed = parts.closed.nanos === 0n ? {} : { closed: formatForPeople(parts.closed) };
+      return { resource, has, native, others, kept, ...closed, lent };
     },
   );
 }
@@ -141,11 +170,12 @@ function resourcesOf({ account }: PolicyOutcome): PolicyResource[] {
 /** What keeps the first resources from being lent in full, in words. */
 function whyNotMore(resources: readonly PolicyResource[]): string {
   const limited = resources.slice(0, 3).filter(({ has, lent }) => has !== lent);
-  const words = limited.map(({ resource, has, lent, native, others, kept }) => {
+  const words = limited.map(({ resource, has, lent, native, others, kept, closed }) => {
     const takers = [
       native === '0' ? [] : [`the nodes' own pods take ${native}`],
       others === '0' ? [] : [`other bindings ${others}`],
       kept === '0' ? [] : [`resourceLimits keep ${kept}`],
+      closed === undefined ? [] : [`closed to new pods ${closed}`],
     ];
     return `; ${resource} ${lent} of ${has}: ${takers.flat().join(', ')}`;
   });

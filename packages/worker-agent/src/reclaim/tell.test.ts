@@ -20,7 +20,12 @@ function written(node: string, status = closing, before: LeasedNodeStatus = { ph
 }
 
 function accounts() {
-  return { account: new Map(), shrunk: new Map<string, string>(), passedOver: new Map<string, string>() };
+  return {
+    account: new Map(),
+    closing: new Map(),
+    shrunk: new Map<string, string>(),
+    passedOver: new Map<string, string>(),
+  };
 }
 
 function allocation(...statuses: LeasedNodeStatus[]): Allocation {
