@@ -151,7 +151,7 @@ export function createPodController(state: PodState): PodController {
 
   async function showStatus(home: Pod, worker: Pod, own: OwnWord): Promise<Outcome> {
     const { uid = '', resourceVersion } = home.metadata;
-    const said: OwnWord = { ...own, words: wordsFor(home, context, worker.metadata.uid) };
+    const said: OwnWord = { ...own, words: wordsFor(home, context, worker) };
     const patch = statusPatch(worker, home, context.now(), leaseEndOf(context, worker, home), said);
     if (!patch) {
       settling.delete(uid);

@@ -106,7 +106,7 @@ export async function createWorker(state: PodState, stored: Pod, refusals: Map<s
     tellLeftOut(state, home, pod, made);
   } catch (error) {
     if (isAlreadyExists(error)) return existsAlready(state, home, pod.metadata.name);
-    return refusedByServer(state, home, error, refusals);
+    return refusedByServer(state, home, pod, error, refusals);
   }
   refusals.delete(uid);
   const tooLong = outlivesLease(home, context.stores.vnodes.get(home.spec.nodeName ?? ''), context.now());
@@ -206,6 +206,7 @@ function tellLeftOut(state: PodState, home: Pod, asked: Pod, made: Pod): void {
 async function refusedByServer(
   state: PodState,
   home: Pod,
+  asked: Pod,
   error: unknown,
   refusals: Map<string, number>,
 ): Promise<Outcome> {
@@ -216,8 +217,7 @@ async function refusedByServer(
   const whose = error.path.includes(`/namespaces/${state.context.mountNamespace}/`)
     ? 'the worker cluster'
     : 'this cluster';
-  const facts = { bindingUID: state.context.bindingUID, mountNamespace: state.context.mountNamespace };
-  const words = wordsFor(home, facts, undefined);
+  const words = wordsFor(home, state.context, asked);
   const message = `${whose} refused what the pod needs: ${words(messageOf(error))}`;
   await tellRefused(state, home, { reason: 'FailedCreate', message });
   state.context.homeEvents.event(podSubject(home), 'Warning', 'FailedCreate', message);

@@ -20,7 +20,7 @@ export async function finish(state: PodState, home: Pod, worker: Pod): Promise<v
   // Both watches have yet to tell of what was done here.
   if (state.released.has(worker.metadata.uid ?? '')) return;
   const patch = statusPatch(worker, home, context.now(), leaseEndOf(context, worker, home), {
-    words: wordsFor(home, context, worker.metadata.uid),
+    words: wordsFor(home, context, worker),
   });
   if (patch) await patchHomeStatus(context, home, patch);
   if (home.metadata.deletionTimestamp) await finishHomeDeletion(context, home);

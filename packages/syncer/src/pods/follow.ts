@@ -84,7 +84,7 @@ export async function follow(state: PodState, home: Pod, worker: Pod, refused: R
       return undefined;
     } catch (error) {
       if (!(error instanceof ApiError) || ![400, 403, 404, 422].includes(error.code)) throw error;
-      const words = wordsFor(home, context, worker.metadata.uid);
+      const words = wordsFor(home, context, worker);
       const message = `the worker cluster refused it: ${words(messageOf(error))}`;
       const count = (before?.count ?? 0) + 1;
       const waitMs = Math.min(REFUSED_FIRST_MS * 2 ** (count - 1), REFUSED_LONGEST_MS);

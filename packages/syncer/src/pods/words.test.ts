@@ -1,4 +1,4 @@
-import { tokenSecretName, workerName } from '@kubeocean/shared/api';
+import { tokenSecretName, workerClaimName, workerName } from '@kubeocean/shared/api';
 import { expect, test } from 'vitest';
 import { FACTS, samplePod } from './samples.ts';
 import { wordsFor } from './words.ts';
@@ -7,12 +7,23 @@ const home = samplePod({
   containers: [{ name: 'main', envFrom: [{ configMapRef: { name: 'settings' } }] }],
   volumes: [
     { name: 'data', persistentVolumeClaim: { claimName: 'claim' } },
+    { name: 'scratch', ephemeral: { volumeClaimTemplate: { spec: {} } } },
+    { name: 'shared', persistentVolumeClaim: { claimName: 'theirs' } },
     { name: 'access', projected: { sources: [{ serviceAccountToken: { path: 'token' } }] } },
   ],
 });
 const { namespace = '', name, uid = '' } = home.metadata;
 const { bindingUID } = FACTS;
-const words = wordsFor(home, FACTS, '33333333-3333-3333-3333-333333333333');
+const [claim, scratch] = [workerClaimName(namespace, 'claim', 'uid-1'), workerClaimName(namespace, 'own', 'uid-2')];
+const worker = samplePod({
+  volumes: [
+    { name: 'data', persistentVolumeClaim: { claimName: claim } },
+    { name: 'scratch', persistentVolumeClaim: { claimName: scratch } },
+    { name: 'shared', persistentVolumeClaim: { claimName: 'data' } },
+  ],
+});
+worker.metadata = { ...worker.metadata, uid: '33333333-3333-3333-3333-333333333333' };
+const words = wordsFor(home, FACTS, worker);
 
 test.each([
   [
@@ -27,10 +38,9 @@ test.each([
     `back-off 10s restarting failed container=main pod=${workerName(bindingUID, namespace, name)}_kubeocean-worker(33333333-3333-3333-3333-333333333333)`,
     `back-off 10s restarting failed container=main pod=${name}_shop(${uid})`,
   ],
-  [
-    `persistentvolumeclaim "${workerName(bindingUID, namespace, 'claim', 'persistentvolumeclaim')}" not found`,
-    'persistentvolumeclaim "claim" not found',
-  ],
+  [`persistentvolumeclaim "${claim}" not found`, 'persistentvolumeclaim "claim" not found'],
+  [`claim "${scratch}" is being deleted`, `claim "${name}-scratch" is being deleted`],
+  ['persistentvolumeclaim "data" not found; no data', 'persistentvolumeclaim "theirs" not found; no data'],
   [
     `secret "${tokenSecretName(bindingUID, namespace, name, uid)}" not found`,
     'secret "its ServiceAccount token" not found',

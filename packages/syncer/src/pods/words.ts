@@ -4,6 +4,7 @@
  */
 import { tokenSecretName, workerName } from '@kubeocean/shared/api';
 import { referencesOf } from '../dependents/references.ts';
+import { claimNameOf } from '../volumes/words.ts';
 import type { Pod } from './types.ts';
 
 /** Puts home's names in the place of the worker's. */
@@ -13,15 +14,14 @@ export type Words = (text: string) => string;
 const DERIVED = /[0-9a-f]{32}/;
 
 /**
- * @param workerUID UID of the worker pod, which kubelets write behind its name
+ * @param workerPod as it is, or as it was asked for: kubelets write its UID behind its name, and its volumes say which
+ *   claims stand behind home's
  */
-export function wordsFor(
-  home: Pod,
-  facts: { bindingUID: string; mountNamespace: string },
-  workerUID: string | undefined,
-): Words {
+export function wordsFor(home: Pod, facts: { bindingUID: string; mountNamespace: string }, workerPod: Pod): Words {
   const { bindingUID, mountNamespace } = facts;
   const { namespace = '', name, uid = '' } = home.metadata;
+  const workerUID = workerPod.metadata.uid;
+  const claims = claimPairs(home, workerPod);
   let pairs: [worker: string, home: string][] | undefined;
 
   function known(): [string, string][] {
@@ -30,10 +30,7 @@ export function wordsFor(
       workerName(bindingUID, namespace, each.name, each.kind),
       each.name,
     ]);
-    for (const volume of home.spec.volumes ?? []) {
-      const claim = (volume['persistentVolumeClaim'] as { claimName?: string } | undefined)?.claimName;
-      if (claim) found.push([workerName(bindingUID, namespace, claim, 'persistentvolumeclaim'), claim]);
-    }
+    found.push(...claims.filter(([worker]) => DERIVED.test(worker)));
     if (tokens.length > 0) found.push([tokenSecretName(bindingUID, namespace, name, uid), 'its ServiceAccount token']);
     found.push([workerName(bindingUID, namespace, name), name]);
     return found;
@@ -45,6 +42,10 @@ export function wordsFor(
       pairs ??= known();
       for (const [worker, atHome] of pairs) said = said.replaceAll(worker, atHome);
     }
+    for (const [worker, atHome] of claims) {
+      // An offered claim has a name of its owner's choice, perhaps a word like "data".
+      if (!DERIVED.test(worker)) said = said.replaceAll(`claim "${worker}"`, `claim "${atHome}"`);
+    }
     if (workerUID && uid) said = said.replaceAll(workerUID, uid);
     // Only where it is surely a namespace: it may be as short and common a word as "default".
     return said
@@ -52,4 +53,13 @@ export function wordsFor(
       .replaceAll(`_${mountNamespace}(`, `_${namespace}(`)
       .replaceAll(`"${mountNamespace}"`, `"${namespace}"`);
   };
+}
+
+/** Names of the claims behind the same volumes of the two pods. */
+function claimPairs(home: Pod, workerPod: Pod): [worker: string, home: string][] {
+  const claimOf = new Map(workerPod.spec.volumes?.map((volume) => [volume.name, claimNameOf(workerPod, volume)]));
+  return (home.spec.volumes ?? []).flatMap((volume): [string, string][] => {
+    const [atHome, worker] = [claimNameOf(home, volume), claimOf.get(volume.name)];
+    return atHome !== undefined && worker !== undefined ? [[worker, atHome]] : [];
+  });
 }

@@ -74,7 +74,7 @@ export function startWorkerEvents(context: SyncerContext, signal: AbortSignal): 
     if (wait > 0) return { againInMs: wait };
     if (!allowed(home.metadata.uid ?? '')) return undefined;
     mayWriteHome(context);
-    const words = wordsFor(home, context, worker.metadata.uid);
+    const words = wordsFor(home, context, worker);
     const name = `${home.metadata.name.slice(0, 200)}.${digest(uid)}`;
     const reporter = { component: 'kubeocean-syncer', instance };
     const made = toHomeEvent(event, home, name, words, reporter, context.now());
