@@ -21,7 +21,7 @@ import { wasShown } from './to-home.ts';
 import { toWorkerPod, type WorkerFacts } from './to-worker.ts';
 import { outlivesLease } from './outlives-lease.ts';
 import { isTerminal, type Pod, podSubject } from './types.ts';
-import { serviceAddress } from './service-variables.ts';
+import { linksLeftOut, serviceAddress } from './service-variables.ts';
 import { wordsFor } from './words.ts';
 import { currentWorker } from './worker.ts';
 
@@ -72,6 +72,7 @@ export async function createWorker(state: PodState, stored: Pod, refusals: Map<s
   const { uid = '' } = home.metadata;
   state.admitted.add(uid);
   let pod: Pod;
+  let unlinked: string | undefined;
   try {
     const { claims, missing } = await state.volumes.resolve(home);
     if (missing.length > 0) {
@@ -80,7 +81,9 @@ export async function createWorker(state: PodState, stored: Pod, refusals: Map<s
       await tellRefused(state, home, { reason: 'FailedDependency', message });
       return { againInMs: MISSING_RETRY_MS };
     }
-    pod = toWorkerPod(home, { ...(await factsFor(state, record.spec.nodeName, home)), claims });
+    const facts = await factsFor(state, record.spec.nodeName, home);
+    unlinked = linksLeftOut(home, facts.services);
+    pod = toWorkerPod(home, { ...facts, claims });
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
     state.admitted.delete(uid);
@@ -104,6 +107,7 @@ export async function createWorker(state: PodState, stored: Pod, refusals: Map<s
     rememberCreated(state, made);
     state.phases.reached(uid, 'accepted');
     tellLeftOut(state, home, pod, made);
+    if (unlinked) context.homeEvents.event(podSubject(home), 'Warning', 'ServiceLinksLeftOut', unlinked);
   } catch (error) {
     if (isAlreadyExists(error)) return existsAlready(state, home, pod.metadata.name);
     return refusedByServer(state, home, pod, error, refusals);

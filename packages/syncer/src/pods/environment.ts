@@ -2,7 +2,7 @@
 import { workerName } from '@kubeocean/shared/api';
 import { downwardValue } from './downward.ts';
 import { Refusal } from './refusal.ts';
-import { apiServerVariables, MAX_SERVICE_LINKS, serviceVariables } from './service-variables.ts';
+import { apiServerVariables, linkedServices, serviceVariables } from './service-variables.ts';
 import type { WorkerFacts } from './to-worker.ts';
 import type { Container, EnvFromSource, EnvVar, Pod } from './types.ts';
 
@@ -27,8 +27,7 @@ export function translateContainer(container: Container, home: Pod, facts: Worke
 /** What a kubelet at home would add: of these, the API server's always, for the worker's kubelet would add its own. */
 function injectedVariables(home: Pod, facts: WorkerFacts): EnvVar[] {
   const variables = new Map<string, EnvVar>();
-  const services = home.spec.enableServiceLinks === false ? [] : (facts.services ?? []).slice(0, MAX_SERVICE_LINKS);
-  for (const service of services) {
+  for (const service of linkedServices(home, facts.services)) {
     for (const variable of serviceVariables(service)) variables.set(variable.name, variable);
   }
   for (const variable of apiServerVariables(facts.apiServer)) variables.set(variable.name, variable);

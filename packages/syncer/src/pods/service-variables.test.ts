@@ -1,5 +1,11 @@
 import { expect, test } from 'vitest';
-import { apiServerVariables, MAX_SERVICE_LINKS, serviceAddress, serviceVariables } from './service-variables.ts';
+import {
+  apiServerVariables,
+  linksLeftOut,
+  MAX_SERVICE_LINKS,
+  serviceAddress,
+  serviceVariables,
+} from './service-variables.ts';
 import { FACTS, samplePod } from './samples.ts';
 import { toWorkerPod } from './to-worker.ts';
 
@@ -54,4 +60,18 @@ test('the API server wins over a Service of its name; beyond the bound there are
   expect(env).not.toHaveProperty(`S${MAX_SERVICE_LINKS}_SERVICE_HOST`);
   const none = toWorkerPod(samplePod({ enableServiceLinks: false }), facts).spec.containers[0]?.env ?? [];
   expect(none.every(({ name }) => name.startsWith('KUBERNETES_'))).toBe(true);
+});
+
+test('what is left out is told, with what to do', () => {
+  const services = Array.from({ length: MAX_SERVICE_LINKS + 3 }, (_, i) => ({
+    name: `s${i}`,
+    clusterIP: '10.0.0.1',
+    ports: [{ port: 1 }],
+  }));
+  const message = linksLeftOut(samplePod(), services);
+  expect(message).toContain('has 203 Services, and its environment the variables of the first 200 by name (to s199)');
+  expect(message).toContain('the other 3 by DNS');
+  expect(linksLeftOut(samplePod({ enableServiceLinks: false }), services)).toBeUndefined();
+  expect(linksLeftOut(samplePod(), services.slice(3))).toBeUndefined();
+  expect(linksLeftOut(samplePod(), undefined)).toBeUndefined();
 });

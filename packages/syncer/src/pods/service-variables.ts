@@ -6,7 +6,7 @@
  */
 import { isIPv6 } from 'node:net';
 import type { KubeObject } from '@kubeocean/shared/kube';
-import type { EnvVar } from './types.ts';
+import type { EnvVar, Pod } from './types.ts';
 
 /** As much of a home Service as its variables say. */
 export interface ServiceAddress {
@@ -20,6 +20,19 @@ export interface ServiceAddress {
  * object: ours are in the worker pod, which an API server takes up to 1.5 MiB.
  */
 export const MAX_SERVICE_LINKS = 200;
+
+/** The Services whose variables the pod gets: the first of the bound. @param services in the order of their names */
+export function linkedServices(home: Pod, services: readonly ServiceAddress[] = []): readonly ServiceAddress[] {
+  return home.spec.enableServiceLinks === false ? [] : services.slice(0, MAX_SERVICE_LINKS);
+}
+
+/** For the user of a pod that a kubelet at home would have told of more Services; undefined when nothing is left out. */
+export function linksLeftOut(home: Pod, services: readonly ServiceAddress[] = []): string | undefined {
+  const linked = linkedServices(home, services);
+  const left = services.length - linked.length;
+  if (linked.length === 0 || left === 0) return undefined;
+  return `its namespace has ${services.length} Services, and its environment the variables of the first ${linked.length} by name (to ${linked.at(-1)?.name}): it finds the other ${left} by DNS; enableServiceLinks: false leaves them all out`;
+}
 
 /** undefined for a Service without an address of its own, which has no variables (headless, ExternalName). */
 export function serviceAddress(service: KubeObject): ServiceAddress | undefined {
