@@ -20,6 +20,7 @@ import { createBindingReport } from './binding/report.ts';
 import { reportUnused } from './binding/unused.ts';
 import { removalOf, unbind } from './binding/unbinding.ts';
 import { carriedPrefixes } from './claim/heartbeat.ts';
+import { followWorkerIdentity } from './claim/worker-identity.ts';
 import { createClaimKeeper } from './claim/keeper.ts';
 import type { SyncerContext } from './context.ts';
 import { createSyncerMetrics } from './metrics.ts';
@@ -140,6 +141,7 @@ async function lead(
     releasing: () => removalOf(last) !== 'none',
     onSuperseded: (error) => failed.reject(error),
   });
+  followWorkerIdentity(reflectors.heartbeat.store, (error) => failed.reject(error));
   const nodes = createNodesController(context, {
     slices: reflectors.slices.store,
     worker: () => (late.health as WorkerHealth).view(),

@@ -78,8 +78,15 @@ export async function runAgent(daemon: Daemon<typeof AGENT_OPTIONS>): Promise<vo
       wake: () => trigger.set(),
     });
     const namespaces = tenants.map((tenant) => tenant.namespace);
-    const prefixes = options['metadata-prefixes'];
-    const beating = beat(client, namespaces, daemon.instance, log, signal, prefixes, () => clock.now());
+    const beating = beat({
+      client,
+      namespaces,
+      identity: daemon.instance,
+      log,
+      signal,
+      prefixes: options['metadata-prefixes'],
+      now: () => clock.now(),
+    });
     let retryMs = RETRY_MS.first;
     trigger.set();
     await trigger.run(

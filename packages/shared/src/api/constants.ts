@@ -96,6 +96,8 @@ export const Annotation = {
   epoch: 'kubeocean.io/epoch',
   /** On the agent's heartbeat Lease: beginnings, parted by commas, of labels and annotations that lent pods may carry. */
   metadataPrefixes: 'kubeocean.io/metadata-prefixes',
+  /** On the agent's heartbeat Lease: UID of the worker's kube-system namespace, by which syncers know the cluster. */
+  workerClusterUID: 'kubeocean.io/worker-cluster-uid',
   /** Set by the worker's owner on a policy or worker node: `now` ends the lease at once; taking it off lends again. */
   reclaim: 'kubeocean.io/reclaim',
   /** Set by the worker's owner on a claim: `true` takes the binding's lease away for good. */

@@ -6,8 +6,10 @@ import { heartbeatLease } from './heartbeat.ts';
 const NOW = new Date('2026-01-02T03:04:05.678Z');
 
 test('says which labels the owner lets lent pods carry, and nothing when there are none', () => {
-  const { annotations } = heartbeatLease('mount', 'agent-0', NOW, 'team.example.com/,app').metadata;
+  const { annotations } = heartbeatLease('mount', 'agent-0', NOW, { prefixes: 'team.example.com/,app' }).metadata;
   expect(annotations).toEqual({ 'kubeocean.io/metadata-prefixes': 'team.example.com/,app' });
+  const named = heartbeatLease('mount', 'agent-0', NOW, { clusterUID: 'u' }).metadata.annotations;
+  expect(named).toEqual({ 'kubeocean.io/worker-cluster-uid': 'u' });
   expect(heartbeatLease('mount', 'agent-0', NOW).metadata).not.toHaveProperty('annotations');
 });
 

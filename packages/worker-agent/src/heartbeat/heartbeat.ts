@@ -1,43 +1,64 @@
 /** The agent's sign of life: a Lease in each mount namespace, by which syncers know that records are kept true. */
-import { Annotation, ChartName, FieldManager, Label, ManagedByValue, Seconds } from '@kubeocean/shared/api';
+import { Annotation, ChartName, FieldManager, Label, ManagedByValue, Namespace, Seconds } from '@kubeocean/shared/api';
 import type { Logger } from '@kubeocean/shared/daemon';
-import { type KubeClient, type KubeObject, Leases, messageOf, microTime, sleep } from '@kubeocean/shared/kube';
+import {
+  type KubeClient,
+  type KubeObject,
+  Leases,
+  messageOf,
+  microTime,
+  Namespaces,
+  sleep,
+} from '@kubeocean/shared/kube';
 
-/**
- * The Lease of one namespace at one moment.
- * @param prefixes what the owner lets home's pods carry, parted by commas: syncers read it here
- */
-export function heartbeatLease(namespace: string, identity: string, now: Date, prefixes = ''): KubeObject {
-  const annotations = prefixes === '' ? undefined : { [Annotation.metadataPrefixes]: prefixes };
+const CALL_MS = 8000;
+
+/** What syncers read there, beside that the agent lives. */
+export interface Said {
+  /** What the owner lets home's pods carry, parted by commas. */
+  prefixes?: string;
+  /** UID of this cluster's kube-system namespace: syncers may not read it themselves. */
+  clusterUID?: string;
+}
+
+export interface BeatOptions extends Pick<Said, 'prefixes'> {
+  client: KubeClient;
+  namespaces: readonly string[];
+  identity: string;
+  log: Logger;
+  signal: AbortSignal;
+  /** The clock by which leases go: syncers learn from it how far theirs differ. */
+  now: () => Date;
+}
+
+/** The Lease of one namespace at one moment. */
+export function heartbeatLease(namespace: string, identity: string, now: Date, said: Said = {}): KubeObject {
+  const annotations = {
+    ...(said.prefixes && { [Annotation.metadataPrefixes]: said.prefixes }),
+    ...(said.clusterUID && { [Annotation.workerClusterUID]: said.clusterUID }),
+  };
   return {
     metadata: {
       namespace,
       name: ChartName.agent,
       labels: { [Label.managedBy]: ManagedByValue },
-      ...(annotations && { annotations }),
+      ...(Object.keys(annotations).length > 0 && { annotations }),
     },
     spec: { holderIdentity: identity, leaseDurationSeconds: Seconds.leaseDuration, renewTime: microTime(now) },
   };
 }
 
-/**
- * Renews the Leases every 10 s until the signal aborts. A namespace that fails does not hold up the others.
- * @param now the clock by which leases go: syncers learn from it how far theirs differ
- */
-export async function beat(
-  client: KubeClient,
-  namespaces: readonly string[],
-  identity: string,
-  log: Logger,
-  signal: AbortSignal,
-  prefixes = '',
-  now: () => Date = () => new Date(),
-): Promise<void> {
+/** Renews the Leases every 10 s until the signal aborts. A namespace that fails does not hold up the others. */
+export async function beat(options: BeatOptions): Promise<void> {
+  const { client, namespaces, identity, log, signal, prefixes, now } = options;
+  let clusterUID: string | undefined;
   while (!signal.aborted) {
-    const options = { signal, timeoutMs: 8000 };
+    clusterUID ??= await uidOf(options);
+    const said = { ...(prefixes && { prefixes }), ...(clusterUID && { clusterUID }) };
+    const call = { signal, timeoutMs: CALL_MS };
     const results = await Promise.allSettled(
       namespaces.map((namespace) =>
-        client.apply(Leases, heartbeatLease(namespace, identity, now(), prefixes), FieldManager.agent, options),
+        client.apply(Leases, heartbeatLease(namespace, identity, now(), said), FieldManager.agent, call),
       ),
     );
     for (const [index, result] of results.entries()) {
@@ -46,5 +67,16 @@ export async function beat(
       }
     }
     await sleep(Seconds.renewEvery * 1000, signal).catch(() => undefined);
+  }
+}
+
+/** Undefined when it cannot be read now: the sign of life does not wait for it. */
+async function uidOf({ client, log, signal }: BeatOptions): Promise<string | undefined> {
+  try {
+    const call = { signal, timeoutMs: CALL_MS, retry: false };
+    return (await client.get<KubeObject>(Namespaces, '', Namespace.kubeSystem, call)).metadata.uid;
+  } catch (error) {
+    if (!signal.aborted) log.warn({ error: messageOf(error) }, 'which cluster this is cannot be read');
+    return undefined;
   }
 }
