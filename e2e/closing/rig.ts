@@ -270,7 +270,7 @@ export class ClosingRig {
  */
 export function endedByLease({ status }: HomePod, policy: string): void {
   const words = new RegExp(
-    `^policy ${policy}: no time window of policy ${policy} is open; it opens again at 2026-11-2`,
+    `^policy ${policy}: no time window of policy ${policy} is open; it opens again at 2026-1[01]-`,
   );
   const target = status?.conditions?.find(({ type }) => type === 'DisruptionTarget');
   if (

@@ -1,0 +1,149 @@
+/**
+ * What home says of a pod that its lease ends does not hang on a condition that others write too; words of a closing that
+ * was called off are taken back; and an agent that was suspended over a closing makes up for it at once.
+ */
+import { Annotation } from '@kubeocean/shared/api';
+import { type KubeObject, Leases, Namespaces, Pods } from '@kubeocean/shared/kube';
+import { beforeAll, beforeEach, expect, onTestFailed, test } from 'vitest';
+import { ClosingRig, endedByLease, FORCED, type HomePod, OBEYS } from './closing/rig.ts';
+import { waitFor } from './harness/index.ts';
+import { Budgets } from './worker-agent/rig.ts';
+
+const rig = new ClosingRig();
+const SLOW = { timeoutMs: 90_000, everyMs: 200 };
+/** Takes its time to end, with exit code 0. */
+const SLOWLY = 'trap "sleep 8; exit 0" TERM; sleep 1000000 & wait';
+/** A day of its own for each try, so that a second one finds the lease open. */
+let day = 1;
+
+beforeAll(() => rig.setUp(FORCED));
+
+beforeEach(async () => {
+  onTestFailed(() => console.log(rig.lastWords()));
+  day++;
+  at('12:00:00');
+  for (const node of rig.nodes) await rig.worker.becomes(node, { phase: 'Active' });
+  await rig.tainted(undefined);
+});
+
+function at(time: string): void {
+  rig.clock(time, `2026-10-${String(day).padStart(2, '0')}`);
+}
+
+/** A home pod that runs, which a budget of its user keeps from the syncer, so that it is the agent who ends it. */
+async function startKept(name: string, script: string): Promise<void> {
+  await rig.createPod(name, script, { terminationGracePeriodSeconds: 20 });
+  const selector = { matchLabels: { app: name } };
+  await rig.home.create(Budgets, { metadata: { name, namespace: rig.ns }, spec: { minAvailable: 1, selector } });
+  await rig.phase(name, 'Running');
+}
+
+/** The counterpart, once it is as asked. */
+async function counterpart(name: string, what: string, is: (pod: HomePod) => boolean): Promise<HomePod> {
+  const { metadata } = await rig.pod(name);
+  const worker = metadata.annotations?.[Annotation.physicalPodName] ?? '';
+  return waitFor(
+    `${name} ${what}`,
+    async () => {
+      const pod = await rig.worker.client.get<HomePod>(Pods, rig.binding, worker);
+      if (is(pod)) return pod;
+      throw new Error(
+        JSON.stringify({ ...pod.metadata, managedFields: undefined, conditions: pod.status?.conditions }),
+      );
+    },
+    SLOW,
+  );
+}
+
+function disruptionOf({ status }: HomePod) {
+  return status?.conditions?.find(({ type }) => type === 'DisruptionTarget');
+}
+
+test('a pod whose DisruptionTarget somebody set to False is ended by its lease all the same', async () => {
+  const name = `reset-${day}`;
+  await startKept(name, SLOWLY);
+  at('20:00:00');
+  await rig.worker.becomes(rig.nodes[0] as string, { phase: 'Closing', reclaimStage: 'Notice' });
+  at('20:01:40');
+  const { metadata } = await counterpart(name, 'going', (pod) => pod.metadata.deletionTimestamp !== undefined);
+  expect(metadata.annotations?.[Annotation.leaseClosed]).toContain('no time window');
+  const reset = {
+    status: { conditions: [{ type: 'DisruptionTarget', status: 'False', reason: 'ByHand', message: '' }] },
+  };
+  const { client } = rig.worker;
+  await client.patch<KubeObject>(Pods, rig.binding, metadata.name, reset, { type: 'strategic', subresource: 'status' });
+  const ended = await rig.phase(name, 'Failed');
+  endedByLease(ended, rig.binding);
+  await rig.forgetPod(name);
+});
+
+test('a pod that stays after all is not said to have been ended by its lease later', async () => {
+  const name = `stays-${day}`;
+  await startKept(name, OBEYS);
+  const { client } = rig.worker;
+  const pod = await counterpart(name, 'there', () => true);
+  const labels = { 'test/held': name };
+  await client.patch(Pods, rig.binding, pod.metadata.name, { metadata: { labels } });
+  const budget = {
+    metadata: { name, namespace: rig.binding },
+    spec: { minAvailable: 1, selector: { matchLabels: labels } },
+  };
+  await client.create(Budgets, budget);
+  at('20:00:00');
+  await rig.worker.becomes(rig.nodes[0] as string, { phase: 'Closing', reclaimStage: 'Notice' });
+  at('20:01:40');
+  await counterpart(name, 'told', ({ metadata }) => metadata.annotations?.[Annotation.leaseClosed] !== undefined);
+  // It does not go, so home does not say that it does.
+  expect(disruptionOf(await rig.pod(name))).toBeUndefined();
+  day++;
+  at('12:00:00');
+  await rig.worker.becomes(rig.nodes[0] as string, { phase: 'Active' });
+  const kept = await counterpart(
+    name,
+    'untold',
+    ({ metadata }) => metadata.annotations?.[Annotation.leaseClosed] === undefined,
+  );
+  expect(kept.metadata.deletionTimestamp).toBeUndefined();
+  await client.delete(Pods, rig.binding, kept.metadata.name);
+  expect((await rig.phase(name, 'Failed')).status?.reason).toBe('WorkerPodLost');
+  await rig.forgetPod(name);
+});
+
+test('an agent that was suspended while the window closed closes it when it goes on', async () => {
+  const name = `asleep-${day}`;
+  const agent = rig.worker.agent;
+  await rig.createPod(name, OBEYS);
+  await rig.phase(name, 'Running');
+  at('19:59:55');
+  const node = rig.nodes[0] as string;
+  await waitFor('notice', async () => (await rig.worker.record(node)).status?.noticedAt !== undefined, SLOW);
+  agent?.pause();
+  try {
+    // Past the closing, by every clock there is.
+    await new Promise((done) => setTimeout(done, 8000));
+    expect((await rig.worker.record(node)).status?.phase).toBe('Active');
+  } finally {
+    agent?.resume();
+  }
+  await rig.worker.becomes(node, { phase: 'Closing', reclaimStage: 'Notice' }, 60_000);
+  await rig.tainted('NoSchedule');
+  at('20:01:40');
+  await waitFor('nothing lent runs', async () => (await rig.workerPods()).length === 0, SLOW);
+  await rig.phase(name, 'Failed');
+  await rig.forgetPod(name);
+});
+
+test('a worker cluster that is another one by now makes the syncer start anew', async () => {
+  const { client } = rig.worker;
+  const heartbeat = () => client.get(Leases, rig.binding, 'kubeocean-agent');
+  const said = async () => (await heartbeat()).metadata.annotations?.[Annotation.workerClusterUID];
+  expect(await said()).toBe((await client.get(Namespaces, '', 'kube-system')).metadata.uid);
+  const before = rig.syncer;
+  const annotations = { [Annotation.workerClusterUID]: 'of-another' };
+  await client.patch(Leases, rig.binding, 'kubeocean-agent', { metadata: { annotations } });
+  await waitFor('end of the syncer', () => before.exit !== undefined, SLOW);
+  expect(before.tail(5)).toContain('the worker cluster is another one by now');
+  // The agent puts it right at its next beat.
+  await waitFor('own UID', async () => (await said()) !== 'of-another', SLOW);
+  await rig.startSyncer();
+});
