@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { ENV_SOURCE, type Fate, POD_SPEC, POD_STATUS, PROJECTED_SOURCE, VOLUME } from './fields.ts';
+import { CONTAINER, ENV_SOURCE, type Fate, POD_SPEC, POD_STATUS, PROJECTED_SOURCE, VOLUME } from './fields.ts';
 import { Refusal } from './refusal.ts';
 import { FACTS, samplePod } from './samples.ts';
 import { STATUS_FIELDS, ADDRESS_LISTS } from './status-difference.ts';
@@ -76,6 +76,16 @@ describe('the table of fields says what the translation does', () => {
     const containers = [{ name: 'main', env }];
     const { apiServer: _, ...facts } = FACTS;
     expect(fateOf(() => toWorkerPod(samplePod({ containers }), facts).spec, 'containers', containers)).toBe(fate);
+  });
+
+  const carried = Object.entries(CONTAINER).filter(([field, [fate]]) => fate === 'carried' && field !== 'name');
+  test.each(carried)('container.%s is carried', (field) => {
+    for (const list of ['containers', 'initContainers']) {
+      const given = [{ name: 'main', [field]: 'text' }];
+      const { apiServer: _, ...facts } = FACTS;
+      const made = toWorkerPod(samplePod({ [list]: given }), facts).spec[list];
+      expect(made, list).toEqual(given);
+    }
   });
 
   test('of the status, exactly what is not home’s comes back', () => {

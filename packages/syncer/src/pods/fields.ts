@@ -18,7 +18,7 @@ export const POD_SPEC: FieldTable = {
   automountServiceAccountToken: [
     'translated',
     '`false`: the worker has no account for the pod; home has put its token into `volumes`',
-    'pods',
+    'pods-projected',
   ],
   containers: ['translated', 'see containers', 'pods-spec'],
   dnsConfig: ['translated', 'merged with DNS server and search list of home', 'pods-environment'],
@@ -29,7 +29,7 @@ export const POD_SPEC: FieldTable = {
   ],
   enableServiceLinks: [
     'translated',
-    '`false`: the variables are written into the containers, of at most 200 Services',
+    '`false`: the variables are written into the containers, of at most 200 Services; an event says when there are more',
     'pods-environment',
   ],
   ephemeralContainers: [
@@ -38,9 +38,9 @@ export const POD_SPEC: FieldTable = {
     'pods-changes',
   ],
   hostAliases: ['translated', 'with one more for home’s API server (`kubernetes.default.svc`, …)', 'pods-environment'],
-  hostIPC: asIs('trust', 'the worker’s Pod Security decides; `baseline` refuses'),
-  hostNetwork: asIs('trust', 'the worker’s Pod Security decides; `baseline` refuses'),
-  hostPID: asIs('trust', 'the worker’s Pod Security decides; `baseline` refuses'),
+  hostIPC: asIs('trust-pods', 'the worker’s Pod Security decides; `baseline` refuses'),
+  hostNetwork: asIs('trust-pods', 'the worker’s Pod Security decides; `baseline` refuses'),
+  hostPID: asIs('trust-pods', 'the worker’s Pod Security decides; `baseline` refuses'),
   hostUsers: asIs('pods-spec'),
   hostname: ['translated', 'the pod’s name where it has none (dots become dashes)', 'pods-environment'],
   hostnameOverride: asIs('unit', 'needs a worker of 1.35; an older one drops it, which an event says'),
@@ -54,7 +54,7 @@ export const POD_SPEC: FieldTable = {
   nodeSelector: ['home', 'of labels of the vnode', 'pods-spec'],
   os: asIs('pods-spec'),
   overhead: asIs('pods-spec', 'the worker’s RuntimeClass must say the same'),
-  preemptionPolicy: ['home', 'lent pods push nobody out', 'pods-controllers'],
+  preemptionPolicy: ['home', 'lent pods push nobody out', 'unit'],
   priority: ['home', 'in the worker lent pods are below all others', 'pods-controllers'],
   priorityClassName: [
     'translated',
@@ -69,7 +69,7 @@ export const POD_SPEC: FieldTable = {
   schedulerName: ['home', 'the worker’s default scheduler checks the placement', 'unit'],
   schedulingGates: ['home', 'a gated pod is on no vnode yet', 'pods-spec'],
   securityContext: asIs('pods-spec', 'all of it; the worker’s Pod Security decides'),
-  serviceAccount: ['home', 'as serviceAccountName', 'trust'],
+  serviceAccount: ['home', 'as serviceAccountName', 'unit'],
   serviceAccountName: ['home', 'tokens are of home’s account; in the worker it is `default`, without a token', 'pods'],
   setHostnameAsFQDN: [
     'translated',
@@ -131,7 +131,7 @@ export const VOLUME: FieldTable = {
   cephfs: noSuchVolume,
   cinder: noSuchVolume,
   configMap: ['translated', 'a copy under a derived name', 'pods'],
-  csi: asIs('volumes', 'inline; refused with a `nodePublishSecretRef`, whose name would mean another Secret'),
+  csi: asIs('volumes-refused', 'inline; refused with a `nodePublishSecretRef`, whose name would mean another Secret'),
   downwardAPI: ['translated', 'of the home pod, by annotations of the worker pod; it follows changes', 'pods-changes'],
   emptyDir: asIs('pods-spec'),
   ephemeral: ['translated', 'the claim that home has made', 'volumes'],
@@ -141,15 +141,15 @@ export const VOLUME: FieldTable = {
   gcePersistentDisk: noSuchVolume,
   gitRepo: noSuchVolume,
   glusterfs: noSuchVolume,
-  hostPath: asIs('trust', 'the worker’s policy decides; `baseline` refuses'),
+  hostPath: asIs('volumes-refused', 'the worker’s policy decides; `baseline` refuses'),
   image: asIs('unit'),
   iscsi: noSuchVolume,
   name: asIs('pods'),
-  nfs: asIs('trust', 'the worker’s policy decides'),
+  nfs: asIs('volumes-refused', 'the worker’s policy decides'),
   persistentVolumeClaim: ['translated', 'the worker’s claim of the same volume', 'volumes'],
   photonPersistentDisk: noSuchVolume,
   portworxVolume: noSuchVolume,
-  projected: ['translated', 'see projected sources', 'pods'],
+  projected: ['translated', 'see projected sources', 'pods-projected'],
   quobyte: noSuchVolume,
   rbd: noSuchVolume,
   scaleIO: noSuchVolume,
@@ -160,11 +160,11 @@ export const VOLUME: FieldTable = {
 
 export const PROJECTED_SOURCE: FieldTable = {
   clusterTrustBundle: ['refused', 'an object of home that is not brought along', 'unit'],
-  configMap: ['translated', 'a copy under a derived name', 'pods'],
-  downwardAPI: ['translated', 'of the home pod', 'pods'],
+  configMap: ['translated', 'a copy under a derived name', 'pods-projected'],
+  downwardAPI: ['translated', 'of the home pod', 'pods-projected'],
   podCertificate: ['refused', 'the worker would sign for a pod that home does not know', 'unit'],
-  secret: ['translated', 'a copy under a derived name', 'pods'],
-  serviceAccountToken: ['translated', 'a Secret with a token of home, bound to the home pod', 'pods'],
+  secret: ['translated', 'a copy under a derived name', 'pods-projected'],
+  serviceAccountToken: ['translated', 'a Secret with a token of home, bound to the home pod', 'pods-projected'],
 };
 
 export const ENV_SOURCE: FieldTable = {
@@ -190,7 +190,7 @@ export const POD_STATUS: FieldTable = {
   ephemeralContainerStatuses: asIs('pods-changes', 'as containerStatuses'),
   extendedResourceClaimStatus: ['home', 'claims of devices are home’s', 'unit'],
   hostIP: asIs('pods-environment'),
-  hostIPs: asIs('pods-environment'),
+  hostIPs: asIs('pods-projected'),
   initContainerStatuses: asIs('pods-spec', 'as containerStatuses'),
   message: asIs('pods-told', 'in home’s names'),
   nominatedNodeName: ['home', 'the scheduler’s', 'unit'],
@@ -203,7 +203,7 @@ export const POD_STATUS: FieldTable = {
   resize: asIs('unit', 'of workers before 1.33'),
   resourceClaimStatuses: ['home', 'claims of devices are home’s', 'unit'],
   resources: asIs('unit'),
-  startTime: asIs('pods'),
+  startTime: asIs('pods-projected'),
 };
 
 /** Fields of Kubernetes newer than 1.34 that are known already: no API server of 1.34 lists them. */
