@@ -87,12 +87,14 @@ export async function runManager(daemon: Daemon<typeof OPTIONS>): Promise<void> 
         connect: (credentials) => daemon.connect(credentials, 'worker'),
         onNews: (name) => queue.add(name),
         monotonic: () => performance.now(),
+        agentStaleMs: options['agent-stale-after'] * 1000,
       }),
       settings,
       events,
       log,
       now: () => new Date(),
       monotonic: () => performance.now(),
+      abandonAfterMs: options['abandon-after'] * 1000,
     });
     const queue: WorkQueue = new WorkQueue((name) => controller.reconcile(name), {
       name: 'bindings',

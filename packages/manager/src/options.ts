@@ -1,4 +1,5 @@
 /** The flags of the manager: one table, from which parsing, `--help` and the docs come. */
+import { Seconds } from '@kubeocean/shared/api';
 import { COMMON_OPTIONS, LEADER_OPTIONS, type OptionTable, VERSION } from '@kubeocean/shared/daemon';
 
 const ADDRESSES = /^[0-9a-fA-F.:]+(,[0-9a-fA-F.:]+)*$/;
@@ -55,6 +56,24 @@ export const OPTIONS = {
     choices: ['self-signed', 'csr', 'secret'],
     description:
       "where the proxiers' serving certificate comes from; csr needs a cluster that signs kubelet certificates, secret one Secret a binding named as its proxier Deployment",
+  },
+  'agent-stale-after': {
+    type: 'integer',
+    default: Seconds.staleAfter,
+    min: Seconds.renewEvery + 2,
+    max: 3600,
+    unit: 'seconds',
+    description:
+      "silence of the worker's agent, which renews its heartbeat every 10 s, after which a binding says AgentReady=False",
+  },
+  'abandon-after': {
+    type: 'integer',
+    default: 30,
+    min: 1,
+    max: 3600,
+    unit: 'seconds',
+    description:
+      'time without any available syncer after which a deleted binding with kubeocean.io/abandon=true ends without it',
   },
   'cluster-dns': {
     type: 'string',

@@ -12,7 +12,7 @@ import { checkAgent, checkIdentity, checkWorker, type Heartbeat, type WorkerIden
 /** Milliseconds until the next try after the first failure, doubled up to the most. */
 const FIRST_RETRY_MS = 2000;
 const MOST_RETRY_MS = 30_000;
-/** While nobody else reports: often enough to see a heartbeat stand still. */
+/** While nobody else reports, at the latest; sooner where less silence counts: a heartbeat must be seen to stand still. */
 const LOOK_AGAIN_MS = 15_000;
 
 interface Entry {
@@ -38,6 +38,8 @@ export interface CheckOptions {
   onNews: (binding: string) => void;
   /** Milliseconds that never go back. */
   monotonic: () => number;
+  /** Milliseconds without a heartbeat after which an agent counts as silent. */
+  agentStaleMs: number;
 }
 
 export class WorkerChecks {
@@ -46,8 +48,11 @@ export class WorkerChecks {
   /** Looks under way, by binding. */
   private readonly running = new Map<string, symbol>();
 
+  private readonly lookAgainMs: number;
+
   constructor(options: CheckOptions) {
     this.options = options;
+    this.lookAgainMs = Math.min(LOOK_AGAIN_MS, options.agentStaleMs / 2);
   }
 
   /**
@@ -102,7 +107,7 @@ export class WorkerChecks {
     const backOffMs = Math.min(FIRST_RETRY_MS * 2 ** (entry.failures - 1), MOST_RETRY_MS);
     // A Secret that is wrong stays so until it changes, and its change is told.
     if (entry.problem?.stage === 'secret') entry.nextAtMs = Number.POSITIVE_INFINITY;
-    else entry.nextAtMs = this.options.monotonic() + (entry.problem ? backOffMs : LOOK_AGAIN_MS);
+    else entry.nextAtMs = this.options.monotonic() + (entry.problem ? backOffMs : this.lookAgainMs);
     this.entries.set(id, entry);
     this.options.onNews(binding.metadata.name);
   }
@@ -117,7 +122,8 @@ export class WorkerChecks {
     const client = this.options.connect(fixedCredentials(accessOf(binding, secret)));
     try {
       entry.worker = passed ? await checkIdentity(client, binding) : await checkWorker(client, binding);
-      entry.heartbeat = await checkAgent(client, binding, entry.heartbeat, this.options.monotonic());
+      const { monotonic, agentStaleMs } = this.options;
+      entry.heartbeat = await checkAgent(client, binding, entry.heartbeat, monotonic(), agentStaleMs);
     } finally {
       client.transport.close();
     }

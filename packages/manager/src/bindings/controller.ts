@@ -44,6 +44,8 @@ export interface ControllerOptions {
   now: () => Date;
   /** Milliseconds that never go back. */
   monotonic: () => number;
+  /** Milliseconds for which its syncer must not have run before an abandoned binding finishes without it. */
+  abandonAfterMs: number;
 }
 
 interface Applied {
@@ -53,8 +55,6 @@ interface Applied {
 
 /** How often to look why pods do not come up, and at a deletion that waits for others. */
 const POLL_MS = 5000;
-/** A binding that is abandoned finishes without its syncer when that has not run for so long. */
-const ABANDON_AFTER_MS = 30_000;
 
 export class BindingController {
   private readonly options: ControllerOptions;
@@ -200,7 +200,7 @@ export class BindingController {
         await this.explain(binding, known);
         await this.report(binding, known);
         if (applied?.error) throw applied.error;
-        return { againInMs: POLL_MS };
+        return { againInMs: abandoned ? Math.min(POLL_MS, this.options.abandonAfterMs) : POLL_MS };
       }
       events.event(
         subject(binding),
@@ -237,7 +237,7 @@ export class BindingController {
     }
     const since = this.silentSince.get(uid) ?? this.options.monotonic();
     this.silentSince.set(uid, since);
-    return this.options.monotonic() - since >= ABANDON_AFTER_MS;
+    return this.options.monotonic() - since >= this.options.abandonAfterMs;
   }
 
   private async setFinalizers(binding: ClusterBinding, finalizers: string[]): Promise<void> {

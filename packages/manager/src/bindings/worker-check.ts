@@ -2,7 +2,7 @@
  * Looks at the worker cluster of a binding with the binding's own credential: does it answer, does it know us, may we
  * what we need, is the mount namespace there, is an agent alive. Reads only.
  */
-import { ChartName, type ClusterBinding, LeasedNodes, Seconds } from '@kubeocean/shared/api';
+import { ChartName, type ClusterBinding, LeasedNodes } from '@kubeocean/shared/api';
 import {
   ApiError,
   ConnectionError,
@@ -101,6 +101,7 @@ export async function checkIdentity(client: KubeClient, binding: ClusterBinding)
  * Whether an agent serves the mount namespace.
  * @param known what an earlier call returned, if there was one.
  * @param nowMs our monotonic clock, in milliseconds.
+ * @param staleMs milliseconds without a change after which the agent counts as silent.
  * @throws BindingProblem of stage `agent`, or `worker` when it does not answer.
  */
 export async function checkAgent(
@@ -108,6 +109,7 @@ export async function checkAgent(
   binding: ClusterBinding,
   known: Heartbeat | undefined,
   nowMs: number,
+  staleMs: number,
 ): Promise<Heartbeat> {
   const { mountNamespace } = binding.spec;
   const install =
@@ -136,7 +138,7 @@ export async function checkAgent(
   }
   const renewTime = lease.spec?.renewTime ?? '';
   if (known?.renewTime !== renewTime) return { renewTime, changedAtMs: nowMs };
-  if (nowMs - known.changedAtMs > Seconds.staleAfter * 1000) {
+  if (nowMs - known.changedAtMs > staleMs) {
     throw new BindingProblem(
       'agent',
       'AgentStale',

@@ -1,10 +1,15 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { afterEach, expect, test } from 'vitest';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, expect, test } from 'vitest';
 
 const children: ChildProcess[] = [];
+const folder = mkdtempSync(join(tmpdir(), 'kubeocean-run-'));
 afterEach(() => {
   for (const child of children.splice(0)) child.kill('SIGKILL');
 });
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 interface Run {
   child: ChildProcess;
@@ -17,7 +22,7 @@ interface Run {
 function daemon(body: string, args: string[] = []): Run {
   const module = (name: string) => JSON.stringify(new URL(name, import.meta.url).href);
   const program = `
-    import { runDaemon } from ${module('./run.ts')};
+    import { BeginAnew, runDaemon } from ${module('./run.ts')};
     import { COMMON_OPTIONS } from ${module('./options.ts')};
     await runDaemon({
       name: 'kubeocean-test',
@@ -26,8 +31,10 @@ function daemon(body: string, args: string[] = []): Run {
       async run(daemon) { ${body} },
     });`;
   const ports = ['--metrics-bind-address=127.0.0.1:0', '--health-probe-bind-address=127.0.0.1:0'];
-  const argv = ['--input-type=module-typescript', '-e', program, '--', ...ports, ...args];
-  const child = spawn(process.execPath, argv, { stdio: ['ignore', 'pipe', 'pipe'] });
+  // A file, because that is what processes of ours are started from, and start themselves from again.
+  const file = join(folder, `${crypto.randomUUID()}.ts`);
+  writeFileSync(file, program);
+  const child = spawn(process.execPath, [file, ...ports, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
   children.push(child);
   let out = '';
   let err = '';
@@ -101,6 +108,39 @@ test.each([
   const fatal = out.split('\n').filter((line) => line.includes('"level":"fatal"'));
   expect(fatal).toHaveLength(1);
   expect(JSON.parse(fatal[0] as string)).toMatchObject({ cause: 'no cluster' });
+});
+
+test('what must begin anew does: the same process and command line, and nothing of what it was', async () => {
+  const marker = JSON.stringify(join(folder, 'second'));
+  const { child, printed, ended } = daemon(
+    `const { existsSync, writeFileSync } = await import('node:fs');
+     if (existsSync(${marker})) { console.log('pid ' + process.pid); ${UNTIL_STOPPED} return; }
+     writeFileSync(${marker}, '');
+     setInterval(() => console.log('the old one writes'), 1);
+     throw new BeginAnew('leadership was lost');`,
+    ['--size=8'],
+  );
+  await printed('runs with size 8');
+  child.kill('SIGTERM');
+  const { code, out } = await ended;
+  expect(messages(out)).toEqual(['started', 'begins anew', 'started', 'stopping', 'stopped']);
+  expect(out).toContain('"cause":"leadership was lost"');
+  expect(out).toContain(`pid ${child.pid}`);
+  expect(out.slice(out.lastIndexOf('"started"'))).not.toContain('the old one writes');
+  expect(code).toBe(0);
+});
+
+test('told to stop, it does not begin anew', async () => {
+  const { child, printed, ended } = daemon(
+    `console.log('runs');
+     await new Promise((resolve) => { const alive = setInterval(() => {}, 1000); daemon.signal.addEventListener('abort', () => { clearInterval(alive); resolve(); }); });
+     throw new BeginAnew('leadership was lost');`,
+  );
+  await printed('runs');
+  child.kill('SIGTERM');
+  const { code, out } = await ended;
+  expect(messages(out)).toEqual(['started', 'stopping', 'ended by an error', 'stopped']);
+  expect(code).toBe(1);
 });
 
 test('a bad command line is code 2 and one sentence; --help is code 0 and the table', async () => {

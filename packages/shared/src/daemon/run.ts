@@ -9,7 +9,7 @@ import { messageOf } from '../kube/errors.ts';
 import { Transport } from '../kube/transport.ts';
 import { resourceOfPath } from './call-resource.ts';
 import { startHealthServers, type ReadyCheck } from './health.ts';
-import { createLogger, type Logger } from './logger.ts';
+import { createLogger, type Logger, writtenOut } from './logger.ts';
 import {
   type COMMON_OPTIONS,
   helpText,
@@ -54,7 +54,13 @@ export interface DaemonDefinition<T extends OptionTable> {
   run(daemon: Daemon<T>): Promise<void>;
 }
 
-/** Runs a process to its end and exits: 0 after an orderly stop, 1 after an error, 2 for a bad command line. */
+/** Thrown out of a daemon's `run` when it must go on as if just started: nothing of what it was may write any more. */
+export class BeginAnew extends Error {}
+
+/**
+ * Runs a process to its end and exits: 0 after an orderly stop, 1 after an error, 2 for a bad command line. On
+ * {@link BeginAnew} the program takes its own place instead, with the same process id and command line.
+ */
 export async function runDaemon<T extends OptionTable & typeof COMMON_OPTIONS>(
   definition: DaemonDefinition<T>,
   argv: readonly string[] = process.argv.slice(2),
@@ -122,11 +128,30 @@ export async function runDaemon<T extends OptionTable & typeof COMMON_OPTIONS>(
     });
     await servers.close();
   } catch (error) {
+    if (error instanceof BeginAnew && !stop.signal.aborted) {
+      log.warn({ cause: error.message }, 'begins anew');
+      await writtenOut(log);
+      beginAnew(log);
+    }
     log.fatal({ error, cause: messageOf(error) }, 'ended by an error');
     code = 1;
   }
   log.info('stopped');
   process.exit(code);
+}
+
+/**
+ * Puts a fresh start of the same program in the place of this process (execve(2)): no memory, connection or timer of the
+ * old one is left, just as after an exit, but no kubelet has to start it, which would wait up to five minutes
+ * (CrashLoopBackOff). Returns only when that could not be done.
+ */
+function beginAnew(log: Logger): void {
+  try {
+    const argv = [process.execPath, ...process.execArgv, ...process.argv.slice(1)];
+    process.execve?.(process.execPath, argv, process.env);
+  } catch (error) {
+    log.warn({ error: messageOf(error) }, 'cannot begin anew, ends instead');
+  }
 }
 
 function connector(registry: Registry, name: string): Daemon<OptionTable>['connect'] {
@@ -157,8 +182,8 @@ function connector(registry: Registry, name: string): Daemon<OptionTable>['conne
 }
 
 /**
- * Runs `lead` while this replica leads, as the leader-election flags say. Without election it leads at once. The
- * process ends with an error when leadership is lost, so that nothing of the old leader goes on.
+ * Runs `lead` while this replica leads, as the leader-election flags say. Without election it leads at once.
+ * @throws BeginAnew when leadership is lost: a new process stands for it again, and nothing of the old leader goes on.
  */
 export async function leadWhenElected<T extends OptionTable & typeof LEADER_OPTIONS>(
   daemon: Daemon<T>,
@@ -177,8 +202,16 @@ export async function leadWhenElected<T extends OptionTable & typeof LEADER_OPTI
     onError: (error: unknown) => daemon.log.warn({ error: messageOf(error) }, 'leader election'),
   };
   daemon.log.info({ lease: `${election.namespace}/${election.name}` }, 'waiting to lead');
-  await runAsLeader(client, election, daemon.signal, async (leadership) => {
-    daemon.log.info({ identity: election.identity, transitions: leadership.transitions }, 'leading');
-    await lead(leadership);
-  });
+  let held: Leadership | undefined;
+  try {
+    await runAsLeader(client, election, daemon.signal, async (leadership) => {
+      held = leadership;
+      daemon.log.info({ identity: election.identity, transitions: leadership.transitions }, 'leading');
+      await lead(leadership);
+    });
+  } catch (error) {
+    // `lead` may stumble over the end of its signal in words of its own; why it ended is what counts.
+    if (!held?.signal.aborted || daemon.signal.aborted) throw error;
+    throw new BeginAnew(messageOf(held.signal.reason), { cause: error });
+  }
 }
