@@ -5,17 +5,18 @@
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 import { laneCount } from './e2e/lanes.ts';
+import { knownDurations, longestFirst } from './e2e/order.ts';
 
-/** Files in the order of their names, so that one run is like the next. */
-class ByName extends BaseSequencer {
+/** The longest file first, so that no lane is idle at the end. */
+class LongestFirst extends BaseSequencer {
   override sort(files: TestSpecification[]): Promise<TestSpecification[]> {
-    return Promise.resolve(files.toSorted((a, b) => (a.moduleId < b.moduleId ? -1 : 1)));
+    return Promise.resolve(longestFirst(files, ({ moduleId }) => moduleId, knownDurations(import.meta.dirname)));
   }
 }
 
 export default defineConfig({
   test: {
-    sequence: { sequencer: ByName },
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         test: {

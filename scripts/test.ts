@@ -3,10 +3,12 @@
  * the time went. `--unit` stops before the clusters; `--keep` leaves them running afterwards. Two test files run side by
  * side, each on a set of clusters of its own; KUBEOCEAN_LANES=1 runs one at a time.
  */
-import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { basename } from 'node:path';
 import { parseArgs } from 'node:util';
 import { kubeconfigPath } from '../e2e/clusters/paths.ts';
 import { laneRoots } from '../e2e/lanes.ts';
+import { LAST_RUN } from '../e2e/order.ts';
 import { runChecks } from './check.ts';
 import { reportStep, runStep, type StepResult } from './steps.ts';
 
@@ -33,6 +35,14 @@ interface Counts {
   skipped: number;
 }
 
+/** Keeps how long each file took, by which the next run orders them. */
+function rememberDurations(report: VitestReport): void {
+  const seconds = report.testResults
+    .filter(({ startTime, endTime }) => endTime > startTime)
+    .map(({ name, startTime, endTime }) => [basename(name), Math.ceil((endTime - startTime) / 1000)] as const);
+  writeFileSync(LAST_RUN, JSON.stringify(Object.fromEntries(seconds)));
+}
+
 /** Runs one vitest project and counts its tests; a file that could not be loaded counts as one failure. */
 async function runProject(project: string): Promise<Counts> {
   const file = `${RESULTS}/${project}.json`;
@@ -53,6 +63,7 @@ async function runProject(project: string): Promise<Counts> {
   reportStep(result, true);
   if (!existsSync(file)) return { passed: 0, failed: 1, skipped: 0 };
   const report = JSON.parse(readFileSync(file, 'utf8')) as VitestReport;
+  if (project === 'e2e') rememberDurations(report);
   const broken = report.testResults.filter(
     (suite) => suite.status === 'failed' && suite.assertionResults.length === 0,
   ).length;
@@ -71,6 +82,12 @@ async function runProject(project: string): Promise<Counts> {
     failed: failed === 0 && !result.ok ? 1 : failed,
     skipped: report.numPendingTests + report.numTodoTests,
   };
+}
+
+/** Programs, clusters and images, as far as they can be made before the end-to-end tests ask for them. */
+async function prepare(): Promise<void> {
+  const result = await runStep('programs, clusters and images', [process.execPath, 'e2e/prepare.ts']);
+  reportStep(result);
 }
 
 const { values } = parseArgs({
@@ -95,6 +112,9 @@ const roots = laneRoots();
 const ours = roots.filter((root) => !existsSync(kubeconfigPath('computing', root)));
 const started = performance.now();
 mkdirSync(RESULTS, { recursive: true });
+// Clusters come up while checks and unit tests run: the one mostly waits, the others compute. What is wrong with them is
+// told by the end-to-end tests, which bring up what is missing.
+const preparing = values.unit ? undefined : prepare();
 const checks: StepResult[] = await runChecks();
 const totals: Counts = {
   passed: checks.filter((check) => check.ok).length,
@@ -102,6 +122,7 @@ const totals: Counts = {
   skipped: 0,
 };
 for (const project of values.unit ? ['unit'] : ['unit', 'e2e']) {
+  if (project === 'e2e') await preparing;
   const counts = await runProject(project);
   totals.passed += counts.passed;
   totals.failed += counts.failed;
