@@ -15,7 +15,7 @@ import { planGuards } from './guard/open-nodes.ts';
 import { guardProblem, withholdNew } from './guard/policies.ts';
 import { writeGuard } from './guard/writer.ts';
 import { policyStatus } from './policies/status.ts';
-import { overlapProblem, type parseRanges } from './network/overlap.ts';
+import { overlapProblem, type parseRanges, withOverlaps } from './network/overlap.ts';
 import { findOutOfPlace } from './pods/out-of-place.ts';
 import { findUnfollowed } from './pods/unfollowed.ts';
 import { planPolicy, writePolicy } from './policies/writer.ts';
@@ -158,7 +158,9 @@ export class Passes {
       else log.warn({ problem: unguarded }, 'nothing more is lent: tenants are not held to it');
       this.unguarded = unguarded;
     }
-    const allocation = unguarded === undefined ? allocated : withholdNew(allocated, (key) => byKey.has(key));
+    const guarded = unguarded === undefined ? allocated : withholdNew(allocated, (key) => byKey.has(key));
+    const { computingRanges } = this.options;
+    const allocation = { ...guarded, open: withOverlaps(guarded.open, stores.nodes.values(), computingRanges) };
     const guards = new Map(
       stores.guards.flatMap((store) => [...store.values()]).map((guard) => [guard.metadata.namespace, guard]),
     );
@@ -168,7 +170,7 @@ export class Passes {
       (namespace) => guards.get(namespace),
     );
     const recordWrites = planRecords(allocation, (key) => byKey.get(key));
-    const overlap = overlapProblem(stores.nodes.values(), this.options.computingRanges);
+    const overlap = overlapProblem(stores.nodes.values(), computingRanges);
     const policyWrites = allocation.policies.flatMap(
       (outcome) => planPolicy(outcome.policy, policyStatus(outcome, now, { unguarded, overlap })) ?? [],
     );

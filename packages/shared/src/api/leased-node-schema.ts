@@ -48,6 +48,7 @@ const status = object('The lease as it stands.', {
   ),
   taints: list("Taints to show on the vnode: the lease's own and the worker node's.", taint),
   unschedulable: boolean('Whether the worker node is cordoned.'),
+  networkOverlap: text('Pods here have addresses of a computing cluster: home does not show them.'),
   window: object('Next transitions.', {
     closesAt: time('When the open window closes.'),
     opensAt: time('When a window opens next.'),

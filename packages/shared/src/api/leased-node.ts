@@ -66,6 +66,11 @@ export interface LeasedNodeStatus {
   taints?: Taint[];
   /** The worker node is cordoned. */
   unschedulable?: boolean;
+  /**
+   * That pods of this node have addresses which a computing cluster is known to use too, in words. Home does not show
+   * their addresses then: there they would mean other pods.
+   */
+  networkOverlap?: string;
   /** Next transitions, RFC 3339. */
   window?: { closesAt?: string; opensAt?: string };
   /** RFC 3339; when eviction starts. Absent while running pods may stay. */

@@ -9,7 +9,7 @@ import { finish, finishWithoutWorker, lost, orphan } from './ending.ts';
 import { CHANGES, follow as followChanges, type Followed, type Refused } from './follow.ts';
 import { WritesHeld } from './gate.ts';
 import { finishHomeDeletion, patchHomeStatus } from './home.ts';
-import { leaseEndOf } from './lease-end.ts';
+import { addressesHidden, leaseEndOf } from './lease-end.ts';
 import { homeKeyOf, lostItsLabel, relationOf } from './ownership.ts';
 import { repairPod, type RepairTimes } from './repair.ts';
 import { type PodState, workerKeyOf, workerOf } from './state.ts';
@@ -151,7 +151,8 @@ export function createPodController(state: PodState): PodController {
 
   async function showStatus(home: Pod, worker: Pod, own: OwnWord): Promise<Outcome> {
     const { uid = '', resourceVersion } = home.metadata;
-    const said: OwnWord = { ...own, words: wordsFor(home, context, worker) };
+    const withoutAddresses = addressesHidden(context, home);
+    const said: OwnWord = { ...own, withoutAddresses, words: wordsFor(home, context, worker) };
     const patch = statusPatch(worker, home, context.now(), leaseEndOf(context, worker, home), said);
     if (!patch) {
       settling.delete(uid);

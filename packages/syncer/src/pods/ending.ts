@@ -2,7 +2,7 @@
 import { PodReason, workerName } from '@kubeocean/shared/api';
 import { type Outcome, splitKey } from '@kubeocean/shared/kube';
 import { currentHome, finishHomeDeletion, patchHomeStatus } from './home.ts';
-import { leaseEndOf } from './lease-end.ts';
+import { addressesHidden, leaseEndOf } from './lease-end.ts';
 import { claimedUID, homeKeyOf } from './ownership.ts';
 import { type PodState, rememberCreated } from './state.ts';
 import { failurePatch } from './own-patches.ts';
@@ -21,6 +21,7 @@ export async function finish(state: PodState, home: Pod, worker: Pod): Promise<v
   if (state.released.has(worker.metadata.uid ?? '')) return;
   const patch = statusPatch(worker, home, context.now(), leaseEndOf(context, worker, home), {
     words: wordsFor(home, context, worker),
+    withoutAddresses: addressesHidden(context, home),
   });
   if (patch) await patchHomeStatus(context, home, patch);
   if (home.metadata.deletionTimestamp) await finishHomeDeletion(context, home);

@@ -38,7 +38,8 @@ export function conditionsOf(
   }
   const disrupted = disruptionOf(worker);
   if (disrupted && ended?.reason !== PodReason.leaseClosed) {
-    conditions.push(disrupted.lastTransitionTime === undefined ? stamped(disrupted, home, now) : { ...disrupted });
+    // By home's clock, by which home's controller-manager judges whether it is out of date.
+    conditions.push(stamped(disrupted, home, now));
   } else if (ended) {
     conditions.push(
       stamped(
@@ -102,18 +103,19 @@ export function stamped(condition: Condition, home: Pod, now: Date): Condition {
 }
 
 /**
- * Why the worker cluster ends the pod. The Eviction API puts its own words over those of the agent, and the worker's
- * controller-manager may set its condition to False (lease-end.ts); they are therefore in an annotation too.
+ * Why the worker cluster ends the pod, once it goes. The agent's own word is in an annotation: the Eviction API puts its
+ * words over the condition, the controller-manager takes it back after a while, and a kubelet that remembers it brings it
+ * back (lease-end.ts).
  */
 export function disruptionOf(worker: Pod): Condition | undefined {
+  const goes = worker.metadata.deletionTimestamp !== undefined;
+  if (!goes && !isTerminal(worker)) return undefined;
   const type = PodCondition.disruptionTarget;
   const target = worker.status?.conditions?.find((condition) => condition.type === type && condition.status === 'True');
   const message = worker.metadata.annotations?.[Annotation.leaseClosed];
-  if (message === undefined) return target;
-  const goes = worker.metadata.deletionTimestamp !== undefined && !isTerminal(worker);
-  return target || goes
-    ? { ...(target ?? { type, status: 'True' }), reason: PodReason.leaseClosed, message }
-    : undefined;
+  if (message === undefined) return target?.reason === PodReason.leaseClosed ? undefined : target;
+  if (!target && isTerminal(worker)) return undefined;
+  return { ...(target ?? { type, status: 'True' }), reason: PodReason.leaseClosed, message };
 }
 
 /** The words as they are. */

@@ -10,6 +10,7 @@ const now = new Date('2026-01-02T03:01:00Z');
 const goes = { deletionTimestamp: '2026-01-02T03:00:30Z', deletionGracePeriodSeconds: 30 };
 const disrupted: Condition[] = [{ type: 'DisruptionTarget', status: 'True', reason: 'EvictionByEvictionAPI' }];
 const reset: Condition[] = [{ type: 'DisruptionTarget', status: 'False', reason: 'EvictionByEvictionAPI' }];
+const remembered: Condition[] = [{ type: 'DisruptionTarget', status: 'True', reason: 'LeaseClosed', message: 'words' }];
 const words = { annotations: { 'kubeocean.io/lease-closed': 'words' } };
 const taking: LeasedNodeStatus = { phase: 'Closing', reclaimStage: 'Syncer', policy: 'nights', message: 'closed' };
 
@@ -101,7 +102,9 @@ test.each<[string, Pod, string | undefined]>([
   ['evicted, its condition set to False', pod({ ...goes, ...words }, reset), 'LeaseClosed'],
   ['evicted, without a condition', pod({ ...goes, ...words }), 'LeaseClosed'],
   ['that was to be evicted and stays', pod(words, reset), undefined],
+  ['told to go, which stays', pod(words, disrupted), undefined],
   ['evicted by somebody else', pod(goes, disrupted), 'EvictionByEvictionAPI'],
+  ['deleted by somebody, when a kubelet remembers a closing called off', pod(goes, remembered), undefined],
 ])('while it ends, home says of a pod %s why', (_what, worker, reason) => {
   const home = pod({});
   const find = (at: Pod) =>

@@ -1,5 +1,6 @@
 /**
- * Whether it is the lease that ends a pod, and in which words: then home shows it as Failed whatever its exit code, so
+ * What a pod's lease means for what home shows: whether its addresses are, and whether it is the lease that ends it, and
+ * in which words: then home shows it as Failed whatever its exit code, so
  * that a Job does not count it and its controller makes another.
  */
 import { Annotation, type LeasedNode, PodCondition } from '@kubeocean/shared/api';
@@ -13,14 +14,14 @@ import type { Pod } from './types.ts';
  * deadline, home's own taint manager. Pure.
  *
  * The agent's words count by themselves once the pod goes: the condition that goes with them is set to False by the
- * worker's controller-manager when its time is two minutes old by that clock (pkg/controller/disruption). Nobody at home
+ * worker's controller-manager when its time is two minutes old by that clock (pkg/controller/disruption), and to True by a
+ * kubelet that remembers it so. Nobody at home
  * can put them there: what begins with kubeocean.io/ is never carried (to-worker.ts). On the home pod, whose annotations
  * its users write, words count only with the condition, which they cannot.
  * @param record of the vnode that the pod is on, as it is now
  */
 export function leaseEnd(worker: Pod, home: Pod, record: LeasedNode | undefined): string | undefined {
-  const goes = worker.metadata.deletionTimestamp !== undefined || isDisrupted(worker);
-  const byAgent = goes ? worker.metadata.annotations?.[Annotation.leaseClosed] : undefined;
+  const byAgent = worker.metadata.deletionTimestamp ? worker.metadata.annotations?.[Annotation.leaseClosed] : undefined;
   if (!home.metadata.deletionTimestamp) return byAgent;
   const bySyncer = isDisrupted(home) ? home.metadata.annotations?.[Annotation.leaseClosed] : undefined;
   if (bySyncer !== undefined) return bySyncer;
@@ -31,7 +32,16 @@ export function leaseEnd(worker: Pod, home: Pod, record: LeasedNode | undefined)
 
 /** The same, with the record that the pod's vnode has now. */
 export function leaseEndOf(context: SyncerContext, worker: Pod, home: Pod): string | undefined {
-  return leaseEnd(worker, home, context.stores.records.byIndex('vnode', home.spec.nodeName ?? '')[0]);
+  return leaseEnd(worker, home, recordOf(context, home));
+}
+
+/** Whether the pod's addresses are others' at home, as its record says. */
+export function addressesHidden(context: SyncerContext, home: Pod): boolean {
+  return recordOf(context, home)?.status?.networkOverlap !== undefined;
+}
+
+function recordOf(context: SyncerContext, home: Pod): LeasedNode | undefined {
+  return context.stores.records.byIndex('vnode', home.spec.nodeName ?? '')[0];
 }
 
 function isDisrupted(pod: Pod): boolean {

@@ -157,6 +157,13 @@ describe('status', () => {
     expect(shown).toMatchObject({ status: ready, ...(reason && { reason }) });
   });
 
+  test('addresses that mean others at home are not shown', () => {
+    const home = samplePod();
+    const shown = homeStatus(workerOf(home, running), home, NOW, undefined, { withoutAddresses: true });
+    expect(shown).toMatchObject({ phase: 'Running' });
+    expect([shown.podIP, shown.podIPs]).toEqual([undefined, undefined]);
+  });
+
   test('addresses replace, not merge', () => {
     const home = samplePod();
     home.status = { phase: 'Running', podIP: '10.2.0.4', podIPs: [{ ip: '10.2.0.4' }] };
@@ -203,7 +210,9 @@ describe('the end', () => {
   test('the reason the owner gave is shown', () => {
     const home = samplePod();
     const conditions = [condition('DisruptionTarget', 'True', { reason: 'LeaseClosed', message: 'window ended' })];
+    const annotations = { 'kubeocean.io/lease-closed': 'window ended' };
     const worker = workerOf(home, { ...running, conditions }, { ...deletedAt, deletionGracePeriodSeconds: 0 });
+    worker.metadata.annotations = annotations;
     expect(homeStatus(worker, home, NOW)).toMatchObject({
       phase: 'Failed',
       reason: 'LeaseClosed',

@@ -33,6 +33,8 @@ export interface OwnWord {
   debug?: { names: readonly string[]; message: string } | undefined;
   /** True while the worker pod has yet to follow the home pod, so that home's generation is not shown as observed. */
   behind?: boolean;
+  /** The pod's addresses mean others at home (the record's `networkOverlap`): they are not shown. */
+  withoutAddresses?: boolean;
   /** Home's names for those of the worker. */
   words?: Words;
 }
@@ -88,8 +90,8 @@ export function homeStatus(worker: Pod, home: Pod, now: Date, lease?: string, ow
     reason: kept.reason,
     message: kept.message,
     startTime: status.startTime,
-    podIP: status.podIP,
-    podIPs: status.podIPs,
+    podIP: own.withoutAddresses ? undefined : status.podIP,
+    podIPs: own.withoutAddresses ? undefined : status.podIPs,
     hostIP: status.hostIP,
     hostIPs: status.hostIPs,
     containerStatuses: statusesOf(status.containerStatuses, home.spec.containers, words),

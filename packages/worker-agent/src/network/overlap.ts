@@ -3,7 +3,7 @@
  * other, and nothing tells them so. What is known of the other side is what the owner gave the chart. Pure.
  */
 import { BlockList, isIP } from 'node:net';
-import type { WorkerNode } from '@kubeocean/shared/lease';
+import type { DesiredRecord, WorkerNode } from '@kubeocean/shared/lease';
 
 interface Range {
   text: string;
@@ -43,17 +43,33 @@ function holds(outer: Range, { address, family }: Range): boolean {
   return list.check(address, family);
 }
 
+/** Which ranges of the node's pods are the computing clusters' too, in words. */
+function overlapsOf({ metadata, spec }: WorkerNode, computing: readonly Range[]): string[] {
+  const ranges = (spec?.['podCIDRs'] as string[] | undefined) ?? [];
+  return ranges.map(readRange).flatMap((own) => {
+    const other = own && computing.find((range) => overlap(own, range));
+    return own && other ? [`${own.text} of node ${metadata.name} lies in ${other.text}`] : [];
+  });
+}
+
+/** The records, those of nodes whose pods have such addresses with a word of it. */
+export function withOverlaps(
+  records: readonly DesiredRecord[],
+  nodes: Iterable<WorkerNode>,
+  computing: readonly Range[],
+): DesiredRecord[] {
+  if (computing.length === 0) return [...records];
+  const words = new Map([...nodes].map((node) => [node.metadata.name, overlapsOf(node, computing).join('; ')]));
+  return records.map((record) => {
+    const networkOverlap = words.get(record.spec.nodeName);
+    return networkOverlap ? { ...record, status: { ...record.status, networkOverlap } } : record;
+  });
+}
+
 /** What is wrong, in words for policies; undefined when nothing is known to be. */
 export function overlapProblem(nodes: Iterable<WorkerNode>, computing: readonly Range[]): string | undefined {
   if (computing.length === 0) return undefined;
-  const found: string[] = [];
-  for (const { metadata, spec } of nodes) {
-    const ranges = (spec?.['podCIDRs'] as string[] | undefined) ?? [];
-    for (const own of ranges.map(readRange)) {
-      const other = own && computing.find((range) => overlap(own, range));
-      if (own && other) found.push(`${own.text} of node ${metadata.name} lies in ${other.text}`);
-    }
-  }
+  const found = [...nodes].flatMap((node) => overlapsOf(node, computing));
   if (found.length === 0) return undefined;
   const more = found.length > 3 ? ` and ${found.length - 3} more` : '';
   return (
