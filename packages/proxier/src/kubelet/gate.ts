@@ -19,11 +19,15 @@ export interface GateOptions {
   vnodeOf: (port: number | undefined) => string | undefined;
 }
 
-export type Gate = (request: IncomingMessage) => Promise<Admitted>;
+/**
+ * `meanwhile` is called with an authenticated caller's request while rights are asked about: what it begins must change
+ * nothing, and its outcome must not be told to a caller that is refused.
+ */
+export type Gate = (request: IncomingMessage, meanwhile?: (known: Admitted) => void) => Promise<Admitted>;
 
 /** @throws Refusal (from the returned function) 503, 401, 400, 404 or 403, in this order. */
 export function createGate(options: GateOptions): Gate {
-  return async (request) => {
+  return async (request, meanwhile) => {
     if (!options.trusted()) {
       throw new Refusal(503, 'the client CA of this cluster is not known yet, so nobody can be authenticated');
     }
@@ -37,7 +41,9 @@ export function createGate(options: GateOptions): Gate {
     const vnode = options.vnodeOf(request.socket.localPort);
     if (!vnode) throw new Refusal(404, 'no vnode is served on this port');
     const question = questionOf(request.method ?? '', target.first);
-    const allowed = await options.authorize(user, vnode, question).catch((error: unknown) => {
+    const asking = options.authorize(user, vnode, question);
+    meanwhile?.({ ...target, user, vnode });
+    const allowed = await asking.catch((error: unknown) => {
       throw new Refusal(500, `Authorization error (user=${user.name}): ${messageOf(error)}`, { cause: error });
     });
     if (!allowed) {

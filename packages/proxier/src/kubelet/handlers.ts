@@ -100,13 +100,18 @@ export function createHandlers(options: HandlerOptions): Handlers {
   }
 
   async function upgrade(request: IncomingMessage, client: TLSSocket, head: Buffer): Promise<void> {
-    const admitted = await gate(request);
+    // Rights of sessions are asked about each time; the pods are looked up in the same moment.
+    let looking: Promise<Counterpart> | undefined;
+    const admitted = await gate(request, (known) => {
+      if (isSession(known.route)) looking = findCounterpart(clusters, known.vnode, known.route);
+      looking?.catch(() => undefined);
+    });
     const { route } = admitted;
     if (route.kind === 'unknown') throw new Refused(404, '404 page not found');
-    if (!isSession(route)) throw new Refused(400, 'this path is not one to upgrade');
+    if (!isSession(route) || !looking) throw new Refused(400, 'this path is not one to upgrade');
     const protocol = checkUpgrade(request, head);
     const query = sessionQuery(route, admitted.query);
-    const counterpart = await findCounterpart(clusters, admitted.vnode, route);
+    const counterpart = await looking;
     if (client.destroyed) return;
     const gone = new AbortController();
     let kill = (reason: string) => {

@@ -60,6 +60,9 @@ export interface ListenerOptions {
 /** Connections of one port before it takes no more; sessions have their own, lower limit. */
 const MAX_CONNECTIONS = 2048;
 
+/** How long a connection may be silent until the other side is asked whether it is still there. */
+const KEEP_ALIVE_MS = 30_000;
+
 interface Listener {
   server: Server | undefined;
   timer: NodeJS.Timeout | undefined;
@@ -73,8 +76,16 @@ export function createListeners(options: ListenerOptions): Listeners {
     const listener: Listener = { server: undefined, timer: undefined };
     open.set(port, listener);
     const attempt = () => {
-      // Half-open, so that output on its way to a client that stopped sending still arrives.
-      const server = createServer({ allowHalfOpen: true }, options.accept);
+      const server = createServer(
+        {
+          // Half-open, so that output on its way to a client that stopped sending still arrives.
+          allowHalfOpen: true,
+          // Who follows a log that says nothing is only missed when asked.
+          keepAlive: true,
+          keepAliveInitialDelay: KEEP_ALIVE_MS,
+        },
+        options.accept,
+      );
       server.maxConnections = MAX_CONNECTIONS;
       listener.server = server;
       server.on('error', (error) => {
