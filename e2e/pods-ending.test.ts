@@ -4,7 +4,7 @@
  */
 import { Pods } from '@kubeocean/shared/kube';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { waitFor } from './harness/index.ts';
+import { absent, waitFor } from './harness/index.ts';
 import {
   conditionOf,
   explainFailures,
@@ -17,7 +17,6 @@ import {
   setRecord,
   STAY,
 } from './pods/helpers.ts';
-import { absent } from './restart/rig.ts';
 
 let rig: PodRig;
 explainFailures(() => rig);
@@ -34,7 +33,7 @@ describe('the end that nobody at home asked for', () => {
     await rig.worker.delete(Pods, rig.mountNamespace, rig.workerName(name));
     const pod = await rig.phase(name, 'Failed');
     expect(conditionOf(pod, 'DisruptionTarget')).toMatchObject({ status: 'True' });
-    await absent(() => rig.inWorker(name), 'worker pod');
+    await absent('worker pod', () => rig.inWorker(name));
     expect(rig.made.get(pod.metadata.uid ?? '')?.size).toBe(1);
   });
 
@@ -50,7 +49,7 @@ describe('the end that nobody at home asked for', () => {
       await rig.worker.patch(Pods, rig.mountNamespace, name, { metadata: { finalizers: null } });
       await rig.worker.delete(Pods, rig.mountNamespace, name, { gracePeriodSeconds: 0 });
       await rig.home.delete(Pods, rig.homeNamespace, forced, { gracePeriodSeconds: 0 });
-      await absent(() => rig.inWorker(lost), 'worker pod');
+      await absent('worker pod', () => rig.inWorker(lost));
     } finally {
       rig.start();
     }
@@ -58,7 +57,7 @@ describe('the end that nobody at home asked for', () => {
     expect(pod.status?.reason).toBe('WorkerPodLost');
     expect(conditionOf(pod, 'DisruptionTarget')?.status).toBe('True');
     expect(rig.made.get(metadata.uid ?? '')?.size).toBe(1);
-    await absent(() => rig.inWorker(forced), 'worker pod of the one forced away');
+    await absent('worker pod of the one forced away', () => rig.inWorker(forced));
   });
 });
 
@@ -120,7 +119,7 @@ describe('mapping', () => {
     await rig.create(home, rig.spec(STAY));
     expect(await rig.event(home, 'NameTaken')).toContain('left alone');
     await rig.home.delete(Pods, rig.homeNamespace, home);
-    await absent(() => rig.atHome(home), 'home pod');
+    await absent('home pod', () => rig.atHome(home));
     expect((await rig.worker.get(Pods, rig.mountNamespace, name)).metadata).toMatchObject({ uid: metadata.uid });
   });
 });
@@ -137,7 +136,7 @@ describe('not taken', () => {
     expect(conditionOf(pod, 'kubeocean.io/NotRun')?.reason).toBe('VolumeNotCarried');
     expect(pod.status).toMatchObject({ phase: 'Pending', reason: 'NotRun' });
     await rig.home.delete(Pods, rig.homeNamespace, name);
-    await absent(() => rig.atHome(name), 'home pod');
+    await absent('home pod', () => rig.atHome(name));
   });
 
   test('past the scheduler there is no more than what is lent', async () => {

@@ -4,7 +4,7 @@
  */
 import { ConfigMaps, Deployments, Pods, RoleBindings, Secrets } from '@kubeocean/shared/kube';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { kubectl, uniqueName, waitFor } from './harness/index.ts';
+import { absent, kubectl, uniqueName, waitFor } from './harness/index.ts';
 import {
   explainFailures,
   ignoreGone,
@@ -18,7 +18,7 @@ import {
   podRig,
   STAY,
 } from './pods/helpers.ts';
-import { absent, nothingLeft } from './restart/rig.ts';
+import { nothingLeft } from './restart/rig.ts';
 
 let rig: PodRig;
 explainFailures(() => rig);
@@ -243,7 +243,7 @@ test('a pod made anew under the same name gets a worker pod of its own', async (
     expect((await rig.inWorker(name)).metadata.annotations?.['kubeocean.io/virtual-pod-uid']).toBe(metadata.uid);
     await rig.home.delete(Pods, rig.homeNamespace, name, { gracePeriodSeconds: 2 });
   }
-  await absent(() => rig.inWorker(name), 'the last worker pod');
+  await absent('the last worker pod', () => rig.inWorker(name));
   expect(uids.map((uid) => rig.made.get(uid)?.size)).toEqual([1, 1, 1]);
 });
 
@@ -270,7 +270,7 @@ test('an ordinary pod costs few writes', async () => {
   for (const name of names) await rig.create(name, rig.spec(STAY));
   for (const name of names) await rig.ready(name);
   for (const name of names) await rig.home.delete(Pods, rig.homeNamespace, name);
-  for (const name of names) await absent(() => rig.inWorker(name), name);
+  for (const name of names) await absent(name, () => rig.inWorker(name));
   await waitFor('their token Secrets gone', async () => (await rig.copies(Secrets)).length === 0, LONG);
   const now = await writes();
   const each = { home: (now.home - before.home) / names.length, worker: (now.worker - before.worker) / names.length };

@@ -4,8 +4,8 @@
  */
 import { ConfigMaps, type KubeObject, Pods, Secrets } from '@kubeocean/shared/kube';
 import { beforeAll, beforeEach, describe, expect, onTestFailed, test } from 'vitest';
-import { uniqueName, waitFor } from './harness/index.ts';
-import { absent, FOREVER, isReady, nothingLeft, type Pod, type PodRig, podRig, SLOW_MS } from './restart/rig.ts';
+import { absent, uniqueName, waitFor } from './harness/index.ts';
+import { FOREVER, isReady, nothingLeft, type Pod, type PodRig, podRig, SLOW_MS } from './restart/rig.ts';
 
 let rig: PodRig;
 
@@ -90,7 +90,7 @@ describe('a worker pod', () => {
     await rig.worker.patch(Pods, rig.mountNamespace, rig.workerName(name), { metadata });
     await rig.home.delete(Pods, rig.homeNamespace, name, { gracePeriodSeconds: 0 });
     rig.start();
-    await absent(() => rig.inWorker(name), 'the orphan');
+    await absent('the orphan', () => rig.inWorker(name));
     expect(await repairs('pod', 'orphan')).toBe(1);
   });
 });
@@ -207,7 +207,7 @@ describe('ended', () => {
     // As the taint manager or a node's garbage collector does it.
     const patch = { metadata: { uid: metadata.uid }, status: { phase: 'Failed', reason: 'Evicted' } };
     await rig.home.patch(Pods, namespace, name, patch, { type: 'strategic', subresource: 'status' });
-    await absent(() => rig.inWorker(name), 'the worker pod');
+    await absent('the worker pod', () => rig.inWorker(name));
     expect((await rig.atHome(name)).status).toMatchObject({ phase: 'Failed', reason: 'Evicted' });
     await rig.home.delete(Pods, namespace, name);
     await rig.gone(name);

@@ -6,9 +6,8 @@ import { PodCondition, VolumeDriver } from '@kubeocean/shared/api';
 import { type KubeObject, Pods, type Resource } from '@kubeocean/shared/kube';
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFailed, test } from 'vitest';
 import { Claims, StorageClasses, type Volume, Volumes } from '../packages/syncer/src/volumes/types.ts';
-import { type RunningProcess, uniqueName, waitFor } from './harness/index.ts';
+import { absent, type RunningProcess, uniqueName, waitFor } from './harness/index.ts';
 import {
-  absent,
   claimVolume,
   cleanupHome,
   createRig,

@@ -3,9 +3,8 @@ import { VolumeAnnotation } from '@kubeocean/shared/api';
 import { Pods } from '@kubeocean/shared/kube';
 import { afterAll, beforeAll, expect, onTestFailed, test } from 'vitest';
 import { type Claim, Claims, type Volume, Volumes } from '../packages/syncer/src/volumes/types.ts';
-import { type RunningProcess, uniqueName, waitFor } from './harness/index.ts';
+import { absent, type RunningProcess, uniqueName, waitFor } from './harness/index.ts';
 import {
-  absent,
   claimVolume,
   createRig,
   FOREVER,

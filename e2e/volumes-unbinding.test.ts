@@ -1,9 +1,8 @@
 /** The end of a binding keeps volumes and their data; a binding of the same name finds them again. */
 import { type ClusterBinding, ClusterBindings, Label, VolumeAnnotation, VolumeFinalizer } from '@kubeocean/shared/api';
 import { expect, onTestFailed, onTestFinished, test } from 'vitest';
-import { type RunningProcess, uniqueName, waitFor } from './harness/index.ts';
+import { absent, type RunningProcess, uniqueName, waitFor } from './harness/index.ts';
 import {
-  absent,
   claimVolume,
   createRig,
   FOREVER,

@@ -8,9 +8,8 @@ import { OfferedTo, VolumeAnnotation, VolumeDriver, volumeHandle } from '@kubeoc
 import { type KubeObject, Pods, type Resource } from '@kubeocean/shared/kube';
 import { afterAll, beforeAll, beforeEach, expect, onTestFailed, test } from 'vitest';
 import { Claims, type Volume, Volumes } from '../packages/syncer/src/volumes/types.ts';
-import { type RunningProcess, uniqueName, waitFor } from './harness/index.ts';
+import { absent, type RunningProcess, uniqueName, waitFor } from './harness/index.ts';
 import {
-  absent,
   claimVolume,
   createRig,
   FOREVER,

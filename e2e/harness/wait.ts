@@ -1,6 +1,7 @@
 /** Waiting for a state of the world, with a deadline and the last thing seen in the error. */
 import { setTimeout as after } from 'node:timers/promises';
 import { inspect } from 'node:util';
+import { isNotFound } from '@kubeocean/shared/kube';
 
 export interface WaitOptions {
   /** Default 30,000. */
@@ -40,4 +41,23 @@ export async function waitFor<T>(
     }
     await after(options.everyMs ?? 50);
   }
+}
+
+/**
+ * Waits until an API server answers 404 to `look`. Default two minutes.
+ * @throws Error with the object as it was last seen.
+ */
+export async function absent(what: string, look: () => Promise<unknown>, timeoutMs = 120_000): Promise<void> {
+  await waitFor(
+    `${what} gone`,
+    async () => {
+      try {
+        throw new Error(JSON.stringify(await look()));
+      } catch (error) {
+        if (isNotFound(error)) return true;
+        throw error;
+      }
+    },
+    { timeoutMs, everyMs: 200 },
+  );
 }

@@ -32,6 +32,7 @@ import {
 } from '@kubeocean/shared/kube';
 import { expect } from 'vitest';
 import {
+  absent,
   cleanup,
   client,
   kubectl,
@@ -120,22 +121,6 @@ export function conditionOf(pod: Pod, type: string): Condition | undefined {
   return pod.status?.conditions?.find((each) => each.type === type);
 }
 
-/** Waits until `look` finds nothing. */
-export async function absent(look: () => Promise<unknown>, what: string): Promise<void> {
-  await waitFor(
-    `${what} gone`,
-    async () => {
-      try {
-        throw new Error(JSON.stringify(await look()));
-      } catch (error) {
-        if (isNotFound(error)) return true;
-        throw error;
-      }
-    },
-    { timeoutMs: SLOW_MS },
-  );
-}
-
 /** Call it in a hook; everything is taken away after the file's last test. */
 export async function podRig(prefix: string, options: RigOptions = {}): Promise<PodRig> {
   const home = client('computing');
@@ -206,8 +191,8 @@ export async function podRig(prefix: string, options: RigOptions = {}): Promise<
     ready: (name) => seen(name, 'ready', isReady),
     phase: (name, phase) => seen(name, phase, (pod) => pod.status?.phase === phase),
     async gone(name) {
-      await absent(() => rig.atHome(name), `home pod ${name}`);
-      await absent(() => rig.inWorker(name), `worker pod of ${name}`);
+      await absent(`home pod ${name}`, () => rig.atHome(name));
+      await absent(`worker pod of ${name}`, () => rig.inWorker(name));
     },
     async event(name, reason) {
       const event = await waitFor(

@@ -1,8 +1,8 @@
 /** The steps of a pod's life at which the syncer is killed, as data: which request it dies with, and what must hold then. */
 import { ConfigMaps, type KubeObject, Pods, type Resource, Secrets } from '@kubeocean/shared/kube';
 import { expect } from 'vitest';
-import { type SeenRequest, waitFor } from '../harness/index.ts';
-import { absent, conditionOf, FOREVER, isReady, type Pod, type PodRig, SLOW_MS } from './rig.ts';
+import { absent, type SeenRequest, waitFor } from '../harness/index.ts';
+import { conditionOf, FOREVER, isReady, type Pod, type PodRig, SLOW_MS } from './rig.ts';
 
 export const Jobs: Resource = { group: 'batch', version: 'v1', plural: 'jobs', kind: 'Job', namespaced: true };
 
@@ -58,16 +58,16 @@ async function leave(rig: PodRig, name: string): Promise<void> {
   if (pod) await rig.home.delete(Pods, rig.homeNamespace, name, { gracePeriodSeconds: 2 }).catch(() => undefined);
   await rig.gone(name);
   const { worker, mountNamespace } = rig;
-  await absent(() => worker.get(ConfigMaps, mountNamespace, rig.workerName(name, 'configmap')), 'copied ConfigMap');
-  await absent(() => worker.get(Secrets, mountNamespace, rig.workerName(name, 'secret')), 'copied Secret');
-  if (pod) await absent(() => worker.get(Secrets, mountNamespace, rig.tokenSecret(pod)), 'token Secret');
+  await absent('copied ConfigMap', () => worker.get(ConfigMaps, mountNamespace, rig.workerName(name, 'configmap')));
+  await absent('copied Secret', () => worker.get(Secrets, mountNamespace, rig.workerName(name, 'secret')));
+  if (pod) await absent('token Secret', () => worker.get(Secrets, mountNamespace, rig.tokenSecret(pod)));
 }
 
 /** Home says that it failed, and why; nothing of it runs, nothing was run again. */
 async function failed(rig: PodRig, name: string): Promise<Pod> {
   const pod = await rig.phase(name, 'Failed');
   expect(conditionOf(pod, 'DisruptionTarget')?.status).toBe('True');
-  await absent(() => rig.inWorker(name), `worker pod of ${name}`);
+  await absent(`worker pod of ${name}`, () => rig.inWorker(name));
   expect(rig.made.get(pod.metadata.uid ?? '')?.size).toBe(1);
   await leave(rig, name);
   return pod;

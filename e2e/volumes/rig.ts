@@ -392,21 +392,6 @@ export function logOf(rig: Rig, name: string, marker: string): Promise<string> {
   });
 }
 
-export async function absent(what: string, look: () => Promise<unknown>, timeoutMs = 60_000): Promise<void> {
-  await waitFor(
-    `${what} gone`,
-    async () => {
-      try {
-        throw new Error(JSON.stringify(await look()));
-      } catch (error) {
-        if (isNotFound(error)) return true;
-        throw error;
-      }
-    },
-    { timeoutMs, everyMs: 200 },
-  );
-}
-
 /** Message of a warning on an object of home, once one has `words` in it. */
 export function warned(rig: Rig, kind: string, name: string, words: string): Promise<string> {
   return waitFor(
