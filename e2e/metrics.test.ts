@@ -2,28 +2,33 @@
  * Metrics of pods on vnodes, with the product as pods and a real metrics-server: kubectl top, an autoscaler, who gets
  * what from the agent, and what is said when the agent is gone.
  */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { request as httpsRequest, type RequestOptions } from 'node:https';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { AgentAudience, AgentTokenHeader, Namespace } from '@kubeocean/shared/api';
-import { ApiError, type KubeClient, type KubeObject, Nodes, ServiceAccounts } from '@kubeocean/shared/kube';
-import { proxiedStatsPath, STATS_PATHS, type StatsPath, type Summary, seriesOf } from '@kubeocean/shared/stats';
+import { AgentAudience, Namespace } from '@kubeocean/shared/api';
+import { ApiError, type KubeClient, type KubeObject } from '@kubeocean/shared/kube';
+import { STATS_PATHS, type StatsPath, type Summary, seriesOf } from '@kubeocean/shared/stats';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { buildImageTar, ensureProgram, importImages, stateRoot } from './clusters/index.ts';
-import { run } from './clusters/local/run.ts';
-import { checkout } from './clusters/paths.ts';
-import { type ClusterName, client, kubeconfigOf, kubectl, programPath, uniqueName, waitFor } from './harness/index.ts';
+import { debianProgram } from './clusters/debian.ts';
+import { type ClusterName, client, kubectl, uniqueName, waitFor } from './harness/index.ts';
+import {
+  addressOf,
+  askAgent,
+  bind,
+  importMetricsServer,
+  METRICS_SERVER,
+  ok,
+  startLoad,
+  tokenWith,
+} from './metrics/product.ts';
+import { credentialFiles, parseExposition, startPrometheus } from './metrics/prometheus.ts';
+import { askAt } from './proxier/ask.ts';
+import { tokenOf } from './proxier/callers.ts';
 
 const worker: KubeClient = client('worker-1');
 const id = uniqueName('top').slice(0, 12);
 const vnode = `vnode-${id}-node1`;
-const manifest = join(checkout, 'e2e/programs/metrics-server/manifest.yaml');
 const folder = mkdtempSync(join(tmpdir(), 'kubeocean-metrics-'));
-
-async function ok(cluster: ClusterName, args: string[], input?: object): Promise<string> {
-  return (await kubectl(cluster, args, input && { input: JSON.stringify(input) })).stdout;
-}
 
 /** A vnode's kubelet API through the computing API server, as an administrator. */
 function ask(path: StatsPath) {
@@ -36,89 +41,8 @@ async function text(path: StatsPath): Promise<string> {
   return stdout;
 }
 
-async function importMetricsServer(): Promise<void> {
-  const program = await ensureProgram('metrics-server', stateRoot(), (line) => console.log(line));
-  const archive = join(folder, 'metrics-server.tar');
-  const image = buildImageTar({
-    name: 'kubeocean.local/metrics-server:1',
-    files: [{ path: '/metrics-server', source: program }],
-    entrypoint: ['/metrics-server'],
-  });
-  writeFileSync(archive, image);
-  await importImages([archive]);
-}
-
-async function bind(): Promise<void> {
-  const kubeconfig = join(folder, 'worker.kubeconfig');
-  const env = {
-    ...process.env,
-    KUBECONFIG: kubeconfigOf('worker-1'),
-    PATH: `${join(programPath('kubectl'), '..')}:${process.env['PATH']}`,
-  };
-  await run(['bash', join(checkout, 'scripts/kubeconfig.sh'), 'kubeocean-syncer', Namespace.worker, kubeconfig], {
-    env,
-  });
-  await ok('computing', [
-    '-n',
-    Namespace.system,
-    'create',
-    'secret',
-    'generic',
-    id,
-    `--from-file=kubeconfig=${kubeconfig}`,
-  ]);
-  await ok('computing', ['create', 'namespace', id]);
-  await ok('computing', ['create', '-f', '-'], {
-    apiVersion: 'cloud.tencent.com/v1beta1',
-    kind: 'ClusterBinding',
-    metadata: { name: id },
-    spec: {
-      clusterID: id,
-      mountNamespace: Namespace.worker,
-      secretRef: { name: id, namespace: Namespace.system },
-    },
-  });
-  await ok('worker-1', ['create', '-f', '-'], {
-    apiVersion: 'cloud.tencent.com/v1beta1',
-    kind: 'ResourceLeasingPolicy',
-    metadata: { name: id },
-    spec: { cluster: id, forceReclaim: false },
-  });
-}
-
-/** A Deployment whose pods compute without end, within what they are allowed. */
-async function startLoad(): Promise<void> {
-  const labels = { app: 'busy' };
-  await ok('computing', ['-n', id, 'create', '-f', '-'], {
-    apiVersion: 'apps/v1',
-    kind: 'Deployment',
-    metadata: { name: 'busy' },
-    spec: {
-      replicas: 1,
-      selector: { matchLabels: labels },
-      template: {
-        metadata: { labels },
-        spec: {
-          nodeName: vnode,
-          tolerations: [{ operator: 'Exists' }],
-          terminationGracePeriodSeconds: 0,
-          containers: [
-            {
-              name: 'main',
-              image: 'busybox:1.35',
-              command: ['sh', '-c', 'echo busy; while true; do :; done'],
-              resources: { requests: { cpu: '20m', memory: '8Mi' }, limits: { cpu: '100m' } },
-            },
-          ],
-        },
-      },
-    },
-  });
-  await ok('computing', ['-n', id, 'rollout', 'status', 'deployment/busy', '--timeout=90s']);
-}
-
 async function homePod(): Promise<KubeObject['metadata']> {
-  const { items } = JSON.parse(await ok('computing', ['-n', id, 'get', 'pod', '-o', 'json'])) as {
+  const { items } = JSON.parse(await ok('computing', ['-n', id, 'get', 'pod', '-l', 'app=busy', '-o', 'json'])) as {
     items: KubeObject[];
   };
   return items[0]?.metadata as KubeObject['metadata'];
@@ -128,56 +52,35 @@ function scaleAgent(replicas: number): Promise<string> {
   return ok('worker-1', ['-n', Namespace.agent, 'scale', 'deployment/kubeocean-agent', `--replicas=${replicas}`]);
 }
 
-interface VnodeStatus extends KubeObject {
-  status: { addresses: { type: string; address: string }[]; daemonEndpoints: { kubeletEndpoint: { Port: number } } };
-}
-
-async function tokenOf(on: KubeClient, namespace: string, name: string, audiences: string[]): Promise<string> {
-  const answer = await on.create<KubeObject & { status: { token: string } }>(
-    ServiceAccounts,
-    { metadata: { namespace, name }, spec: { audiences, expirationSeconds: 600 } },
-    { subresource: 'token' },
-  );
-  return answer.status.token;
-}
-
-/** Asks a vnode's port itself, as a scraper does, verifying its certificate. */
-function statusOf(where: RequestOptions, token: string): Promise<number | undefined> {
-  const { promise, resolve, reject } = Promise.withResolvers<number | undefined>();
-  const { ca } = client('computing').transport.connection().agentOptions;
-  const headers = { authorization: `Bearer ${token}` };
-  const request = httpsRequest({ ...where, headers, agent: false, ...(ca && { ca }) }, (response) => {
-    response.resume();
-    resolve(response.statusCode);
-  });
-  request.on('error', reject).end();
-  return promise;
-}
-
 beforeAll(async () => {
-  await importMetricsServer();
-  await ok('computing', ['apply', '-f', manifest]);
-  await scaleAgent(1);
-  await ok('computing', ['-n', Namespace.system, 'scale', 'deployment/kubeocean-manager', '--replicas=1']);
-  await bind();
-  await waitFor(
-    `${vnode} ready`,
-    async () => (await ok('computing', ['wait', `node/${vnode}`, '--for=condition=Ready', '--timeout=5s'])) !== '',
-    { timeoutMs: 120_000, everyMs: 1000 },
+  await Promise.all([
+    importMetricsServer(folder).then(() => ok('computing', ['apply', '-f', METRICS_SERVER])),
+    scaleAgent(1),
+    ok('computing', ['-n', Namespace.system, 'scale', 'deployment/kubeocean-manager', '--replicas=1']),
+    bind(id, folder),
+  ]);
+  await Promise.all(
+    [
+      [vnode, 'busy'] as const,
+      // On another vnode, so that its pods are in nobody's way while the autoscaler takes its time.
+      [`vnode-${id}-node2`, 'scaled'] as const,
+    ].map(async ([node, name]) => {
+      const ready = ['wait', `node/${node}`, '--for=condition=Ready', '--timeout=5s'];
+      const options = { timeoutMs: 180_000, everyMs: 1000 };
+      await waitFor(`${node} ready`, async () => (await ok('computing', ready)) !== '', options);
+      await startLoad(id, name, node);
+    }),
   );
-  await startLoad();
+  await ok('computing', ['-n', id, 'autoscale', 'deployment/scaled', '--cpu=50%', '--min=1', '--max=2']);
 }, 1_800_000);
 
 afterAll(async () => {
   const quiet = (cluster: ClusterName, ...args: string[]) => kubectl(cluster, args, { anyExit: true });
   await scaleAgent(1);
   await quiet('computing', 'delete', 'namespace', id, '--timeout=60s');
-  for (const right of ['proxy', 'stats', 'metrics']) {
-    await quiet('computing', 'delete', 'clusterrole,clusterrolebinding', `${id}-${right}`);
-  }
   await quiet('worker-1', 'delete', 'rlp', id);
   await quiet('computing', 'delete', 'clusterbinding', id, '--timeout=90s');
-  await quiet('computing', 'delete', '-f', manifest, '--ignore-not-found', '--timeout=60s');
+  await quiet('computing', 'delete', '-f', METRICS_SERVER, '--ignore-not-found', '--timeout=60s');
   await quiet('computing', '-n', Namespace.system, 'delete', 'secret', id);
   await quiet('computing', '-n', Namespace.system, 'scale', 'deployment/kubeocean-manager', '--replicas=0');
   await scaleAgent(0);
@@ -230,32 +133,64 @@ describe('what a vnode tells', () => {
   });
 
   test('to each what they may: logs, metrics and stats are three rights', async () => {
-    const node = await client('computing').get<VnodeStatus>(Nodes, '', vnode);
-    const host = node.status.addresses.find(({ type }) => type === 'InternalIP')?.address;
-    const port = node.status.daemonEndpoints.kubeletEndpoint.Port;
-
-    async function codes(right: string | undefined): Promise<(number | undefined)[]> {
-      const account = `may-${right ?? 'nothing'}`;
-      await ok('computing', ['-n', id, 'create', 'serviceaccount', account]);
-      if (right) {
-        const role = `${id}-${right}`;
-        await ok('computing', ['create', 'clusterrole', role, '--verb=get', `--resource=nodes/${right}`]);
-        await ok('computing', [
-          'create',
-          'clusterrolebinding',
-          role,
-          `--clusterrole=${role}`,
-          `--serviceaccount=${id}:${account}`,
-        ]);
-      }
-      const token = await tokenOf(client('computing'), id, account, []);
-      return Promise.all(STATS_PATHS.map((path) => statusOf({ host, port, path: `/${path}` }, token)));
+    const address = await addressOf(client('computing'), vnode);
+    async function codes(...rights: string[]): Promise<number[]> {
+      const given = rights.map((right) => ({ resources: [`nodes/${right}`], verbs: ['get'] }));
+      const token = await tokenWith(id, given);
+      return Promise.all(STATS_PATHS.map(async (path) => (await askAt(address, `/${path}`, { token })).code));
     }
+    const seen = await Promise.all([codes('proxy'), codes('stats'), codes('metrics'), codes()]);
+    expect(seen).toEqual([
+      [403, 403, 403],
+      [200, 403, 403],
+      [403, 200, 200],
+      [403, 403, 403],
+    ]);
+  });
+});
 
-    expect(await codes('proxy')).toEqual([403, 403, 403]);
-    expect(await codes('stats')).toEqual([200, 403, 403]);
-    expect(await codes('metrics')).toEqual([403, 200, 200]);
-    expect(await codes(undefined)).toEqual([403, 403, 403]);
+describe('Prometheus', () => {
+  test('its parsers read every line, each series once and of a type', async () => {
+    const read = await Promise.all(
+      (['metrics/resource', 'metrics/cadvisor'] as const).map(async (path) => parseExposition(await text(path))),
+    );
+    for (const { samples, untyped, doubled } of read) {
+      expect(samples).toBeGreaterThan(3);
+      expect(untyped).toBe(0);
+      expect(doubled).toEqual([]);
+    }
+    expect(read[0]?.families).toMatchObject({ pod_memory_working_set_bytes: 'GAUGE' });
+    expect(read[1]?.families).toMatchObject({ container_cpu_usage_seconds_total: 'COUNTER' });
+    await expect(parseExposition('a{b="c} 1\n')).rejects.toThrow(/expfmt: text format parsing error/);
+  });
+
+  test('a server finds every vnode by the documented configuration, with the documented rights', async (context) => {
+    const prometheus = await debianProgram('prometheus', 'usr/bin/prometheus');
+    if (typeof prometheus !== 'string') return context.skip(prometheus.why);
+    const token = await tokenWith(id, [
+      { resources: ['nodes/metrics'], verbs: ['get'] },
+      { resources: ['nodes'], verbs: ['get', 'list', 'watch'] },
+    ]);
+    const own = mkdtempSync(join(folder, 'prometheus-'));
+    const files = credentialFiles(own, client('computing'), token);
+    const running = await startPrometheus(prometheus, own, files, ['/metrics/cadvisor', '/metrics/resource']);
+    // A target is a node by its name; two vnodes, two paths.
+    const targets = await waitFor(
+      'a scrape of both paths of both vnodes',
+      async () => {
+        const ours = (await running.targets()).filter(({ labels }) => labels['instance']?.startsWith(`vnode-${id}`));
+        if (ours.length < 4 || ours.some(({ health }) => health !== 'up')) throw new Error(JSON.stringify(ours));
+        return ours;
+      },
+      { timeoutMs: 60_000, everyMs: 500 },
+    );
+    expect(targets.map(({ lastError }) => lastError)).toEqual(['', '', '', '']);
+    const { name } = await homePod();
+    for (const metric of ['container_cpu_usage_seconds_total', 'pod_memory_working_set_bytes']) {
+      const [series] = await running.query(`${metric}{namespace="${id}",pod="${name}"}`);
+      expect(series?.value, metric).toBeGreaterThan(0);
+    }
+    expect(await running.query(`{namespace="${Namespace.worker}"}`)).toEqual([]);
   });
 });
 
@@ -265,15 +200,18 @@ describe('metrics-server', () => {
     const top = await waitFor(
       'kubectl top pod',
       async () => {
-        const { stdout, stderr } = await kubectl('computing', ['-n', id, 'top', 'pod', '--no-headers'], {
-          anyExit: true,
-        });
+        const { stdout, stderr } = await kubectl(
+          'computing',
+          ['-n', id, 'top', 'pod', '-l', 'app=busy', '--no-headers'],
+          {
+            anyExit: true,
+          },
+        );
         if (!stdout.includes(name)) throw new Error(stdout + stderr);
         return stdout;
       },
       { timeoutMs: 120_000, everyMs: 2000 },
     );
-    console.log(top.trim());
     // Allowed 100m; the kernel's share is not exact.
     const [, cpu = '0', memory = '0'] = top.trim().split(/\s+/);
     expect(Number.parseInt(cpu, 10)).toBeGreaterThan(20);
@@ -287,15 +225,14 @@ describe('metrics-server', () => {
       },
       { timeoutMs: 60_000, everyMs: 2000 },
     );
-    console.log(nodes);
+    expect(nodes).toMatch(/\d+m/);
   });
 
   test('an autoscaler scales a Deployment on vnodes', async () => {
-    await ok('computing', ['-n', id, 'autoscale', 'deployment/busy', '--cpu=50%', '--min=1', '--max=2']);
     await waitFor(
       'two pods',
       async () =>
-        (await ok('computing', ['-n', id, 'get', 'deployment', 'busy', '-o', 'jsonpath={.status.readyReplicas}'])) ===
+        (await ok('computing', ['-n', id, 'get', 'deployment', 'scaled', '-o', 'jsonpath={.status.readyReplicas}'])) ===
         '2',
       { timeoutMs: 110_000, everyMs: 1000 },
     );
@@ -303,40 +240,25 @@ describe('metrics-server', () => {
 });
 
 describe('the agent', () => {
-  async function asTenant(token: string | undefined, node = 'node1'): Promise<{ code: number; text: string }> {
-    const headers = { accept: '*/*', ...(token !== undefined && { [AgentTokenHeader]: token }) };
-    try {
-      const response = await worker.transport.stream({
-        method: 'GET',
-        path: proxiedStatsPath(node, 'metrics/resource'),
-        headers,
-      });
-      let body = '';
-      for await (const chunk of response.setEncoding('utf8')) body += String(chunk);
-      return { code: response.statusCode ?? 0, text: body };
-    } catch (error) {
-      if (!(error instanceof ApiError)) throw error;
-      return { code: error.code, text: error.message };
-    }
-  }
-
   test('gives a tenant its own pods and nothing of the node', async () => {
-    const answer = await asTenant(await tokenOf(worker, Namespace.worker, 'kubeocean-syncer', [AgentAudience]));
+    const answer = await askAgent(worker, await tokenOf(worker, Namespace.worker, 'kubeocean-syncer', [AgentAudience]));
     expect(answer.code).toBe(200);
     const namespaces = new Set([...seriesOf(answer.text)].map(({ labels }) => labels.get('namespace')));
     expect([...namespaces]).toEqual([Namespace.worker]);
   });
 
   test('answers nobody else', async () => {
-    expect((await asTenant(undefined)).code).toBe(401);
-    expect((await asTenant('made.up.token')).code).toBe(401);
+    expect((await askAgent(worker, undefined)).code).toBe(401);
+    expect((await askAgent(worker, 'made.up.token')).code).toBe(401);
     // A token for the API server, such as the kubeconfig's, is no token for the agent.
     const server = 'https://kubernetes.default.svc.cluster.local';
-    expect((await asTenant(await tokenOf(worker, Namespace.worker, 'kubeocean-syncer', [server]))).code).toBe(401);
-    const stranger = await asTenant(await tokenOf(worker, 'default', 'default', [AgentAudience]));
+    expect((await askAgent(worker, await tokenOf(worker, Namespace.worker, 'kubeocean-syncer', [server]))).code).toBe(
+      401,
+    );
+    const stranger = await askAgent(worker, await tokenOf(worker, 'default', 'default', [AgentAudience]));
     expect(stranger).toMatchObject({ code: 403, text: expect.stringContaining('none of the tenants') });
     const token = await tokenOf(worker, Namespace.worker, 'kubeocean-syncer', [AgentAudience]);
-    expect(await asTenant(token, 'no-such-node')).toMatchObject({
+    expect(await askAgent(worker, token, 'no-such-node')).toMatchObject({
       code: 403,
       text: expect.stringContaining('is not lent to namespace kubeocean-worker'),
     });

@@ -48,12 +48,8 @@ beforeAll(async () => {
   const nodes = await rig.home.list<KubeObject>(Nodes, { labelSelector: 'type!=virtual-kubelet,type!=kwok' });
   const node = nodes.items[0] as KubeObject & { status: { addresses: { type: string; address: string }[] } };
   const host = node.status.addresses.find(({ type }) => type === 'InternalIP')?.address as string;
-  const resources = ['proxy', 'pods', 'healthz', 'configz', 'metrics', 'stats', 'log', 'checkpoint'];
-  await rig.grant(
-    'admin',
-    ['*'],
-    resources.map((subresource) => `nodes/${subresource}`),
-  );
+  const parts = ['proxy', 'pods', 'healthz', 'configz', 'metrics', 'stats', 'log', 'checkpoint'];
+  await rig.grant('admin', { verbs: ['*'], resources: parts.map((part) => `nodes/${part}`) });
   [callers['admin'], callers['stranger']] = await Promise.all([rig.certificate('admin'), rig.certificate('stranger')]);
   kubelet = {
     address: { host, port: 10250 },

@@ -42,6 +42,10 @@ afterAll(async () => {
   await installCharts();
 });
 
+interface VnodeObject extends KubeObject {
+  status: { daemonEndpoints: { kubeletEndpoint: { Port: number } } };
+}
+
 const podOf = (vnode: string) => podOn.get(vnode) as string;
 const logs = (vnode: string) => product.kubectl(['logs', '--tail=1', podOf(vnode)]);
 
@@ -121,23 +125,23 @@ async function secondsUntilAnswer(vnode: string): Promise<number> {
   return (performance.now() - began) / 1000;
 }
 
-describe('ports', () => {
-  test('are each vnode’s own, below those that systems give out, and told by label and status alike', async () => {
-    const home = client('computing');
-    const ports = await Promise.all(
-      product.vnodes.map(async (vnode) => {
-        const { metadata, status } = await home.get<
-          KubeObject & { status: { daemonEndpoints: { kubeletEndpoint: { Port: number } } } }
-        >(Nodes, '', vnode);
-        const port = status.daemonEndpoints.kubeletEndpoint.Port;
-        expect(metadata.labels?.['kubeocean.io/proxier_port']).toBe(String(port));
-        return port;
-      }),
-    );
-    expect(new Set(ports).size).toBe(product.vnodes.length);
-    for (const port of ports) expect([port >= Port.vnodeFirst, port <= Port.vnodeLast]).toEqual([true, true]);
-    expect(Port.vnodeLast).toBeLessThan(32_768);
-  });
+/** Port of each vnode, as its Node tells it. */
+async function portsOf(): Promise<Map<string, number>> {
+  const ports = new Map<string, number>();
+  for (const vnode of product.vnodes) {
+    const { metadata, status } = await client('computing').get<VnodeObject>(Nodes, '', vnode);
+    const port = status.daemonEndpoints.kubeletEndpoint.Port;
+    expect(metadata.labels?.['kubeocean.io/proxier_port']).toBe(String(port));
+    ports.set(vnode, port);
+  }
+  return ports;
+}
+
+test('ports are each vnode’s own, below those that systems give out, and told by label and status alike', async () => {
+  const ports = [...(await portsOf()).values()];
+  expect(new Set(ports).size).toBe(product.vnodes.length);
+  for (const port of ports) expect([port >= Port.vnodeFirst, port <= Port.vnodeLast]).toEqual([true, true]);
+  expect(Port.vnodeLast).toBeLessThan(32_768);
 });
 
 describe('a replica that is gone', () => {
@@ -159,11 +163,22 @@ describe('a replica that is gone', () => {
     await settled();
   });
 
-  test('both killed: Kubernetes starts them again, the ports are the same', async () => {
+  test('both killed, and the syncer: Kubernetes starts them again, the ports are the same', async () => {
     await settled();
-    for (const { name } of await product.replicas()) process.kill(pidOf(name), 'SIGKILL');
+    const before = await portsOf();
+    const [syncer] = await product.syncers();
+    for (const name of [...(await product.replicas()).map((replica) => replica.name), syncer as string]) {
+      process.kill(pidOf(name), 'SIGKILL');
+    }
     const seconds = await Promise.all(product.vnodes.map(secondsUntilAnswer));
     console.log(`both killed: vnodes answer again after ${seconds.map((one) => one.toFixed(1)).join(' and ')} s`);
+    await settled();
+    expect(await portsOf()).toEqual(before);
+    // Made anew elsewhere, not only started again.
+    await kubectl('computing', ['-n', Namespace.system, 'delete', 'pod', ...(await product.syncers()), '--wait=false']);
+    await waitFor('another syncer', async () => !(await product.syncers()).includes(syncer as string), patient);
+    await settled();
+    expect(await portsOf()).toEqual(before);
   });
 });
 

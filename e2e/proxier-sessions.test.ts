@@ -7,7 +7,8 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { type RunningProcess, waitFor } from './harness/index.ts';
 import { WEBSOCKET } from './proxier/ask.ts';
 import type { Caller } from './proxier/callers.ts';
-import { makeRig, openSessions, type Rig } from './proxier/rig.ts';
+import { openSessions } from './proxier/objects.ts';
+import { makeRig, type Rig } from './proxier/rig.ts';
 
 let rig: Rig;
 let proxier: RunningProcess;

@@ -98,6 +98,16 @@ export const programs = {
     links: [],
     seconds: 60,
   },
+  nonewprivs: {
+    name: 'nonewprivs',
+    module: 'conformance',
+    package: 'k8s.io/kubernetes/test/images/nonewprivs',
+    set: {},
+    links: [],
+    seconds: 10,
+  },
+  // Prometheus' own parsers.
+  exposition: { name: 'exposition', package: '.', set: {}, links: [], seconds: 30 },
   pause: { name: 'pause', package: '.', set: {}, links: [], seconds: 5 },
 } satisfies Record<string, Program>;
 

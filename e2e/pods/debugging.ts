@@ -2,7 +2,7 @@
 import { Namespace, proxierName } from '@kubeocean/shared/api';
 import { EndpointSlices, Pods } from '@kubeocean/shared/kube';
 import { cleanup, kubectl, kubeconfigOf, startProcess, waitFor } from '../harness/index.ts';
-import { addressFacing } from '../proxier/rig.ts';
+import { addressFacing } from '../proxier/objects.ts';
 import { LONG, type PodRig } from './helpers.ts';
 
 /** A proxier for the rig's vnode, where home's API server reaches it. */

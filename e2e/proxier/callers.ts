@@ -57,7 +57,7 @@ export async function tokenOf(
 export async function clientCertificate(home: KubeClient, id: string, user: string): Promise<Caller> {
   const { key, file } = newKey();
   const csr = await run(['openssl', 'req', '-new', '-key', file, '-subj', `/CN=${user}`]);
-  const name = `${id}-${user}`;
+  const name = uniqueName(`${id}-${user}`);
   await make(home, CertificateSigningRequests, {
     metadata: { name },
     spec: {
@@ -103,13 +103,28 @@ export async function ownCertificate(
   return { cert, key, certFile, keyFile: file };
 }
 
-/** Lets a user do `verbs` on `resources`, for as long as the file runs. */
-export async function grant(home: KubeClient, id: string, user: string, verbs: string[], resources: string[]) {
-  const name = `${id}-${user}`;
-  await make(home, ClusterRoles, { metadata: { name }, rules: [{ apiGroups: [''], resources, verbs }] });
+export interface Right {
+  verbs: string[];
+  resources: string[];
+  /** On these alone. */
+  resourceNames?: string[];
+}
+
+/** Who gets a right: a user by name, or a ServiceAccount. */
+export type Grantee = string | { namespace: string; name: string };
+
+/** Gives a right, for as long as the file runs. @returns the name of the ClusterRoleBinding. */
+export async function grant(home: KubeClient, id: string, to: Grantee, right: Right): Promise<string> {
+  const name = uniqueName(`${id}-${typeof to === 'string' ? to : to.name}`);
+  await make(home, ClusterRoles, { metadata: { name }, rules: [{ apiGroups: [''], ...right }] });
   await make(home, ClusterRoleBindings, {
     metadata: { name },
     roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name },
-    subjects: [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: user }],
+    subjects: [
+      typeof to === 'string'
+        ? { apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: to }
+        : { kind: 'ServiceAccount', ...to },
+    ],
   });
+  return name;
 }

@@ -29,6 +29,8 @@ export interface Product {
   readonly vnodes: readonly string[];
   /** Proxier pods that are not being deleted. */
   replicas(): Promise<Replica[]>;
+  /** Syncer pods that are not being deleted. */
+  syncers(): Promise<string[]>;
   /** Address that each vnode names. */
   addresses(): Promise<Map<string, string>>;
   kubectl(args: readonly string[], input?: object): ReturnType<typeof kubectl>;
@@ -139,6 +141,11 @@ export async function startProduct(settings: readonly string[]): Promise<Product
           address: status?.podIP ?? '',
           ready: status?.conditions?.some((one) => one.type === 'Ready' && one.status === 'True') ?? false,
         }));
+    },
+    async syncers() {
+      const labelSelector = `app.kubernetes.io/name=kubeocean-syncer,kubeocean.io/cluster-binding=${id}`;
+      const { items } = await home.list<PodObject>(Pods, { namespace: Namespace.system, labelSelector });
+      return items.filter((pod) => !pod.metadata.deletionTimestamp).map(({ metadata }) => metadata.name);
     },
     async addresses() {
       return new Map(

@@ -5,7 +5,7 @@
  */
 import { randomInt } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { networkInterfaces, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Annotation, ClusterBindings, Label, Namespace, proxierName, workerName } from '@kubeocean/shared/api';
 import {
@@ -32,7 +32,8 @@ import {
   waitFor,
 } from '../harness/index.ts';
 import { type Answer, askAt, type AskOptions } from './ask.ts';
-import { type Caller, clientCertificate, grant, make, Roles, tokenOf } from './callers.ts';
+import { type Caller, clientCertificate, grant, type Grantee, make, type Right, Roles, tokenOf } from './callers.ts';
+import { addressFacing, podSpec, vnodeObject } from './objects.ts';
 
 export interface RigOptions {
   /** How many vnodes there are. Default 2. */
@@ -89,38 +90,9 @@ export interface Rig {
   kubectl(args: readonly string[], options?: KubectlRun): Promise<RunResult>;
   ask(path: string, caller: Caller, options?: AskOptions & { vnode?: string; unverified?: boolean }): Promise<Answer>;
   certificate(user: string): Promise<Caller>;
-  grant(user: string, verbs: string[], resources: string[]): Promise<void>;
+  grant(to: Grantee, right: Right): Promise<string>;
   /** A user with a certificate and all rights on vnodes. */
   admin(): Promise<Caller>;
-}
-
-const IMAGE = { image: 'busybox:1.35', imagePullPolicy: 'IfNotPresent' };
-
-/** `main` writes five lines and then one each second; `silent` writes nothing and serves /etc on 8080. */
-export function podSpec(): Record<string, unknown> {
-  return {
-    automountServiceAccountToken: false,
-    terminationGracePeriodSeconds: 0,
-    containers: [
-      {
-        name: 'main',
-        ...IMAGE,
-        command: ['sh', '-c', 'for i in 1 2 3 4 5; do echo line $i; done; while true; do echo tick; sleep 1; done'],
-      },
-      { name: 'silent', ...IMAGE, command: ['sh', '-c', 'httpd -p 8080 -h /etc; sleep 100000'] },
-    ],
-  };
-}
-
-/** The bridge's address on this host: the one in the network of the API server's. */
-export function addressFacing(server: string): string {
-  const prefix = new URL(server).hostname.split('.').slice(0, 3).join('.');
-  const found = Object.values(networkInterfaces())
-    .flat()
-    .find((address) => address?.address.startsWith(`${prefix}.`));
-  if (!found)
-    throw new Error(`this host has no address in ${prefix}.0/24: are the clusters those of the provider local?`);
-  return found.address;
 }
 
 export async function makeRig(prefix: string, options: RigOptions = {}): Promise<Rig> {
@@ -162,27 +134,9 @@ export async function makeRig(prefix: string, options: RigOptions = {}): Promise
       roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'kubeocean-proxier' },
       subjects: [{ kind: 'ServiceAccount', namespace: Namespace.system, name: account }],
     });
-    for (const [name, port] of ports) await make(home, Nodes, vnodeObject(name, port, uid));
+    for (const [name, port] of ports)
+      await make(home, Nodes, vnodeObject({ name, port, binding: { name: id, uid }, address: hostIP }));
     return uid;
-  }
-
-  function vnodeObject(name: string, port: number, uid: string): KubeObject {
-    return {
-      metadata: {
-        name,
-        labels: {
-          type: 'virtual-kubelet',
-          [Label.clusterBinding]: id,
-          [Label.bindingUID]: uid,
-          [Label.proxierPort]: String(port),
-        },
-      },
-      spec: { taints: [{ key: 'kubeocean.io/vnode', effect: 'NoSchedule' }] },
-      status: {
-        addresses: [{ type: 'InternalIP', address: hostIP }],
-        daemonEndpoints: { kubeletEndpoint: { Port: port } },
-      },
-    };
   }
 
   async function makeMountNamespace(): Promise<void> {
@@ -332,17 +286,11 @@ export async function makeRig(prefix: string, options: RigOptions = {}): Promise
       return askAt({ host: hostIP, port: portOf(vnode), ca: unverified ? undefined : clusterCa }, path, caller, how);
     },
     certificate: (user) => clientCertificate(home, id, user),
-    grant: (user, verbs, resources) => grant(home, id, user, verbs, resources),
+    grant: (to, right) => grant(home, id, to, right),
     async admin() {
-      await grant(home, id, 'admin', ['*'], ['nodes/proxy', 'nodes/pods', 'nodes/healthz', 'nodes/metrics']);
+      const resources = ['nodes/proxy', 'nodes/pods', 'nodes/healthz', 'nodes/metrics'];
+      await grant(home, id, 'admin', { verbs: ['*'], resources });
       return clientCertificate(home, id, 'admin');
     },
   };
-}
-
-/** Sessions that a proxier says are open. */
-export async function openSessions(proxier: RunningProcess): Promise<number> {
-  const text = await (await fetch(`${await proxier.metrics()}/metrics`)).text();
-  const lines = text.match(/^kubeocean_proxier_sessions\{.*/gm) ?? [];
-  return lines.reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0);
 }
