@@ -121,6 +121,8 @@ function reclaimText(status: LeasedNodeStatus, at: (time: string) => string): st
 export interface NodeVerdict {
   /** Whether the policy lends the node: yes; not to new pods any more; not at all. */
   lent: 'open' | 'closing' | 'no';
+  /** Why, in one word, where the policy does not want the node at all. */
+  reason?: 'NotSelected';
   text: string;
 }
 
@@ -140,7 +142,8 @@ export function verdictOn(view: PolicyView, node: WorkerNode, world: World): Nod
   const { nodeSelector } = view.spec ?? policy.spec;
   if (!isLendable(node)) return no('not lent: it is a virtual node itself');
   if (!matchesNode(nodeSelector, node)) {
-    return no(`not lent: the policy's nodeSelector does not match it: ${mismatch(nodeSelector, node)}`);
+    const text = `not lent: the policy's nodeSelector does not match it: ${mismatch(nodeSelector, node)}`;
+    return { lent: 'no', reason: 'NotSelected', text };
   }
   if (!claim.served) return no(`not lent: ${claim.remark}`);
   if (!view.spec) return no(`nothing new is lent: the policy is not valid: ${problem}`);

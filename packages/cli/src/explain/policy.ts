@@ -26,7 +26,7 @@ export function explainPolicy(name: string, facts: Facts & { worker: WorkerFacts
       ...(view.problem === undefined ? [] : [invalidText(view)]),
       ...policyWide(view, world, worker).filter((line) => !verdicts.some(({ text }) => line === toldOfAll(text))),
       ...(silence ? [sentence(silence)] : []),
-      ...('unknown' in worker.records ? [] : byText(verdicts.filter(({ lent }) => lent === 'no'))),
+      ...('unknown' in worker.records ? [] : notLentTexts(verdicts)),
       ...bindingProblems(facts, cluster),
     ],
     next: [...(silence ? [WhileSilent] : []), ...nextOf(view, world)],
@@ -42,6 +42,8 @@ export function explainPolicy(name: string, facts: Facts & { worker: WorkerFacts
 export const WhileSilent = 'Nothing of the following happens while the agent is silent:';
 /** So many nodes of which the same is said are named. */
 const NamedNodes = 5;
+/** So many lines tell of nodes that the policy does not want at all. */
+const UnwantedLines = 5;
 
 type Verdict = NodeVerdict & { node: WorkerNode };
 
@@ -58,6 +60,20 @@ function countText(verdicts: readonly Verdict[], cluster: string): string {
   if (closing === 0) return `it lends ${open} of ${nodes} to ${cluster}`;
   if (open === 0) return `${closing} of ${nodes} closed to ${cluster}, so no new pods come`;
   return `it lends ${open} of ${nodes} to ${cluster}, and ${closing} ${closing === 1 ? 'takes' : 'take'} no new pods any more`;
+}
+
+/** What is not lent, that which the policy does not want at all last, and not endlessly. */
+function notLentTexts(verdicts: readonly Verdict[]): string[] {
+  const not = verdicts.filter(({ lent }) => lent === 'no');
+  const unwanted = byText(not.filter(({ reason }) => reason === 'NotSelected'));
+  const more = unwanted.length - UnwantedLines;
+  return [
+    ...byText(not.filter(({ reason }) => reason !== 'NotSelected')),
+    ...unwanted.slice(0, UnwantedLines),
+    ...(more > 0
+      ? [`And ${more} more lines of nodes that its nodeSelector does not match: explain node NAME tells why.`]
+      : []),
+  ];
 }
 
 /** A line for each thing that is said, with the nodes of which it is said. */

@@ -240,6 +240,17 @@ test.each(TABLE)('policy: %s', (_, facts, words) => {
   expect(answer && explanationText(answer).trimEnd()).toBe(words);
 });
 
+test('nodes that the policy does not want come last, and not endlessly', () => {
+  const others = Array.from({ length: 8 }, (_, index) => node(`a${index}`, { role: `other-${index}` }));
+  const facts = { nodes: { value: [...others, node('n1')] }, records: { value: [] }, leases: { value: [] } };
+  const why = explainPolicy('p', { now, home, worker: worker(facts) })?.why ?? [];
+  expect(why[0]).toContain('n1: not lent: no computing cluster claims "b"');
+  expect(why.slice(1, 6).every((line) => line.includes('does not match it'))).toBe(true);
+  expect(why.slice(6)).toEqual([
+    'And 3 more lines of nodes that its nodeSelector does not match: explain node NAME tells why.',
+  ]);
+});
+
 test.each<[string, LeasedNodeStatus, string]>([
   ['open', { phase: 'Active', allocatable }, 'Worker node n1: it is lent to b.'],
   ['closing', closed, 'Worker node n1: it is lent to b (closing).'],

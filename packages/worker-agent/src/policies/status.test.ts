@@ -86,7 +86,7 @@ const cases: [string, PolicyOutcome, object][] = [
     }),
     {
       lines: expect.arrayContaining([
-        "Leased=True NodesLent: 1 node lent to b; cpu 4 of 8: the nodes' own pods take 2, other bindings 1, resourceLimits keep 1; pods 100 of 110: the nodes' own pods take 10",
+        "Leased=True NodesLent: 1 node lent to b; lent pods hold more than that on 1 node; cpu 4 of 8: the nodes' own pods take 2, other bindings 1, resourceLimits keep 1; pods 100 of 110: the nodes' own pods take 10",
         'Fits=False Shrunk: lent pods hold more than is lent by now on n1 (cpu 5 of 4); they stay, and none fits there until some have gone',
       ]),
     },
@@ -193,6 +193,7 @@ const cases: [string, PolicyOutcome, object][] = [
       phase: 'Failed',
       lines: expect.arrayContaining([
         'Valid=False ValidationError: bad zone; until it is corrected the last valid spec applies',
+        'Leased=True NodesLent: 1 node lent to b; the spec is not valid: bad zone',
       ]),
     },
   ],

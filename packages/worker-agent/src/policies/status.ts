@@ -39,7 +39,7 @@ export function policyStatus(
     nodes: nodes.length - outcome.closing.size,
     resources: resourcesOf(outcome),
     ...(outcome.problem !== undefined && outcome.spec && { lastValidSpec: outcome.spec }),
-    ...(leased.reason && { reason: leased.reason }),
+    ...(leased.reason && { reason: outcome.problem === undefined ? leased.reason : 'ValidationError' }),
     conditions: [
       validCondition(outcome),
       activeCondition(outcome),
@@ -100,12 +100,14 @@ function leasedCondition(outcome: PolicyOutcome, unguarded: string | undefined):
   const open = nodes.length - outcome.closing.size;
   const closing = closingWords(outcome.closing);
   if (open > 0) {
+    const held = outcome.shrunk.size > 0 ? `; lent pods hold more than that on ${count(outcome.shrunk.size)}` : '';
+    const invalid = problem === undefined ? '' : `; the spec is not valid: ${problem}`;
     const shut = closing.length > 0 ? `; ${closing.join('; ')}` : '';
     return {
       type,
       status: 'True',
       reason: 'NodesLent',
-      message: `${count(open)} lent to ${cluster}${shut}${passed}${remark}${whyNotMore(resourcesOf(outcome))}`,
+      message: `${count(open)} lent to ${cluster}${shut}${passed}${remark}${held}${invalid}${whyNotMore(resourcesOf(outcome))}`,
     };
   }
   if (nodes.length > 0) {
