@@ -3,177 +3,29 @@
  * syncers and proxiers: what they could be misused for is tried with real tokens on a real API server that has the
  * chart's roles and policies. docs/security.md has the table of it.
  */
-import { join } from 'node:path';
 import { ClusterBindings, Label, proxierName, syncerName } from '@kubeocean/shared/api';
+import { ClusterRoleBindings, Leases, Nodes, Pods, Secrets, ServiceAccounts } from '@kubeocean/shared/kube';
+import { beforeAll, describe, expect, test } from 'vitest';
 import {
-  ApiError,
-  ClusterRoleBindings,
-  fixedCredentials,
-  type Json,
-  KubeClient,
-  type KubeObject,
-  Leases,
-  Namespaces,
-  Nodes,
-  parseKubeconfig,
-  Pods,
-  type Resource,
-  RoleBindings,
-  Secrets,
-  ServiceAccounts,
-  Transport,
-} from '@kubeocean/shared/kube';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { run } from './clusters/local/run.ts';
-import { checkout } from './clusters/paths.ts';
-import { type ApiServer, kubectl, programPath, startApiServer, waitFor } from './harness/index.ts';
+  admin,
+  answer,
+  ClusterRoles,
+  CSINodes,
+  give,
+  LABEL,
+  manager,
+  pod,
+  renew,
+  roleBinding,
+  setUp,
+  status,
+  syncer,
+  SYSTEM,
+  tokenFor,
+  vnode,
+} from './home-trust/rig.ts';
 
-const SYSTEM = 'kubeocean-system';
-const CSINodes: Resource = {
-  group: 'storage.k8s.io',
-  version: 'v1',
-  plural: 'csinodes',
-  kind: 'CSINode',
-  namespaced: false,
-};
-const ClusterRoles: Resource = {
-  group: 'rbac.authorization.k8s.io',
-  version: 'v1',
-  plural: 'clusterroles',
-  kind: 'ClusterRole',
-  namespaced: false,
-};
-
-let server: ApiServer;
-let admin: KubeClient;
-/** The syncer of the clusterID `a`; there is a binding `b` too. */
-let syncer: KubeClient;
-let manager: KubeClient;
-const transports: Transport[] = [];
-
-beforeAll(async () => {
-  server = await startApiServer();
-  admin = server.client();
-  const { stdout } = await run([
-    programPath('helm'),
-    'template',
-    '--kube-version=1.34.4',
-    'kubeocean',
-    join(checkout, 'charts/kubeocean'),
-  ]);
-  await waitFor('the chart applied', () =>
-    kubectl(server.kubeconfig as `/${string}`, ['apply', '--server-side', '-f', '-'], { input: stdout }),
-  );
-  manager = await clientOf('kubeocean-manager');
-  for (const clusterID of ['a', 'b']) {
-    for (const name of [syncerName(clusterID), proxierName(clusterID)]) {
-      await admin.create(ServiceAccounts, { metadata: { name, namespace: SYSTEM } });
-    }
-    await admin.create(ClusterBindings, {
-      metadata: { name: `binding-${clusterID}` },
-      spec: { clusterID, mountNamespace: 'kubeocean-worker', secretRef: { name: 'none', namespace: SYSTEM } },
-    });
-    await admin.create(Nodes, vnode(clusterID, 'node1'));
-    await admin.create(Leases, { metadata: { name: `vnode-${clusterID}-node1`, namespace: 'kube-node-lease' } });
-  }
-  await admin.create(Nodes, { metadata: { name: 'real' } });
-  // The manager gives the rights, as it does; that it may is part of what is shown.
-  await give(syncerName('a'), 'kubeocean-syncer');
-  for (const namespace of [SYSTEM, 'kube-node-lease']) {
-    await manager.create(RoleBindings, roleBinding(syncerName('a'), 'kubeocean-syncer-leases', { namespace }));
-  }
-  syncer = await clientOf(syncerName('a'));
-  for (const namespace of ['default', 'kube-system', SYSTEM]) {
-    await waitFor('namespace', () => admin.get(Namespaces, '', namespace));
-    if (namespace !== SYSTEM) {
-      await admin.create(ServiceAccounts, { metadata: { name: 'user', namespace } });
-    }
-    const account = namespace === SYSTEM ? 'kubeocean-manager' : 'user';
-    for (const node of ['vnode-a-node1', 'vnode-b-node1', 'real']) {
-      await admin.create(Pods, pod(namespace, node, account));
-    }
-  }
-  // Rights and policies take a moment to be in force; until then everything, or nothing, is refused.
-  await waitFor(
-    'the policies in force',
-    async () => (await answer(() => syncer.patch(Nodes, '', 'real', LABEL))) === 'policy',
-  );
-  await waitFor(
-    'the manager held',
-    async () => (await answer(() => give('kubeocean-manager', 'kubeocean-syncer'))) === 'policy',
-  );
-}, 120_000);
-
-afterAll(() => {
-  for (const transport of transports) transport.close();
-});
-
-const LABEL = { metadata: { labels: { changed: 'yes' } } };
-const STATUS = { status: { phase: 'Failed' } };
-
-function vnode(clusterID: string, node: string, labelled = clusterID): KubeObject {
-  return { metadata: { name: `vnode-${clusterID}-${node}`, labels: { [Label.physicalClusterID]: labelled } } };
-}
-
-function pod(namespace: string, nodeName: string, serviceAccountName: string): KubeObject {
-  return {
-    metadata: { name: `on-${nodeName}`, namespace },
-    spec: {
-      nodeName,
-      serviceAccountName,
-      automountServiceAccountToken: false,
-      tolerations: [{ operator: 'Exists' }],
-      containers: [{ name: 'main', image: 'registry.example/none:1' }],
-    },
-  };
-}
-
-function roleBinding(account: string, role: string, place: Json = {}, subject: Json = {}): KubeObject {
-  return {
-    metadata: { name: account, ...place },
-    roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: role },
-    subjects: [{ kind: 'ServiceAccount', name: account, namespace: SYSTEM, ...subject }],
-  };
-}
-
-const give = (account: string, role: string, subject: Json = {}) =>
-  manager.create(ClusterRoleBindings, roleBinding(account, role, {}, subject));
-
-async function clientOf(account: string): Promise<KubeClient> {
-  const token = await admin.create<KubeObject & { status: { token: string } }>(
-    ServiceAccounts,
-    { metadata: { name: account, namespace: SYSTEM }, spec: { expirationSeconds: 3600 } },
-    { subresource: 'token' },
-  );
-  const access = parseKubeconfig(server.kubeconfigFor({ token: token.status.token }), { trust: 'trusted' });
-  const transport = new Transport(fixedCredentials(access), { userAgent: 'kubeocean-e2e' });
-  transports.push(transport);
-  return new KubeClient(transport);
-}
-
-/** How the API server takes a call: `done`, refused by `policy` or by `rights`, or the error's text. */
-async function answer(call: () => Promise<unknown>): Promise<string> {
-  try {
-    await call();
-    return 'done';
-  } catch (error) {
-    if (!(error instanceof ApiError)) throw error;
-    if (/ValidatingAdmissionPolicy 'kubeocean-(syncers|manager)'/.test(error.message)) return 'policy';
-    return error.code === 403 ? 'rights' : error.message;
-  }
-}
-
-async function tokenFor(namespace: string, account: string, more: Json): Promise<unknown> {
-  const { metadata } = await admin.get(Pods, namespace, 'on-vnode-a-node1');
-  const boundObjectRef = { apiVersion: 'v1', kind: 'Pod', name: metadata.name, uid: metadata.uid ?? '' };
-  const spec = { expirationSeconds: 3600, boundObjectRef, ...more };
-  const request = { metadata: { name: account, namespace }, spec } as KubeObject;
-  return syncer.create(ServiceAccounts, request, { subresource: 'token' });
-}
-
-const status = (node: string) => () =>
-  syncer.patch(Pods, 'default', `on-${node}`, STATUS, { type: 'strategic', subresource: 'status' });
-const renew = (name: string) => () => syncer.patch(Leases, 'kube-node-lease', name, { spec: { holderIdentity: 'a' } });
+beforeAll(setUp, 120_000);
 
 describe('the syncer of one binding', () => {
   const may: Record<string, () => Promise<unknown>> = {

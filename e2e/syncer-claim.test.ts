@@ -5,12 +5,12 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Annotation, type ClusterBinding, ClusterBindings } from '@kubeocean/shared/api';
-import { Namespaces } from '@kubeocean/shared/kube';
+import { Leases, Namespaces } from '@kubeocean/shared/kube';
 import { afterEach, beforeAll, expect, test } from 'vitest';
 import { run } from './clusters/local/run.ts';
 import { checkout } from './clusters/paths.ts';
 import { kubectl, programPath, startApiServer, startProcess, waitFor } from './harness/index.ts';
-import { openStatus, SyncerRig } from './syncer/rig.ts';
+import { ignoreMissing, openStatus, SyncerRig, systemNamespace } from './syncer/rig.ts';
 
 const rig = new SyncerRig();
 const { home, mount, bindingName } = rig;
@@ -173,4 +173,25 @@ test('a syncer that another has followed begins anew, though it did not notice t
   rig.start('--leader-elect=false');
   await rig.waitCondition('Claimed', 'True', 'ClaimHeld');
   await raisedFrom(before, 'fedcba9876543210');
+});
+
+test('a syncer that loses its Lease stands for it again at once, in the same container, with nothing of the old one left', async () => {
+  // With an election: those before needed none, and the Lease is that of one that was killed.
+  await rig.syncer.stop();
+  await home.delete(Leases, systemNamespace, `kubeocean-syncer-${rig.clusterID}`).catch(ignoreMissing);
+  rig.start();
+  const { syncer } = rig;
+  const led = () => syncer.logs().filter(({ msg }) => msg === 'leading').length;
+  await waitFor('it to lead', () => led() === 1, { timeoutMs: 60_000 });
+  await rig.waitCondition('Claimed', 'True', 'ClaimHeld');
+  const before = await raisedFrom(undefined);
+  // Another took it, and died.
+  const thief = { holderIdentity: 'thief', leaseDurationSeconds: 1 };
+  await home.patch(Leases, systemNamespace, `kubeocean-syncer-${rig.clusterID}`, { spec: thief });
+  await waitFor('it to lead again', () => led() === 2, { timeoutMs: 60_000 });
+  expect(syncer.exit).toBeUndefined();
+  const anew = syncer.logs().find(({ msg }) => msg === 'begins anew');
+  expect(String(anew?.['cause'])).toContain('is held by thief');
+  await raisedFrom(before);
+  await rig.waitCondition('Claimed', 'True', 'ClaimHeld');
 });
