@@ -10,7 +10,7 @@ import { run } from '../e2e/clusters/local/run.ts';
 import { allowNodes, bind } from './conformance/clusters.ts';
 import { ensureImages } from './conformance/images.ts';
 import { type ConformanceOptions, parseOptions, usage, UsageError } from './conformance/options.ts';
-import { type Outcome, outcomeOf, type SuiteReport, summary } from './conformance/report.ts';
+import { type Outcome, outcomeOf, type SuiteReport, summary, withNotRun } from './conformance/report.ts';
 import { focusOn, sharesOf } from './conformance/shares.ts';
 import { reportStep, runStep } from './steps.ts';
 import { LOCAL } from './tutorial.ts';
@@ -53,10 +53,11 @@ function chosen(focus: string, skip: string | undefined): string[] {
 async function prepare(plain: boolean): Promise<void> {
   await up();
   const agnhost = await ensureProgram('agnhost', LOCAL, say);
+  const nonewprivs = await ensureProgram('nonewprivs', LOCAL, say);
   const { stdout } = await run(['/usr/bin/busybox', '--list']);
   const applets = stdout.split('\n').filter((name) => name !== '' && name !== 'busybox');
   say('making images');
-  await ensureImages(join(FOLDER, 'images'), applets, agnhost);
+  await ensureImages(join(FOLDER, 'images'), applets, { agnhost, nonewprivs });
   if (plain) {
     allowNodes('own');
     return;
@@ -68,7 +69,12 @@ async function prepare(plain: boolean): Promise<void> {
 }
 
 /** Runs these cases one after the other. @throws Error when the program ended without a report. */
-async function runShare(program: string, cases: readonly string[], name: string): Promise<SuiteReport[]> {
+async function runShare(
+  program: string,
+  cases: readonly string[],
+  name: string,
+  untilMs: number,
+): Promise<SuiteReport[]> {
   const [report, log] = [join(FOLDER, `${name}.json`), join(FOLDER, `${name}.log`)];
   rmSync(report, { force: true });
   const child = spawn(
@@ -82,7 +88,7 @@ async function runShare(program: string, cases: readonly string[], name: string)
       '--allowed-not-ready-nodes=-1',
       ...chosen(focusOn(cases), undefined),
       '--ginkgo.v',
-      '--ginkgo.timeout=24h',
+      `--ginkgo.timeout=${Math.max(1, Math.round((untilMs - performance.now()) / 1000))}s`,
       `--ginkgo.json-report=${report}`,
     ],
     { stdio: ['ignore', 'pipe', 'pipe'] },
@@ -105,14 +111,17 @@ async function runShare(program: string, cases: readonly string[], name: string)
 async function runCases(program: string, cases: readonly string[], options: ConformanceOptions): Promise<Outcome> {
   const name = options.plain ? 'plain' : 'vnodes';
   say(`running; the output is in ${join(FOLDER, name)}-*.log`);
+  const untilMs = performance.now() + (options.minutes ?? 1440) * 60_000;
   const reports: SuiteReport[] = [];
   for (const [round, shares] of sharesOf(cases, options.procs).entries()) {
     const made = await Promise.all(
-      shares.map((share, index) => runShare(program, share, `${name}-${round === 0 ? '' : 'serial-'}${index + 1}`)),
+      shares.map((share, index) =>
+        runShare(program, share, `${name}-${round === 0 ? '' : 'serial-'}${index + 1}`, untilMs),
+      ),
     );
     reports.push(...made.flat());
   }
-  return outcomeOf(reports);
+  return withNotRun(outcomeOf(reports), cases);
 }
 
 async function main(): Promise<number> {
@@ -138,11 +147,11 @@ async function main(): Promise<number> {
   } finally {
     allowNodes('all');
   }
-  const { passed, failed, broken } = outcome;
+  const { passed, failed, notRun, broken } = outcome;
   console.log(passed.map((name) => `passed: ${name}`).join('\n'));
   say(`${((performance.now() - started) / 60_000).toFixed(1)} min`);
   console.log(summary(outcome));
-  return failed.length + broken.length > 0 ? 1 : 0;
+  return failed.length + notRun.length + broken.length > 0 ? 1 : 0;
 }
 
 try {

@@ -25,6 +25,12 @@ metadata: {name: ${NAME}}
 spec: {cluster: ${NAME}}
 `;
 
+/** An owner who allows all that a plain node does, so that what fails is not the owner's doing. */
+const WORKER_VALUES = [
+  'podSecurity=privileged',
+  'lentPods.volumes={configMap,secret,emptyDir,downwardAPI,projected,image,persistentVolumeClaim,hostPath}',
+];
+
 /** @throws Error with what the command said. */
 function must(cluster: Cluster, command: string): string {
   const { status, stdout, stderr } = bash(cluster, command);
@@ -50,8 +56,12 @@ const OWN_NODES = 'type!=virtual-kubelet';
 /** Installs both charts, binds worker-1 and lends all of it; repeats nothing that is there. */
 export async function bind(): Promise<void> {
   allowNodes('all');
-  must('computing', 'helm upgrade --install kubeocean charts/kubeocean --set proxier.servingCertificate=csr');
-  must('worker-1', 'helm upgrade --install kubeocean-worker charts/kubeocean-worker');
+  must(
+    'computing',
+    'helm upgrade --install kubeocean charts/kubeocean --reset-values --set proxier.servingCertificate=csr',
+  );
+  const values = WORKER_VALUES.map((value) => `--set '${value}'`).join(' ');
+  must('worker-1', `helm upgrade --install kubeocean-worker charts/kubeocean-worker --reset-values ${values}`);
   const file = join(LOCAL, `${NAME}-worker.kubeconfig`);
   must('worker-1', `bash scripts/kubeconfig.sh kubeocean-syncer kubeocean-worker ${file}`);
   const secret = `kubectl -nkubeocean-system create secret generic ${NAME} --from-file=kubeconfig=${file}`;
@@ -67,6 +77,11 @@ export async function bind(): Promise<void> {
   await until('syncer and proxier ready', () => {
     const { stdout } = bash('computing', `kubectl get cb ${NAME} --no-headers`);
     return / Ready /.test(stdout);
+  });
+  // The agent has answered, too: vnodes take pods.
+  await until('vnodes without the taint of a lost agent', () => {
+    const { stdout } = bash('computing', `kubectl get node -l ${VNODES} -o jsonpath='{.items[*].spec.taints[*].key}'`);
+    return !stdout.includes('kubeocean.io/');
   });
 }
 

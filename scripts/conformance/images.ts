@@ -1,9 +1,11 @@
 /**
  * The images that the conformance cases ask for, under the names of their registry, made of what this machine has: agnhost
- * built from its own source, busybox for everything that only needs a shell or a web server.
+ * and nonewprivs built from their own source, busybox for everything that only needs a shell or a web server.
  */
 import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { moduleFolder } from '../../e2e/clusters/programs.ts';
+import { run } from '../../e2e/clusters/local/run.ts';
 import { buildImageTar, type Image, type ImageFile, importImages, programLayer } from '../../e2e/clusters/index.ts';
 
 /** k8s.io/kubernetes/test/utils/image/manifest.go, v1.34. */
@@ -36,9 +38,27 @@ function shell(applets: readonly string[]): ImageFile[] {
   ];
 }
 
-/** Makes and imports all of them. @param agnhost path of the built program */
-export async function ensureImages(folder: string, applets: readonly string[], agnhost: string): Promise<void> {
+/** Where the sources of Kubernetes' images lie. */
+async function imageSources(): Promise<string> {
+  const cwd = moduleFolder('conformance');
+  const { stdout } = await run(['go', 'list', '-C', cwd, '-m', '-f', '{{.Dir}}', 'k8s.io/kubernetes']);
+  return join(stdout.trim(), 'test/images');
+}
+
+/** Paths of the programs that are built for images. */
+export interface ImagePrograms {
+  agnhost: string;
+  nonewprivs: string;
+}
+
+/** Makes and imports all of them. @param applets names that busybox answers to */
+export async function ensureImages(
+  folder: string,
+  applets: readonly string[],
+  { agnhost, nonewprivs }: ImagePrograms,
+): Promise<void> {
   mkdirSync(folder, { recursive: true });
+  const sources = await imageSources();
   const base = shell(applets);
   // Cases look from agnhost's shell with curl; busybox has none.
   const curl = existsSync('/usr/bin/curl') ? [await programLayer('/usr/bin/curl')] : [];
@@ -56,11 +76,22 @@ export async function ensureImages(folder: string, applets: readonly string[], a
         { path: '/agnhost', source: agnhost },
         { path: '/agnhost-2', link: 'agnhost' },
         { path: '/uploads', folder: true },
+        ...['crt', 'key'].map((kind) => ({
+          path: `/localhost.${kind}`,
+          source: join(sources, `agnhost/porter/localhost.${kind}`),
+          mode: 0o644,
+        })),
       ],
       entrypoint: ['/agnhost'],
       command: ['pause'],
     },
     busybox: { name: `${REGISTRY}/busybox:1.37.0-1`, files: base, command: ['sh'] },
+    nonewprivs: {
+      name: `${REGISTRY}/nonewprivs:1.3`,
+      // It tells who it runs as: root by its set-uid bit, unless new privileges are forbidden.
+      files: [...base, { path: '/usr/local/bin/nnp', source: nonewprivs, mode: 0o6755 }],
+      command: ['/usr/local/bin/nnp'],
+    },
     nonroot: { name: `${REGISTRY}/nonroot:1.4`, files: base, command: ['sh'], user: '1234' },
     pause: {
       name: 'registry.k8s.io/pause:3.10.1',

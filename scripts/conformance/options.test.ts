@@ -7,15 +7,26 @@ it('takes the node conformance cases unless told otherwise', () => {
     skip: undefined,
     plain: false,
     procs: 4,
+    minutes: undefined,
     prepared: false,
   });
   expect(
-    parseOptions(['--focus', 'Pods.*exec', '--skip=Serial|Slow', '--plain', '--procs', '16', '--prepared']),
+    parseOptions([
+      '--focus',
+      'Pods.*exec',
+      '--skip=Serial|Slow',
+      '--plain',
+      '--procs',
+      '16',
+      '--minutes=5',
+      '--prepared',
+    ]),
   ).toEqual({
     focus: 'Pods.*exec',
     skip: 'Serial|Slow',
     plain: true,
     procs: 16,
+    minutes: 5,
     prepared: true,
   });
   expect(parseOptions(['--focus', '(?i)secrets'])?.focus).toBe('(?i)secrets');
@@ -32,6 +43,9 @@ it.each([
   [['--procs', '0'], /--procs 0: a whole number from 1 to 16/],
   [['--procs', '17'], /a whole number from 1 to 16/],
   [['--procs', 'all'], /a whole number from 1 to 16/],
+  [['--minutes', '0'], /--minutes 0: a whole number from 1 to 1440/],
+  [['--minutes', '1441'], /from 1 to 1440/],
+  [['--minutes', 'soon'], /from 1 to 1440/],
   [['--nodes', '4'], /see --help/],
   [['Pods'], /see --help/],
 ])('refuses %j', (argv, message) => {

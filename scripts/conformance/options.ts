@@ -7,6 +7,8 @@ export interface ConformanceOptions {
   plain: boolean;
   /** How many cases run side by side; those that are marked [Serial] run alone after them. */
   procs: number;
+  /** Longest that the cases may take together; what has not run by then is told as such. undefined: no bound. */
+  minutes: number | undefined;
   /** The clusters are as an earlier run left them: neither brought up, nor are images and charts renewed. */
   prepared: boolean;
 }
@@ -18,7 +20,8 @@ export class UsageError extends Error {
 
 export const DEFAULT_FOCUS = '\\[NodeConformance\\]';
 
-export const usage = `usage: npm run conformance -- [--focus REGEX] [--skip REGEX] [--plain] [--procs N] [--prepared]
+export const usage = `usage: npm run conformance -- [--focus REGEX] [--skip REGEX] [--plain] [--procs N] [--minutes N]
+                              [--prepared]
 
 Kubernetes' own conformance cases against the computing cluster of the local clusters, whose only schedulable nodes are
 vnodes. Brings the clusters up when they do not run, installs both charts, binds worker-1 and lends all of it.
@@ -27,6 +30,7 @@ vnodes. Brings the clusters up when they do not run, installs both charts, binds
   --skip REGEX   of these, leave out those whose name matches
   --plain        against the computing cluster's own node instead, for comparison
   --procs N      so many cases side by side, 1 to 16 (default 4); those marked [Serial] run alone after them
+  --minutes N    stop after so many minutes, 1 to 1440; cases that have not run by then are counted as such
   --prepared     the clusters are as an earlier run left them: go on at once
 
 Regular expressions are Go's (RE2). The whole output is in .local/conformance/*.log. Exit code 0 when all passed, 1 when
@@ -38,6 +42,12 @@ const NOT_RE2 = /\(\?(?:[=!]|<[=!])|\\[1-9]/;
 function checkProcs(text: string): number {
   if (!/^(?:[1-9]|1[0-6])$/.test(text)) throw new UsageError(`--procs ${text}: a whole number from 1 to 16 is wanted`);
   return Number(text);
+}
+
+function checkMinutes(text: string): number {
+  const minutes = /^\d{1,4}$/.test(text) ? Number(text) : 0;
+  if (minutes < 1 || minutes > 1440) throw new UsageError(`--minutes ${text}: a whole number from 1 to 1440 is wanted`);
+  return minutes;
 }
 
 function checkRegex(flag: string, text: string): string {
@@ -64,6 +74,7 @@ export function parseOptions(argv: readonly string[]): ConformanceOptions | unde
         focus: { type: 'string', default: DEFAULT_FOCUS },
         skip: { type: 'string' },
         plain: { type: 'boolean', default: false },
+        minutes: { type: 'string' },
         procs: { type: 'string', default: '4' },
         prepared: { type: 'boolean', default: false },
         help: { type: 'boolean', short: 'h', default: false },
@@ -77,6 +88,7 @@ export function parseOptions(argv: readonly string[]): ConformanceOptions | unde
     focus: checkRegex('focus', values.focus),
     skip: values.skip === undefined ? undefined : checkRegex('skip', values.skip),
     plain: values.plain,
+    minutes: values.minutes === undefined ? undefined : checkMinutes(values.minutes),
     procs: checkProcs(values.procs),
     prepared: values.prepared,
   };
