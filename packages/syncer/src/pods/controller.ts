@@ -202,6 +202,7 @@ export function createPodController(state: PodState): PodController {
         state.created.delete(key);
         if (!current && previous) {
           state.released.delete(previous.metadata.uid ?? '');
+          state.orphans.delete(previous.metadata.uid ?? '');
           repaired.delete(previous.metadata.uid ?? '');
           unplaced.forget(previous.metadata.uid ?? '');
         }

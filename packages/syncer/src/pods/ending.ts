@@ -84,9 +84,11 @@ export async function orphan(state: PodState, homeKey: string, worker: Pod): Pro
     await releaseWorker(state, worker);
     return undefined;
   }
-  if (worker.metadata.deletionTimestamp) return undefined;
+  // Once: the sweep may look again before the watch has told of the deletion.
+  if (worker.metadata.deletionTimestamp || state.orphans.has(uid)) return undefined;
   if (!state.guard.allow(uid)) return { againInMs: GUARD_RETRY_MS };
   await deleteWorker(state, worker);
+  state.orphans.add(uid);
   state.repairs.count('pod', 'orphan');
   context.log.info({ worker: workerPod, pod: homeKey }, 'orphan deleted');
   return undefined;

@@ -61,6 +61,7 @@ export function startPods(context: SyncerContext): Pods {
       admitted: new Set(),
       created: new Map(),
       released: new Set(),
+      orphans: new Set(),
     };
     controller = createPodController(state);
     controller.start();
