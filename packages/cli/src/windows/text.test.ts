@@ -46,10 +46,22 @@ test.each([
     { timeWindows: [{ start: '12:00', end: '12:59' }], forceReclaim: true, gracefulReclaimPeriodSeconds: 90 },
     'At the beginning: open; closes Fri 2026-11-20 13:00 +00:00, in 1 h; lent pods are then evicted after 1 min of notice (forceReclaim)',
   ],
+  [
+    { timeWindows: [{ start: '12:00', end: '12:59' }], forceReclaim: true },
+    'At the beginning: open; closes Fri 2026-11-20 13:00 +00:00, in 1 h; lent pods are then evicted at once (forceReclaim)',
+  ],
   [{ timeWindows: [{ days: ['Wednesday'] }] }, 'At the beginning: closed, and no window opens in this time'],
 ])('%j', (spec, state) => {
   const report = windowsReport(policy(spec), 'UTC', new Date('2026-11-20T12:00:00Z'), 1);
   expect(windowsText(report).split('\n')[3]).toBe(state);
+});
+
+test('a policy that its owner takes back says so', () => {
+  const taken = { ...policy({}), metadata: { name: 'p', annotations: { 'kubeocean.io/reclaim': 'now' } } };
+  const lines = windowsText(windowsReport(taken, 'UTC', new Date('2026-11-20T12:00:00Z'), 1)).split('\n');
+  expect(lines[4]).toBe(
+    'Taken back by its owner: nothing is lent until the annotation kubeocean.io/reclaim is taken off',
+  );
 });
 
 test('hours that summer time skips are blank, and the repeated ones are one cell', () => {

@@ -1,6 +1,6 @@
 /** What `windows` prints of one policy. Pure. */
-import type { ResourceLeasingPolicy } from '@kubeocean/shared/api';
-import { openIntervals, rfc3339 } from '@kubeocean/shared/lease';
+import { Annotation, type ResourceLeasingPolicy } from '@kubeocean/shared/api';
+import { isTakenBack, openIntervals, rfc3339 } from '@kubeocean/shared/lease';
 import { table } from '../table.ts';
 import { duration, inZone, whenFrom } from '../times.ts';
 import { type DayBar, dayBars, hourScale, Mark } from './calendar.ts';
@@ -22,6 +22,8 @@ export interface WindowsReport {
   days: DayBar[];
   forceReclaim: boolean;
   gracefulReclaimPeriodSeconds: number;
+  /** Its owner takes everything back now, whatever its windows say. */
+  takenBack: boolean;
 }
 
 /**
@@ -29,11 +31,12 @@ export interface WindowsReport {
  * @throws RangeError when the policy's windows are not valid
  */
 export function windowsReport(
-  { metadata, spec }: ResourceLeasingPolicy,
+  policy: ResourceLeasingPolicy,
   defaultTimeZone: string,
   from: Date,
   days: number,
 ): WindowsReport {
+  const { metadata, spec } = policy;
   const timeZone = spec.timeZone ?? defaultTimeZone;
   const until = new Date(from.getTime() + days * DayMs);
   const intervals = openIntervals(spec.timeWindows, timeZone, from, until);
@@ -52,6 +55,7 @@ export function windowsReport(
     days: dayBars(intervals, timeZone, from, until),
     forceReclaim: spec.forceReclaim ?? false,
     gracefulReclaimPeriodSeconds: spec.gracefulReclaimPeriodSeconds ?? 0,
+    takenBack: isTakenBack(policy),
   };
 }
 
@@ -64,6 +68,9 @@ export function windowsText(report: WindowsReport): string {
     `Time zone ${zone} (${origin})`,
     `From ${inZone(from, zone)} to ${inZone(new Date(report.until), zone)}`,
     stateText(report, from),
+    ...(report.takenBack
+      ? [`Taken back by its owner: nothing is lent until the annotation ${Annotation.reclaim} is taken off`]
+      : []),
     '',
   ];
   if (report.intervals.length > 0) lines.push(...intervalTable(report, zone), '');
@@ -80,8 +87,10 @@ function stateText({ open, intervals, timeZone, ...policy }: WindowsReport, from
   const [first] = intervals;
   if (open) {
     if (!first?.closesAt) return 'At the beginning: open, at all times';
+    const { gracefulReclaimPeriodSeconds: seconds } = policy;
+    const notice = seconds === 0 ? 'at once' : `after ${duration(seconds * 1000)} of notice`;
     const then = policy.forceReclaim
-      ? `; lent pods are then evicted after ${duration(policy.gracefulReclaimPeriodSeconds * 1000)} of notice (forceReclaim)`
+      ? `; lent pods are then evicted ${notice} (forceReclaim)`
       : '; lent pods that run may stay (no forceReclaim)';
     return `At the beginning: open; closes ${whenFrom(from, new Date(first.closesAt), timeZone)}${then}`;
   }
