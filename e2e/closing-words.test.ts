@@ -1,11 +1,12 @@
 /**
  * What home says of a pod that its lease ends does not hang on a condition that others write too; words of a closing that
- * was called off are taken back; and an agent that was suspended over a closing makes up for it at once.
+ * was called off are taken back; an agent that was suspended over a closing makes up for it at once. What the agent says of
+ * nodes and of its cluster reaches home.
  */
 import { Annotation } from '@kubeocean/shared/api';
-import { type KubeObject, Leases, Namespaces, Pods } from '@kubeocean/shared/kube';
-import { beforeAll, beforeEach, expect, onTestFailed, test } from 'vitest';
-import { ClosingRig, endedByLease, FORCED, type HomePod, OBEYS } from './closing/rig.ts';
+import { isNotFound, type KubeObject, Leases, Namespaces, Nodes, Pods } from '@kubeocean/shared/kube';
+import { beforeAll, beforeEach, expect, onTestFailed, onTestFinished, test } from 'vitest';
+import { AGENT_FLAGS, ClosingRig, endedByLease, FORCED, type HomePod, OBEYS } from './closing/rig.ts';
 import { waitFor } from './harness/index.ts';
 import { Budgets } from './worker-agent/rig.ts';
 
@@ -53,6 +54,10 @@ async function counterpart(name: string, what: string, is: (pod: HomePod) => boo
     },
     SLOW,
   );
+}
+
+function ignore(): void {
+  // Best effort: what a failed try leaves behind.
 }
 
 function disruptionOf({ status }: HomePod) {
@@ -133,6 +138,42 @@ test('an agent that was suspended while the window closed closes it when it goes
   await rig.forgetPod(name);
 });
 
+test('a cordon and a taint of a worker node show on its vnode; a node that is deleted takes its vnode along', async () => {
+  const { client } = rig.worker;
+  const node = rig.nodes[0] as string;
+  const keys = async () => {
+    const { spec } = await rig.vnode(node);
+    return (spec.taints ?? []).map(({ key }) => key);
+  };
+  const taints = [{ key: 'test/dedicated', value: 'x', effect: 'NoSchedule' }];
+  const undo = () => client.patch(Nodes, '', node, { spec: { unschedulable: null, taints: null } });
+  onTestFinished(() => undo().then(ignore, ignore));
+  const started = performance.now();
+  await client.patch(Nodes, '', node, { spec: { unschedulable: true, taints } });
+  const wanted = ['kubeocean.io/physical-node-unschedulable', 'test/dedicated'];
+  await waitFor(
+    'both on the vnode',
+    async () => {
+      const shown = await keys();
+      if (wanted.every((key) => shown.includes(key))) return true;
+      throw new Error(shown.join(', '));
+    },
+    SLOW,
+  );
+  console.log(`cordon and taint shown after ${((performance.now() - started) / 1000).toFixed(1)} s`);
+  await undo();
+  await waitFor('none on the vnode', async () => !(await keys()).some((key) => wanted.includes(key)), SLOW);
+
+  const name = `${rig.ns}-gone`;
+  const amounts = { cpu: '1', memory: '1Gi', pods: '10' };
+  const metadata = { name, labels: { 'kubernetes.io/hostname': name } };
+  await client.create(Nodes, { metadata, spec: {}, status: { capacity: amounts, allocatable: amounts } });
+  onTestFinished(() => client.delete(Nodes, '', name).then(ignore, ignore));
+  await waitFor('its vnode', () => rig.vnode(name), SLOW);
+  await client.delete(Nodes, '', name);
+  await waitFor('no vnode', () => rig.vnode(name).then(() => false, isNotFound), SLOW);
+});
+
 test('a worker cluster that is another one by now makes the syncer start anew', async () => {
   const { client } = rig.worker;
   const heartbeat = () => client.get(Leases, rig.binding, 'kubeocean-agent');
@@ -146,4 +187,23 @@ test('a worker cluster that is another one by now makes the syncer start anew', 
   // The agent puts it right at its next beat.
   await waitFor('own UID', async () => (await said()) !== 'of-another', SLOW);
   await rig.startSyncer();
+});
+
+test('addresses that are others’ at home are not shown there', async () => {
+  const { client } = rig.worker;
+  const nodes = (await client.list<KubeObject & { spec: { podCIDRs: string[] } }>(Nodes)).items;
+  const ranges = nodes.flatMap(({ spec }) => spec.podCIDRs);
+  await rig.worker.agent?.kill();
+  await rig.worker.startAgent(...AGENT_FLAGS, `--computing-cidrs=${ranges.join(',')}`);
+  for (const { metadata } of nodes) {
+    const told = async () => (await rig.worker.record(metadata.name)).status?.networkOverlap;
+    await waitFor('overlap told', async () => (await told())?.includes(`of node ${metadata.name} lies in`), SLOW);
+  }
+  const name = `hidden-${day}`;
+  await rig.createPod(name, OBEYS);
+  const shown = (await rig.phase(name, 'Running')) as HomePod & { status: { podIP?: string; hostIP?: string } };
+  const worker = await counterpart(name, 'there', ({ status }) => status?.phase === 'Running');
+  expect((worker as typeof shown).status.podIP).toBeDefined();
+  expect([shown.status.podIP, shown.status.hostIP === undefined]).toEqual([undefined, false]);
+  await rig.forgetPod(name);
 });
