@@ -14,8 +14,8 @@ import { runStats } from './stats/index.ts';
 import { readTenants } from './tenants.ts';
 import { Trigger } from './trigger.ts';
 
-/** Milliseconds between the starts of two looks: a burst of pods costs a few, and nobody waits long. */
-const INTERVAL_MS = 200;
+/** Of looks at everything: nobody waits for one longer than a second, and 500 pods that come at once cost a handful. */
+const PACE = { least: 200, burst: 5, flood: 1000 };
 const RETRY_MS = { first: 1000, last: 30_000 };
 
 /** Runs one replica until its signal aborts. */
@@ -101,7 +101,7 @@ export async function runAgent(daemon: Daemon<typeof AGENT_OPTIONS>): Promise<vo
         retryMs = failures > 0 ? Math.min(retryMs * 2, RETRY_MS.last) : RETRY_MS.first;
         trigger.setAt(again && (!nextChange || again < nextChange) ? again : nextChange);
       },
-      INTERVAL_MS,
+      PACE,
       signal,
     );
     await reclaimer.stop();

@@ -7,7 +7,10 @@ describe('trigger', () => {
   let runs: number[];
 
   beforeEach(() => {
-    vi.useFakeTimers({ now: 0, toFake: ['setTimeout', 'clearTimeout', 'Date', 'performance'] });
+    vi.useFakeTimers({
+      now: 0,
+      toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'Date', 'performance'],
+    });
     end.current = new AbortController();
     trigger = new Trigger();
     runs = [];
@@ -23,7 +26,7 @@ describe('trigger', () => {
         runs.push(Date.now());
         return work();
       },
-      200,
+      { least: 200, burst: 3, flood: 1000 },
       end.current.signal,
     );
   }
@@ -35,6 +38,21 @@ describe('trigger', () => {
     for (let i = 0; i < 500; i++) trigger.set();
     await vi.advanceTimersByTimeAsync(1000);
     expect(runs).toEqual([0, 200]);
+  });
+
+  it('follows a flood at its slower pace, and is quick again after a pause', async () => {
+    void start();
+    const flood = setInterval(() => trigger.set(), 10);
+    trigger.set();
+    await vi.advanceTimersByTimeAsync(4100);
+    clearInterval(flood);
+    expect(runs).toEqual([0, 200, 400, 1000, 2000, 3000, 4000]);
+    await vi.advanceTimersByTimeAsync(6000);
+    runs = [];
+    const again = setInterval(() => trigger.set(), 10);
+    await vi.advanceTimersByTimeAsync(1500);
+    clearInterval(again);
+    expect(runs.map((at) => at - (runs[0] ?? 0))).toEqual([0, 200, 400, 1000]);
   });
 
   it('does not run without a reason', async () => {

@@ -1,5 +1,18 @@
-/** Brings many reasons to work into few runs: set by events, due at a time, never more often than an interval. */
+/** Brings many reasons to work into few runs: set by events, due at a time, never more often than its pace. */
 import { sleep } from '@kubeocean/shared/kube';
+
+/**
+ * How often runs begin. A change and what follows from it come quickly, one after the other; a flood of changes costs no
+ * more than `flood` says.
+ */
+export interface Pace {
+  /** Milliseconds between two runs at the least. */
+  least: number;
+  /** Runs that may follow one another so closely. */
+  burst: number;
+  /** Milliseconds until one more run may. */
+  flood: number;
+}
 
 /** The longest nap before the wall clock is looked at again: a clock that was set must not make us miss a window. */
 const MAX_NAP_MS = 30_000;
@@ -40,10 +53,12 @@ export class Trigger {
   }
 
   /**
-   * Calls `work` for every request until the signal aborts, one call at a time, their starts at least `intervalMs`
-   * apart. A request made during a call leads to another. Errors of `work` end the loop.
+   * Calls `work` for every request until the signal aborts, one call at a time, at this pace. A request made during a
+   * call leads to another. Errors of `work` end the loop.
    */
-  async run(work: () => Promise<void>, intervalMs: number, signal: AbortSignal): Promise<void> {
+  async run(work: () => Promise<void>, pace: Pace, signal: AbortSignal): Promise<void> {
+    // When as many runs as may follow closely will be free to again, if none is made: a token bucket told by its end.
+    let spent = -Infinity;
     signal.addEventListener('abort', () => this.woken.resolve(), { once: true });
     while (!signal.aborted) {
       await this.wait(signal);
@@ -54,7 +69,9 @@ export class Trigger {
       const started = performance.now();
       this.offset = this.now() - started;
       await work();
-      const rest = intervalMs - (performance.now() - started);
+      spent = Math.max(spent, started) + pace.flood;
+      const next = Math.max(started + pace.least, spent - (pace.burst - 1) * pace.flood);
+      const rest = next - performance.now();
       if (rest > 0) await sleep(rest, signal).catch(() => undefined);
     }
   }

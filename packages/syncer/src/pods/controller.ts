@@ -196,6 +196,7 @@ export function createPodController(state: PodState): PodController {
       homePods.onChange(({ key, previous, current }) => {
         if (current) know(current);
         else if (previous) forget(previous);
+        state.room.changed(key);
         queue.add(key);
       }),
       workerPods.onChange(({ key, previous, current }) => {
@@ -208,7 +209,10 @@ export function createPodController(state: PodState): PodController {
         }
         const pod = current ?? previous;
         const homeKey = pod && (homeKeys.get(pod.metadata.name) ?? homeKeyOf(pod as Pod, context.bindingUID));
-        if (homeKey) queue.add(homeKey);
+        if (homeKey) {
+          state.room.changed(homeKey);
+          queue.add(homeKey);
+        }
         context.report.facts({ pods: workerPods.size });
       }),
       records.onChange(({ previous, current }) => {
@@ -224,7 +228,10 @@ export function createPodController(state: PodState): PodController {
   }
 
   function addAll(): void {
-    for (const key of homePods.keys()) queue.add(key);
+    for (const key of homePods.keys()) {
+      state.room.changed(key);
+      queue.add(key);
+    }
     for (const pod of workerPods.values()) {
       const homeKey = homeKeyOf(pod as Pod, context.bindingUID);
       if (homeKey) queue.add(homeKey);

@@ -3,19 +3,20 @@ import { type LeasedNode, PodReason, workerName } from '@kubeocean/shared/api';
 import {
   ApiError,
   isAlreadyExists,
+  keyOf,
   type KubeObject,
   messageOf,
   Namespaces,
   type Outcome,
   Pods,
 } from '@kubeocean/shared/kube';
-import { podRequests, type Quantity } from '@kubeocean/shared/lease';
+import { podRequests } from '@kubeocean/shared/lease';
 import { leaseRefusal, misfit, notRunReason, type Reason } from './eligibility.ts';
 import { mayWriteWorker } from './gate.ts';
 import { currentHome, patchHomeStatus } from './home.ts';
 import { relationOf } from './ownership.ts';
 import { Refusal } from './refusal.ts';
-import { podsOn, type PodState, rememberCreated, workerOf } from './state.ts';
+import { type PodState, rememberCreated } from './state.ts';
 import { failurePatch, notRunPatch } from './own-patches.ts';
 import { wasShown } from './to-home.ts';
 import { toWorkerPod, type WorkerFacts } from './to-worker.ts';
@@ -70,7 +71,7 @@ export async function createWorker(state: PodState, stored: Pod, refusals: Map<s
   if (refused) return refuse(state, home, refused);
 
   const { uid = '' } = home.metadata;
-  state.admitted.add(uid);
+  admit(state, home, true);
   let pod: Pod;
   let unlinked: string | undefined;
   try {
@@ -86,7 +87,7 @@ export async function createWorker(state: PodState, stored: Pod, refusals: Map<s
     pod = toWorkerPod(home, { ...facts, claims });
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
-    state.admitted.delete(uid);
+    admit(state, home, false);
     return tellNotRun(state, home, { reason: error.reason, message: error.message });
   }
   try {
@@ -104,7 +105,7 @@ export async function createWorker(state: PodState, stored: Pod, refusals: Map<s
     state.phases.reached(uid, 'translated');
     mayWriteWorker(context);
     const made = await context.worker.create<Pod>(Pods, pod);
-    rememberCreated(state, made);
+    rememberCreated(state, home, made);
     state.phases.reached(uid, 'accepted');
     tellLeftOut(state, home, pod, made);
     if (unlinked) context.homeEvents.event(podSubject(home), 'Warning', 'ServiceLinksLeftOut', unlinked);
@@ -122,23 +123,16 @@ export async function createWorker(state: PodState, stored: Pod, refusals: Map<s
   return undefined;
 }
 
-const requestsOf = new WeakMap<Pod, ReadonlyMap<string, Quantity>>();
-
-function requests(pod: Pod): ReadonlyMap<string, Quantity> {
-  let known = requestsOf.get(pod);
-  if (!known) {
-    known = podRequests(pod);
-    requestsOf.set(pod, known);
-  }
-  return known;
+function admit(state: PodState, home: Pod, isIn: boolean): void {
+  const { uid = '' } = home.metadata;
+  if (isIn) state.admitted.add(uid);
+  else state.admitted.delete(uid);
+  state.room.changed(keyOf(home));
 }
 
 function roomOn(state: PodState, record: LeasedNode, home: Pod): Reason | undefined {
-  // What a pod takes is what its worker pod has: a resize may be waiting for room.
-  const others = podsOn(state, home.spec.nodeName ?? '', home.metadata.uid).map((pod) =>
-    requests(workerOf(state, pod) ?? pod),
-  );
-  return misfit(requests(home), others, record.status?.allocatable);
+  const used = state.room.used(home.spec.nodeName ?? '', keyOf(home));
+  return misfit(podRequests(home), used, record.status?.allocatable);
 }
 
 /** Fails a pod that never ran. Only after the worker itself said that it has none: the watch may lag. */
@@ -147,7 +141,7 @@ async function refuse(state: PodState, home: Pod, { reason, message }: Reason): 
   const { namespace = '', name: podName } = home.metadata;
   const worker = await currentWorker(state, workerName(context.bindingUID, namespace, podName));
   if (worker) {
-    rememberCreated(state, worker);
+    rememberCreated(state, home, worker);
     return { againInMs: 0 };
   }
   const disruption = !reason.startsWith('OutOf');
@@ -185,7 +179,7 @@ async function existsAlready(state: PodState, home: Pod, name: string): Promise<
   if (!worker) return { againInMs: 0 };
   const relation = relationOf(worker, home, state.context.bindingUID);
   if (relation === 'same' || relation === 'namesake') {
-    rememberCreated(state, worker);
+    rememberCreated(state, home, worker);
     return { againInMs: 0 };
   }
   const message = `the pod ${worker.metadata.namespace}/${name} of the worker cluster stands where this one's counterpart belongs and was not made for it; it is left alone: ask the worker's owner to remove it`;

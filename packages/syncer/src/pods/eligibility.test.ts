@@ -79,11 +79,11 @@ describe('the lease', () => {
     ['a resource that is not lent', { pods: '1', 'example.com/gpu': '1' }, 'OutOfexample.com/gpu'],
     ['zero of one that is not lent', { pods: '1', 'example.com/gpu': '0' }, undefined],
   ])('%s', (_, asked, reason) => {
-    const others = [parseResources({ cpu: '500m', pods: '1' }), parseResources({ cpu: '500m', pods: '1' })];
+    const others = parseResources({ cpu: '1', pods: '2' });
     expect(misfit(parseResources(asked), others, { cpu: '2', memory: '1Gi', pods: '3' })?.reason).toBe(reason);
   });
 
   test('a record that lends nothing takes nothing', () => {
-    expect(misfit(parseResources({ pods: '1' }), [], undefined)?.reason).toBe('OutOfpods');
+    expect(misfit(parseResources({ pods: '1' }), new Map(), undefined)?.reason).toBe('OutOfpods');
   });
 });

@@ -7,7 +7,7 @@ import {
   PodReason,
   SystemNamespaces,
 } from '@kubeocean/shared/api';
-import { accumulate, formatQuantity, parseResources, type Quantity, Zero } from '@kubeocean/shared/lease';
+import { formatQuantity, parseResources, type Quantity, Zero } from '@kubeocean/shared/lease';
 import { controllerOf, type Pod } from './types.ts';
 
 /** Why something is not done, in words for the home pod. */
@@ -88,15 +88,13 @@ export function leaseRefusal(record: LeasedNode): Reason | undefined {
  * Why the pod does not fit beside the others into what is lent (kubelet's admission: predicates GeneralPredicates,
  * reason `OutOf<resource>`). A vnode's pods may name it directly, past the scheduler.
  * @param requests what the pod asks for, with `pods: 1`
- * @param others requests of each pod that the node has taken already
+ * @param used what all pods that the node has taken already request
  */
 export function misfit(
   requests: ReadonlyMap<string, Quantity>,
-  others: Iterable<ReadonlyMap<string, Quantity>>,
+  used: ReadonlyMap<string, Quantity>,
   allocatable: Record<string, string> | undefined,
 ): Reason | undefined {
-  const used = new Map<string, Quantity>();
-  for (const each of others) accumulate(used, each);
   const lent = parseResources(allocatable);
   for (const [resource, asked] of requests) {
     if (asked.nanos <= 0n) continue;

@@ -33,7 +33,7 @@ export async function finish(state: PodState, home: Pod, worker: Pod): Promise<v
 export async function finishWithoutWorker(state: PodState, home: Pod): Promise<Outcome> {
   const worker = await counterpartNow(state, home);
   if (worker && claimedUID(worker) === home.metadata.uid) {
-    rememberCreated(state, worker);
+    rememberCreated(state, home, worker);
     return { againInMs: LAG_MS };
   }
   await finishHomeDeletion(state.context, home);
@@ -46,7 +46,7 @@ export async function lost(state: PodState, stored: Pod): Promise<Outcome> {
   const { namespace = '', name, uid = '' } = stored.metadata;
   const worker = await counterpartNow(state, stored);
   if (worker) {
-    rememberCreated(state, worker);
+    rememberCreated(state, stored, worker);
     return { againInMs: LAG_MS };
   }
   // Home shows the end before the worker pod may go, so what it says now is the truth.

@@ -2,14 +2,13 @@
  * Makes the worker pod follow what changed of its home pod while it runs. Each step looks at the two objects anew, so a
  * step that failed is simply taken again.
  */
-import { ApiError, messageOf, type PatchOptions, Pods } from '@kubeocean/shared/kube';
-import { podRequests } from '@kubeocean/shared/lease';
+import { ApiError, keyOf, messageOf, type PatchOptions, Pods } from '@kubeocean/shared/kube';
 import { askedRequests, ephemeralPatch, grows, missingEphemeral, resizePatch, specPatch } from './changes.ts';
 import { factsFor } from './creation.ts';
 import { misfit, type Reason } from './eligibility.ts';
 import { isGone, mayWriteWorker } from './gate.ts';
 import { Refusal } from './refusal.ts';
-import { podsOn, type PodState, workerOf } from './state.ts';
+import type { PodState } from './state.ts';
 import type { OwnWord } from './to-home.ts';
 import { workerMetadataPatch } from './to-worker.ts';
 import { type Pod, podSubject } from './types.ts';
@@ -121,12 +120,9 @@ function whyNotResized(state: PodState, home: Pod, worker: Pod): Reason | undefi
     return { reason: 'Deferred', message };
   }
   const { allocatable } = record.status;
-  const never = misfit(asked, [], allocatable);
+  const never = misfit(asked, new Map(), allocatable);
   if (never) return { reason: 'Infeasible', message: never.message };
-  const others = podsOn(state, home.spec.nodeName ?? '', home.metadata.uid).map((pod) =>
-    podRequests(workerOf(state, pod) ?? pod),
-  );
-  const now = misfit(asked, others, allocatable);
+  const now = misfit(asked, state.room.used(home.spec.nodeName ?? '', keyOf(home)), allocatable);
   return now && { reason: 'Deferred', message: now.message };
 }
 

@@ -11,7 +11,8 @@ import { createHomeNetwork } from './home-network.ts';
 import { createPodPhases } from './phases.ts';
 import { sweepEvery } from './sweep.ts';
 import { startVolumes } from '../volumes/index.ts';
-import type { PodState } from './state.ts';
+import { createRoom } from './room.ts';
+import { type PodState, takenBy } from './state.ts';
 import { startWorkerEvents } from './worker-events.ts';
 
 export interface Pods {
@@ -48,7 +49,7 @@ export function startPods(context: SyncerContext): Pods {
     stops.push(() => volumes.stop());
     await services.store.synced;
     if (stopping.signal.aborted) return;
-    const state: PodState = {
+    const known: Omit<PodState, 'room'> = {
       context,
       dependents,
       volumes,
@@ -63,6 +64,7 @@ export function startPods(context: SyncerContext): Pods {
       released: new Set(),
       orphans: new Set(),
     };
+    const state: PodState = { ...known, room: createRoom((homeKey) => takenBy(known, homeKey)) };
     controller = createPodController(state);
     controller.start();
     const swept = { pods: () => controller?.sweep(), copies: () => dependents.sweep() };

@@ -1,6 +1,7 @@
 /** What the parts of the pod controller share: the context, and small memories that only save work, never decide. */
 import { workerName } from '@kubeocean/shared/api';
 import { type KubeObject, keyOf, type ReadonlyStore } from '@kubeocean/shared/kube';
+import { podRequests } from '@kubeocean/shared/lease';
 import type { SyncerContext } from '../context.ts';
 import type { Dependents } from '../dependents/index.ts';
 import type { Repairs } from '../repairs.ts';
@@ -8,6 +9,7 @@ import type { PodVolumes } from '../volumes/index.ts';
 import type { DeletionGuard } from './deletion-guard.ts';
 import type { HomeNetwork } from './home-network.ts';
 import type { PodPhases } from './phases.ts';
+import type { Room, Taken } from './room.ts';
 import { isTerminal, type Pod } from './types.ts';
 
 /** A watch that has not told of a pod by then will not. Milliseconds. */
@@ -27,6 +29,8 @@ export interface PodState {
   repairs: Repairs;
   /** UIDs of home pods that were let onto their node; they count there from that moment on. */
   admitted: Set<string>;
+  /** What the pods of each vnode take; told of every change of what is here. */
+  room: Room;
   /** Worker pods as the API server gave them back, until the watch tells of them. */
   created: Map<string, { pod: Pod; until: number }>;
   /** UIDs of worker pods whose finalizer is off already. */
@@ -41,7 +45,7 @@ export function workerKeyOf(context: SyncerContext, namespace: string, name: str
 }
 
 /** The counterpart by name, as last known. */
-export function workerOf(state: PodState, home: KubeObject): Pod | undefined {
+export function workerOf(state: Pick<PodState, 'context' | 'created'>, home: KubeObject): Pod | undefined {
   const key = workerKeyOf(state.context, home.metadata.namespace ?? '', home.metadata.name);
   const stored = state.context.stores.workerPods.get(key) as Pod | undefined;
   if (stored) return stored;
@@ -51,18 +55,22 @@ export function workerOf(state: PodState, home: KubeObject): Pod | undefined {
   return undefined;
 }
 
-/** Remembers a worker pod that the watch may not have told of yet. */
-export function rememberCreated(state: PodState, pod: Pod): void {
+/** Remembers a worker pod of `home` that the watch may not have told of yet. */
+export function rememberCreated(state: PodState, home: Pod, pod: Pod): void {
   const key = keyOf(pod);
   if (state.context.stores.workerPods.has(key)) return;
   state.created.set(key, { pod, until: performance.now() + BELIEVED_MS });
+  state.room.changed(keyOf(home));
 }
 
-/** Home pods that take room on the vnode: let in or running, and not finished. */
-export function podsOn(state: PodState, vnode: string, except: string | undefined): Pod[] {
-  return (state.context.stores.homePods.byIndex('node', vnode) as Pod[]).filter((pod) => {
-    if (pod.metadata.uid === except || isTerminal(pod)) return false;
-    const worker = workerOf(state, pod);
-    return worker ? !isTerminal(worker) : state.admitted.has(pod.metadata.uid ?? '');
-  });
+/**
+ * What a home pod takes of its vnode: it was let in or runs, and has not finished. That is what its worker pod has: a
+ * resize may be waiting for room.
+ */
+export function takenBy(state: Omit<PodState, 'room'>, homeKey: string): Taken | undefined {
+  const home = state.context.stores.homePods.get(homeKey) as Pod | undefined;
+  if (!home || isTerminal(home)) return undefined;
+  const worker = workerOf(state, home);
+  const counts = worker ? !isTerminal(worker) : state.admitted.has(home.metadata.uid ?? '');
+  return counts ? { vnode: home.spec.nodeName ?? '', requests: podRequests(worker ?? home) } : undefined;
 }
