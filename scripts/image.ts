@@ -8,7 +8,7 @@ import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { buildImageTar, importImages, type Layer, nodeBaseLayer } from '../e2e/clusters/index.ts';
-import { bundle, imageFolder, type ProcessName, processes, processNames } from './bundle.ts';
+import { bundle, imageFolder, type ProcessName, processes, processNames, startCommand } from './bundle.ts';
 
 const root = resolve(import.meta.dirname, '..');
 /** The pinned Node.js, not the one this script happens to run on. */
@@ -42,7 +42,10 @@ async function make(name: ProcessName): Promise<Made | undefined> {
   const archive = join(imageFolder(), `${name}.tar`);
   const hash = createHash('sha256').update(process.version).update(imageVersion());
   // The image's recipe is part of its content.
-  hash.update(readFileSync(import.meta.filename)).update(readFileSync(join(root, 'e2e/clusters/local/image-tar.ts')));
+  hash
+    .update(JSON.stringify(startCommand('')))
+    .update(readFileSync(import.meta.filename))
+    .update(readFileSync(join(root, 'e2e/clusters/local/image-tar.ts')));
   for (const file of bundleFiles) hash.update(readFileSync(join(folder, file)));
   const key = hash.digest('hex');
   const keyFile = `${archive}.key`;
@@ -54,7 +57,7 @@ async function make(name: ProcessName): Promise<Made | undefined> {
     name: `docker.io/kubeocean/kubeocean-${name}:${imageVersion()}`,
     baseLayers: [await base],
     files: bundleFiles.map((file) => ({ path: `/app/${file}`, source: join(folder, file), mode: 0o644 })),
-    entrypoint: ['/usr/local/bin/node', '--enable-source-maps', '/app/main.js'],
+    entrypoint: startCommand('/usr/local/bin/node'),
     env: { NODE_ENV: 'production' },
     user: '65532:65532',
     workingDir: '/app',

@@ -27,6 +27,7 @@ import {
   Namespaces,
   Transport,
 } from '@kubeocean/shared/kube';
+import { nodeFlags } from '../bundle.ts';
 import { LOCAL } from '../tutorial.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
@@ -93,7 +94,7 @@ export class AgentRig {
     this.agent = spawn(
       join(ROOT, 'node_modules/.bin/node'),
       [
-        ...(main === undefined ? [join(ROOT, 'packages/worker-agent/src/main.ts')] : ['--enable-source-maps', main]),
+        ...(main === undefined ? [join(ROOT, 'packages/worker-agent/src/main.ts')] : [...nodeFlags, main]),
         `--kubeconfig=${this.kubeconfig}`,
         `--tenants-file=${this.folder}/tenants.json`,
         '--leader-elect=false',
