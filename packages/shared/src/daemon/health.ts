@@ -26,7 +26,7 @@ const STALL_MS = 20_000;
 
 /** @throws Error naming the address when it cannot be listened on. */
 export async function startHealthServers(options: HealthOptions): Promise<HealthServers> {
-  const delay = monitorEventLoopDelay({ resolution: 100 });
+  const delay = monitorEventLoopDelay({ resolution: 1000 });
   delay.enable();
   const health = createServer((request, response) => {
     const path = request.url?.split('?')[0];

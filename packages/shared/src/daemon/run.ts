@@ -1,13 +1,14 @@
 /** The frame of every process: options, logger, metrics, signals, an orderly end. */
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
-import { collectDefaultMetrics, Counter, Histogram, Registry } from 'prom-client';
+import { Counter, Histogram, Registry } from 'prom-client';
 import type { CredentialSource } from '../kube/credentials.ts';
 import { KubeClient } from '../kube/client.ts';
 import { runAsLeader, type Leadership } from '../kube/leader.ts';
 import { messageOf } from '../kube/errors.ts';
 import { Transport } from '../kube/transport.ts';
 import { resourceOfPath } from './call-resource.ts';
+import { collectProcessMetrics } from './process-metrics.ts';
 import { startHealthServers, type ReadyCheck } from './health.ts';
 import { createLogger, type Logger, writtenOut } from './logger.ts';
 import {
@@ -104,7 +105,7 @@ export async function runDaemon<T extends OptionTable & typeof COMMON_OPTIONS>(
     });
   }
   const registry = new Registry();
-  collectDefaultMetrics({ register: registry });
+  collectProcessMetrics(registry);
   const ready: Record<string, ReadyCheck> = {};
   let code = 0;
   try {
