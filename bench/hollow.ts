@@ -7,18 +7,17 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { type KubeClient, type KubeObject, Nodes, isAlreadyExists, isNotFound } from '@kubeocean/shared/kube';
 import { type Child, startChild } from '../e2e/harness/child.ts';
-import { BENCH_LABEL, HOLLOW_TYPE } from './pods.ts';
+import { BENCH_LABEL, groupLabel, HOLLOW_TYPE, NOT_LENT } from './pods.ts';
 
 const SIZE = { cpu: '4000', memory: '16Ti', pods: '25000', 'ephemeral-storage': '1Ti' };
 
-function hollowNode(n: number, groups: number): KubeObject {
-  const name = `bench-${String(n).padStart(3, '0')}`;
+function hollowNode(name: string, group: string): KubeObject {
   return {
     metadata: {
       name,
       labels: {
         type: HOLLOW_TYPE,
-        [BENCH_LABEL]: `group-${n % groups}`,
+        [BENCH_LABEL]: group,
         'kubernetes.io/hostname': name,
         'kubernetes.io/os': 'linux',
         'kubernetes.io/arch': 'amd64',
@@ -30,13 +29,22 @@ function hollowNode(n: number, groups: number): KubeObject {
   };
 }
 
-/** Makes exactly `count` hollow nodes, in `groups` groups; those of an earlier run go. */
+/**
+ * Makes exactly `count` hollow nodes of no group, for the pods that the generator writes itself, and, where `groups` is
+ * not 0, as many in so many groups, to be lent. Lent nodes would have the agent recompute for each of the generator's own
+ * pods what is left, which is no part of a direct write. Those of an earlier run go.
+ */
 export async function makeHollowNodes(client: KubeClient, count: number, groups: number): Promise<void> {
   await removeHollowNodes(client);
   for (let n = 0; n < count; n++) {
-    await client.create(Nodes, hollowNode(n, groups)).catch((error: unknown) => {
-      if (!isAlreadyExists(error)) throw error;
-    });
+    const number = String(n).padStart(3, '0');
+    const nodes = [hollowNode(`bench-own-${number}`, NOT_LENT)];
+    if (groups > 0) nodes.push(hollowNode(`bench-${number}`, groupLabel(n % groups)));
+    for (const node of nodes) {
+      await client.create(Nodes, node).catch((error: unknown) => {
+        if (!isAlreadyExists(error)) throw error;
+      });
+    }
   }
 }
 

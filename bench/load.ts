@@ -60,7 +60,7 @@ interface Target {
 }
 
 export function targetsOf(mode: Mode, size: Case, setup: LoadSetup): Target[] {
-  const hollow = (n: number): Placement => ({ group: n % size.bindings });
+  const hollow = (): Placement => 'hollow';
   const direct: Target = { client: setup.worker, tracker: setup.direct, place: hollow };
   if (mode === 'direct') return [direct];
   if (mode === 'twin') return [{ client: setup.computing, tracker: setup.home, place: hollow }, direct];

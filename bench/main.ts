@@ -26,7 +26,16 @@ import { empty, fill, runIdle, runRestart } from './scenarios/present.ts';
 import { runSingle } from './scenarios/single.ts';
 import { runStorm } from './scenarios/storm.ts';
 import { runTenants } from './scenarios/tenants.ts';
-import { bind, bindingName, installCharts, makeNamespaces, removeLoad, type Sides, unbind } from './system.ts';
+import {
+  bind,
+  bindingName,
+  installCharts,
+  makeNamespaces,
+  needSecret,
+  removeLoad,
+  type Sides,
+  unbind,
+} from './system.ts';
 import { report, save, type Session } from './session.ts';
 import { stopOnSignals, stopping } from './stop.ts';
 import { track } from './tracker.ts';
@@ -168,8 +177,9 @@ async function configuration(
   const { options, sides } = session;
   const { nodes, bindings } = sizes[0] as Case;
   say(`${nodes} hollow nodes on each side, ${bindings} binding(s)`);
-  for (const client of [sides.computing, sides.worker]) await makeHollowNodes(client, nodes, bindings);
-  await bind(options, sides, bindings, nodes);
+  await makeHollowNodes(sides.computing, nodes, 0);
+  await makeHollowNodes(sides.worker, nodes, bindings);
+  await bind(options, sides, bindings, nodes, say);
   const setup: LoadSetup = {
     ...sides,
     ...trackers,
@@ -192,7 +202,7 @@ async function configuration(
   await scenarios(session, sizes, setup);
   if (options.keep) return;
   await clear(session, setup);
-  await unbind(sides);
+  await unbind(sides, say);
   for (const client of [sides.computing, sides.worker]) await removeHollowNodes(client);
 }
 
@@ -207,7 +217,7 @@ async function main(options: BenchOptions): Promise<number> {
   if (options.system === 'charts') {
     say('installing the charts of this checkout');
     await installCharts(options, sides, say);
-  }
+  } else await needSecret(options, sides);
   await clearEarlier(session);
   await makeNamespaces(sides);
   for (const name of options.scenarios.includes('tenants') ? TENANTS : []) await makeNamespace(sides.computing, name);
@@ -255,7 +265,7 @@ async function takeAwayBindings(session: Session): Promise<void> {
 /** What an earlier run left that was killed. */
 async function clearEarlier({ sides }: Session): Promise<void> {
   await removeLoad(sides);
-  await unbind(sides);
+  await unbind(sides, say);
   for (const client of [sides.computing, sides.worker]) await removeHollowNodes(client);
 }
 

@@ -8,14 +8,22 @@ export const HOLLOW_TYPE = 'bench-hollow';
 /** Namespace of the load, on both sides. */
 export const BENCH_NAMESPACE = 'kubeocean-bench';
 
-/** Where a pod is to run. */
-export type Placement = { binding: string } | { group: number };
+/** Value of {@link BENCH_LABEL} on hollow nodes that are never lent. */
+export const NOT_LENT = 'not-lent';
 
-/** Vnodes carry their binding's name; hollow nodes the number of their group. */
+/** Value of {@link BENCH_LABEL} on the hollow nodes of one binding. */
+export function groupLabel(group: number): string {
+  return `group-${group}`;
+}
+
+/** Where a pod is to run. */
+export type Placement = { binding: string } | 'hollow';
+
+/** Vnodes carry their binding's name. */
 function selectorOf(placement: Placement): Record<string, string> {
-  return 'binding' in placement
-    ? { 'kubeocean.io/cluster-binding': placement.binding }
-    : { type: HOLLOW_TYPE, [BENCH_LABEL]: `group-${placement.group}` };
+  return placement === 'hollow'
+    ? { type: HOLLOW_TYPE, [BENCH_LABEL]: NOT_LENT }
+    : { 'kubeocean.io/cluster-binding': placement.binding };
 }
 
 export function benchPod(

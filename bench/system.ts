@@ -5,12 +5,14 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as after } from 'node:timers/promises';
 import { ClusterBindings, ResourceLeasingPolicies } from '@kubeocean/shared/api';
 import {
   isAlreadyExists,
   isNotFound,
   type KubeClient,
   type KubeObject,
+  messageOf,
   Namespaces,
   Nodes,
   Pods,
@@ -21,7 +23,8 @@ import {
 import { binFolder, checkout } from '../e2e/clusters/paths.ts';
 import { run, waitFor } from '../e2e/clusters/local/run.ts';
 import type { BenchOptions } from './options.ts';
-import { BENCH_LABEL, BENCH_NAMESPACE } from './pods.ts';
+import { BENCH_LABEL, BENCH_NAMESPACE, groupLabel } from './pods.ts';
+import { stopping } from './stop.ts';
 
 export interface Sides {
   computing: KubeClient;
@@ -84,6 +87,45 @@ async function giveKubeconfig(options: BenchOptions, { computing }: Sides): Prom
   }
 }
 
+/** @throws Error when an installed system has no way to the worker: no vnode would ever come. */
+export async function needSecret({ secret: { namespace, name } }: BenchOptions, { computing }: Sides): Promise<void> {
+  try {
+    await computing.get(Secrets, namespace, name);
+  } catch (error) {
+    if (!isNotFound(error)) throw error;
+    throw new Error(
+      `the computing cluster has no Secret ${namespace}/${name} with the worker's kubeconfig, which "--system installed" needs: name yours by --secret NAMESPACE/NAME`,
+      { cause: error },
+    );
+  }
+}
+
+/**
+ * Waits until `probe` finds nothing missing; says every ten seconds what is. An API server that does not answer for a
+ * moment is asked again; `signal` ends the wait at once.
+ */
+async function waitTelling(
+  what: string,
+  say: Say,
+  probe: () => Promise<string | undefined>,
+  signal?: AbortSignal,
+): Promise<void> {
+  const start = performance.now();
+  let told = start;
+  for (;;) {
+    const missing = await probe().catch(messageOf);
+    if (missing === undefined) return;
+    signal?.throwIfAborted();
+    const now = performance.now();
+    if (now - start > SET_UP_MS) throw new Error(`${what}: not within ${SET_UP_MS / 1000} s: ${missing}`);
+    if (now - told > 10_000) {
+      told = now;
+      say(`    ${what}: ${missing}`);
+    }
+    await after(500);
+  }
+}
+
 /** The namespace of the load on both sides, ready for pods. */
 export async function makeNamespaces(sides: Sides): Promise<void> {
   for (const client of [sides.computing, sides.worker]) {
@@ -97,11 +139,17 @@ export async function makeNamespaces(sides: Sides): Promise<void> {
 }
 
 /** Makes the bindings and their policies, each of one group of hollow nodes, and waits until all nodes are lent. */
-export async function bind(options: BenchOptions, sides: Sides, bindings: number, nodes: number): Promise<void> {
+export async function bind(
+  options: BenchOptions,
+  sides: Sides,
+  bindings: number,
+  nodes: number,
+  say: Say,
+): Promise<void> {
   for (let group = 0; group < bindings; group++) {
     const name = bindingName(options, group);
     const nodeSelector = {
-      nodeSelectorTerms: [{ matchExpressions: [{ key: BENCH_LABEL, operator: 'In', values: [`group-${group}`] }] }],
+      nodeSelectorTerms: [{ matchExpressions: [{ key: BENCH_LABEL, operator: 'In', values: [groupLabel(group)] }] }],
     };
     await sides.worker.create(ResourceLeasingPolicies, {
       metadata: { name, labels: { [BENCH_LABEL]: 'policy' } },
@@ -112,9 +160,9 @@ export async function bind(options: BenchOptions, sides: Sides, bindings: number
       spec: { clusterID: name, mountNamespace: options.mountNamespace, secretRef: options.secret, nodeSelector },
     });
   }
-  await waitFor(
+  await waitTelling(
     `${nodes} vnodes Ready; see "kubectl get clusterbindings" and the pods of kubeocean-system`,
-    SET_UP_MS,
+    say,
     async () => {
       const { items } = await sides.computing.list<KubeObject>(Nodes, {
         labelSelector: 'type=virtual-kubelet,kubeocean.io/cluster-binding',
@@ -123,10 +171,9 @@ export async function bind(options: BenchOptions, sides: Sides, bindings: number
         metadata.labels?.['kubeocean.io/cluster-binding']?.startsWith(`${options.prefix}-`),
       );
       const ready = mine.filter((node) => isOpen(node));
-      if (ready.length < nodes) throw new Error(`${ready.length} of ${mine.length} are`);
-      return true;
+      return ready.length < nodes ? `${ready.length} of ${mine.length} are` : undefined;
     },
-    500,
+    stopping,
   );
 }
 
@@ -148,16 +195,14 @@ export function bindingName(options: BenchOptions, group: number): string {
 }
 
 /** Takes bindings and policies of the bench away, and waits until their vnodes are gone. */
-export async function unbind(sides: Sides): Promise<void> {
+export async function unbind(sides: Sides, say: Say): Promise<void> {
   const own = { labelSelector: BENCH_LABEL };
   const bindings = await listed(sides.computing, ClusterBindings, own);
   for (const { metadata } of bindings) await gone(sides.computing.delete(ClusterBindings, '', metadata.name));
-  await waitFor(
-    'the bindings of the bench are gone',
-    SET_UP_MS,
-    async () => ((await listed(sides.computing, ClusterBindings, own)).length === 0 ? true : undefined),
-    500,
-  );
+  await waitTelling('the bindings of the bench are gone', say, async () => {
+    const left = await listed(sides.computing, ClusterBindings, own);
+    return left.length > 0 ? `${left.map(({ metadata }) => metadata.name).join(', ')} left` : undefined;
+  });
   for (const { metadata } of await listed(sides.worker, ResourceLeasingPolicies, own)) {
     await gone(sides.worker.delete(ResourceLeasingPolicies, '', metadata.name));
   }
