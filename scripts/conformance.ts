@@ -7,7 +7,7 @@ import { createWriteStream, existsSync, mkdirSync, readFileSync, rmSync } from '
 import { join } from 'node:path';
 import { ensureProgram, up } from '../e2e/clusters/index.ts';
 import { run } from '../e2e/clusters/local/run.ts';
-import { allowNodes, bind } from './conformance/clusters.ts';
+import { allowNodes, bind, vnodesReady } from './conformance/clusters.ts';
 import { ensureImages } from './conformance/images.ts';
 import { type ConformanceOptions, parseOptions, usage, UsageError } from './conformance/options.ts';
 import { type Outcome, outcomeOf, type SuiteReport, summary, withNotRun } from './conformance/report.ts';
@@ -139,8 +139,11 @@ async function main(): Promise<number> {
     throw new UsageError(`no case matches --focus ${options.focus}${besides}`);
   }
   say(`${cases.length} cases`);
-  if (options.prepared) allowNodes(options.plain ? 'own' : 'vnodes');
-  else await prepare(options.plain);
+  if (!options.prepared) await prepare(options.plain);
+  else {
+    allowNodes(options.plain ? 'own' : 'vnodes');
+    if (!options.plain) await vnodesReady();
+  }
   let outcome: Outcome;
   try {
     outcome = await runCases(program, cases, options);

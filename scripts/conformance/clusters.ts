@@ -69,10 +69,15 @@ export async function bind(): Promise<void> {
   rmSync(file);
   must('computing', `kubectl apply -f - <<'EOF'${BINDING}EOF`);
   must('worker-1', `kubectl apply -f - <<'EOF'${POLICY}EOF`);
+  await vnodesReady();
+}
+
+/** Waits until the vnodes of {@link bind} take pods: after a pause of the machine they may need a moment. */
+export async function vnodesReady(): Promise<void> {
   const count = must('worker-1', 'kubectl get node -o name').split('\n').length;
   await until(`${count} vnodes ready`, () => {
     const { stdout } = bash('computing', `kubectl get node -l ${VNODES} --no-headers`);
-    return stdout.split('\n').filter((line) => / Ready /.test(line)).length === count;
+    return stdout.split('\n').filter((line) => / Ready[ ,]/.test(line)).length === count;
   });
   await until('syncer and proxier ready', () => {
     const { stdout } = bash('computing', `kubectl get cb ${NAME} --no-headers`);
