@@ -11,7 +11,6 @@ import {
   agent,
   type Attack,
   bare,
-  binding,
   bindingLabel,
   borrower,
   claim,
@@ -179,7 +178,7 @@ describe('a stolen credential of a computing cluster', () => {
       // The node is opened by the owner's hand, so that nothing else is wrong with the pods; the agent takes it back.
       agent.pause();
       cleanup(() => agent.resume());
-      await owner.patch(LeaseGuards, bare, ChartName.leaseGuard, { spec: { open: { [open]: [binding] } } });
+      await owner.patch(LeaseGuards, bare, ChartName.leaseGuard, { spec: { open: { [open]: [id] } } });
       await waitFor('an ordinary pod accepted', () =>
         fromBare.create(Pods, merged(pod(), { metadata: { namespace: bare } }) as KubeObject, { dryRun: true }),
       );

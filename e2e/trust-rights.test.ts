@@ -31,7 +31,6 @@ import {
   account,
   agent,
   type Attack,
-  binding,
   borrower,
   claim,
   claimLease,
@@ -62,7 +61,7 @@ describe('a stolen credential of a computing cluster', () => {
     it.each<Attack>([
       [
         'the list of open nodes',
-        () => borrower.patch(LeaseGuards, mount, ChartName.leaseGuard, { spec: { open: { [shut]: [binding] } } }),
+        () => borrower.patch(LeaseGuards, mount, ChartName.leaseGuard, { spec: { open: { [shut]: [id] } } }),
         RIGHTS,
         'cannot patch resource "leaseguards"',
       ],
@@ -82,7 +81,7 @@ describe('a stolen credential of a computing cluster', () => {
       ['another Lease', () => borrower.create(Leases, claimLease('leader')), OBJECTS, 'are its claims'],
       [
         'a LeasedNode',
-        () => borrower.patch(LeasedNodes, mount, `${binding}.${shut}`, { metadata: { labels: { a: 'b' } } }),
+        () => borrower.patch(LeasedNodes, mount, `${id}.${shut}`, { metadata: { labels: { a: 'b' } } }),
         RIGHTS,
         'cannot patch resource "leasednodes"',
       ],
@@ -92,7 +91,7 @@ describe('a stolen credential of a computing cluster', () => {
           borrower.patch(
             LeasedNodes,
             mount,
-            `${binding}.${shut}`,
+            `${id}.${shut}`,
             { status: { phase: 'Active' } },
             { subresource: 'status' },
           ),

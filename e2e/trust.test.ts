@@ -19,11 +19,11 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import {
   account,
   type Attack,
-  binding,
   bindingLabel,
   borrower,
   claim,
   gone,
+  id,
   mount,
   open,
   others,
@@ -67,7 +67,7 @@ describe('a stolen credential of a computing cluster', () => {
     const token = { audiences: ['kubeocean-worker-agent'], expirationSeconds: 600 };
     const request = { metadata: { namespace: mount, name: account }, spec: token };
     await borrower.create(ServiceAccounts, request, { subresource: 'token' });
-    await borrower.patch(Leases, mount, claimName(binding), { spec: { renewTime: '2026-01-01T00:00:00.000000Z' } });
+    await borrower.patch(Leases, mount, claimName(id), { spec: { renewTime: '2026-01-01T00:00:00.000000Z' } });
   });
 
   describe('with a pod that runs cannot', () => {

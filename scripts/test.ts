@@ -86,7 +86,7 @@ async function runProject(project: string): Promise<Counts> {
 
 /** Programs, clusters and images, as far as they can be made before the end-to-end tests ask for them. */
 async function prepare(): Promise<void> {
-  const result = await runStep('programs, clusters and images', [process.execPath, 'e2e/prepare.ts']);
+  const result = await runStep('programs, clusters and images', [process.execPath, 'scripts/prepare.ts']);
   reportStep(result);
 }
 

@@ -44,12 +44,12 @@ import {
   waitFor,
 } from '../harness/index.ts';
 
+/** Of everything that these tests make, the binding's name included. */
 export const id = uniqueName('trust');
 /** The mount namespace that is attacked from, another tenant's, and one that the owner made without Pod Security. */
 export const mount = `${id}-a`;
 export const others = `${id}-b`;
 export const bare = `${id}-c`;
-export const binding = id;
 export const account = 'borrower';
 export const Claims: Resource = {
   group: '',
@@ -134,7 +134,7 @@ async function lend(name: string, node: string, spec: Partial<ResourceLeasingPol
   const matchExpressions = [{ key: 'kubernetes.io/hostname', operator: 'In' as const, values: [node] }];
   await owner.create(ResourceLeasingPolicies, {
     metadata: { name },
-    spec: { cluster: binding, nodeSelector: { nodeSelectorTerms: [{ matchExpressions }] }, ...spec },
+    spec: { cluster: id, nodeSelector: { nodeSelectorTerms: [{ matchExpressions }] }, ...spec },
   });
 }
 
@@ -156,12 +156,12 @@ async function credentialOf(namespace: string, folder: string): Promise<KubeClie
   return client(file as `/${string}`);
 }
 
-export function claimLease(name = claimName(binding)): KubeObject & { metadata: { namespace: string } } {
+export function claimLease(name = claimName(id)): KubeObject & { metadata: { namespace: string } } {
   return {
     metadata: {
       namespace: mount,
       name,
-      labels: { [Label.claim]: 'true', [Label.clusterBinding]: binding },
+      labels: { [Label.claim]: 'true', [Label.clusterBinding]: id },
       annotations: { [Annotation.nodeSelector]: '' },
     },
     spec: {
@@ -202,7 +202,7 @@ export function pod(changes: Json = {}, node = open, directScheduling = false): 
       ],
     },
   };
-  const facts = { bindingName: binding, bindingUID: `uid-of-${id}`, mountNamespace: mount, node, directScheduling };
+  const facts = { bindingName: id, bindingUID: `uid-of-${id}`, mountNamespace: mount, node, directScheduling };
   return merged(toWorkerPod(home, facts), changes) as KubeObject;
 }
 
@@ -268,17 +268,17 @@ export function inNamespace(namespace: string): Promise<KubeObject> {
 
 /** The claim with which the agent begins to lend; until the borrower's ordinary pod is accepted. */
 export async function claim(): Promise<void> {
-  await owner.delete(Leases, mount, claimName(binding)).catch(gone);
+  await owner.delete(Leases, mount, claimName(id)).catch(gone);
   await borrower.create(Leases, claimLease());
-  cleanup(() => owner.delete(Leases, mount, claimName(binding)).catch(gone));
+  cleanup(() => owner.delete(Leases, mount, claimName(id)).catch(gone));
   await waitFor('the node open', async () => {
-    expect((await guardOf(mount)).spec).toEqual({ open: { [open]: [binding] } });
+    expect((await guardOf(mount)).spec).toEqual({ open: { [open]: [id] } });
     return true;
   });
   await waitFor('both records', async () => {
     const records = await borrower.list<LeasedNode>(LeasedNodes, { namespace: mount });
     const phases = records.items.map(({ metadata, status }) => `${metadata.name}=${status?.phase}`);
-    expect(phases.toSorted()).toEqual([`${binding}.${open}=Active`, `${binding}.${shut}=Closing`].toSorted());
+    expect(phases.toSorted()).toEqual([`${id}.${open}=Active`, `${id}.${shut}=Closing`].toSorted());
     return true;
   });
   // The API server sees the new parameters a moment later.
