@@ -15,12 +15,13 @@ const NAMESPACE = 'default';
 
 const home = new KubeClient(new Transport(kubeconfigFile(`${LOCAL}/computing.kubeconfig`, { trust: 'trusted' })));
 
-async function residentBytes(path: string): Promise<number> {
+/** A figure that the process behind a path of metrics tells of itself. */
+async function ownFigure(path: string, metric: string): Promise<number> {
   const response = await home.transport.stream({ method: 'GET', path, headers: { accept: '*/*' } });
   let body = '';
   for await (const chunk of response.setEncoding('utf8')) body += String(chunk);
-  const found = /^process_resident_memory_bytes (\S+)$/m.exec(body);
-  if (!found) throw new Error(`${path} does not tell its memory`);
+  const found = new RegExp(`^${metric} (\\S+)$`, 'm').exec(body);
+  if (!found) throw new Error(`${path} does not tell ${metric}`);
   return Number(found[1]);
 }
 
@@ -94,18 +95,17 @@ try {
   const nodes = await nodesOf();
   const proxier = pathOf(Pods, 'kubeocean-system', (await proxierOf(nodes.vnode)).metadata.name);
   const kubelet = `/api/v1/nodes/${nodes.kubelet.metadata.name}/proxy/metrics`;
+  const lane = async (name: string, nodeName: string, metrics: string) => ({
+    ...(await makePod(name, nodeName)),
+    memory: () => ownFigure(metrics, 'process_resident_memory_bytes'),
+    processor: () => ownFigure(metrics, 'process_cpu_seconds_total'),
+  });
   const lanes = {
-    vnode: {
-      ...(await makePod(names[0], nodes.vnode.metadata.name)),
-      memory: () => residentBytes(`${proxier}:8080/proxy/metrics`),
-    },
-    kubelet: {
-      ...(await makePod(names[1], nodes.kubelet.metadata.name)),
-      memory: () => residentBytes(kubelet),
-    },
+    vnode: await lane(names[0], nodes.vnode.metadata.name, `${proxier}:8080/proxy/metrics`),
+    kubelet: await lane(names[1], nodes.kubelet.metadata.name, kubelet),
   };
-  for (const lane of Object.values(lanes)) {
-    await until(`the log of ${lane.name}`, async () => (await readLog(lane)).bytes === LOG_LINES * LOG_LINE);
+  for (const one of Object.values(lanes)) {
+    await until(`the log of ${one.name}`, async () => (await readLog(one)).bytes === LOG_LINES * LOG_LINE);
   }
   const rows: Row[] = [];
   for (const name of options.rows) {

@@ -19,6 +19,9 @@ export interface Exec {
   succeeded: boolean;
 }
 
+/** Longer than anything measured takes. */
+const PATIENCE_MS = 180_000;
+
 /** Opens a stream of the API server on a connection of its own. */
 function open(
   { client, namespace, name }: PodRef,
@@ -63,8 +66,13 @@ export function exec(pod: PodRef, command: readonly string[], container = 'main'
       succeeded = (JSON.parse(data.subarray(1).toString()) as { status?: string }).status === 'Success';
     }
   });
+  const patience = setTimeout(() => {
+    reject(new Error(`a session with ${pod.name} has not ended in ${PATIENCE_MS / 1000} s, after ${bytes} bytes`));
+    socket.terminate();
+  }, PATIENCE_MS);
   socket.on('error', reject);
   socket.on('close', () => {
+    clearTimeout(patience);
     if (succeeded === undefined) reject(new Error(`the session with ${pod.name} broke off after ${bytes} bytes`));
     else resolve({ firstByteMs: firstByteMs ?? Number.NaN, totalMs: performance.now() - started, bytes, succeeded });
   });
