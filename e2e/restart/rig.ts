@@ -32,6 +32,7 @@ import {
 } from '@kubeocean/shared/kube';
 import { expect } from 'vitest';
 import {
+  type ApiServer,
   absent,
   cleanup,
   client,
@@ -71,6 +72,10 @@ export interface RigOptions {
   homeNamespace?: string;
   /** Default: a new one. */
   mountNamespace?: string;
+  /** Default: a new one. */
+  bindingName?: string;
+  /** The computing cluster, when it is an API server of the test's own that goes with the test; no controller runs there. */
+  homeServer?: ApiServer;
   /** What is lent of node1. */
   allocatable?: Record<string, string>;
 }
@@ -123,12 +128,12 @@ export function conditionOf(pod: Pod, type: string): Condition | undefined {
 
 /** Call it in a hook; everything is taken away after the file's last test. */
 export async function podRig(prefix: string, options: RigOptions = {}): Promise<PodRig> {
-  const home = client('computing');
+  const home = options.homeServer?.client() ?? client('computing');
   const worker = client('worker-1');
-  const bindingName = uniqueName(prefix);
+  const bindingName = options.bindingName ?? uniqueName(prefix);
   const clusterID = uniqueName('r');
-  const homeNamespace = options.homeNamespace ?? bindingName;
-  const mountNamespace = options.mountNamespace ?? bindingName;
+  const homeNamespace = options.homeNamespace ?? uniqueName(prefix);
+  const mountNamespace = options.mountNamespace ?? uniqueName(prefix);
   const vnode = vnodeName(clusterID, 'node1');
   const made = new Map<string, Set<string>>();
   let syncer: RunningProcess;
@@ -157,7 +162,7 @@ export async function podRig(prefix: string, options: RigOptions = {}): Promise<
     },
     start() {
       syncer = startProcess('syncer', [
-        `--kubeconfig=${options.kubeconfig ?? kubeconfigOf('computing')}`,
+        `--kubeconfig=${options.kubeconfig ?? options.homeServer?.kubeconfig ?? kubeconfigOf('computing')}`,
         `--worker-kubeconfig=${options.workerKubeconfig ?? kubeconfigOf('worker-1')}`,
         `--cluster-binding-name=${bindingName}`,
         '--leader-elect=false',
@@ -240,7 +245,7 @@ export async function podRig(prefix: string, options: RigOptions = {}): Promise<
   }
 
   rig.start();
-  cleanup(() => removeRig(rig));
+  cleanup(() => (options.homeServer ? stopRig(rig) : removeRig(rig)));
   await waitFor(
     'vnode ready',
     async () => {
@@ -251,6 +256,9 @@ export async function podRig(prefix: string, options: RigOptions = {}): Promise<
   ).catch((error: unknown) => {
     throw new Error(`${String(error)}\n${syncer.tail()}`, { cause: error });
   });
+  if (options.homeServer) {
+    await home.create(ServiceAccounts, { metadata: { name: 'default', namespace: homeNamespace } });
+  }
   await waitFor('default ServiceAccount', () => home.get(ServiceAccounts, homeNamespace, 'default'));
   return rig;
 }
@@ -313,17 +321,21 @@ async function removeRig(rig: PodRig): Promise<void> {
   await quiet('-n', rig.homeNamespace, 'delete', 'deployments,jobs,pods', '--all', '--timeout=60s');
   await quiet('annotate', 'clusterbinding', rig.bindingName, 'kubeocean.io/abandon=true');
   const result = await quiet('delete', 'clusterbinding', rig.bindingName, '--timeout=30s');
-  await rig.syncer.stop();
-  // An abandoned worker keeps what ran there; here nobody else would let it go.
-  for (const pod of (await rig.worker.list<Pod>(Pods, { namespace: rig.mountNamespace })).items) {
-    if (!pod.metadata.finalizers?.includes(Finalizer.homeSync)) continue;
-    await rig.worker.patch(Pods, rig.mountNamespace, pod.metadata.name, { metadata: { finalizers: null } });
-  }
+  await stopRig(rig);
   if (result.status === 0) return;
   console.log(`the binding did not go by itself: ${result.stderr}\n${rig.syncer.tail()}`);
   for (const object of [`clusterbinding/${rig.bindingName}`, `node/${rig.vnode}`]) {
     await quiet('patch', object, '--type=merge', '-p', '{"metadata":{"finalizers":null}}');
     await quiet('delete', object, '--wait=false');
+  }
+}
+
+async function stopRig(rig: PodRig): Promise<void> {
+  await rig.syncer.stop();
+  // An abandoned worker keeps what ran there; here nobody else would let it go.
+  for (const pod of (await rig.worker.list<Pod>(Pods, { namespace: rig.mountNamespace })).items) {
+    if (!pod.metadata.finalizers?.includes(Finalizer.homeSync)) continue;
+    await rig.worker.patch(Pods, rig.mountNamespace, pod.metadata.name, { metadata: { finalizers: null } });
   }
 }
 
