@@ -24,7 +24,12 @@ function flat(rules: readonly Rule[] = []): Record<string, string> {
 }
 
 it('a computing cluster’s credential in the worker', async () => {
-  const objects = await render('kubeocean-worker', 'tenants[0].namespace=lend-a', 'tenants[0].serviceAccount=a', 'tenants[0].bindings={one}');
+  const objects = await render(
+    'kubeocean-worker',
+    'tenants[0].namespace=lend-a',
+    'tenants[0].serviceAccount=a',
+    'tenants[0].bindings={one}',
+  );
   expect(flat(find(objects, 'Role', 'a', 'lend-a').rules)).toEqual({
     '/pods': ALL,
     '/pods/log': 'get',
