@@ -21,7 +21,7 @@ import {
   startLoad,
   tokenWith,
 } from './metrics/product.ts';
-import { credentialFiles, parseExposition, startPrometheus } from './metrics/prometheus.ts';
+import { buildParsers, credentialFiles, parseExposition, startPrometheus } from './metrics/prometheus.ts';
 import { askAt } from './proxier/ask.ts';
 import { tokenOf } from './proxier/callers.ts';
 
@@ -58,6 +58,7 @@ beforeAll(async () => {
     scaleAgent(1),
     ok('computing', ['-n', Namespace.system, 'scale', 'deployment/kubeocean-manager', '--replicas=1']),
     bind(id, folder),
+    buildParsers(),
   ]);
   await Promise.all(
     [
@@ -66,8 +67,7 @@ beforeAll(async () => {
       [`vnode-${id}-node2`, 'scaled'] as const,
     ].map(async ([node, name]) => {
       const ready = ['wait', `node/${node}`, '--for=condition=Ready', '--timeout=5s'];
-      const options = { timeoutMs: 180_000, everyMs: 1000 };
-      await waitFor(`${node} ready`, async () => (await ok('computing', ready)) !== '', options);
+      await waitFor(`${node} ready`, () => ok('computing', ready), { timeoutMs: 180_000, everyMs: 1000 });
       await startLoad(id, name, node);
     }),
   );

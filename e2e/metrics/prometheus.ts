@@ -19,10 +19,16 @@ export interface Parsed {
   doubled: string[];
 }
 
+let program: Promise<string> | undefined;
+
+/** Has the parsers' program built. */
+export function buildParsers(): Promise<string> {
+  return (program ??= ensureProgram('exposition', stateRoot(), (line) => console.log(line)));
+}
+
 /** Reads an exposition as Prometheus and its client libraries do. @throws Error in the parser's words. */
 export async function parseExposition(text: string): Promise<Parsed> {
-  const program = await ensureProgram('exposition', stateRoot(), (line) => console.log(line));
-  const { stdout } = await run([program], { input: text });
+  const { stdout } = await run([await buildParsers()], { input: text });
   return JSON.parse(stdout) as Parsed;
 }
 
