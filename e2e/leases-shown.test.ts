@@ -188,11 +188,7 @@ describe('with kubeocean explain', () => {
       'is not known; use an IANA name',
     ],
     ['shrunk', 'it lends 1 of 8 nodes to shrunk', 'lent pods hold more than is lent by now: cpu 3 of 1; they stay'],
-    [
-      'second',
-      'it lends 0 of 8 nodes',
-      'Why not, or not more:\n  open-node: not lent by this policy: the older policy open lends it',
-    ],
+    ['second', 'it lends 0 of 8 nodes', '\n  open-node: not lent by this policy: the older policy open lends it'],
     [
       'unclaimed',
       'it lends 0 of 8 nodes',
