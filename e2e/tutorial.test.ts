@@ -1,10 +1,11 @@
 /**
  * The whole path as a user goes it: both charts from nothing, the tutorial's commands word for word with our processes as
- * pods, then what must hold afterwards: both kubectls, processes killed, pods deleted, the binding removed.
+ * pods, then what must hold afterwards: both kubectls, processes killed, charts upgraded, rolled back, uninstalled and installed
+ * again, pods deleted, the binding removed.
  */
 import { existsSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { bash, POD, runTutorialStep, TUTORIAL } from '../scripts/tutorial.ts';
+import { bash, KUBECONFIG_FILE, POD, runTutorialStep, TUTORIAL } from '../scripts/tutorial.ts';
 import { waitFor } from './harness/index.ts';
 import { installCharts } from './setup.ts';
 
@@ -48,6 +49,21 @@ function runningContainers(): string[] {
     .toSorted();
 }
 
+/** Waits until a command runs in a pod. */
+async function works(): Promise<void> {
+  // A try that goes to the address of a dead proxier hangs for the API server's 30 s: cut it short.
+  const look = () => bash('computing', `timeout 3 kubectl exec ${POD} -- true`).status === 0;
+  await waitFor('a command runs', look, { timeoutMs: 90_000, everyMs: 500 });
+}
+
+const RELEASES = [
+  ['computing', 'kubeocean'],
+  ['worker-1', 'kubeocean-worker'],
+] as const;
+
+/** Written, and not seen to pass yet: they run only when asked for. */
+const untried = it.runIf(process.env['KUBEOCEAN_UNTRIED'] === '1');
+
 beforeAll(startOver);
 afterAll(async () => {
   startOver();
@@ -58,12 +74,13 @@ describe('the tutorial, word for word', () => {
   let failedStep: string | undefined;
   for (const step of TUTORIAL) {
     it(step.title, async (context) => {
-      if (failedStep) context.skip(`the tutorial stopped at "${failedStep}"`);
+      // A second try of the step itself is not skipped: it would hide that it failed.
+      if (failedStep && failedStep !== step.title) context.skip(`the tutorial stopped at "${failedStep}"`);
       failedStep = step.title;
       const { good, code, output } = await runTutorialStep(step);
       expect(good, `[${step.cluster}] ${step.command}\nexit code ${code}\n${output}`).toBe(true);
       failedStep = undefined;
-    });
+    }, 240_000);
   }
 });
 
@@ -153,18 +170,97 @@ describe('what holds afterwards', () => {
         },
         { timeoutMs: 60_000, everyMs: 500 },
       );
-      // A try that goes to the address of a dead proxier hangs for the API server's 30 s: cut it short.
-      await waitFor(
-        'a command runs again',
-        () => bash('computing', `timeout 3 kubectl exec ${POD} -- true`).status === 0,
-        {
-          timeoutMs: 60_000,
-          everyMs: 500,
-        },
-      );
+      await works();
       expect(pods('computing', '-l app=hello').map((pod) => pod.metadata.uid)).toEqual(before);
       expect(runningContainers()).toEqual(containers);
     },
+  );
+
+  /** Waits until both charts' processes and those of the binding run with a log level, and asserts that no pod felt it. */
+  async function rolledOut(level: string, before: { uids: string[]; containers: string[] }): Promise<void> {
+    const system = 'kubectl -n kubeocean-system';
+    for (const [cluster, deployment] of [
+      ['computing', `${system} get deploy kubeocean-manager`],
+      ['computing', `${system} get deploy kubeocean-syncer-cls-example`],
+      ['computing', `${system} get deploy kubeocean-proxier-cls-example`],
+      ['worker-1', 'kubectl -n kubeocean-agent get deploy kubeocean-agent'],
+    ] as const) {
+      await waitFor(
+        `${deployment}: ${level}`,
+        () => ok(cluster, `${deployment} -o yaml`).includes(`--log-level=${level}`),
+        { timeoutMs: 60_000, everyMs: 500 },
+      );
+      ok(cluster, `${deployment.replace(' get ', ' rollout status ')} --timeout=120s`);
+    }
+    await works();
+    expect(pods('computing', '-l app=hello').map((pod) => pod.metadata.uid)).toEqual(before.uids);
+    expect(runningContainers()).toEqual(before.containers);
+  }
+
+  untried(
+    'an upgrade with other values, and the way back, restart no pod of a user',
+    async () => {
+      const before = {
+        uids: pods('computing', '-l app=hello').map((pod) => pod.metadata.uid),
+        containers: runningContainers(),
+      };
+      expect(before.containers.length).toBe(2);
+      for (const [cluster, chart] of RELEASES) {
+        ok(cluster, `helm upgrade ${chart} charts/${chart} --reset-then-reuse-values --set logLevel=debug --wait`);
+      }
+      await rolledOut('debug', before);
+      for (const [cluster, chart] of RELEASES) ok(cluster, `helm rollback ${chart} --wait`);
+      await rolledOut('info', before);
+    },
+    300_000,
+  );
+
+  untried(
+    'helm uninstall keeps kinds, binding, policy and pods, and with the charts installed again all goes on',
+    async () => {
+      const before = {
+        uids: pods('computing', '-l app=hello').map((pod) => pod.metadata.uid),
+        containers: runningContainers(),
+      };
+      for (const [cluster, chart] of RELEASES) ok(cluster, `helm uninstall ${chart} --wait`);
+      expect(ok('computing', 'kubectl get cb example-cluster -o name')).toContain('example-cluster');
+      expect(ok('worker-1', 'kubectl get rlp example-policy -o name')).toContain('example-policy');
+      expect(ok('worker-1', 'kubectl get ln -A -o name').trim().split('\n')).toHaveLength(2);
+      expect(runningContainers()).toEqual(before.containers);
+
+      for (const step of TUTORIAL.slice(0, 3)) {
+        const { good, output } = await runTutorialStep(step);
+        expect(good, output).toBe(true);
+      }
+      // The tenant's account is a new one: its kubeconfig, too.
+      ok(
+        'computing',
+        `kubectl -n kubeocean-system create secret generic worker-cluster-kubeconfig --from-file=kubeconfig=${KUBECONFIG_FILE} --dry-run=client -o yaml | kubectl replace -f -`,
+      );
+      // Kubelets bring a changed Secret into running pods within some two minutes; new pods have it at once.
+      ok('computing', 'kubectl -n kubeocean-system delete pod --all --wait=false');
+      await waitFor(
+        'the binding Ready, and told by an agent that lives',
+        () => {
+          const conditions = ok('computing', 'kubectl get cb example-cluster -o yaml');
+          return (
+            /phase: Ready/.test(conditions) &&
+            ok('computing', 'kubectl get node').match(/vnode-\S+ +Ready /g)?.length === 2
+          );
+        },
+        { timeoutMs: 120_000, everyMs: 500 },
+      );
+      await works();
+      expect(pods('computing', '-l app=hello').map((pod) => pod.metadata.uid)).toEqual(before.uids);
+      expect(runningContainers()).toEqual(before.containers);
+      // They are followed again, too: a new pod runs.
+      ok(
+        'computing',
+        'kubectl scale deployment hello --replicas=3 && kubectl rollout status deployment/hello --timeout=90s',
+      );
+      expect(runningContainers()).toEqual(expect.arrayContaining(before.containers));
+    },
+    300_000,
   );
 
   it('a deleted Deployment leaves nothing behind in the worker', async () => {

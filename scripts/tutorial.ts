@@ -6,7 +6,8 @@ import { resolve } from 'node:path';
 
 /** State of the local clusters: kubeconfigs, programs. */
 export const LOCAL = process.env['KUBEOCEAN_LOCAL'] ?? resolve('.local');
-const KUBECONFIG_FILE = '/tmp/kubeconfig-worker';
+/** Where the tutorial keeps the worker's kubeconfig. */
+export const KUBECONFIG_FILE = '/tmp/kubeconfig-worker';
 
 export type Cluster = 'computing' | 'worker-1';
 
@@ -59,14 +60,14 @@ export const TUTORIAL: Step[] = [
     cluster: 'computing',
     command: 'kubectl get cb example-cluster',
     expect: /example-cluster +cls-example +Ready/,
-    within: 60,
+    within: 180,
   },
   {
     title: 'Its syncer and proxier run',
     cluster: 'computing',
     command: 'kubectl -nkubeocean-system get po -owide',
     expect: /kubeocean-proxier-cls-example-\S+ +1\/1 +Running[^]*kubeocean-syncer-cls-example-\S+ +1\/1 +Running/,
-    within: 30,
+    within: 120,
   },
   {
     title: "The owner's policy: two windows, two limits",
@@ -83,7 +84,7 @@ export const TUTORIAL: Step[] = [
     cluster: 'worker-1',
     command: 'kubectl get rlp example-policy -o wide',
     expect: /example-policy +example-cluster +(Active|Inactive)/,
-    within: 15,
+    within: 60,
   },
   {
     title: 'For the rest of the demo: open at all times',
@@ -95,19 +96,19 @@ export const TUTORIAL: Step[] = [
     cluster: 'worker-1',
     command: 'kubectl get ln -A',
     expect: /node1 .*Active[^]*node2 .*Active/,
-    within: 15,
+    within: 60,
   },
   {
     title: 'The lent nodes, in the computing cluster',
     cluster: 'computing',
     command: 'kubectl get node',
     expect: /vnode-cls-example-node1 +Ready[^]*vnode-cls-example-node2 +Ready/,
-    within: 30,
+    within: 120,
   },
   {
     title: 'An ordinary Deployment on them',
     cluster: 'computing',
-    command: 'kubectl apply -f docs/tutorial/deployment.yaml && kubectl rollout status deployment/hello --timeout=60s',
+    command: 'kubectl apply -f docs/tutorial/deployment.yaml && kubectl rollout status deployment/hello --timeout=100s',
     expect: /successfully rolled out/,
   },
   {
@@ -127,7 +128,7 @@ export const TUTORIAL: Step[] = [
     cluster: 'computing',
     command: `kubectl logs ${POD}`,
     expect: /hello from hello-\S+ on vnode-/,
-    within: 20,
+    within: 60,
   },
   {
     title: 'Run a command; its exit code comes back',
