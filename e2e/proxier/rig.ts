@@ -182,7 +182,7 @@ export async function makeRig(prefix: string, options: RigOptions = {}): Promise
         );
         return status?.containerStatuses?.every(({ ready }) => ready);
       },
-      { timeoutMs: 90_000 },
+      { timeoutMs: 180_000 },
     );
     await home.patch(Pods, id, name, { status: { phase: 'Running' } }, { subresource: 'status' });
   }
