@@ -6,7 +6,7 @@
 import { Annotation } from '@kubeocean/shared/api';
 import { isNotFound, type KubeObject, Leases, Namespaces, Nodes, Pods } from '@kubeocean/shared/kube';
 import { beforeAll, beforeEach, expect, onTestFailed, onTestFinished, test } from 'vitest';
-import { AGENT_FLAGS, ClosingRig, endedByLease, FORCED, type HomePod, OBEYS } from './closing/rig.ts';
+import { ClosingRig, endedByLease, FORCED, type HomePod, OBEYS } from './closing/rig.ts';
 import { waitFor } from './harness/index.ts';
 import { Budgets } from './worker-agent/rig.ts';
 
@@ -187,23 +187,4 @@ test('a worker cluster that is another one by now makes the syncer start anew', 
   // The agent puts it right at its next beat.
   await waitFor('own UID', async () => (await said()) !== 'of-another', SLOW);
   await rig.startSyncer();
-});
-
-test('addresses that are others’ at home are not shown there', async () => {
-  const { client } = rig.worker;
-  const nodes = (await client.list<KubeObject & { spec: { podCIDRs: string[] } }>(Nodes)).items;
-  const ranges = nodes.flatMap(({ spec }) => spec.podCIDRs);
-  await rig.worker.agent?.kill();
-  await rig.worker.startAgent(...AGENT_FLAGS, `--computing-cidrs=${ranges.join(',')}`);
-  for (const { metadata } of nodes) {
-    const told = async () => (await rig.worker.record(metadata.name)).status?.networkOverlap;
-    await waitFor('overlap told', async () => (await told())?.includes(`of node ${metadata.name} lies in`), SLOW);
-  }
-  const name = `hidden-${day}`;
-  await rig.createPod(name, OBEYS);
-  const shown = (await rig.phase(name, 'Running')) as HomePod & { status: { podIP?: string; hostIP?: string } };
-  const worker = await counterpart(name, 'there', ({ status }) => status?.phase === 'Running');
-  expect((worker as typeof shown).status.podIP).toBeDefined();
-  expect([shown.status.podIP, shown.status.hostIP === undefined]).toEqual([undefined, false]);
-  await rig.forgetPod(name);
 });
