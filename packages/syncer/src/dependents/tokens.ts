@@ -5,7 +5,15 @@
  * https://kubernetes.io/docs/reference/kubernetes-api/authentication-resources/token-request-v1/
  */
 import { Annotation, tokenSecretName } from '@kubeocean/shared/api';
-import { isNotFound, type KubeObject, messageOf, Secrets, ServiceAccounts, WorkQueue } from '@kubeocean/shared/kube';
+import {
+  ApiError,
+  isNotFound,
+  type KubeObject,
+  messageOf,
+  Secrets,
+  ServiceAccounts,
+  WorkQueue,
+} from '@kubeocean/shared/kube';
 import type { SyncerContext } from '../context.ts';
 import { WritesHeld } from '../pods/gate.ts';
 import { isTerminal, type Pod, podSubject } from '../pods/types.ts';
@@ -29,12 +37,20 @@ export interface TokenRepair {
 export interface Tokens {
   /** Makes the pod's token Secret if it is missing or due. @throws ApiError, ConnectionError, ForeignObject */
   ensure(home: Pod, again?: TokenRepair): Promise<void>;
+  /** Whether {@link ensure} will ask home for a token of the pod: it gives none for a pod that is gone or another. */
+  willAsk(home: Pod): boolean;
   /** Keeps the tokens of a pod that runs renewed until it is gone. */
   follow(homeKey: string): void;
   stop(): Promise<void>;
 }
 
 const RETRY_MS = 60_000;
+
+/** Whether home gave no token because the pod it was to be bound to is gone, or another of its name by now. */
+export function isForNoPod(error: unknown): boolean {
+  if (!(error instanceof ApiError) || !error.path.endsWith('/token')) return false;
+  return error.code === 409 || (error.code === 404 && error.status.details?.['kind'] === 'pods');
+}
 
 export function createTokens(context: SyncerContext, written: Written): Tokens {
   const queue = new WorkQueue(renew, {
@@ -111,6 +127,7 @@ export function createTokens(context: SyncerContext, written: Written): Tokens {
 
   return {
     ensure,
+    willAsk: (home) => referencesOf(home).tokens.length > 0 && dueIn(home) <= 0,
     follow(homeKey) {
       if (followed.has(homeKey)) return;
       followed.add(homeKey);

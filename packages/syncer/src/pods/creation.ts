@@ -11,6 +11,7 @@ import {
   Pods,
 } from '@kubeocean/shared/kube';
 import { podRequests } from '@kubeocean/shared/lease';
+import { isForNoPod } from '../dependents/tokens.ts';
 import { leaseRefusal, misfit, notRunReason, type Reason } from './eligibility.ts';
 import { mayWriteWorker } from './gate.ts';
 import { currentHome, patchHomeStatus } from './home.ts';
@@ -26,6 +27,8 @@ import { linksLeftOut, serviceAddress } from './service-variables.ts';
 import { wordsFor } from './words.ts';
 import { currentWorker } from './worker.ts';
 
+/** Until the watch tells that the home pod is gone. */
+const GONE_MS = 1000;
 const MISSING_RETRY_MS = 15_000;
 const NOT_SELECTED_MS = 60_000;
 const REFUSED_FIRST_MS = 1000;
@@ -64,8 +67,9 @@ export async function createWorker(state: PodState, stored: Pod, refusals: Map<s
   // Nothing is known of the lease: the record's return brings the pod back here.
   if (!record?.status?.phase) return undefined;
   const refused = leaseRefusal(record) ?? roomOn(state, record, stored);
-  // The watch may lag behind: nothing is made, and nothing failed, but on what the API server says now.
-  const home = await currentHome(context, stored.metadata.namespace ?? '', stored.metadata.name);
+  const { namespace = '', name: homeName } = stored.metadata;
+  const asks = refused !== undefined || !isNews(state, stored);
+  const home = asks ? await currentHome(context, namespace, homeName) : stored;
   if (!home || home.metadata.uid !== stored.metadata.uid || home.metadata.deletionTimestamp) return undefined;
   if (isTerminal(home) || wasShown(home)) return undefined;
   if (refused) return refuse(state, home, refused);
@@ -111,6 +115,7 @@ export async function createWorker(state: PodState, stored: Pod, refusals: Map<s
     if (unlinked) context.homeEvents.event(podSubject(home), 'Warning', 'ServiceLinksLeftOut', unlinked);
   } catch (error) {
     if (isAlreadyExists(error)) return existsAlready(state, home, pod.metadata.name);
+    if (isForNoPod(error)) return { againInMs: GONE_MS };
     return refusedByServer(state, home, pod, error, refusals);
   }
   refusals.delete(uid);
@@ -121,6 +126,16 @@ export async function createWorker(state: PodState, stored: Pod, refusals: Map<s
     'worker pod created',
   );
   return undefined;
+}
+
+/**
+ * The watch may lag behind, and nothing is made or failed but on what the API server says now. It need not be asked for a
+ * pod that was never let in since we lead, as the stores were filled after that, and whose token is asked for next:
+ * nobody but us could have run it or ended it since, and there is no token for a pod that is gone. That it is being
+ * deleted may be news on the way; then, as on a kubelet, what was started is ended when the news comes.
+ */
+function isNews(state: PodState, home: Pod): boolean {
+  return !state.admitted.has(home.metadata.uid ?? '') && state.dependents.tokens.willAsk(home);
 }
 
 function admit(state: PodState, home: Pod, isIn: boolean): void {
