@@ -1,7 +1,7 @@
 /** Scenarios with all pods of a size present on vnodes: idle cost and restart. */
 import { performance } from 'node:perf_hooks';
 import { setTimeout as after } from 'node:timers/promises';
-import { type KubeObject, Pods } from '@kubeocean/shared/kube';
+import { type KubeClient, type KubeObject, Nodes, Pods } from '@kubeocean/shared/kube';
 import { createPods, deletePods, type LoadSetup, podNames, targetsOf, until } from '../load.ts';
 import type { BenchOptions, Case } from '../options.ts';
 import { meter, type Usage } from '../processes.ts';
@@ -90,6 +90,7 @@ export async function runRestart(size: Case, options: BenchOptions, setup: LoadS
   const [target] = targetsOf('through', size, setup);
   if (!target) throw new Error('there is nowhere to make pods');
   const before = await readOwnWrites(setup);
+  const vnodesBefore = await vnodeRevisions(computing);
   const namespace = options.processes.computing;
   const { items } = await computing.list<KubeObject>(Pods, { namespace, labelSelector: options.restartSelector });
   if (items.length === 0)
@@ -114,10 +115,13 @@ export async function runRestart(size: Case, options: BenchOptions, setup: LoadS
   );
   const quietSeconds = (last() - start) / 1000;
   const now = await readOwnWrites(setup);
+  const vnodesNow = await vnodeRevisions(computing);
   const peakMiB = Math.max(...meter(await setup.processes())().map((each) => each.peakMiB));
   let deletions = 0;
   let recreations = 0;
   const needlessWrites = beyond(before, now);
+  const changed = [...vnodesNow].filter(([name, revision]) => vnodesBefore.get(name) !== revision).length;
+  if (changed > 0) needlessWrites['computing: on vnodes'] = changed;
   const current = new Map([...home.times, ...prefixed(lent.times)]);
   for (const [key, earlier] of known) {
     const times = current.get(key);
@@ -148,6 +152,11 @@ function prefixed<T>(times: Map<string, T>): [string, T][] {
   return [...times].map(([key, value]) => [`worker/${key}`, value]);
 }
 
+async function vnodeRevisions(computing: KubeClient): Promise<Map<string, string | undefined>> {
+  const { items } = await computing.list<KubeObject>(Nodes, { labelSelector: 'type=virtual-kubelet' });
+  return new Map(items.map(({ metadata }) => [metadata.name, metadata.resourceVersion]));
+}
+
 /** Writes on what a lent pod consists of. */
 async function readOwnWrites(setup: LoadSetup): Promise<Map<string, number>> {
   const sides = await Promise.all([readWrites(setup.computing), readWrites(setup.worker)]);
@@ -159,11 +168,11 @@ async function readOwnWrites(setup: LoadSetup): Promise<Map<string, number>> {
 }
 
 /**
- * What the new pod and the processes' own pods explain. Writes on the pods that were there are counted one by one, by
- * their revisions.
+ * What the new pod and the processes' own pods explain, the binding's words of them too, and the signs of life of nodes
+ * that are none of ours. Writes on the pods and vnodes that were there are counted one by one, by their revisions.
  */
 const EXPLAINED =
-  /^computing: (?:POST|DELETE|PATCH|PUT) (?:pods|pods\/binding|pods\/status|serviceaccounts\/token|deployments\/status|replicasets\/status|endpoints|endpointslices|clusterbindings\/status|leases|events)$|(?:leases|events)$|refused/;
+  /^computing: (?:POST|DELETE|PATCH|PUT|APPLY) (?:pods|pods\/binding|pods\/status|serviceaccounts\/token|deployments\/status|replicasets\/status|endpoints|endpointslices|clusterbindings\/status|leases|events)$|(?:leases|events|nodes\/status)$|refused/;
 const ONE_POD: Record<string, number> = {
   'worker: POST pods': 1,
   'worker: POST pods/binding': 1,
