@@ -23,7 +23,12 @@ const MOST_LINES = 20_000;
 /** Starts `argv`. The child dies with this process, even if this one is killed (prctl PR_SET_PDEATHSIG by setpriv). */
 export function startChild(argv: readonly string[], env: NodeJS.ProcessEnv = process.env): Child {
   const bound = existsSync('/usr/bin/setpriv') ? ['/usr/bin/setpriv', '--pdeathsig', 'KILL', ...argv] : argv;
-  const child: ChildProcess = spawn(bound[0] as string, bound.slice(1), { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  // In a process group of its own: Ctrl-C is for us to hear, who may still need the child to put things in order.
+  const child: ChildProcess = spawn(bound[0] as string, bound.slice(1), {
+    env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
+  });
   const lines: string[] = [];
   let exit: number | string | undefined;
   for (const stream of [child.stdout, child.stderr]) {
