@@ -10,7 +10,7 @@ import { Transport } from '../kube/transport.ts';
 import { resourceOfPath } from './call-resource.ts';
 import { collectProcessMetrics } from './process-metrics.ts';
 import { startHealthServers, type ReadyCheck } from './health.ts';
-import { createLogger, type Logger, writtenOut } from './logger.ts';
+import { createLogger, type Logger } from './logger.ts';
 import {
   type COMMON_OPTIONS,
   helpText,
@@ -131,7 +131,6 @@ export async function runDaemon<T extends OptionTable & typeof COMMON_OPTIONS>(
   } catch (error) {
     if (error instanceof BeginAnew && !stop.signal.aborted) {
       log.warn({ cause: error.message }, 'begins anew');
-      await writtenOut(log);
       beginAnew(log);
     }
     log.fatal({ error, cause: messageOf(error) }, 'ended by an error');
