@@ -28,6 +28,7 @@ import {
   startApiServer,
   startProcess,
   waitFor,
+  uniqueName,
 } from './harness/index.ts';
 
 const bin = join(checkout, 'packages/cli/bin');
@@ -280,10 +281,10 @@ describe('kubeocean explain', () => {
   });
 
   test('a released claim, and no policy', async () => {
-    await worker.delete(ResourceLeasingPolicies, '', 'later-policy');
-    await createPolicy('unclaimed', { cluster: 'nobody' });
-    const { stdout } = await explain('policy', 'unclaimed');
-    expect(stdout).toContain('No computing cluster claims "nobody"');
+    const policy = uniqueName('unclaimed');
+    await createPolicy(policy, { cluster: 'nobody' });
+    const { stdout } = await explain('policy', policy);
+    expect(stdout).toContain('no computing cluster claims "nobody"');
     expect(stdout).toContain(`The computing cluster (${homeServer.url}) has no ClusterBinding nobody.`);
   });
 });

@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { AgentAudience, Namespace } from '@kubeocean/shared/api';
-import { ApiError, type KubeClient, type KubeObject } from '@kubeocean/shared/kube';
+import { ApiError, type KubeClient, type KubeObject, Nodes } from '@kubeocean/shared/kube';
 import { STATS_PATHS, type StatsPath, type Summary, seriesOf } from '@kubeocean/shared/stats';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { debianProgram } from './clusters/debian.ts';
@@ -164,7 +164,7 @@ describe('Prometheus', () => {
     await expect(parseExposition('a{b="c} 1\n')).rejects.toThrow(/expfmt: text format parsing error/);
   });
 
-  test('a server finds every vnode by the documented configuration, with the documented rights', async (context) => {
+  test('a server reads every vnode, and no other node, by the documented configuration, with the documented rights', async (context) => {
     const prometheus = await debianProgram('prometheus', 'usr/bin/prometheus');
     if (typeof prometheus !== 'string') return context.skip(prometheus.why);
     const token = await tokenWith(id, [
@@ -173,7 +173,8 @@ describe('Prometheus', () => {
     ]);
     const own = mkdtempSync(join(folder, 'prometheus-'));
     const files = credentialFiles(own, client('computing'), token);
-    const running = await startPrometheus(prometheus, own, files, ['/metrics/cadvisor', '/metrics/resource']);
+    const { items } = await client('computing').list<KubeObject>(Nodes);
+    const running = await startPrometheus(prometheus, own, files, ['/metrics/cadvisor', '/metrics/resource'], items);
     // A target is a node by its name; two vnodes, two paths.
     const targets = await waitFor(
       'a scrape of both paths of both vnodes',

@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import type { KubeClient } from '@kubeocean/shared/kube';
+import type { KubeClient, KubeObject } from '@kubeocean/shared/kube';
 import { ensureProgram, stateRoot } from '../clusters/index.ts';
 import { run } from '../clusters/local/run.ts';
 import { checkout } from '../clusters/paths.ts';
@@ -40,8 +40,33 @@ function documentedJob(): string {
   return job;
 }
 
-/** The documented job for each path, asking every second. Only where files lie differs: it runs outside of the cluster. */
-function configOf(paths: readonly string[], files: CredentialFiles): string {
+interface NodeParts {
+  status?: {
+    addresses?: { type: string; address: string }[];
+    daemonEndpoints?: { kubeletEndpoint?: { Port: number } };
+  };
+}
+
+/** Nodes as Prometheus' own discovery (`role: node`) gives them: address, name, and the label that the job selects by. */
+function discovered(nodes: readonly KubeObject[]): string {
+  return JSON.stringify(
+    nodes.map((node) => {
+      const { addresses, daemonEndpoints } = (node as KubeObject & NodeParts).status ?? {};
+      const address = addresses?.find(({ type }) => type === 'InternalIP')?.address;
+      const { name, labels } = node.metadata;
+      return {
+        targets: [`${address}:${daemonEndpoints?.kubeletEndpoint?.Port}`],
+        labels: { instance: name, __meta_kubernetes_node_label_type: labels?.['type'] ?? '' },
+      };
+    }),
+  );
+}
+
+/**
+ * The documented job for each path, asking every second. Where files lie differs, as it runs outside of the cluster; and
+ * it is told of the nodes: Debian builds Prometheus without its discovery in Kubernetes.
+ */
+function configOf(paths: readonly string[], files: CredentialFiles, nodes: readonly KubeObject[]): string {
   const replaced = (job: string, pattern: RegExp, by: string) => {
     if (!pattern.test(job)) throw new Error(`docs/proxier.md: the job has no ${String(pattern)}`);
     return job.replace(pattern, by);
@@ -52,7 +77,7 @@ function configOf(paths: readonly string[], files: CredentialFiles): string {
     job = replaced(job, /metrics_path: \S+/, `metrics_path: ${path}`);
     job = replaced(job, /credentials_file: [^\s}]+/, `credentials_file: ${files.token}`);
     job = replaced(job, /ca_file: [^\s}]+/, `ca_file: ${files.ca}`);
-    return replaced(job, /\{role: node\}/, `{role: node, kubeconfig_file: ${files.kubeconfig}}`);
+    return replaced(job, /kubernetes_sd_configs: \[\{role: node\}\]/, `static_configs: ${discovered(nodes)}`);
   });
   return `global: {scrape_interval: 1s}\nscrape_configs:\n${jobs.join('')}`;
 }
@@ -60,21 +85,13 @@ function configOf(paths: readonly string[], files: CredentialFiles): string {
 export interface CredentialFiles {
   token: string;
   ca: string;
-  kubeconfig: string;
 }
 
-/** What a pod finds in its file system, and a kubeconfig of the same. */
+/** What a pod finds in its file system. */
 export function credentialFiles(folder: string, { transport }: KubeClient, token: string): CredentialFiles {
-  const files = { token: join(folder, 'token'), ca: join(folder, 'ca.crt'), kubeconfig: join(folder, 'kubeconfig') };
+  const files = { token: join(folder, 'token'), ca: join(folder, 'ca.crt') };
   writeFileSync(files.token, token, { mode: 0o600 });
   writeFileSync(files.ca, String(transport.connection().agentOptions.ca));
-  const document = {
-    'current-context': 'c',
-    contexts: [{ name: 'c', context: { cluster: 'c', user: 'u' } }],
-    clusters: [{ name: 'c', cluster: { server: transport.server, 'certificate-authority': files.ca } }],
-    users: [{ name: 'u', user: { tokenFile: files.token } }],
-  };
-  writeFileSync(files.kubeconfig, JSON.stringify({ apiVersion: 'v1', kind: 'Config', ...document }));
   return files;
 }
 
@@ -90,15 +107,16 @@ export interface Prometheus {
   query(expression: string): Promise<{ metric: Record<string, string>; value: number }[]>;
 }
 
-/** Starts Prometheus with the documented job, once for each path. Ends with the file. */
+/** Starts Prometheus with the documented job, once for each path, for these nodes. Ends with the file. */
 export async function startPrometheus(
   program: string,
   folder: string,
   files: CredentialFiles,
   paths: readonly string[],
+  nodes: readonly KubeObject[],
 ): Promise<Prometheus> {
   const config = join(folder, 'prometheus.yaml');
-  writeFileSync(config, configOf(paths, files));
+  writeFileSync(config, configOf(paths, files, nodes));
   const port = await freePort();
   const child = startChild([
     program,
