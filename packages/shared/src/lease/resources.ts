@@ -31,6 +31,15 @@ export function accumulate(total: Map<string, Quantity>, added: Resources): void
   for (const [name, quantity] of added) total.set(name, addQuantities(total.get(name) ?? Zero, quantity));
 }
 
+/** Takes every amount of `taken` off `total`, in place. What comes to nothing is left out. */
+export function deduct(total: Map<string, Quantity>, taken: Resources): void {
+  for (const [name, quantity] of taken) {
+    const left = subtractQuantities(total.get(name) ?? Zero, quantity);
+    if (left.nanos === 0n) total.delete(name);
+    else total.set(name, left);
+  }
+}
+
 /** Raises `total` to at least `floor`, per resource, in place. */
 export function raise(total: Map<string, Quantity>, floor: Resources): void {
   for (const [name, quantity] of floor) total.set(name, maxQuantity(total.get(name) ?? quantity, quantity));

@@ -196,7 +196,6 @@ export function createPodController(state: PodState): PodController {
       homePods.onChange(({ key, previous, current }) => {
         if (current) know(current);
         else if (previous) forget(previous);
-        state.room.changed(key);
         queue.add(key);
       }),
       workerPods.onChange(({ key, previous, current }) => {
@@ -228,10 +227,7 @@ export function createPodController(state: PodState): PodController {
   }
 
   function addAll(): void {
-    for (const key of homePods.keys()) {
-      state.room.changed(key);
-      queue.add(key);
-    }
+    for (const key of homePods.keys()) queue.add(key);
     for (const pod of workerPods.values()) {
       const homeKey = homeKeyOf(pod as Pod, context.bindingUID);
       if (homeKey) queue.add(homeKey);
@@ -248,11 +244,13 @@ export function createPodController(state: PodState): PodController {
   function know(pod: KubeObject): void {
     const { namespace = '', name } = pod.metadata;
     homeKeys.set(splitKey(workerKeyOf(context, namespace, name)).name, `${namespace}/${name}`);
+    state.room.changed(`${namespace}/${name}`);
   }
 
   function forget(pod: KubeObject): void {
     const { namespace = '', name, uid = '' } = pod.metadata;
     homeKeys.delete(splitKey(workerKeyOf(context, namespace, name)).name);
+    state.room.changed(`${namespace}/${name}`);
     for (const memory of [settling, sent, refusals, state.admitted]) memory.delete(uid);
     for (const what of CHANGES) refusedChanges.delete(`${uid}/${what}`);
     state.phases.forget(uid);
