@@ -15,7 +15,7 @@ import { planGuards } from './guard/open-nodes.ts';
 import { guardProblem, withholdNew } from './guard/policies.ts';
 import { writeGuard } from './guard/writer.ts';
 import { policyStatus } from './policies/status.ts';
-import { overlapProblem, type parseRanges, withOverlaps } from './network/overlap.ts';
+import { overlapProblem, overlapsByNode, type parseRanges, withOverlaps } from './network/overlap.ts';
 import { findOutOfPlace } from './pods/out-of-place.ts';
 import { findUnfollowed } from './pods/unfollowed.ts';
 import { planPolicy, writePolicy } from './policies/writer.ts';
@@ -159,8 +159,8 @@ export class Passes {
       this.unguarded = unguarded;
     }
     const guarded = unguarded === undefined ? allocated : withholdNew(allocated, (key) => byKey.has(key));
-    const { computingRanges } = this.options;
-    const allocation = { ...guarded, open: withOverlaps(guarded.open, stores.nodes.values(), computingRanges) };
+    const overlaps = overlapsByNode(stores.nodes.values(), this.options.computingRanges);
+    const allocation = { ...guarded, open: withOverlaps(guarded.open, overlaps) };
     const guards = new Map(
       stores.guards.flatMap((store) => [...store.values()]).map((guard) => [guard.metadata.namespace, guard]),
     );
@@ -170,7 +170,7 @@ export class Passes {
       (namespace) => guards.get(namespace),
     );
     const recordWrites = planRecords(allocation, (key) => byKey.get(key));
-    const overlap = overlapProblem(stores.nodes.values(), computingRanges);
+    const overlap = overlapProblem(overlaps);
     const policyWrites = allocation.policies.flatMap(
       (outcome) => planPolicy(outcome.policy, policyStatus(outcome, now, { unguarded, overlap })) ?? [],
     );

@@ -16,9 +16,9 @@ const CALL_MS = 8000;
 /** What syncers read there, beside that the agent lives. */
 export interface Said {
   /** What the owner lets home's pods carry, parted by commas. */
-  prefixes?: string;
+  prefixes?: string | undefined;
   /** UID of this cluster's kube-system namespace: syncers may not read it themselves. */
-  clusterUID?: string;
+  clusterUID?: string | undefined;
 }
 
 export interface BeatOptions extends Pick<Said, 'prefixes'> {
@@ -54,7 +54,7 @@ export async function beat(options: BeatOptions): Promise<void> {
   let clusterUID: string | undefined;
   while (!signal.aborted) {
     clusterUID ??= await uidOf(options);
-    const said = { ...(prefixes && { prefixes }), ...(clusterUID && { clusterUID }) };
+    const said = { prefixes, clusterUID };
     const call = { signal, timeoutMs: CALL_MS };
     const results = await Promise.allSettled(
       namespaces.map((namespace) =>

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { overlap, overlapProblem, parseRanges, withOverlaps } from './overlap.ts';
+import { overlap, overlapProblem, overlapsByNode, parseRanges, withOverlaps } from './overlap.ts';
 
 describe('ranges', () => {
   it.each([
@@ -23,8 +23,9 @@ describe('ranges', () => {
 describe('what policies are told', () => {
   const node = (name: string, ...podCIDRs: string[]) => ({ metadata: { name }, spec: { podCIDRs } });
   it('is nothing while no range is given or none overlaps', () => {
-    expect(overlapProblem([node('n', '10.1.0.0/24')], [])).toBeUndefined();
-    expect(overlapProblem([node('n', '10.1.0.0/24'), node('m')], parseRanges('10.2.0.0/16'))).toBeUndefined();
+    expect(overlapProblem(overlapsByNode([node('n', '10.1.0.0/24')], []))).toBeUndefined();
+    const apart = overlapsByNode([node('n', '10.1.0.0/24'), node('m')], parseRanges('10.2.0.0/16'));
+    expect(overlapProblem(apart)).toBeUndefined();
   });
   it('is on the records of those nodes alone', () => {
     const record = (nodeName: string) => ({
@@ -36,14 +37,14 @@ describe('what policies are told', () => {
     });
     const records = [record('n'), record('m')];
     const nodes = [node('n', '10.1.0.0/24', 'fd00::/64'), node('m', '10.3.0.0/24')];
-    expect(withOverlaps(records, nodes, [])).toEqual(records);
-    const [marked, other] = withOverlaps(records, nodes, parseRanges('10.1.0.0/16'));
+    expect(withOverlaps(records, overlapsByNode(nodes, []))).toEqual(records);
+    const [marked, other] = withOverlaps(records, overlapsByNode(nodes, parseRanges('10.1.0.0/16')));
     expect(marked?.status.networkOverlap).toBe('10.1.0.0/24 of node n lies in 10.1.0.0/16');
     expect(other).toBe(records[1]);
   });
   it('names nodes and ranges, three of them', () => {
     const nodes = ['a', 'b', 'c', 'd'].map((name, index) => node(name, `10.1.${index}.0/24`));
-    expect(overlapProblem(nodes, parseRanges('10.1.0.0/16'))).toMatch(
+    expect(overlapProblem(overlapsByNode(nodes, parseRanges('10.1.0.0/16')))).toMatch(
       /10\.1\.0\.0\/24 of node a lies in 10\.1\.0\.0\/16; .* and 1 more \(networkPolicy\.computingCIDRs/,
     );
   });

@@ -43,33 +43,34 @@ function holds(outer: Range, { address, family }: Range): boolean {
   return list.check(address, family);
 }
 
-/** Which ranges of the node's pods are the computing clusters' too, in words. */
-function overlapsOf({ metadata, spec }: WorkerNode, computing: readonly Range[]): string[] {
-  const ranges = (spec?.['podCIDRs'] as string[] | undefined) ?? [];
-  return ranges.map(readRange).flatMap((own) => {
-    const other = own && computing.find((range) => overlap(own, range));
-    return own && other ? [`${own.text} of node ${metadata.name} lies in ${other.text}`] : [];
-  });
+/** By node whose pods have addresses of a computing cluster: which of their ranges lies in which of its, in words. */
+export function overlapsByNode(nodes: Iterable<WorkerNode>, computing: readonly Range[]): Map<string, string[]> {
+  const found = new Map<string, string[]>();
+  for (const { metadata, spec } of computing.length === 0 ? [] : nodes) {
+    const ranges = (spec?.['podCIDRs'] as string[] | undefined) ?? [];
+    const words = ranges.map(readRange).flatMap((own) => {
+      const other = own && computing.find((range) => overlap(own, range));
+      return own && other ? [`${own.text} of node ${metadata.name} lies in ${other.text}`] : [];
+    });
+    if (words.length > 0) found.set(metadata.name, words);
+  }
+  return found;
 }
 
 /** The records, those of nodes whose pods have such addresses with a word of it. */
 export function withOverlaps(
   records: readonly DesiredRecord[],
-  nodes: Iterable<WorkerNode>,
-  computing: readonly Range[],
+  overlaps: ReadonlyMap<string, readonly string[]>,
 ): DesiredRecord[] {
-  if (computing.length === 0) return [...records];
-  const words = new Map([...nodes].map((node) => [node.metadata.name, overlapsOf(node, computing).join('; ')]));
   return records.map((record) => {
-    const networkOverlap = words.get(record.spec.nodeName);
-    return networkOverlap ? { ...record, status: { ...record.status, networkOverlap } } : record;
+    const words = overlaps.get(record.spec.nodeName);
+    return words ? { ...record, status: { ...record.status, networkOverlap: words.join('; ') } } : record;
   });
 }
 
 /** What is wrong, in words for policies; undefined when nothing is known to be. */
-export function overlapProblem(nodes: Iterable<WorkerNode>, computing: readonly Range[]): string | undefined {
-  if (computing.length === 0) return undefined;
-  const found = [...nodes].flatMap((node) => overlapsOf(node, computing));
+export function overlapProblem(overlaps: ReadonlyMap<string, readonly string[]>): string | undefined {
+  const found = [...overlaps.values()].flat();
   if (found.length === 0) return undefined;
   const more = found.length > 3 ? ` and ${found.length - 3} more` : '';
   return (
