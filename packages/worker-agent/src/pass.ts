@@ -16,6 +16,7 @@ import { guardProblem, withholdNew } from './guard/policies.ts';
 import { writeGuard } from './guard/writer.ts';
 import { policyStatus } from './policies/status.ts';
 import { overlapProblem, overlapsByNode, type parseRanges, withOverlaps } from './network/overlap.ts';
+import { earlierProblem, guardedSince } from './pods/earlier.ts';
 import { findOutOfPlace } from './pods/out-of-place.ts';
 import { findUnfollowed } from './pods/unfollowed.ts';
 import { planPolicy, writePolicy } from './policies/writer.ts';
@@ -77,6 +78,7 @@ export class Passes {
   };
   private staleAtLastLook = 0;
   private unguarded: string | undefined;
+  private earlier: string | undefined;
 
   constructor(options: PassOptions) {
     this.options = options;
@@ -171,8 +173,12 @@ export class Passes {
     );
     const recordWrites = planRecords(allocation, (key) => byKey.get(key));
     const overlap = overlapProblem(overlaps);
+    const since = guardedSince(stores.admissionPolicies.values());
+    const earlier = earlierProblem(stores.pods.values(), tenants, since);
+    if (earlier !== this.earlier && earlier !== undefined) log.warn({ problem: earlier }, 'pods from before the chart');
+    this.earlier = earlier;
     const policyWrites = allocation.policies.flatMap(
-      (outcome) => planPolicy(outcome.policy, policyStatus(outcome, now, { unguarded, overlap })) ?? [],
+      (outcome) => planPolicy(outcome.policy, policyStatus(outcome, now, { unguarded, overlap, earlier })) ?? [],
     );
     const leases = [
       ...allocation.closed,
@@ -181,7 +187,13 @@ export class Passes {
         return record ? [{ record, status }] : [];
       }),
     ];
-    const reclaim = planReclaim({ leases, pods: stores.pods.values(), tenants, maxGraceSeconds });
+    const reclaim = planReclaim({
+      leases,
+      pods: stores.pods.values(),
+      tenants,
+      maxGraceSeconds,
+      guardedSince: since,
+    });
     const outOfPlace = this.stepsOutOfPlace(allocated, records, claims, now);
     const retractions = planRetractions(leases, stores.pods.values());
     this.options.reclaimer.take(

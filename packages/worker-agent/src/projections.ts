@@ -59,6 +59,12 @@ export function projectPod(object: KubeObject): PodForRequests {
   const { labels, annotations, finalizers, deletionGracePeriodSeconds } = pod.metadata;
   const binding = labels?.[Label.clusterBinding];
   const words = annotations?.[Annotation.leaseClosed];
+  // Of pods without a binding it is told whether gocrane/kubeocean made them.
+  const madeFor = binding === undefined ? annotations?.[Annotation.virtualPodUID] : undefined;
+  const kept = {
+    ...(words !== undefined && { [Annotation.leaseClosed]: words }),
+    ...(madeFor !== undefined && { [Annotation.virtualPodUID]: madeFor }),
+  };
   const grace = pod.spec['terminationGracePeriodSeconds'];
   const conditions = pod.status?.['conditions'] as Condition[] | undefined;
   const disruption = conditions?.find(({ type }) => type === PodCondition.disruptionTarget);
@@ -66,7 +72,7 @@ export function projectPod(object: KubeObject): PodForRequests {
     metadata: {
       ...slimMeta(pod),
       ...(binding !== undefined && { labels: { [Label.clusterBinding]: binding } }),
-      ...(words !== undefined && { annotations: { [Annotation.leaseClosed]: words } }),
+      ...(Object.keys(kept).length > 0 && { annotations: kept }),
       ...(finalizers?.includes(Finalizer.homeSync) && { finalizers: [Finalizer.homeSync] }),
       ...(deletionGracePeriodSeconds !== undefined && { deletionGracePeriodSeconds }),
     },

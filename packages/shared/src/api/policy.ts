@@ -107,5 +107,7 @@ export const PolicyCondition = {
   fits: 'Fits',
   /** There while pods of this cluster have addresses that a computing cluster is known to use too. */
   networkOverlap: 'NetworkOverlap',
+  /** Only while pods from before the chart are in a mount namespace. */
+  foreignState: 'ForeignState',
 } as const;
 export type PolicyConditionType = (typeof PolicyCondition)[keyof typeof PolicyCondition];

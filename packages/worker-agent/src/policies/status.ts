@@ -14,13 +14,15 @@ export interface Remarks {
   unguarded?: string | undefined;
   /** Pods here have addresses that computing clusters use too. */
   overlap?: string | undefined;
+  /** Pods from before the chart that belong to nobody. */
+  earlier?: string | undefined;
 }
 
 /** The status a policy should have; equal to the one it has when nothing changed. */
 export function policyStatus(
   outcome: PolicyOutcome,
   now: Date,
-  { unguarded, overlap }: Remarks = {},
+  { unguarded, overlap, earlier }: Remarks = {},
 ): ResourceLeasingPolicyStatus {
   const { policy, inside, closesAt, opensAt, nodes } = outcome;
   const previous = policy.status;
@@ -45,12 +47,15 @@ export function policyStatus(
       activeCondition(outcome),
       leased,
       fitsCondition(outcome),
-      ...overlapCondition(overlap),
+      ...remarkCondition(PolicyCondition.networkOverlap, 'RangesOverlap', overlap),
+      ...remarkCondition(PolicyCondition.foreignState, 'EarlierPods', earlier),
     ].reduce<Condition[]>(
       (list, condition) =>
         withCondition(list, { ...condition, ...(generation !== undefined && { observedGeneration: generation }) }, now),
       (previous?.conditions ?? []).filter(
-        ({ type }) => overlap !== undefined || type !== PolicyCondition.networkOverlap,
+        ({ type }) =>
+          (overlap !== undefined || type !== PolicyCondition.networkOverlap) &&
+          (earlier !== undefined || type !== PolicyCondition.foreignState),
       ),
     ),
   };
@@ -146,10 +151,9 @@ function closingWords(closing: PolicyOutcome['closing']): string[] {
   return [...counts].map(([words, nodes]) => `${count(nodes)} closed to new pods: ${words}`);
 }
 
-/** There only while ranges are known to overlap. */
-function overlapCondition(overlap: string | undefined): Condition[] {
-  if (overlap === undefined) return [];
-  return [{ type: PolicyCondition.networkOverlap, status: 'True', reason: 'RangesOverlap', message: overlap }];
+/** There only while there is something to say. */
+function remarkCondition(type: string, reason: string, message: string | undefined): Condition[] {
+  return message === undefined ? [] : [{ type, status: 'True', reason, message }];
 }
 
 /** Where the nodes' resources go to, those that everybody asks about first. */

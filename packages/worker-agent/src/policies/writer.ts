@@ -59,9 +59,9 @@ export async function writePolicy(
   if (fits && (fits.status === 'True') !== fitted) {
     events.event(subject, fitted ? 'Warning' : 'Normal', fits.reason ?? 'Fits', fits.message ?? '');
   }
-  const overlap = conditionOf(status, PolicyCondition.networkOverlap);
-  if (overlap && !conditionOf(policy.status, PolicyCondition.networkOverlap)) {
-    events.event(subject, 'Warning', PolicyCondition.networkOverlap, overlap.message ?? '');
+  for (const type of [PolicyCondition.networkOverlap, PolicyCondition.foreignState]) {
+    const remark = conditionOf(status, type);
+    if (remark && !conditionOf(policy.status, type)) events.event(subject, 'Warning', type, remark.message ?? '');
   }
   if (policy.status?.phase === status.phase) return;
   const about = status.phase === 'Failed' ? 'valid' : status.phase === 'Pending' ? 'leased' : 'active';

@@ -32,7 +32,9 @@ function pod(change: Partial<PodForRequests['metadata']> = {}, spec = {}, status
 }
 
 function plan(given: PodForRequests, status: LeasedNodeStatus = evicting, written = record(status)) {
-  return planReclaim({ leases: [{ record: written, status }], pods: [given], tenants, maxGraceSeconds: 600 }).get('a');
+  const leases = [{ record: written, status }];
+  const guardedSince = '2026-11-20T10:00:00Z';
+  return planReclaim({ leases, pods: [given], tenants, maxGraceSeconds: 600, guardedSince }).get('a');
 }
 
 const deleting: LeasedNodeStatus = { ...evicting, reclaimStage: 'Deleting' };
@@ -77,6 +79,18 @@ describe('what is done with a pod', () => {
     ['without a binding in a mount namespace', pod({ labels: {} }), evicting, { kind: 'expel' }],
     ['without a binding in a mount namespace, ending', pod({ labels: {}, ...ending }), evicting, undefined],
     ['of a binding that may not claim there', pod({ namespace: 'x' }), evicting, { kind: 'expel' }],
+    [
+      'without a binding, from before the chart',
+      pod({ labels: {}, creationTimestamp: '2026-11-20T09:59:59Z' }),
+      evicting,
+      undefined,
+    ],
+    [
+      'without a binding, made since',
+      pod({ labels: {}, creationTimestamp: '2026-11-20T10:00:01Z' }),
+      evicting,
+      { kind: 'expel' },
+    ],
     [
       'of a binding that may',
       pod({ namespace: 'x', labels: { 'kubeocean.io/cluster-binding': 'c' } }),

@@ -2,6 +2,7 @@
 import { Finalizer, Label, type LeasedNode, type LeasedNodeStatus, labelValue, PodReason } from '@kubeocean/shared/api';
 import type { Condition } from '@kubeocean/shared/kube';
 import { groupName, hasEnded, type PodForRequests, type Tenant } from '@kubeocean/shared/lease';
+import { isEarlier } from '../pods/earlier.ts';
 
 /** A record as it is, and the status that it should have now. */
 export interface Lease {
@@ -15,6 +16,8 @@ export interface ReclaimInput {
   tenants: readonly Tenant[];
   /** Longest termination grace period, in seconds. */
   maxGraceSeconds: number;
+  /** RFC 3339; since when the admission policy stands. Pods that are older and bear no binding stay. */
+  guardedSince?: string | undefined;
 }
 
 export interface PodStep {
@@ -62,6 +65,7 @@ export function planReclaim(input: ReclaimInput): Map<string, PodStep> {
     if (!tenant || typeof node !== 'string') continue;
     const label = pod.metadata.labels?.[Label.clusterBinding] ?? '';
     const status = ending.get(`${node}/${groupName(namespace, label)}`);
+    if (isEarlier(pod, input.guardedSince)) continue;
     const step = isLent(label, tenant) ? status && stepFor(pod, status, input.maxGraceSeconds) : expulsion(pod, label);
     if (step) steps.set(uid, { ...step, namespace, name, uid, node });
   }
