@@ -53,7 +53,8 @@ export interface SyncerStores {
   homePods: ReadonlyStore<KubeObject>;
   /**
    * Pods of the mount namespace with the label kubeocean.io/binding-uid of this binding; index `node` by spec.nodeName,
-   * index `vnode` by the annotation kubeocean.io/virtual-node-name.
+   * index `vnode` by the annotation kubeocean.io/virtual-node-name, index `adopted` by the home pod's namespace/name of those
+   * that were adopted and keep another name.
    */
   workerPods: ReadonlyStore<KubeObject>;
 }

@@ -6,10 +6,12 @@ import {
   type LeasedNode,
   leasedNodeName,
   LeasedNodes,
+  migratedWorkerName,
   proxierName,
   ChartName,
   vnodeHashedName,
   vnodeName,
+  workerName,
 } from '@kubeocean/shared/api';
 import {
   createReflector,
@@ -90,7 +92,11 @@ export function createReflectors(options: StoreOptions): SyncerReflectors {
     workerPods: createReflector(worker, {
       resource: Pods,
       labelSelector: `${Label.bindingUID}=${options.bindingUID}`,
-      indexes: { node: indexByNode, vnode: indexByVnode },
+      indexes: {
+        node: indexByNode,
+        vnode: indexByVnode,
+        adopted: (pod) => indexAdopted(pod, options.bindingUID),
+      },
       ...inWorker('pods'),
     }),
     heartbeat: createReflector(worker, {
@@ -118,6 +124,14 @@ function nodeNameOf(pod: KubeObject): string | undefined {
 function indexByNode(pod: KubeObject): string[] {
   const name = nodeNameOf(pod);
   return name === undefined ? [] : [name];
+}
+
+/** Home key of a pod that was adopted from gocrane/kubeocean with its name: no look-up by our name finds it. */
+function indexAdopted({ metadata }: KubeObject, bindingUID: string): string[] {
+  const { [Annotation.virtualPodNamespace]: namespace = '', [Annotation.virtualPodName]: name = '' } =
+    metadata.annotations ?? {};
+  if (metadata.name === workerName(bindingUID, namespace, name)) return [];
+  return metadata.name === migratedWorkerName(namespace, name) ? [`${namespace}/${name}`] : [];
 }
 
 /** Also of pods that the worker has not scheduled yet. */

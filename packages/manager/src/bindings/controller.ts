@@ -23,7 +23,7 @@ import {
 } from '@kubeocean/shared/kube';
 import type { Settings } from '../settings.ts';
 import { accessObjects } from '../workloads/access.ts';
-import type { Applier, MadeStores } from '../workloads/applier.ts';
+import { type Applier, ForeignStateError, type MadeStores } from '../workloads/applier.ts';
 import { deployment } from '../workloads/deployment.ts';
 import { type ComponentName, isOwnedBy, type Made, selectorLabels } from '../workloads/made.ts';
 import type { WorkerChecks } from './checks.ts';
@@ -107,6 +107,7 @@ export class BindingController {
       ...(trouble && { problem: trouble }),
       ...(checked.worker && { worker: checked.worker }),
       ...(applied?.error && { applyError: messageOf(applied.error) }),
+      ...(applied?.error instanceof ForeignStateError && { applyReason: 'ForeignState' }),
     };
     const down = await this.explain(binding, known);
     await this.report(this.newest(this.options.bindings.get(name) ?? binding), known);

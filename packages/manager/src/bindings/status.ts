@@ -24,6 +24,8 @@ export interface Known {
   why?: { syncer?: string; proxier?: string };
   /** Why Deployments could not be applied. */
   applyError?: string;
+  /** In one word, when it is not just that. */
+  applyReason?: string;
   /** Set while the binding is being deleted: what is waited for. */
   deleting?: string;
 }
@@ -167,7 +169,7 @@ function readiness(
   const no = (reason: string, message: string): Verdict => ({ status: 'False', reason, message });
   if (known.deleting !== undefined) return no('Unbinding', known.deleting);
   if (known.problem) return no(known.problem.reason, known.problem.message);
-  if (known.applyError !== undefined) return no('ApplyFailed', known.applyError);
+  if (known.applyError !== undefined) return no(known.applyReason ?? 'ApplyFailed', known.applyError);
   if (!known.syncer || !known.proxier) return no('Initializing', 'the worker cluster is being checked');
   if (parts.syncer.status !== 'True') return no('SyncerNotReady', parts.syncer.message);
   if (parts.proxier.status !== 'True') return no('ProxierNotReady', parts.proxier.message);

@@ -6,8 +6,10 @@ import { Annotation, FieldManager, Label, ManagedByValue, Namespace } from '@kub
 import {
   ClusterRoleBindings,
   createReflector,
+  deepEqual,
   Deployments,
   isNotFound,
+  type Json,
   type KubeClient,
   type KubeObject,
   keyOf,
@@ -40,6 +42,17 @@ export class NotOursError extends Error {
         `alone; delete it, or wait until it is gone`,
     );
     this.name = 'NotOursError';
+  }
+}
+
+/** gocrane/kubeocean made it for this binding: what selects its pods cannot be changed. */
+export class ForeignStateError extends Error {
+  constructor(object: KubeObject, binding: string) {
+    super(
+      `the Deployment ${keyOf(object)} is of gocrane/kubeocean: nothing is started beside it, and its pods and vnodes are left alone; ` +
+        `stop gocrane's manager, then take over what it made with "kubeocean adopt ${binding}" (docs/migration.md)`,
+    );
+    this.name = 'ForeignStateError';
   }
 }
 
@@ -96,6 +109,9 @@ export class Applier {
     const key = `${resource.plural}/${keyOf(object)}`;
     const known = this.stores.get(wanted) ?? (await this.live(wanted));
     if (known && !isOwnedBy(known, bindingUID)) throw new NotOursError({ kind: resource.kind, ...known });
+    if (known && isForeign(known, wanted)) {
+      throw new ForeignStateError(known, object.metadata.ownerReferences?.[0]?.name ?? 'NAME');
+    }
     if (known && (this.isSettled(key, known, object) || isAsWanted(known, object))) {
       return { object: known, written: false };
     }
@@ -154,6 +170,13 @@ export class Applier {
       throw error;
     }
   }
+}
+
+/** A Deployment of this binding that selects other pods than ours would. What is selected is fixed once it is made. */
+function isForeign(known: KubeObject, { resource, object }: Made): boolean {
+  const selectorOf = ({ spec }: KubeObject & { spec?: { selector?: { matchLabels?: Json } } }) =>
+    spec?.selector?.matchLabels;
+  return resource === Deployments && !deepEqual(selectorOf(known), selectorOf(object));
 }
 
 /** Items of a list come without their apiVersion and kind. */

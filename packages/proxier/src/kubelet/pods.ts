@@ -2,7 +2,7 @@
  * From the pod in a path to its counterpart in the worker. Nothing that a user can write decides where a session goes:
  * the worker pod's name is derived, and it counts only when it says it belongs to the home pod's UID.
  */
-import { Annotation, workerName } from '@kubeocean/shared/api';
+import { Annotation, Label, migratedWorkerName, workerName } from '@kubeocean/shared/api';
 import { isNotFound, type KubeClient, type KubeObject, messageOf, Pods } from '@kubeocean/shared/kube';
 import { Refusal, workerRefusal } from '../errors.ts';
 import type { SessionKind } from './routes.ts';
@@ -63,11 +63,23 @@ export async function findCounterpart(
   }
   if (container !== undefined && !containersOf(pod).includes(container)) throw noContainer(target, container);
   const missing = `pod "${name}" has no container in the worker cluster: it has not been started there yet, or is gone`;
-  const found = await asking;
+  const found = (await asking) ?? (await adopted());
   const homeUID = pod.metadata.uid;
   // A namesake of an earlier home pod may still be there, terminating; it is somebody else's.
   if (!homeUID || found?.metadata.annotations?.[Annotation.virtualPodUID] !== homeUID) throw new Refusal(404, missing);
-  return { name: counterpart, homeUID };
+  return { name: found.metadata.name, homeUID };
+
+  /** One that bears the name gocrane/kubeocean gave it, and the label that says it was adopted. Home decides only that it is looked for. */
+  async function adopted(): Promise<KubeObject | undefined> {
+    const other = migratedWorkerName(namespace, name);
+    if (pod?.metadata.annotations?.[Annotation.physicalPodName] !== other) return undefined;
+    const answer = worker.get<KubeObject>(Pods, binding.mountNamespace, other, { timeoutMs: 10_000 });
+    const known = await answer.catch((error: unknown) => {
+      if (isNotFound(error)) return undefined;
+      throw workerRefusal(error, { worker: other, home: name });
+    });
+    return known?.metadata.labels?.[Label.bindingUID] === binding.uid ? known : undefined;
+  }
 }
 
 /** In the words of a kubelet, which has others for each kind of request. */

@@ -1,4 +1,4 @@
-import { Annotation, workerName } from '@kubeocean/shared/api';
+import { Annotation, migratedWorkerName, workerName } from '@kubeocean/shared/api';
 import { ApiError, ConnectionError } from '@kubeocean/shared/kube';
 import { expect, it } from 'vitest';
 import { agentRefusal } from './agent.ts';
@@ -22,6 +22,11 @@ it('pairs pods only when name and UID both say so', () => {
     counterpart('x', '4'),
   ]);
   expect([...found.values()].map(({ name, workerUID }) => [name, workerUID])).toEqual([['a', 'worker-a']]);
+});
+
+it('knows a pod that was adopted with its name', () => {
+  const adopted = { ...counterpart('a', '1').metadata, name: migratedWorkerName('shop', 'a') };
+  expect([...pairUp('b', [home('a', '1')], [{ metadata: adopted }]).keys()]).toEqual([adopted.name]);
 });
 
 it.each([

@@ -2,7 +2,7 @@
  * The pods of one vnode with their counterparts. As for sessions, nothing that a home user can write decides: the worker
  * name is derived, and the worker pod must carry the home pod's UID.
  */
-import { Annotation, Label, workerName } from '@kubeocean/shared/api';
+import { Annotation, Label, migratedWorkerName, workerName } from '@kubeocean/shared/api';
 import { type KubeClient, type KubeObject, messageOf, Pods } from '@kubeocean/shared/kube';
 import { Refusal, workerRefusal } from '../errors.ts';
 import { type Clusters, podsOf } from '../kubelet/pods.ts';
@@ -22,7 +22,9 @@ export function pairUp(
   const pairs = new Map<string, PodPair>();
   for (const { metadata, spec } of homePods as (KubeObject & { spec?: HomePodSpec })[]) {
     const { name, namespace = '', uid } = metadata;
-    const counterpart = byName.get(workerName(bindingUID, namespace, name));
+    // All of them bear the binding's label, so that one with the other name was adopted.
+    const counterpart =
+      byName.get(workerName(bindingUID, namespace, name)) ?? byName.get(migratedWorkerName(namespace, name));
     if (!uid || counterpart?.metadata.annotations?.[Annotation.virtualPodUID] !== uid) continue;
     const claims = (spec?.volumes ?? []).flatMap(({ name: volume, persistentVolumeClaim: claim }) =>
       claim ? [[volume, claim.claimName] as const] : [],

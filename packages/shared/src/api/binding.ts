@@ -73,6 +73,8 @@ export const BindingCondition = {
   agentReady: 'AgentReady',
   deletionGuard: 'DeletionGuard',
   workerReachable: 'WorkerReachable',
+  /** True while vnodes of gocrane/kubeocean are in the way. */
+  foreignState: 'ForeignState',
   /** Only while `spec.serviceNamespaces` is set. */
   serviceNamespacesUnused: 'ServiceNamespacesUnused',
 } as const;

@@ -2,8 +2,10 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   claimName,
+  isWorkerNameOf,
   labelValue,
   leasedNodeName,
+  migratedWorkerName,
   proxierName,
   syncerName,
   tokenSecretName,
@@ -103,5 +105,15 @@ describe('names', () => {
   it('of copies of different kinds with one name differ', () => {
     const names = [undefined, 'configmap', 'secret', 'persistentvolumeclaim'] as const;
     expect(new Set(names.map((kind) => workerName('u', 'default', 'web', kind))).size).toBe(names.length);
+  });
+
+  it('of adopted pods are those of gocrane/kubeocean', () => {
+    // md5 of "shop/web", by another program.
+    expect(migratedWorkerName('shop', 'web')).toBe('web-d13b642203e1220b490820a07fe84f38');
+    expect(migratedWorkerName('shop', 'a'.repeat(40))).toMatch(/^a{30}-[0-9a-f]{32}$/);
+    expect(isWorkerNameOf(workerName('u', 'shop', 'web'), 'u', 'shop', 'web')).toBe(true);
+    expect(isWorkerNameOf(migratedWorkerName('shop', 'web'), 'u', 'shop', 'web')).toBe(true);
+    expect(isWorkerNameOf(workerName('other', 'shop', 'web'), 'u', 'shop', 'web')).toBe(false);
+    expect(isWorkerNameOf(migratedWorkerName('shop', 'other'), 'u', 'shop', 'web')).toBe(false);
   });
 });

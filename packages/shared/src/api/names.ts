@@ -60,6 +60,22 @@ export function workerName(bindingUID: string, namespace: string, name: string, 
 }
 
 /**
+ * Name that gocrane/kubeocean gave the counterpart of a home pod, which an adopted pod keeps: names never change. The cut is
+ * by bytes there, and what is valid as a pod's name is ASCII.
+ */
+export function migratedWorkerName(namespace: string, name: string): string {
+  return `${name.slice(0, prefixMax)}-${createHash('md5').update(`${namespace}/${name}`).digest('hex')}`;
+}
+
+/**
+ * Whether a worker pod bears a name derived from the home pod `namespace/name`: ours, or the one it was adopted with. As
+ * with any derived name, it counts only beside the binding's label and the home pod's UID.
+ */
+export function isWorkerNameOf(given: string, bindingUID: string, namespace: string, name: string): boolean {
+  return given === workerName(bindingUID, namespace, name) || given === migratedWorkerName(namespace, name);
+}
+
+/**
  * Name in the worker of the Secret with the ServiceAccount tokens of one home pod. The pod's UID is in the hash: a
  * token is bound to the pod it was made for, so a new pod of the same name must not find the old one's.
  */

@@ -13,6 +13,7 @@ const OWN: readonly string[] = [
   BindingCondition.deletionGuard,
   BindingCondition.workerReachable,
   BindingCondition.serviceNamespacesUnused,
+  BindingCondition.foreignState,
 ];
 
 export type OwnCondition = Pick<Condition, 'type' | 'status'> & { reason: string; message: string };

@@ -23,6 +23,7 @@ import {
 import type { SyncerContext } from '../context.ts';
 import { chooseAddress, readyAddresses } from './addresses.ts';
 import { tellNewClosing } from './closes-first.ts';
+import { createForeignVnodes, isForeignVnode } from './foreign.ts';
 import { nodeNameOf, type VnodeFacts, vnodeFromRecord, vnodeWithoutRecord } from './from-record.ts';
 import { createVnodeLeases } from './leases.ts';
 import { newVnode, planVnode } from './plan.ts';
@@ -69,6 +70,7 @@ export function createNodesController(context: SyncerContext, options: NodesOpti
   const { home, stores, clusterID, bindingUID, log } = context;
   const ports = createPortBook();
   const reclaim = createReclaim(context);
+  const foreign = createForeignVnodes(context);
   const leases = createVnodeLeases(context, {
     nodeOf: (name) => {
       const node = stores.vnodes.get(name);
@@ -107,7 +109,9 @@ export function createNodesController(context: SyncerContext, options: NodesOpti
     const record = view.recordsKnown ? recordOf(nodeName) : undefined;
     const vnode = vnodeOf(nodeName);
     const removal = options.removal();
-    if (!vnode) return record && removal === 'none' && isOpen(record) ? create(nodeName, record, view) : undefined;
+    if (!vnode && record && removal === 'none' && isOpen(record)) return create(nodeName, record, view);
+    foreign.gone(nodeName);
+    if (!vnode) return undefined;
 
     const drained = removal !== 'none' || record?.status?.phase === 'Closed';
     if (vnode.metadata.deletionTimestamp && !drained) {
@@ -136,6 +140,7 @@ export function createNodesController(context: SyncerContext, options: NodesOpti
         try {
           await home.create(Nodes, newVnode(desired, context.now()), CALL);
           log.info({ vnode: name, node: nodeName }, 'vnode created');
+          foreign.gone(nodeName);
           return undefined;
         } catch (error) {
           if (!isAlreadyExists(error)) throw error;
@@ -152,6 +157,10 @@ export function createNodesController(context: SyncerContext, options: NodesOpti
             return { againInMs: 300 };
           }
           ports.release(name);
+          if (isForeignVnode(other, clusterID)) {
+            foreign.found(nodeName, name);
+            return { againInMs: 10_000 };
+          }
           tell('VnodeNameTaken', `the name ${name} belongs to a Node that this binding did not make; it is left alone`);
         }
       }

@@ -1,5 +1,5 @@
 /** From a home pod that was never run to its worker pod: whether it may, what it needs, and the one create. */
-import { type LeasedNode, PodReason, workerName } from '@kubeocean/shared/api';
+import { type LeasedNode, PodReason } from '@kubeocean/shared/api';
 import {
   ApiError,
   isAlreadyExists,
@@ -14,6 +14,7 @@ import { podRequests } from '@kubeocean/shared/lease';
 import { isForNoPod } from '../dependents/tokens.ts';
 import { leaseRefusal, misfit, notRunReason, type Reason } from './eligibility.ts';
 import { mayWriteWorker } from './gate.ts';
+import { counterpartNow, isMigrated } from './counterpart.ts';
 import { currentHome, patchHomeStatus } from './home.ts';
 import { relationOf } from './ownership.ts';
 import { Refusal } from './refusal.ts';
@@ -72,6 +73,12 @@ export async function createWorker(state: PodState, stored: Pod, refusals: Map<s
   const home = asks ? await currentHome(context, namespace, homeName) : stored;
   if (!home || home.metadata.uid !== stored.metadata.uid || home.metadata.deletionTimestamp) return undefined;
   if (isTerminal(home) || wasShown(home)) return undefined;
+  // One that gocrane/kubeocean was about to run: it may run already.
+  const migrated = isMigrated(home) ? await counterpartNow(state, home) : undefined;
+  if (migrated) {
+    rememberCreated(state, home, migrated);
+    return { againInMs: 0 };
+  }
   if (refused) return refuse(state, home, refused);
 
   const { uid = '' } = home.metadata;
@@ -153,8 +160,7 @@ function roomOn(state: PodState, record: LeasedNode, home: Pod): Reason | undefi
 /** Fails a pod that never ran. Only after the worker itself said that it has none: the watch may lag. */
 async function refuse(state: PodState, home: Pod, { reason, message }: Reason): Promise<Outcome> {
   const { context } = state;
-  const { namespace = '', name: podName } = home.metadata;
-  const worker = await currentWorker(state, workerName(context.bindingUID, namespace, podName));
+  const worker = await counterpartNow(state, home);
   if (worker) {
     rememberCreated(state, home, worker);
     return { againInMs: 0 };

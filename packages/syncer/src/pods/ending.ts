@@ -1,6 +1,7 @@
 /** How pods end: home's deletion followed, the end shown at home, the worker pod let go, orphans and losses told apart. */
-import { PodReason, workerName } from '@kubeocean/shared/api';
+import { PodReason } from '@kubeocean/shared/api';
 import { type Outcome, splitKey } from '@kubeocean/shared/kube';
+import { counterpartNow } from './counterpart.ts';
 import { currentHome, finishHomeDeletion, patchHomeStatus } from './home.ts';
 import { addressesHidden, leaseEndOf } from './lease-end.ts';
 import { claimedUID, homeKeyOf } from './ownership.ts';
@@ -9,7 +10,7 @@ import { failurePatch } from './own-patches.ts';
 import { isDone, statusPatch, wasShown } from './to-home.ts';
 import { isTerminal, type Pod, podSubject } from './types.ts';
 import { wordsFor } from './words.ts';
-import { currentWorker, deleteWorker, releaseWorker } from './worker.ts';
+import { deleteWorker, releaseWorker } from './worker.ts';
 
 const LAG_MS = 500;
 const GUARD_RETRY_MS = 5000;
@@ -61,11 +62,6 @@ export async function lost(state: PodState, stored: Pod): Promise<Outcome> {
   context.homeEvents.event(podSubject(home), 'Warning', PodReason.workerPodLost, message);
   context.log.warn({ pod: `${namespace}/${name}` }, 'worker pod lost');
   return undefined;
-}
-
-function counterpartNow(state: PodState, home: Pod): Promise<Pod | undefined> {
-  const { namespace = '', name } = home.metadata;
-  return currentWorker(state, workerName(state.context.bindingUID, namespace, name));
 }
 
 /** A worker pod whose home pod is not known, or is another by now. It goes only when the API server at home agrees. */

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { homeKeyOf, lostItsLabel, relationOf } from './ownership.ts';
 import { FACTS, samplePod } from './samples.ts';
@@ -18,6 +19,11 @@ function with_(annotations: Record<string, string>, labels: Record<string, strin
   };
 }
 
+function renamed(name: string) {
+  const given = name.replace('MD5', createHash('md5').update('shop/web-5d9c7b-abcde').digest('hex'));
+  return { ...worker, metadata: { ...worker.metadata, name: given } };
+}
+
 describe('forged', () => {
   test.each([
     ['nothing', with_({}), 'same', 'shop/web-5d9c7b-abcde'],
@@ -25,6 +31,8 @@ describe('forged', () => {
     ['no UID', with_({ 'kubeocean.io/virtual-pod-uid': '' }), 'disagrees', 'shop/web-5d9c7b-abcde'],
     ['the name', with_({ 'kubeocean.io/virtual-pod-name': 'other' }), 'disagrees', undefined],
     ['the namespace', with_({ 'kubeocean.io/virtual-pod-namespace': 'kube-system' }), 'disagrees', undefined],
+    ['nothing, with the name it was adopted with', renamed('web-5d9c7b-abcde-MD5'), 'same', 'shop/web-5d9c7b-abcde'],
+    ['a name that nobody derives', renamed('web-5d9c7b-abcde'), 'disagrees', undefined],
     ['the binding', with_({}, { 'kubeocean.io/binding-uid': 'x' }), 'foreign', undefined],
   ])('%s', (_, pod, relation, key) => {
     expect(relationOf(pod, home, FACTS.bindingUID)).toBe(relation);

@@ -2,7 +2,7 @@
  * Which worker pod is the counterpart of which home pod. Annotations can be written by others on both sides, so none is
  * believed alone: the name is derived, and label, namespace, name and UID must agree with it. Pure.
  */
-import { Annotation, Label, workerName } from '@kubeocean/shared/api';
+import { Annotation, isWorkerNameOf, Label } from '@kubeocean/shared/api';
 import type { Pod } from './types.ts';
 
 /** What the worker pod says of the home pod it belongs to. */
@@ -30,7 +30,7 @@ export function claimedUID(worker: Pod): string {
 export function homeKeyOf(worker: Pod, bindingUID: string): string | undefined {
   const { namespace, name } = claimedBy(worker);
   if (worker.metadata.labels?.[Label.bindingUID] !== bindingUID || !namespace || !name) return undefined;
-  return workerName(bindingUID, namespace, name) === worker.metadata.name ? `${namespace}/${name}` : undefined;
+  return isWorkerNameOf(worker.metadata.name, bindingUID, namespace, name) ? `${namespace}/${name}` : undefined;
 }
 
 /**
@@ -43,7 +43,7 @@ export function relationOf(worker: Pod, home: Pod, bindingUID: string): Relation
   if (worker.metadata.labels?.[Label.bindingUID] !== bindingUID) return 'foreign';
   const { namespace, name, uid } = claimedBy(worker);
   if (namespace !== home.metadata.namespace || name !== home.metadata.name || !uid) return 'disagrees';
-  if (workerName(bindingUID, namespace, name) !== worker.metadata.name) return 'disagrees';
+  if (!isWorkerNameOf(worker.metadata.name, bindingUID, namespace, name)) return 'disagrees';
   return uid === home.metadata.uid ? 'same' : 'namesake';
 }
 

@@ -46,9 +46,11 @@ export function workerKeyOf(context: SyncerContext, namespace: string, name: str
 
 /** The counterpart by name, as last known. */
 export function workerOf(state: Pick<PodState, 'context' | 'created'>, home: KubeObject): Pod | undefined {
-  const key = workerKeyOf(state.context, home.metadata.namespace ?? '', home.metadata.name);
-  const stored = state.context.stores.workerPods.get(key) as Pod | undefined;
-  if (stored) return stored;
+  const { workerPods } = state.context.stores;
+  const { namespace = '', name } = home.metadata;
+  const key = workerKeyOf(state.context, namespace, name);
+  const stored = workerPods.get(key) ?? workerPods.byIndex('adopted', `${namespace}/${name}`)[0];
+  if (stored) return stored as Pod;
   const created = state.created.get(key);
   if (created && created.until > performance.now()) return created.pod;
   state.created.delete(key);
@@ -57,8 +59,9 @@ export function workerOf(state: Pick<PodState, 'context' | 'created'>, home: Kub
 
 /** Remembers a worker pod of `home` that the watch may not have told of yet. */
 export function rememberCreated(state: PodState, home: Pod, pod: Pod): void {
-  const key = keyOf(pod);
-  if (state.context.stores.workerPods.has(key)) return;
+  if (state.context.stores.workerPods.has(keyOf(pod))) return;
+  // By our own name, also one that bears another.
+  const key = workerKeyOf(state.context, home.metadata.namespace ?? '', home.metadata.name);
   state.created.set(key, { pod, until: performance.now() + BELIEVED_MS });
   state.room.changed(keyOf(home));
 }

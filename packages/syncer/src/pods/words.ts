@@ -33,6 +33,8 @@ export function wordsFor(home: Pod, facts: { bindingUID: string; mountNamespace:
     found.push(...claims.filter(([worker]) => DERIVED.test(worker)));
     if (tokens.length > 0) found.push([tokenSecretName(bindingUID, namespace, name, uid), 'its ServiceAccount token']);
     found.push([workerName(bindingUID, namespace, name), name]);
+    // An adopted pod has another name.
+    if (DERIVED.test(workerPod.metadata.name)) found.push([workerPod.metadata.name, name]);
     return found;
   }
 
