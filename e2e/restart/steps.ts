@@ -8,8 +8,10 @@ export const Jobs: Resource = { group: 'batch', version: 'v1', plural: 'jobs', k
 
 /** What happens to one pod; `name` is the pod's, or its Job's. */
 export interface Life {
-  /** What is there before the syncer is started for the step. */
+  /** What is there before, with a syncer that runs. */
   given?: (rig: PodRig, name: string) => Promise<void>;
+  /** What happens while no syncer runs; one is started for the step then. */
+  away?: (rig: PodRig, name: string) => Promise<void>;
   /** What the user, the owner or the clock does, with the syncer running. */
   trigger?: (rig: PodRig, name: string) => Promise<unknown>;
   /** What must hold after the next syncer has had its time; leaves nothing of the pod behind. */
@@ -24,6 +26,8 @@ export interface Step {
   when: 'before' | 'after';
   request: (seen: SeenRequest, name: string, rig: PodRig) => boolean;
 }
+
+const WAIT = { timeoutMs: SLOW_MS };
 
 /** With a ConfigMap, a Secret and a token of its own. */
 async function createWhole(rig: PodRig, name: string): Promise<void> {
@@ -136,7 +140,7 @@ const completion: Life = {
         const seen = await home.get<KubeObject & { status: Record<string, unknown> }>(Jobs, homeNamespace, name);
         return seen.status['completionTime'] !== undefined && seen;
       },
-      { timeoutMs: SLOW_MS },
+      WAIT,
     );
     expect(job.status).toMatchObject({ succeeded: 1 });
     expect(job.status['failed'] ?? 0).toBe(0);
@@ -155,23 +159,26 @@ interface TokenSecret extends KubeObject {
 
 /** Due by the clock: the note of when is put into the past while no syncer runs. */
 const renewal: Life = {
-  async given(rig, name) {
-    await createReady(rig, name);
-    await rig.kill();
+  given: createReady,
+  async away(rig, name) {
     const annotations = { 'kubeocean.io/token-renew-at': new Date(Date.now() - 1000).toISOString() };
     const secret = rig.tokenSecret(await rig.atHome(name));
     await rig.worker.patch(Secrets, rig.mountNamespace, secret, { metadata: { annotations } });
   },
   async outcome(rig, name) {
     const pod = await agree(rig, name);
-    await waitFor('a token that is not due', async () => {
-      const secret = await rig.worker.get<TokenSecret>(Secrets, rig.mountNamespace, rig.tokenSecret(pod));
-      const [token = ''] = Object.values(secret.data);
-      const claims = Buffer.from(token, 'base64').toString().split('.')[1] ?? '';
-      const { exp } = JSON.parse(Buffer.from(claims, 'base64url').toString()) as { exp: number };
-      const renewAt = Date.parse(secret.metadata.annotations?.['kubeocean.io/token-renew-at'] ?? '');
-      return exp * 1000 > renewAt && renewAt > Date.now();
-    });
+    await waitFor(
+      'a token that is not due',
+      async () => {
+        const secret = await rig.worker.get<TokenSecret>(Secrets, rig.mountNamespace, rig.tokenSecret(pod));
+        const [token = ''] = Object.values(secret.data);
+        const claims = Buffer.from(token, 'base64').toString().split('.')[1] ?? '';
+        const { exp } = JSON.parse(Buffer.from(claims, 'base64url').toString()) as { exp: number };
+        const renewAt = Date.parse(secret.metadata.annotations?.['kubeocean.io/token-renew-at'] ?? '');
+        return exp * 1000 > renewAt && renewAt > Date.now();
+      },
+      WAIT,
+    );
     await leave(rig, name);
   },
 };
@@ -182,10 +189,14 @@ const change: Life = {
     await rig.home.patch(ConfigMaps, rig.homeNamespace, name, { data: { key: 'second' } });
   },
   async outcome(rig, name) {
-    await waitFor('the new content in the worker', async () => {
-      const copy = await rig.worker.get(ConfigMaps, rig.mountNamespace, rig.workerName(name, 'configmap'));
-      return (copy['data'] as { key: string }).key === 'second';
-    });
+    await waitFor(
+      'the new content in the worker',
+      async () => {
+        const copy = await rig.worker.get(ConfigMaps, rig.mountNamespace, rig.workerName(name, 'configmap'));
+        return (copy['data'] as { key: string }).key === 'second';
+      },
+      WAIT,
+    );
     expect(isReady(await agree(rig, name))).toBe(true);
     await leave(rig, name);
   },
@@ -241,7 +252,7 @@ export const rounds: Record<string, Step[]> = {
     ...both(creation, 'computing', 'home is told that it runs', atHome('PATCH', '/status', isPhase('Running'))),
     { title: 'while it runs', life: running, cluster: 'worker', when: 'before', request: () => false },
   ],
-  'a pod on its way out': [
+  'a pod on its way out, or whose token is due': [
     ...both(deletion, 'worker', 'the worker pod is deleted', deletePod),
     ...both(deletion, 'computing', 'home lets the pod go', finishHome),
     ...both(deletion, 'worker', 'the finalizer is taken off', release),
@@ -254,8 +265,6 @@ export const rounds: Record<string, Step[]> = {
     ),
     ...both(eviction, 'worker', 'an evicted worker pod is let go', release),
     ...both(loss, 'computing', 'home is told that it was lost', atHome('PATCH', '/status', isPhase('Failed'))),
-  ],
-  'a pod that ends, changes or waits': [
     ...both(
       completion,
       'computing',
@@ -270,8 +279,6 @@ export const rounds: Record<string, Step[]> = {
       'home is told that it cannot be placed',
       atHome('PATCH', '/status', isPhase('Failed')),
     ),
-  ],
-  'a pod whose token is due': [
     ...both(renewal, 'computing', 'a new token is asked for', requestToken),
     ...both(renewal, 'worker', 'a new token is written', inWorker('PUT', 'secrets', isToken)),
   ],
