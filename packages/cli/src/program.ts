@@ -3,9 +3,10 @@ import { OptionError } from '@kubeocean/shared/daemon';
 import { type Command, commandHelp, type Io, readCommandLine } from './command.ts';
 import { explainCommand } from './explain/command.ts';
 import { Failure } from './failure.ts';
+import { adoptCommand } from './adopt/command.ts';
 import { windowsCommand } from './windows/command.ts';
 
-const COMMANDS = [windowsCommand, explainCommand] as unknown as Command[];
+const COMMANDS = [windowsCommand, explainCommand, adoptCommand] as unknown as Command[];
 
 /** Gives the exit code: 0 answered, 1 no answer (bad file, not found, no cluster), 2 wrong command line. */
 export async function runProgram(argv: readonly string[], io: Io): Promise<number> {

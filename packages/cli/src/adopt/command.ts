@@ -1,0 +1,117 @@
+/** `kubeocean adopt BINDING`: takes over what gocrane/kubeocean left of a binding, without ending a pod. */
+import type { OptionTable } from '@kubeocean/shared/daemon';
+import { isNotFound, type KubeClient, messageOf, Pods, sleep } from '@kubeocean/shared/kube';
+import { connect, defaultKubeconfig } from '../cluster.ts';
+import { type Command, OUTPUT_OPTION } from '../command.ts';
+import { Failure } from '../failure.ts';
+import type { Plan, Step } from './found.ts';
+import { planAdoption } from './plan.ts';
+import { readFound } from './read.ts';
+import { planText } from './text.ts';
+
+const OPTIONS = {
+  kubeconfig: {
+    type: 'string',
+    description: 'kubeconfig of the computing cluster; empty: $KUBECONFIG, otherwise ~/.kube/config',
+  },
+  'worker-kubeconfig': {
+    type: 'string',
+    description: 'kubeconfig of the worker cluster, of one of its administrators',
+  },
+  yes: { type: 'boolean', default: false, description: 'do it; without it nothing is changed, only told' },
+  ...OUTPUT_OPTION,
+} as const satisfies OptionTable;
+
+/** Milliseconds within which the pods of processes that were stopped must be gone: their grace is 10 s. */
+const STOP_MS = 90_000;
+
+export const adoptCommand: Command<typeof OPTIONS> = {
+  name: 'adopt',
+  usage: 'BINDING',
+  arguments: 1,
+  summary:
+    'takes over what gocrane/kubeocean made for a ClusterBinding: its processes are stopped, its vnodes and running pods go on as ours. Without --yes it only tells what it would do. May be repeated at any time.',
+  options: OPTIONS,
+  async run([name = ''], options, io) {
+    const homePath = options.kubeconfig || defaultKubeconfig(io.env);
+    const workerPath = options['worker-kubeconfig'];
+    if (!homePath || !workerPath) {
+      throw new Failure('both clusters are needed: give --kubeconfig (computing cluster) and --worker-kubeconfig');
+    }
+    const home = connect(homePath, 'computing');
+    try {
+      const worker = connect(workerPath, 'worker');
+      try {
+        const clients = { computing: home.client, worker: worker.client };
+        let plan = planAdoption(await readFound(home, worker, name));
+        if (options.yes && plan.problems.length > 0) throw new Failure(plan.problems.join('\n'));
+        if (options.yes) {
+          plan = await carryOut(plan, clients, async () => planAdoption(await readFound(home, worker, name)));
+        }
+        io.out(
+          options.output === 'json'
+            ? `${JSON.stringify({ binding: name, done: options.yes, ...plan }, undefined, 2)}\n`
+            : planText(name, plan, options.yes),
+        );
+      } finally {
+        worker.close();
+      }
+    } finally {
+      home.close();
+    }
+  },
+};
+
+type Clients = Record<Step['cluster'], KubeClient>;
+
+/** Stops the processes, looks again, as they were at work until then, and takes the rest of the steps. @returns all that was done */
+async function carryOut(plan: Plan, clients: Clients, again: () => Promise<Plan>): Promise<Plan> {
+  const stopping = plan.steps.filter(({ awaitPods }) => awaitPods !== undefined);
+  for (const step of stopping) await take(step, clients);
+  const deadline = performance.now() + STOP_MS;
+  for (const step of stopping) await stopped(step, clients.computing, deadline);
+  const rest = await again();
+  for (const step of rest.steps) await take(step, clients);
+  return { ...rest, steps: [...stopping, ...rest.steps] };
+}
+
+async function take(step: Step, clients: Clients): Promise<void> {
+  const { verb, resource, namespace, name, uid, patch, gracePeriodSeconds } = step;
+  const client = clients[step.cluster];
+  try {
+    if (verb === 'delete') {
+      await client.delete(resource, namespace, name, {
+        uid,
+        propagationPolicy: 'Background',
+        ...(gracePeriodSeconds !== undefined && { gracePeriodSeconds }),
+      });
+    } else if (patch) {
+      await client.patch(resource, namespace, name, patch.body, { type: patch.type });
+    }
+  } catch (error) {
+    if (isNotFound(error)) return;
+    const what = `${step.cluster}: ${verb} ${resource.kind} ${namespace ? `${namespace}/` : ''}${name}`;
+    throw new Failure(`${what}: ${messageOf(error)}; the steps before it are done: run it again`, { cause: error });
+  }
+}
+
+async function stopped({ awaitPods = {}, namespace, name }: Step, home: KubeClient, deadline: number): Promise<void> {
+  const labelSelector = Object.entries(awaitPods)
+    .map(([key, value]) => `${key}=${value}`)
+    .join(',');
+  for (;;) {
+    const { items } = await home.list(Pods, { namespace, labelSelector, limit: 1 }).catch((error: unknown) => {
+      throw new Failure(
+        `cannot see whether the pods of ${namespace}/${name} are gone: ${messageOf(error)}; run it again`,
+      );
+    });
+    const [left] = items;
+    if (!left) return;
+    if (performance.now() > deadline) {
+      throw new Failure(
+        `pod ${left.metadata.name} of Deployment ${namespace}/${name} does not go; nothing else was changed: delete it, then run this again`,
+      );
+    }
+    await sleep(500);
+  }
+}

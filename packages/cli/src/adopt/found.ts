@@ -1,0 +1,72 @@
+/** What is read of both clusters before a binding's state of gocrane/kubeocean is taken over. */
+import type { ClusterBinding } from '@kubeocean/shared/api';
+import type { KubeObject, Resource } from '@kubeocean/shared/kube';
+
+/** Names on the wire that only gocrane/kubeocean uses. */
+export const Foreign = {
+  policyFinalizer: 'policy.kubeocean.io/finalizer',
+  /** Followed by the clusterID, on ConfigMaps, Secrets, claims and volumes of the computing cluster. */
+  copiedFinalizer: 'kubeocean.io/finalizer-',
+  /** The same, a label. */
+  copiedLabel: 'kubeocean.io/synced-by-',
+  deletingAnnotation: 'kubeocean.io/deleting-',
+  copiedAnnotations: ['kubeocean.io/physical-name', 'kubeocean.io/physical-namespace'],
+  /** Base64 of JSON: labels and annotations that a vnode was given last. */
+  expectedMetadata: 'kubeocean.io/expected-metadata',
+  vnodeAnnotations: [
+    'kubeocean.io/last-sync-time',
+    'kubeocean.io/policies-applied',
+    'kubeocean.io/policy-details',
+    'kubeocean.io/expected-metadata',
+    'kubeocean.io/prometheus-url',
+    'kubeocean.io/deletion-taint-time',
+  ],
+  /** Pods that held the ports of worker nodes, and where they are. */
+  placeholderLabel: 'kubeocean.io/hostport-fake-pod',
+  placeholderNamespace: 'kubeocean-fake',
+  /** Where its manager has its templates. */
+  managerMount: '/etc/kubeocean/syncer-template',
+} as const;
+
+export interface Found {
+  binding: ClusterBinding;
+  /** Of the namespace kubeocean-system. */
+  deployments: KubeObject[];
+  services: KubeObject[];
+  /** Nodes with the clusterID of the binding. */
+  vnodes: KubeObject[];
+  csiNodes: KubeObject[];
+  /** Pods of the computing cluster on those vnodes. */
+  homePods: KubeObject[];
+  /** Objects of the computing cluster that were copied to this worker. */
+  copied: { resource: Resource; object: KubeObject }[];
+  /** Pods of the mount namespace without a binding's UID. */
+  workerPods: KubeObject[];
+  policies: KubeObject[];
+  /** Worker nodes that bear the name of a policy. */
+  workerNodes: KubeObject[];
+  priorityClass: KubeObject | undefined;
+}
+
+/** One write. */
+export interface Step {
+  cluster: 'computing' | 'worker';
+  verb: 'delete' | 'patch';
+  resource: Resource;
+  namespace: string;
+  name: string;
+  uid: string;
+  patch?: { type: 'merge' | 'strategic'; body: object };
+  gracePeriodSeconds?: number;
+  /** Labels of the pods that must be gone before the next step. */
+  awaitPods?: Record<string, string>;
+  why: string;
+}
+
+export interface Plan {
+  /** What has to be done by hand first: nothing is written before. */
+  problems: string[];
+  steps: Step[];
+  /** What stays as it is, and what becomes of it. */
+  left: string[];
+}

@@ -1,0 +1,204 @@
+import { ConfigMaps } from '@kubeocean/shared/kube';
+import { describe, expect, it } from 'vitest';
+import type { Found } from './found.ts';
+import { planAdoption } from './plan.ts';
+import { binding, deployment, found, homePod, vnode, workerPod } from './samples.ts';
+import { planText } from './text.ts';
+
+function steps(change: Partial<Found>): string[] {
+  return planAdoption(found({ vnodes: [], ...change })).steps.map(
+    ({ cluster, verb, resource, name }) => `${cluster} ${verb} ${resource.kind} ${name}`,
+  );
+}
+
+function patchOf(change: Partial<Found>): unknown {
+  return planAdoption(found({ vnodes: [], ...change })).steps[0]?.patch?.body;
+}
+
+describe('processes', () => {
+  const theirs = { 'app.kubernetes.io/name': 'kubeocean-syncer' };
+
+  it('that were made for the binding are stopped, and waited for', () => {
+    const syncer = deployment('kubeocean-syncer-cls', theirs);
+    expect(planAdoption(found({ deployments: [syncer] })).steps[0]).toMatchObject({
+      verb: 'delete',
+      awaitPods: theirs,
+    });
+  });
+
+  it.each([
+    ['ours', deployment('kubeocean-syncer-cls', { 'kubeocean.io/component': 'syncer' })],
+    ['of another binding', deployment('kubeocean-syncer-cls2', theirs)],
+  ])('%s go on', (_, object) => expect(steps({ deployments: [object] })).toEqual([]));
+
+  it.each([
+    ['runs', {}, 1],
+    ['has been stopped', { replicas: 0 }, 0],
+  ])('their manager %s', (_, more, count) => {
+    const containers = [{ volumeMounts: [{ mountPath: '/etc/kubeocean/syncer-template' }] }];
+    const manager = deployment('kubeocean-manager', theirs, { template: { spec: { containers } }, ...more });
+    const { problems } = planAdoption(found({ deployments: [manager] }));
+    expect(problems).toHaveLength(count);
+    if (count) expect(problems[0]).toContain('scale deployment kubeocean-manager --replicas=0');
+  });
+});
+
+describe('a pod in the worker', () => {
+  it('is adopted before the vnode it is on: until then its home pod would count as lost', () => {
+    const given = { vnodes: [vnode()], homePods: [homePod('a')], workerPods: [workerPod('a')] };
+    expect(steps(given)).toEqual([
+      `worker patch Pod ${workerPod('a').metadata.name}`,
+      'computing patch Node vnode-cls-n1',
+    ]);
+  });
+
+  it('gets label, finalizer and vnode, and nothing else', () => {
+    expect(patchOf({ homePods: [homePod('a')], workerPods: [workerPod('a')] })).toEqual({
+      metadata: {
+        uid: 'worker-a',
+        labels: { 'kubeocean.io/cluster-binding': 'b', 'kubeocean.io/binding-uid': 'binding' },
+        annotations: { 'kubeocean.io/virtual-node-name': 'vnode-cls-n1' },
+        finalizers: ['kubeocean.io/home-sync'],
+      },
+    });
+  });
+
+  it('gets no finalizer while it is being deleted: Kubernetes would refuse it', () => {
+    const pod = workerPod('a', { deletionTimestamp: '2026-11-20T12:00:00Z' });
+    expect(patchOf({ homePods: [homePod('a')], workerPods: [pod] })).not.toHaveProperty('metadata.finalizers');
+  });
+
+  it.each([
+    ['whose home pod is another by now', [homePod('a', { uid: 'other' })], workerPod('a')],
+    ['whose home pod is gone', [], workerPod('a')],
+    ['with a name that nobody derives', [homePod('a')], workerPod('a', { name: 'a' })],
+  ])('%s is left alone, and told', (_, homePods, pod) => {
+    const plan = planAdoption(found({ homePods, workerPods: [pod] }));
+    expect(plan.steps.filter(({ cluster }) => cluster === 'worker')).toEqual([]);
+    expect(plan.left.join()).toContain(`w/${pod.metadata.name} has no counterpart`);
+  });
+
+  it('of another binding in the same namespace is not looked at', () => {
+    const pod = workerPod('a', { annotations: { 'kubeocean.io/virtual-node-name': 'vnode-cls2-n1' } });
+    expect(planAdoption(found({ vnodes: [], workerPods: [pod] }))).toEqual({ problems: [], steps: [], left: [] });
+  });
+
+  it('that is missing is told', () => {
+    expect(planAdoption(found({ homePods: [homePod('a')] })).left.join()).toContain(
+      'shop/a is shown to run and has no',
+    );
+  });
+});
+
+it('what would hang for ever without its maker is let go; what serves another cluster stays marked', () => {
+  const labels = { 'kubeocean.io/managed-by': 'kubeocean', 'kubeocean.io/synced-by-cls': 'true' };
+  const metadata = { name: 'c', namespace: 'shop', uid: 'c', resourceVersion: '3' };
+  const finalizers = ['kubeocean.io/finalizer-cls', 'mine'];
+  const annotations = { 'kubeocean.io/physical-name': 'x', mine: 'y' };
+  const one = { resource: ConfigMaps, object: { metadata: { ...metadata, labels, annotations, finalizers } } };
+  expect(patchOf({ copied: [one] })).toEqual({
+    metadata: {
+      uid: 'c',
+      resourceVersion: '3',
+      labels: { 'kubeocean.io/synced-by-cls': null, 'kubeocean.io/managed-by': null },
+      annotations: { 'kubeocean.io/physical-name': null },
+      finalizers: ['mine'],
+    },
+  });
+  const shared = { ...labels, 'kubeocean.io/synced-by-cls2': 'true' };
+  const both = { resource: ConfigMaps, object: { metadata: { ...metadata, labels: shared, annotations, finalizers } } };
+  expect(patchOf({ copied: [both] })).toMatchObject({
+    metadata: { labels: { 'kubeocean.io/synced-by-cls': null }, annotations: {} },
+  });
+});
+
+it('policies, nodes and the priority class of the worker', () => {
+  const policy = (name: string, cluster: string) => ({
+    metadata: { name, uid: name, finalizers: ['policy.kubeocean.io/finalizer'] },
+    spec: { cluster },
+  });
+  const node = (name: string, applied: string) => ({
+    metadata: { name, uid: name, labels: { 'kubeocean.io/policy-applied': applied } },
+  });
+  const priorityClass = { metadata: { name: 'kubeocean-default', uid: 'p' } };
+  const policies = [policy('p', 'b'), policy('q', 'c')];
+  expect(steps({ policies, workerNodes: [node('n1', 'p'), node('n2', 'q')], priorityClass })).toEqual([
+    'worker patch ResourceLeasingPolicy p',
+    'worker patch Node n1',
+    'worker delete PriorityClass kubeocean-default',
+  ]);
+  const labels = { 'app.kubernetes.io/managed-by': 'Helm' };
+  expect(steps({ priorityClass: { metadata: { ...priorityClass.metadata, labels } } })).toEqual([]);
+});
+
+it('ports that were held, and drivers that were shown, are given up', () => {
+  const fake = homePod('f', { namespace: 'kubeocean-fake', labels: { 'kubeocean.io/hostport-fake-pod': 'true' } });
+  expect(steps({ homePods: [fake], csiNodes: [vnode()] })).toEqual([
+    'computing delete CSINode vnode-cls-n1',
+    'computing delete Pod f',
+  ]);
+});
+
+describe('the vnode', () => {
+  const expected = { labels: { zone: 'z', changed: 'old' }, annotations: { note: 'n' } };
+  const annotations = {
+    'kubeocean.io/expected-metadata': Buffer.from(JSON.stringify(expected)).toString('base64'),
+    'kubeocean.io/prometheus-url': 'u',
+    note: 'n',
+    mine: 'm',
+  };
+  const labels = { ...vnode().metadata.labels, zone: 'z', changed: 'new', mine: 'm' };
+  const taints = [
+    { key: 'kubeocean.io/vnode', effect: 'NoSchedule' },
+    { key: 'mine', effect: 'NoSchedule' },
+  ];
+
+  it("is ours from then on; what its users wrote stays theirs, what came from the worker is the syncer's to renew", () => {
+    const body = patchOf({ vnodes: [vnode({ labels, annotations }, { taints })] }) as {
+      metadata: { annotations: Record<string, string | null> };
+    };
+    expect(body).toMatchObject({
+      metadata: { uid: 'v', resourceVersion: '7', labels: { 'kubeocean.io/binding-uid': 'binding' } },
+      spec: { providerID: 'kubeocean://cls/n1' },
+    });
+    const { 'kubeocean.io/applied': applied, ...gone } = body.metadata.annotations;
+    expect(JSON.parse(applied ?? '')).toEqual({
+      labels: { zone: 'z' },
+      taints: ['kubeocean.io/vnode:NoSchedule'],
+      conditions: [],
+      resources: [],
+    });
+    expect(Object.keys(gone).sort()).toEqual(['kubeocean.io/expected-metadata', 'kubeocean.io/prometheus-url', 'note']);
+  });
+
+  it('is taken over, too, when what it remembers cannot be read', () => {
+    const broken = { 'kubeocean.io/expected-metadata': '%%%' };
+    expect(patchOf({ vnodes: [vnode({ annotations: broken })] })).toHaveProperty('metadata.labels');
+  });
+
+  it('that is ours already stays as it is', () => {
+    expect(steps({ vnodes: [vnode({ labels: { ...labels, 'kubeocean.io/binding-uid': 'binding' } })] })).toEqual([]);
+  });
+});
+
+describe('in words', () => {
+  it('says what would be done, and how', () => {
+    const given = { homePods: [homePod('a')], workerPods: [workerPod('a')] };
+    const text = planText('b', planAdoption(found(given)), false);
+    expect(text).toContain('worker: patch 1 Pod: goes on as it is');
+    expect(text).toContain('Nothing was changed; to do it: the same with --yes');
+  });
+
+  it('says that nothing is left', () => {
+    expect(planText('b', planAdoption(found({ vnodes: [] })), true)).toBe(
+      'ClusterBinding b: nothing of gocrane/kubeocean is left to take over.\n',
+    );
+  });
+
+  it('says first things first', () => {
+    const metadata = { ...binding.metadata, deletionTimestamp: '2026-11-20T12:00:00Z' };
+    const text = planText('b', planAdoption(found({ binding: { ...binding, metadata } })), false);
+    expect(text).toMatch(/^First:\n {2}ClusterBinding b is being deleted/);
+    expect(text).toMatch(/Nothing was changed\.\n$/);
+  });
+});
