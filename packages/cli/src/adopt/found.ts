@@ -33,6 +33,8 @@ export interface Found {
   /** Of the namespace kubeocean-system. */
   deployments: KubeObject[];
   services: KubeObject[];
+  /** Of the name that the manager's is to have. */
+  managerBinding: KubeObject | undefined;
   /** Nodes with the clusterID of the binding. */
   vnodes: KubeObject[];
   csiNodes: KubeObject[];

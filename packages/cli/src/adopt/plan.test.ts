@@ -31,15 +31,18 @@ describe('processes', () => {
     ['of another binding', deployment('kubeocean-syncer-cls2', theirs)],
   ])('%s go on', (_, object) => expect(steps({ deployments: [object] })).toEqual([]));
 
-  it.each([
-    ['runs', {}, 1],
-    ['has been stopped', { replicas: 0 }, 0],
-  ])('their manager %s', (_, more, count) => {
+  it('their manager is stopped before them, with what the chart could not change', () => {
     const containers = [{ volumeMounts: [{ mountPath: '/etc/kubeocean/syncer-template' }] }];
-    const manager = deployment('kubeocean-manager', theirs, { template: { spec: { containers } }, ...more });
-    const { problems } = planAdoption(found({ deployments: [manager] }));
-    expect(problems).toHaveLength(count);
-    if (count) expect(problems[0]).toContain('scale deployment kubeocean-manager --replicas=0');
+    const manager = deployment('kubeocean-manager', theirs, { template: { spec: { containers } } });
+    const bound = (name: string) => ({ metadata: { name: 'kubeocean-manager', uid: 'm' }, roleRef: { name } });
+    const syncer = deployment('kubeocean-syncer-cls', theirs);
+    expect(steps({ deployments: [syncer, manager], managerBinding: bound('kubeocean-manager-role') })).toEqual([
+      'computing delete Deployment kubeocean-manager',
+      'computing delete ClusterRoleBinding kubeocean-manager',
+      'computing delete Deployment kubeocean-syncer-cls',
+    ]);
+    const ours = deployment('kubeocean-manager', { 'kubeocean.io/component': 'manager' });
+    expect(steps({ deployments: [ours], managerBinding: bound('kubeocean-manager') })).toEqual([]);
   });
 });
 

@@ -12,6 +12,7 @@ import {
   syncerName,
 } from '@kubeocean/shared/api';
 import {
+  ClusterRoleBindings,
   Deployments,
   type Json,
   type KubeObject,
@@ -49,28 +50,35 @@ function isForeign({ metadata: { labels } }: KubeObject): boolean {
   return labels?.[Label.managedBy] === ManagedByValue && labels[Label.bindingUID] === undefined;
 }
 
-function problems({ binding, deployments }: Found): string[] {
-  const found: string[] = [];
-  if (binding.metadata.deletionTimestamp) {
-    found.push(`ClusterBinding ${binding.metadata.name} is being deleted: there is nothing to take over`);
-  }
-  for (const { metadata, spec } of deployments) {
-    const { replicas = 1, template } = (spec ?? {}) as { replicas?: number; template?: { spec?: PodTemplate } };
-    const mounts = (template?.spec?.containers ?? []).flatMap(({ volumeMounts = [] }) => volumeMounts);
-    if (replicas === 0 || !mounts.some(({ mountPath }) => mountPath?.startsWith(Foreign.managerMount))) continue;
-    found.push(
-      `the manager of gocrane/kubeocean runs and would make its syncers again. Stop it: kubectl -n ${metadata.namespace} scale deployment ${metadata.name} --replicas=0`,
-    );
-  }
-  return found;
+function problems({ binding }: Found): string[] {
+  return binding.metadata.deletionTimestamp
+    ? [`ClusterBinding ${binding.metadata.name} is being deleted: there is nothing to take over`]
+    : [];
+}
+
+/** Its manager has the templates of its syncers, which ours has not. */
+function isTheirManager({ spec }: KubeObject): boolean {
+  const { template } = (spec ?? {}) as { template?: { spec?: PodTemplate } };
+  const mounts = (template?.spec?.containers ?? []).flatMap(({ volumeMounts = [] }) => volumeMounts);
+  return mounts.some(({ mountPath }) => mountPath?.startsWith(Foreign.managerMount));
 }
 
 interface PodTemplate {
   containers?: { volumeMounts?: { mountPath?: string }[] }[];
 }
 
-function stopWorkloads({ binding, deployments, services }: Found, plan: Plan): void {
+function stopWorkloads({ binding, deployments, services, managerBinding }: Found, plan: Plan): void {
   const { clusterID } = binding.spec;
+  // Neither what a Deployment selects nor what a binding of roles refers to can be changed: the chart makes its own.
+  for (const object of deployments.filter(isTheirManager)) {
+    const { selector } = (object['spec'] ?? {}) as { selector?: { matchLabels?: Record<string, string> } };
+    const why = 'would make its syncers again, and stands in the way of the chart';
+    add(plan, 'computing', 'delete', Deployments, object, why, { awaitPods: selector?.matchLabels ?? {} });
+  }
+  const { roleRef } = (managerBinding ?? {}) as { roleRef?: { name?: string } };
+  if (managerBinding && roleRef?.name !== ChartName.manager) {
+    add(plan, 'computing', 'delete', ClusterRoleBindings, managerBinding, 'stands in the way of the chart');
+  }
   const names = [syncerName(clusterID), proxierName(clusterID)];
   for (const object of deployments) {
     const { selector } = (object['spec'] ?? {}) as { selector?: { matchLabels?: Record<string, string> } };

@@ -9,6 +9,7 @@ import {
   ResourceLeasingPolicies,
 } from '@kubeocean/shared/api';
 import {
+  ClusterRoleBindings,
   ConfigMaps,
   Deployments,
   isNotFound,
@@ -39,7 +40,7 @@ export async function readFound(home: Connection, worker: Connection, name: stri
       labelSelector: `${Label.managedBy}=${ManagedByValue},${Label.physicalClusterID}=${clusterID}`,
     };
     const copies = { labelSelector: `${Foreign.copiedLabel}${clusterID}=true` };
-    const [deployments, services, vnodes, csiNodes, workerPods, policies, workerNodes, priorityClass] =
+    const [deployments, services, vnodes, csiNodes, workerPods, policies, workerNodes, priorityClass, managerBinding] =
       await Promise.all([
         all(home.client, Deployments, system),
         all(home.client, Services, system),
@@ -52,6 +53,7 @@ export async function readFound(home: Connection, worker: Connection, name: stri
         all(worker.client, ResourceLeasingPolicies),
         all(worker.client, Nodes, { labelSelector: Label.policyApplied }),
         one(worker.client, PriorityClasses, ChartName.workerPriorityClass),
+        one(home.client, ClusterRoleBindings, ChartName.manager),
       ]);
     const copied: Found['copied'] = [];
     for (const resource of [ConfigMaps, Secrets, PersistentVolumeClaims, PersistentVolumes]) {
@@ -65,6 +67,7 @@ export async function readFound(home: Connection, worker: Connection, name: stri
       binding,
       deployments,
       services,
+      managerBinding,
       vnodes,
       csiNodes,
       homePods,

@@ -49,6 +49,7 @@ export function found(change: Partial<Found> = {}): Found {
     binding,
     deployments: [],
     services: [],
+    managerBinding: undefined,
     vnodes: [vnode()],
     csiNodes: [],
     homePods: [],

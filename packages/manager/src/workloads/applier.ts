@@ -50,7 +50,7 @@ export class ForeignStateError extends Error {
   constructor(object: KubeObject, binding: string) {
     super(
       `the Deployment ${keyOf(object)} is of gocrane/kubeocean: nothing is started beside it, and its pods and vnodes are left alone; ` +
-        `stop gocrane's manager, then take over what it made with "kubeocean adopt ${binding}" (docs/migration.md)`,
+        `take over what it made with "kubeocean adopt ${binding}" (docs/migration.md)`,
     );
     this.name = 'ForeignStateError';
   }
