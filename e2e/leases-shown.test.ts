@@ -134,16 +134,22 @@ describe('with kubectl alone', () => {
   test('get ln: the same per node', async () => {
     const table = await see('get', 'ln', '-A', '-o', 'wide');
     const rows: [string, RegExp][] = [
-      ['open-node', new RegExp(`Active 4 29957396889 109 ${TIME} ${TIME} open`)],
+      ['open-node', new RegExp(`Active 4 28569Mi 109 ${TIME} ${TIME} open`)],
       [
         'closed-node',
-        new RegExp(`Closing 8 32Gi 110 ${TIME} WindowClosed ${TIME} closed no time window of policy closed`),
+        new RegExp(`Closing 8 32Gi 110 ${TIME} ${TIME} WindowClosed closed no time window of policy closed`),
       ],
       ['noticed-node', /Closing .* Notice no time window/],
       ['taken-node', /Closing 8 32Gi 110 ReclaimedByOwner taken Done the owner takes it back now/],
       ['shrunk-node', /Active 1 32Gi 110 Shrunk shrunk lent pods hold more than is lent by now: cpu 3 of 1/],
     ];
     for (const [name, words] of rows) expect(row(table, name)).toMatch(words);
+    const narrow = await see('get', 'ln', '-A');
+    expect(row(narrow, 'NAMESPACE')).toBe('NAMESPACE NAME CLUSTER NODE PHASE CPU MEMORY PODS CLOSES OPENS REASON');
+    expect(row(narrow, 'open-node')).toMatch(
+      new RegExp(`^${mount} open.open-node open open-node Active 4 28569Mi 109 ${TIME} ${TIME}$`),
+    );
+    expect(row(narrow, 'taken-node')).toMatch(/ taken-node Closing 8 32Gi 110 ReclaimedByOwner$/);
   });
 
   test('describe rlp: where the resources go to, and in words what holds', async () => {

@@ -113,18 +113,12 @@ export const leasedNodeDefinition: Definition = {
     { name: 'Memory', type: 'string', jsonPath: '.status.allocatable.memory', description: 'Memory lent.' },
     { name: 'Pods', type: 'string', jsonPath: '.status.allocatable.pods', description: 'Pods lent.' },
     { name: 'Closes', type: 'string', jsonPath: '.status.window.closesAt', description: 'When the window closes.' },
+    { name: 'Opens', type: 'string', jsonPath: '.status.window.opensAt', description: 'When one opens next.' },
     {
       name: 'Reason',
       type: 'string',
       jsonPath: '.status.reason',
       description: 'Why it closes or is closed; Shrunk: pods hold more than is lent by now.',
-    },
-    {
-      name: 'Opens',
-      type: 'string',
-      jsonPath: '.status.window.opensAt',
-      description: 'When a window opens next.',
-      priority: 1,
     },
     { name: 'Policy', type: 'string', jsonPath: '.status.policy', description: 'Policy that lends it.', priority: 1 },
     {

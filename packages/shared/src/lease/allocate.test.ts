@@ -19,7 +19,7 @@ describe('what is lent', () => {
       { resource: 'memory', percent: 90 },
     ];
     expect(lent(run({ policies: [policy('p1', { resourceLimits })], pods: [pod('a', 'node1', '4')] }))).toEqual({
-      'b1.node1': { cpu: '3200m', memory: '30923764531', pods: '109' },
+      'b1.node1': { cpu: '3200m', memory: '29491Mi', pods: '109' },
     });
   });
 

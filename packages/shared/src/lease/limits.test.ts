@@ -12,6 +12,7 @@ const cases: [string, ResourceLimit[] | undefined, Record<string, string>][] = [
   ['quantity', [{ resource: 'cpu', quantity: '4' }], { ...left, cpu: '4' }],
   ['quantity above what is left', [{ resource: 'cpu', quantity: 40 }], left],
   ['percent', [{ resource: 'memory', percent: 50 }], { ...left, memory: '16Gi' }],
+  ['percent that people can read', [{ resource: 'memory', percent: 33 }], { ...left, memory: '10813Mi' }],
   ['both: the smaller, quantity', [{ resource: 'cpu', quantity: '4', percent: 80 }], { ...left, cpu: '4' }],
   ['both: the smaller, percent', [{ resource: 'cpu', quantity: '7', percent: 80 }], { ...left, cpu: '6400m' }],
   [

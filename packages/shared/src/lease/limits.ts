@@ -1,6 +1,6 @@
 /** The share a policy lends of what native pods leave. */
 import type { ResourceLimit } from '../api/policy.ts';
-import { floorQuantity, minQuantity, parseQuantity, type Quantity } from './quantity.ts';
+import { floorQuantity, minQuantity, parseQuantity, type Quantity, readable } from './quantity.ts';
 import type { Resources } from './resources.ts';
 
 const Milli = 1_000_000n;
@@ -8,7 +8,8 @@ const Whole = 1_000_000_000n;
 
 /**
  * Per resource the smallest of what is left, each `quantity` and each `percent` named for it; a resource not named is
- * lent in full. Zero lends nothing. Rounded down: cpu to a thousandth, all else to whole numbers (bytes, pieces).
+ * lent in full. Zero lends nothing. Rounded down: cpu to a thousandth, a percentage of 1Gi or more to whole mebibytes, so that
+ * people can read it, all else to whole numbers (bytes, pieces).
  * @throws QuantityError when a limit's quantity is none; see {@link limitsProblem}
  */
 export function lentShare(left: Resources, limits: readonly ResourceLimit[] | undefined): Map<string, Quantity> {
@@ -20,7 +21,8 @@ export function lentShare(left: Resources, limits: readonly ResourceLimit[] | un
       if (limit.resource !== name) continue;
       if (limit.quantity !== undefined) lent = minQuantity(lent, parseQuantity(limit.quantity));
       if (limit.percent !== undefined) {
-        lent = minQuantity(lent, { nanos: (all.nanos * BigInt(limit.percent)) / 100n, format: all.format });
+        const part = { nanos: (all.nanos * BigInt(limit.percent)) / 100n, format: all.format };
+        lent = minQuantity(lent, readable(part));
       }
     }
     share.set(name, floorQuantity(lent, name === 'cpu' ? Milli : Whole));

@@ -98,11 +98,16 @@ export function formatQuantity(quantity: Quantity): string {
 
 const Mebi = 1n << 20n;
 
-/** For people: binary amounts from 1Gi in whole mebis, rounded down; everything else exactly. */
-export function formatForPeople(quantity: Quantity): string {
+/** Binary amounts from 1Gi in whole mebis, rounded down; everything else as it is. */
+export function readable(quantity: Quantity): Quantity {
   const step = Mebi * NanosPerUnit;
   const large = quantity.format === 'BinarySI' && quantity.nanos >= 1024n * step;
-  return formatQuantity(large ? floorQuantity(quantity, step) : quantity);
+  return large ? floorQuantity(quantity, step) : quantity;
+}
+
+/** For people, see {@link readable}. */
+export function formatForPeople(quantity: Quantity): string {
+  return formatQuantity(readable(quantity));
 }
 
 function formatBinary(units: bigint): string {
