@@ -20,6 +20,7 @@ import {
   Secrets,
   ServiceAccounts,
 } from '@kubeocean/shared/kube';
+import { writeKubeconfig } from '../e2e/clusters/credentials.ts';
 import { binFolder, checkout } from '../e2e/clusters/paths.ts';
 import { run, waitFor } from '../e2e/clusters/local/run.ts';
 import type { BenchOptions } from './options.ts';
@@ -72,10 +73,7 @@ async function giveKubeconfig(options: BenchOptions, { computing }: Sides): Prom
   const folder = mkdtempSync(join(tmpdir(), 'kubeocean-bench-'));
   try {
     const file = join(folder, 'kubeconfig');
-    const script = join(checkout, 'scripts/kubeconfig.sh');
-    await run(['bash', script, 'kubeocean-syncer', options.mountNamespace, file], {
-      env: { ...process.env, KUBECONFIG: options.worker, PATH: `${binFolder()}:${process.env['PATH']}` },
-    });
+    await writeKubeconfig(options.worker, 'kubeocean-syncer', options.mountNamespace, file);
     const { namespace, name } = options.secret;
     await gone(computing.delete(Secrets, namespace, name));
     await computing.create(Secrets, {

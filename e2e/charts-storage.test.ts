@@ -1,15 +1,10 @@
 /** The storage classes of the chart `kubeocean`: what is made of each value, and what is refused. No cluster is needed. */
-import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { checkout } from './clusters/paths.ts';
-import { run } from './clusters/local/run.ts';
-import { programPath } from './harness/index.ts';
+import { helmTemplate } from './harness/index.ts';
 
 /** What helm says of these classes. */
-async function template(classes: unknown): Promise<{ status: number; stdout: string; stderr: string }> {
-  const command = [programPath('helm'), 'template', 'kubeocean', join(checkout, 'charts/kubeocean')];
-  const values = ['--kube-version', '1.34.0', '--set-json', `storageClasses=${JSON.stringify(classes)}`];
-  return run([...command, ...values], { anyExit: true });
+function template(storageClasses: unknown): ReturnType<typeof helmTemplate> {
+  return helmTemplate('kubeocean', { values: { storageClasses }, anyExit: true });
 }
 
 const good = { name: 'fast', workerStorageClass: 'ssd' };

@@ -1,15 +1,10 @@
 /** What the worker chart hands to the agent: a value for every flag that a platform team sets, checked by the schema. */
-import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { AGENT_OPTIONS } from '../packages/worker-agent/src/options.ts';
-import { run, type RunResult } from './clusters/local/run.ts';
-import { checkout } from './clusters/paths.ts';
-import { programPath } from './harness/index.ts';
+import { helmTemplate } from './harness/index.ts';
 
-function template(...values: string[]): Promise<RunResult> {
-  const chart = join(checkout, 'charts/kubeocean-worker');
-  const command = [programPath('helm'), 'template', 'kubeocean-worker', chart, '--kube-version', '1.34.0'];
-  return run([...command, ...values.flatMap((value) => ['--set', value])], { anyExit: true });
+function template(...set: string[]): ReturnType<typeof helmTemplate> {
+  return helmTemplate('kubeocean-worker', { set, anyExit: true });
 }
 
 async function flags(...values: string[]): Promise<string[]> {

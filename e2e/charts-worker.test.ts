@@ -1,6 +1,7 @@
 /** What the worker's chart renders, by the real helm: whose rights go how far, and what the values do. */
 import { describe, expect, it } from 'vitest';
-import { find, render, rightsOf, template, verbsOn } from './charts/render.ts';
+import { find, render, rightsOf, verbsOn } from './charts/render.ts';
+import { helmTemplate } from './harness/index.ts';
 
 const twoTenants = [
   'tenants[0].namespace=lend-a',
@@ -160,8 +161,8 @@ describe('kubeocean-worker', () => {
   });
 
   it('refuses two tenants in one namespace', async () => {
-    const values = twoTenants.map((value) => value.replace('lend-b', 'lend-a'));
-    const { status, stderr } = await template('kubeocean-worker', values, true);
+    const set = twoTenants.map((value) => value.replace('lend-b', 'lend-a'));
+    const { status, stderr } = await helmTemplate('kubeocean-worker', { set, anyExit: true });
     expect(status).not.toBe(0);
     expect(stderr).toContain(
       'the namespace lend-a is given twice; each computing cluster needs a namespace of its own',

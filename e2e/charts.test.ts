@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { run } from './clusters/local/run.ts';
 import { checkout } from './clusters/paths.ts';
-import { programPath } from './harness/index.ts';
-import { type Chart, find, podSpec, render, rightsOf, template, verbsOn } from './charts/render.ts';
+import { type Chart, helmTemplate, programPath, rendered } from './harness/index.ts';
+import { find, podSpec, render, rightsOf, verbsOn } from './charts/render.ts';
 
 const bothCharts: Chart[] = ['kubeocean', 'kubeocean-worker'];
 
@@ -66,10 +66,9 @@ describe('both charts', () => {
     ['kubeocean-worker', 'kubeocean-worker', 'kubeocean-worker'],
     ['kubeocean-worker', 'kubeocean-agent', 'kubeocean-agent'],
   ])('%s does not make the namespace it is installed into (%s)', async (chart, release, namespace) => {
-    const folder = join(checkout, 'charts', chart);
-    const command = [programPath('helm'), 'template', chart, folder, '--kube-version', '1.34.0', '-n', release];
-    const { stdout } = await run(command);
-    expect(stdout).not.toMatch(new RegExp(`^kind: Namespace\nmetadata:\n  name: ${namespace}$`, 'm'));
+    expect(await rendered(chart, { namespace: release })).not.toMatch(
+      new RegExp(`^kind: Namespace\nmetadata:\n  name: ${namespace}$`, 'm'),
+    );
   });
 
   it.each<[Chart, string, RegExp]>([
@@ -87,7 +86,7 @@ describe('both charts', () => {
     ['kubeocean-worker', 'tenants[0].namespace=kube-system', /at '\/tenants\/0/],
     ['kubeocean-worker', 'tenants=null', /missing property 'tenants'/],
   ])('%s refuses %s', async (chart, value, message) => {
-    const { status, stderr } = await template(chart, [value], true);
+    const { status, stderr } = await helmTemplate(chart, { set: [value], anyExit: true });
     expect(status).not.toBe(0);
     expect(stderr).toMatch(message);
   });

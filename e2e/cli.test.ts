@@ -22,6 +22,7 @@ import { run } from './clusters/local/run.ts';
 import { checkout } from './clusters/paths.ts';
 import {
   type ApiServer,
+  applyChart,
   kubectl,
   programPath,
   type RunningProcess,
@@ -81,22 +82,6 @@ beforeAll(async () => {
   );
   await createVnode();
 }, 180_000);
-
-async function applyChart(server: ApiServer, chart: string, ...values: string[]): Promise<void> {
-  const set = values.flatMap((value) => ['--set', value]);
-  const folder = join(checkout, 'charts', chart);
-  const rendered = await run([programPath('helm'), 'template', '--kube-version=1.34.4', chart, folder, ...set]);
-  const file = join(server.folder, 'chart.yaml');
-  writeFileSync(file, rendered.stdout);
-  // Kinds and namespaces come before what needs them: applied until all is in.
-  await waitFor(
-    `${chart} applied`,
-    () => kubectl(server.kubeconfig as `/${string}`, ['apply', '--server-side', '-f', file]),
-    {
-      timeoutMs: 60_000,
-    },
-  );
-}
 
 function startAgent(): RunningProcess {
   const tenants = join(workerServer.folder, 'tenants.json');

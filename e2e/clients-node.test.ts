@@ -8,8 +8,8 @@ import { ClusterRoleBindings, ServiceAccounts } from '@kubeocean/shared/kube';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import WebSocket from 'ws';
 import { container, makeTargets, onBoth, TARGETS, type Target, type Targets } from './clients/targets.ts';
-import { kubeconfigOf, waitFor } from './harness/index.ts';
-import { ClusterRoles, make, tokenOf } from './proxier/callers.ts';
+import { ClusterRoles, kubeconfigOf, waitFor } from './harness/index.ts';
+import { make, tokenOf } from './proxier/callers.ts';
 
 let targets: Targets;
 let config: KubeConfig;

@@ -11,22 +11,13 @@ import { Budgets } from './worker-agent/rig.ts';
 
 const rig = new ClosingRig();
 const SLOW = { timeoutMs: 90_000, everyMs: 200 };
-/** A day of its own for each test, so that a second try finds the lease open. */
-let day = 20;
 
 beforeAll(() => rig.setUp(FORCED));
 
 beforeEach(async () => {
   onTestFailed(() => console.log(rig.lastWords()));
-  day++;
-  at('12:00:00');
-  for (const node of rig.nodes) await rig.worker.becomes(node, { phase: 'Active' });
-  await rig.tainted(undefined);
+  await rig.beginDay();
 });
-
-function at(time: string): void {
-  rig.clock(time, `2026-11-${day}`);
-}
 
 async function running(name: string): Promise<void> {
   await rig.createPod(name, OBEYS);
@@ -35,7 +26,7 @@ async function running(name: string): Promise<void> {
 
 async function killedAt(time: string): Promise<void> {
   await rig.worker.agent?.kill();
-  at(time);
+  rig.at(time);
   await rig.startAgent();
 }
 
@@ -58,12 +49,12 @@ async function hostEnd(namespace: string): Promise<string> {
 }
 
 test('the syncer is dead: the agent takes back alone, and the next syncer shows it', async () => {
-  const name = `dead-${day}`;
+  const name = `dead-${rig.days}`;
   await running(name);
   await rig.syncer.kill();
-  at('20:00:00');
+  rig.at('20:00:00');
   await rig.worker.becomes(rig.nodes[0] as string, { phase: 'Closing', reclaimStage: 'Notice' });
-  at('20:01:40');
+  rig.at('20:01:40');
   await empty();
   expect((await rig.pod(name)).status?.phase).toBe('Running');
   await rig.startSyncer();
@@ -75,7 +66,7 @@ test('the syncer is dead: the agent takes back alone, and the next syncer shows 
 test('the agent is killed at each step: notice, closing, the syncer’s turn, its own, the deadline', {
   timeout: 240_000,
 }, async () => {
-  const [free, held] = [`free-${day}`, `held-${day}`];
+  const [free, held] = [`free-${rig.days}`, `held-${rig.days}`];
   await running(free);
   await running(held);
   const selector = { matchLabels: { app: held } };
@@ -97,7 +88,7 @@ test('the agent is killed at each step: notice, closing, the syncer’s turn, it
 });
 
 test('the link between the clusters is down: the window closes and the pods go', { timeout: 300_000 }, async () => {
-  const name = `cut-${day}`;
+  const name = `cut-${rig.days}`;
   await running(name);
   // The syncer moves into the computing cluster, so that it keeps that side when the other is cut off.
   await rig.syncer.kill();
@@ -108,14 +99,14 @@ test('the link between the clusters is down: the window closes and the pods go',
   cleanup(() => set('up'));
   await set('down');
   try {
-    at('20:00:00');
+    rig.at('20:00:00');
     await rig.worker.becomes(rig.nodes[0] as string, { phase: 'Closing', reclaimStage: 'Notice' });
     await rig.syncer.waitLog(
       'loss of the worker',
       ({ cluster, kind }) => cluster === 'worker' && kind !== undefined,
       60_000,
     );
-    at('20:01:40');
+    rig.at('20:01:40');
     await empty();
   } finally {
     await set('up');

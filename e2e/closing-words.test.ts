@@ -14,22 +14,13 @@ const rig = new ClosingRig();
 const SLOW = { timeoutMs: 90_000, everyMs: 200 };
 /** Takes its time to end, with exit code 0. */
 const SLOWLY = 'trap "sleep 8; exit 0" TERM; sleep 1000000 & wait';
-/** A day of its own for each try, so that a second one finds the lease open. */
-let day = 1;
 
 beforeAll(() => rig.setUp(FORCED));
 
 beforeEach(async () => {
   onTestFailed(() => console.log(rig.lastWords()));
-  day++;
-  at('12:00:00');
-  for (const node of rig.nodes) await rig.worker.becomes(node, { phase: 'Active' });
-  await rig.tainted(undefined);
+  await rig.beginDay();
 });
-
-function at(time: string): void {
-  rig.clock(time, `2026-10-${String(day).padStart(2, '0')}`);
-}
 
 /** A home pod that runs, which a budget of its user keeps from the syncer, so that it is the agent who ends it. */
 async function startKept(name: string, script: string): Promise<void> {
@@ -65,11 +56,11 @@ function disruptionOf({ status }: HomePod) {
 }
 
 test('a pod whose DisruptionTarget somebody set to False is ended by its lease all the same', async () => {
-  const name = `reset-${day}`;
+  const name = `reset-${rig.days}`;
   await startKept(name, SLOWLY);
-  at('20:00:00');
+  rig.at('20:00:00');
   await rig.worker.becomes(rig.nodes[0] as string, { phase: 'Closing', reclaimStage: 'Notice' });
-  at('20:01:40');
+  rig.at('20:01:40');
   const { metadata } = await counterpart(name, 'going', (pod) => pod.metadata.deletionTimestamp !== undefined);
   expect(metadata.annotations?.[Annotation.leaseClosed]).toContain('no time window');
   const reset = {
@@ -83,7 +74,7 @@ test('a pod whose DisruptionTarget somebody set to False is ended by its lease a
 });
 
 test('a pod that stays after all is not said to have been ended by its lease later', async () => {
-  const name = `stays-${day}`;
+  const name = `stays-${rig.days}`;
   await startKept(name, OBEYS);
   const { client } = rig.worker;
   const pod = await counterpart(name, 'there', () => true);
@@ -94,14 +85,14 @@ test('a pod that stays after all is not said to have been ended by its lease lat
     spec: { minAvailable: 1, selector: { matchLabels: labels } },
   };
   await client.create(Budgets, budget);
-  at('20:00:00');
+  rig.at('20:00:00');
   await rig.worker.becomes(rig.nodes[0] as string, { phase: 'Closing', reclaimStage: 'Notice' });
-  at('20:01:40');
+  rig.at('20:01:40');
   await counterpart(name, 'told', ({ metadata }) => metadata.annotations?.[Annotation.leaseClosed] !== undefined);
   // It does not go, so home does not say that it does.
   expect(disruptionOf(await rig.pod(name))).toBeUndefined();
-  day++;
-  at('12:00:00');
+  rig.days++;
+  rig.at('12:00:00');
   await rig.worker.becomes(rig.nodes[0] as string, { phase: 'Active' });
   const kept = await counterpart(
     name,
@@ -115,11 +106,11 @@ test('a pod that stays after all is not said to have been ended by its lease lat
 });
 
 test('an agent that was suspended while the window closed closes it when it goes on', async () => {
-  const name = `asleep-${day}`;
+  const name = `asleep-${rig.days}`;
   const agent = rig.worker.agent;
   await rig.createPod(name, OBEYS);
   await rig.phase(name, 'Running');
-  at('19:59:55');
+  rig.at('19:59:55');
   const node = rig.nodes[0] as string;
   await waitFor('notice', async () => (await rig.worker.record(node)).status?.noticedAt !== undefined, SLOW);
   agent?.pause();
@@ -132,7 +123,7 @@ test('an agent that was suspended while the window closed closes it when it goes
   }
   await rig.worker.becomes(node, { phase: 'Closing', reclaimStage: 'Notice' }, 60_000);
   await rig.tainted('NoSchedule');
-  at('20:01:40');
+  rig.at('20:01:40');
   await waitFor('nothing lent runs', async () => (await rig.workerPods()).length === 0, SLOW);
   await rig.phase(name, 'Failed');
   await rig.forgetPod(name);

@@ -20,9 +20,7 @@ import {
   ValidatingAdmissionPolicyBindings,
 } from '@kubeocean/shared/kube';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { run } from './clusters/local/run.ts';
-import { checkout } from './clusters/paths.ts';
-import { type ApiServer, kubectl, programPath, startApiServer, startProcess, waitFor } from './harness/index.ts';
+import { type ApiServer, applyChart, startApiServer, startProcess, waitFor } from './harness/index.ts';
 
 const mount = 'kubeocean-worker';
 const binding = 'example-cluster';
@@ -30,21 +28,11 @@ const guard = 'kubeocean-tenants';
 
 let server: ApiServer;
 let client: KubeClient;
-let chart: string;
 
 beforeAll(async () => {
   server = await startApiServer();
   client = server.client();
-  const { stdout } = await run([
-    programPath('helm'),
-    'template',
-    '--kube-version=1.34.4',
-    'kubeocean-worker',
-    join(checkout, 'charts/kubeocean-worker'),
-  ]);
-  chart = join(server.folder, 'chart.yaml');
-  writeFileSync(chart, stdout);
-  await applyChart();
+  await applyChart(server, 'kubeocean-worker');
   await createNode('node1');
   await client.create(ResourceLeasingPolicies, { metadata: { name: 'all' }, spec: { cluster: binding } });
   await client.create(Leases, {
@@ -53,13 +41,6 @@ beforeAll(async () => {
   });
   await startAgent();
 });
-
-/** Kinds and namespaces come before what needs them: applied until all is in. */
-async function applyChart(): Promise<void> {
-  await waitFor('the chart applied', () =>
-    kubectl(server.kubeconfig as `/${string}`, ['apply', '--server-side', '-f', chart]),
-  );
-}
 
 async function startAgent(): Promise<void> {
   const metadata = { namespace: 'kubeocean-agent', name: 'kubeocean-agent' };
@@ -120,7 +101,7 @@ describe('the agent', () => {
   });
 
   it('lends it when they are back', async () => {
-    await applyChart();
+    await applyChart(server, 'kubeocean-worker');
     await says(/^2 NodesLent/);
     expect(await records()).toEqual([`${binding}.node1`, `${binding}.node2`]);
   });

@@ -6,10 +6,10 @@
 import { ClusterBindings, Label, proxierName, syncerName } from '@kubeocean/shared/api';
 import { ClusterRoleBindings, Leases, Nodes, Pods, Secrets, ServiceAccounts } from '@kubeocean/shared/kube';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { ClusterRoles } from './harness/index.ts';
 import {
   admin,
   answer,
-  ClusterRoles,
   CSINodes,
   give,
   LABEL,

@@ -9,9 +9,8 @@ import { claimName, Label, ResourceLeasingPolicies } from '@kubeocean/shared/api
 import { isNotFound, type KubeObject, Leases, Nodes, Pods } from '@kubeocean/shared/kube';
 import { compareQuantities, parseQuantity } from '@kubeocean/shared/lease';
 import { beforeAll, describe, expect, onTestFailed, test } from 'vitest';
-import { run } from './clusters/local/run.ts';
-import { binFolder, checkout } from './clusters/paths.ts';
-import { cleanup, client, kubeconfigOf, kubectl, programPath, uniqueName, waitFor } from './harness/index.ts';
+import { checkout } from './clusters/paths.ts';
+import { cleanup, client, giveKubeconfig, kubectl, rendered, uniqueName, waitFor } from './harness/index.ts';
 import { Rig } from './worker-agent/rig.ts';
 
 interface Node extends KubeObject {
@@ -197,28 +196,13 @@ describe('two computing clusters', () => {
     });
     expect(tenants).toHaveLength(2);
     writeFileSync(join(folder, 'values.yaml'), text);
-    const chart = await run([
-      programPath('helm'),
-      'template',
-      '--kube-version=1.34.4',
-      'kubeocean-worker',
-      join(checkout, 'charts/kubeocean-worker'),
-      '--show-only=templates/tenants.yaml',
-      `--values=${folder}/values.yaml`,
-    ]);
-    cleanup(() =>
-      kubectl('worker-1', ['delete', '--wait=false', '--ignore-not-found', '-f', '-'], { input: chart.stdout }),
-    );
-    await kubectl('worker-1', ['apply', '-f', '-'], { input: chart.stdout });
-    const script = /`(scripts\/kubeconfig\.sh) <serviceAccount> <namespace> <file>`/.exec(recipes)?.[1] ?? '';
-    const env = {
-      ...process.env,
-      KUBECONFIG: kubeconfigOf('worker-1'),
-      PATH: `${binFolder()}:${process.env['PATH']}`,
-    };
+    const input = await rendered('kubeocean-worker', { only: ['tenants'], valuesFile: `${folder}/values.yaml` });
+    cleanup(() => kubectl('worker-1', ['delete', '--wait=false', '--ignore-not-found', '-f', '-'], { input }));
+    await kubectl('worker-1', ['apply', '-f', '-'], { input });
+    expect(recipes).toContain('`scripts/kubeconfig.sh <serviceAccount> <namespace> <file>`');
     for (const [index, tenant] of tenants.entries()) {
-      const file = join(folder, tenant.namespace) as `/${string}`;
-      await run(['bash', join(checkout, script), tenant.serviceAccount, tenant.namespace, file], { env });
+      const { namespace, serviceAccount } = tenant;
+      const file = await giveKubeconfig(serviceAccount, namespace, join(folder, namespace));
       const theirs = tenants[1 - index] as Tenant;
       const own = client(file);
       expect((await own.list(Pods, { namespace: tenant.namespace })).items).toEqual([]);

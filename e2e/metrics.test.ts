@@ -8,13 +8,12 @@ import { join } from 'node:path';
 import { AgentAudience, Namespace } from '@kubeocean/shared/api';
 import { ApiError, type KubeClient, type KubeObject, Nodes } from '@kubeocean/shared/kube';
 import { STATS_PATHS, type StatsPath, type Summary, seriesOf } from '@kubeocean/shared/stats';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { debianProgram } from './clusters/debian.ts';
-import { type ClusterName, client, kubectl, uniqueName, waitFor } from './harness/index.ts';
+import { bindWorker, cleanup, type ClusterName, client, kubectl, uniqueName, waitFor } from './harness/index.ts';
 import {
   addressOf,
   askAgent,
-  bind,
   importMetricsServer,
   METRICS_SERVER,
   ok,
@@ -52,14 +51,25 @@ function scaleAgent(replicas: number): Promise<string> {
   return ok('worker-1', ['-n', Namespace.agent, 'scale', 'deployment/kubeocean-agent', `--replicas=${replicas}`]);
 }
 
+function scaleManager(replicas: number): Promise<string> {
+  return ok('computing', ['-n', Namespace.system, 'scale', 'deployment/kubeocean-manager', `--replicas=${replicas}`]);
+}
+
 beforeAll(async () => {
+  const quiet = (cluster: ClusterName, ...args: string[]) => kubectl(cluster, args, { anyExit: true });
+  cleanup(() => rmSync(folder, { recursive: true }));
+  cleanup(() => scaleAgent(0));
+  cleanup(() => scaleManager(0));
+  cleanup(() => quiet('computing', 'delete', '-f', METRICS_SERVER, '--ignore-not-found', '--timeout=60s'));
   await Promise.all([
     importMetricsServer(folder).then(() => ok('computing', ['apply', '-f', METRICS_SERVER])),
     scaleAgent(1),
-    ok('computing', ['-n', Namespace.system, 'scale', 'deployment/kubeocean-manager', '--replicas=1']),
-    bind(id, folder),
+    scaleManager(1),
+    bindWorker(id, folder),
     buildParsers(),
   ]);
+  // Before the binding goes: some test takes it away.
+  cleanup(() => scaleAgent(1));
   await Promise.all(
     [
       [vnode, 'busy'] as const,
@@ -73,19 +83,6 @@ beforeAll(async () => {
   );
   await ok('computing', ['-n', id, 'autoscale', 'deployment/scaled', '--cpu=50%', '--min=1', '--max=2']);
 }, 1_800_000);
-
-afterAll(async () => {
-  const quiet = (cluster: ClusterName, ...args: string[]) => kubectl(cluster, args, { anyExit: true });
-  await scaleAgent(1);
-  await quiet('computing', 'delete', 'namespace', id, '--timeout=60s');
-  await quiet('worker-1', 'delete', 'rlp', id);
-  await quiet('computing', 'delete', 'clusterbinding', id, '--timeout=90s');
-  await quiet('computing', 'delete', '-f', METRICS_SERVER, '--ignore-not-found', '--timeout=60s');
-  await quiet('computing', '-n', Namespace.system, 'delete', 'secret', id);
-  await quiet('computing', '-n', Namespace.system, 'scale', 'deployment/kubeocean-manager', '--replicas=0');
-  await scaleAgent(0);
-  rmSync(folder, { recursive: true });
-}, 400_000);
 
 describe('what a vnode tells', () => {
   test('/metrics/resource: this binding’s pods by their home names, and their sum as the node', async () => {

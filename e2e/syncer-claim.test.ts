@@ -2,14 +2,10 @@
  * The claim on a binding's name, between real clusters: whose it is, another computing cluster that wants the same name, an
  * owner who takes it back, and clusters of which one was put back from a backup.
  */
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { Annotation, type ClusterBinding, ClusterBindings } from '@kubeocean/shared/api';
 import { Leases, Namespaces } from '@kubeocean/shared/kube';
 import { afterEach, beforeAll, expect, test } from 'vitest';
-import { run } from './clusters/local/run.ts';
-import { checkout } from './clusters/paths.ts';
-import { kubectl, programPath, startApiServer, startProcess, waitFor } from './harness/index.ts';
+import { applyChart, kubectl, startApiServer, startProcess, waitFor } from './harness/index.ts';
 import { ignoreMissing, openStatus, SyncerRig, systemNamespace } from './syncer/rig.ts';
 
 const rig = new SyncerRig();
@@ -78,13 +74,7 @@ test('each leadership raises the epoch', async () => {
 
 test('a name that another computing cluster has is refused, and told', { timeout: 240_000 }, async () => {
   const other = await startApiServer();
-  const folder = join(checkout, 'charts/kubeocean');
-  const chart = await run([programPath('helm'), 'template', '--kube-version=1.34.4', 'kubeocean', folder]);
-  const file = join(other.folder, 'chart.yaml');
-  writeFileSync(file, chart.stdout);
-  await waitFor('the chart applied', () =>
-    kubectl(other.kubeconfig as `/${string}`, ['apply', '--server-side', '-f', file]),
-  );
+  await applyChart(other, 'kubeocean');
   const theirs = other.client();
   const secretRef = { name: 'unused', namespace: 'kubeocean-system' };
   const spec = { clusterID: rig.clusterID, secretRef, mountNamespace: mount };

@@ -33,14 +33,13 @@ import {
   ServiceAccounts,
 } from '@kubeocean/shared/kube';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { run } from './clusters/local/run.ts';
-import { binFolder, checkout } from './clusters/paths.ts';
 import {
   cleanup,
   client,
+  giveKubeconfig,
   kubeconfigOf,
   kubectl,
-  programPath,
+  rendered,
   startProcess,
   uniqueName,
   waitFor,
@@ -98,29 +97,16 @@ beforeAll(async () => {
 
 /** The chart's tenants and policies, the policies under names of this test's own beside those of the installed chart. */
 async function install(folder: string): Promise<void> {
-  const shown = ['tenants', 'admission-pods', 'admission-objects'].flatMap((name) => ['-s', `templates/${name}.yaml`]);
-  const { stdout } = await run([
-    programPath('helm'),
-    'template',
-    '--kube-version=1.34.4',
-    'kubeocean-worker',
-    join(checkout, 'charts/kubeocean-worker'),
-    ...shown,
-    '--set-json',
-    `tenants=${JSON.stringify(tenants)}`,
-  ]);
+  const only = ['tenants', 'admission-pods', 'admission-objects'];
+  const yaml = await rendered('kubeocean-worker', { only, values: { tenants } });
   const file = join(folder, 'tenants.yaml');
-  writeFileSync(file, stdout.replaceAll('kubeocean-tenants', id));
+  writeFileSync(file, yaml.replaceAll('kubeocean-tenants', id));
   cleanup(() => kubectl('worker-1', ['delete', '--wait=false', '--ignore-not-found', '-f', file]));
   await kubectl('worker-1', ['apply', '-f', file]);
 }
 
 async function credentialOf({ namespace, serviceAccount }: Tenant, folder: string): Promise<KubeClient> {
-  const file = join(folder, namespace);
-  const PATH = `${binFolder()}:${process.env['PATH']}`;
-  const env = { ...process.env, KUBECONFIG: kubeconfigOf('worker-1'), PATH };
-  await run(['bash', join(checkout, 'scripts/kubeconfig.sh'), serviceAccount, namespace, file], { env });
-  return client(file as `/${string}`);
+  return client(await giveKubeconfig(serviceAccount, namespace, join(folder, namespace)));
 }
 
 function ignoreGone(error: unknown): void {

@@ -5,7 +5,7 @@
 import { ChartName, LeaseGuards } from '@kubeocean/shared/api';
 import { type Json, type KubeObject, Pods } from '@kubeocean/shared/kube';
 import { beforeAll, describe, it } from 'vitest';
-import { cleanup, waitFor } from './harness/index.ts';
+import { cleanup, merged, waitFor } from './harness/index.ts';
 import {
   account,
   agent,
@@ -20,7 +20,6 @@ import {
   guardOf,
   id,
   inNamespace,
-  merged,
   nodeTerm,
   open,
   others,

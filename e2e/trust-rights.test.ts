@@ -26,7 +26,8 @@ import {
   ValidatingAdmissionPolicyBindings,
 } from '@kubeocean/shared/kube';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { cleanup, kubectl, uniqueName, waitFor } from './harness/index.ts';
+import { Claims } from '../packages/syncer/src/volumes/types.ts';
+import { cleanup, kubectl, Roles, uniqueName, waitFor } from './harness/index.ts';
 import {
   account,
   agent,
@@ -34,7 +35,6 @@ import {
   borrower,
   claim,
   claimLease,
-  Claims,
   id,
   mount,
   OBJECTS,
@@ -44,7 +44,6 @@ import {
   POLICY,
   refused,
   RIGHTS,
-  Roles,
   setUp,
   shut,
   tenantsFile,
@@ -219,15 +218,20 @@ describe('a stolen credential of a computing cluster', () => {
   });
 });
 
+/** The node's lease ends and begins again; the policy refuses and takes pods by it. */
+async function closesAndOpens(): Promise<void> {
+  await owner.patch(ResourceLeasingPolicies, '', `${id}-open`, { spec: { timeWindows: [windowFarFromNow()] } });
+  await waitFor('the pod refused', async () => {
+    await refused(borrower.create(Pods, pod(), { dryRun: true }), POLICY, `node ${open} is not open for pods`);
+    return true;
+  });
+  await owner.patch(ResourceLeasingPolicies, '', `${id}-open`, { spec: { timeWindows: null } });
+  await waitFor('the pod accepted', () => borrower.create(Pods, pod(), { dryRun: true }));
+}
+
 describe('the guard', () => {
   it('closes a node in the policy as soon as it is not lent any more', async () => {
-    await owner.patch(ResourceLeasingPolicies, '', `${id}-open`, { spec: { timeWindows: [windowFarFromNow()] } });
-    await waitFor('the pod refused', async () => {
-      await refused(borrower.create(Pods, pod(), { dryRun: true }), POLICY, `node ${open} is not open for pods`);
-      return true;
-    });
-    await owner.patch(ResourceLeasingPolicies, '', `${id}-open`, { spec: { timeWindows: null } });
-    await waitFor('the pod accepted', () => borrower.create(Pods, pod(), { dryRun: true }));
+    await closesAndOpens();
   });
 
   it('refuses every pod while the list is missing, which the agent makes again', async () => {
@@ -253,13 +257,7 @@ describe('the guard', () => {
       await refused(attempt, POLICY, 'must name exactly one node');
       return true;
     });
-    await owner.patch(ResourceLeasingPolicies, '', `${id}-open`, { spec: { timeWindows: [windowFarFromNow()] } });
-    await waitFor('the pod refused', async () => {
-      await refused(borrower.create(Pods, pod(), { dryRun: true }), POLICY, `node ${open} is not open for pods`);
-      return true;
-    });
-    await owner.patch(ResourceLeasingPolicies, '', `${id}-open`, { spec: { timeWindows: null } });
-    await waitFor('the pod accepted', () => borrower.create(Pods, pod(), { dryRun: true }));
+    await closesAndOpens();
   });
 
   it('names no type that the API server does not know', async () => {

@@ -7,7 +7,7 @@ import { ApiError, type Json, type KubeClient, Nodes } from '@kubeocean/shared/k
 import { beforeAll, describe, expect, it } from 'vitest';
 import { toWorkerClaim } from '../packages/syncer/src/volumes/to-worker.ts';
 import { type Claim, Claims, StorageClasses, type Volume, Volumes } from '../packages/syncer/src/volumes/types.ts';
-import { client, uniqueName, waitFor } from './harness/index.ts';
+import { client, merged, uniqueName, waitFor } from './harness/index.ts';
 import { cleanupHome, createRig, home, type Rig, worker } from './volumes/rig.ts';
 import { storageClasses } from './volumes/storage.ts';
 
@@ -41,16 +41,6 @@ function claim(changes: Json = {}, node = 'node1'): Claim & { metadata: { namesp
   return merged(toWorkerClaim(of, { ...facts, workerClass: storageClasses.node, node }), changes) as Claim & {
     metadata: { namespace: string };
   };
-}
-
-function merged(target: unknown, patch: Json): Json {
-  const result: Json = { ...(target as Json) };
-  for (const [key, value] of Object.entries(patch)) {
-    if (value === null) delete result[key];
-    else if (typeof value === 'object' && !Array.isArray(value)) result[key] = merged(result[key], value as Json);
-    else result[key] = value;
-  }
-  return result;
 }
 
 async function failure(attempt: Promise<unknown>): Promise<ApiError> {

@@ -4,12 +4,9 @@
  * the rules of the API (an address is reached when some rule of the policy that selects the pod names it).
  */
 import { BlockList } from 'node:net';
-import { join } from 'node:path';
 import type { KubeObject } from '@kubeocean/shared/kube';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { run } from './clusters/local/run.ts';
-import { checkout } from './clusters/paths.ts';
-import { cleanup, client, kubectl, programPath, uniqueName } from './harness/index.ts';
+import { cleanup, client, kubectl, rendered, uniqueName } from './harness/index.ts';
 
 interface Peer {
   ipBlock?: { cidr: string; except?: string[] };
@@ -44,21 +41,10 @@ beforeAll(async () => {
     computingCIDRs: ['10.20.0.0/16', 'fd00:20::/48'],
     allowedCIDRs: [{ cidr: '0.0.0.0/0', except: ['169.254.0.0/16', '10.0.0.0/8'] }],
   };
-  const { stdout } = await run([
-    programPath('helm'),
-    'template',
-    '--kube-version=1.34.4',
-    'kubeocean-worker',
-    join(checkout, 'charts/kubeocean-worker'),
-    '--show-only=templates/tenants.yaml',
-    '--show-only=templates/network-policy.yaml',
-    '--set-json',
-    `tenants=${JSON.stringify(tenants)}`,
-    '--set-json',
-    `networkPolicy=${JSON.stringify(networkPolicy)}`,
-  ]);
-  cleanup(() => kubectl('worker-1', ['delete', '--wait=false', '--ignore-not-found', '-f', '-'], { input: stdout }));
-  await kubectl('worker-1', ['apply', '-f', '-'], { input: stdout });
+  const only = ['tenants', 'network-policy'];
+  const input = await rendered('kubeocean-worker', { only, values: { tenants, networkPolicy } });
+  cleanup(() => kubectl('worker-1', ['delete', '--wait=false', '--ignore-not-found', '-f', '-'], { input }));
+  await kubectl('worker-1', ['apply', '-f', '-'], { input });
   for (const namespace of namespaces) {
     policies.set(namespace, (await worker.list<NetworkPolicy>(NetworkPolicies, { namespace })).items);
   }

@@ -1,8 +1,6 @@
 /** What the charts render, by the real helm; no cluster is needed. */
-import { join } from 'node:path';
-import { run, type RunResult } from '../clusters/local/run.ts';
-import { checkout } from '../clusters/paths.ts';
-import { programPath } from '../harness/index.ts';
+import { run } from '../clusters/local/run.ts';
+import { type Chart, programPath, rendered } from '../harness/index.ts';
 
 export interface Rule {
   apiGroups: string[];
@@ -30,20 +28,12 @@ export interface PodSpec {
   volumes: Record<string, unknown>[];
 }
 
-export type Chart = 'kubeocean' | 'kubeocean-worker';
-
-export function template(chart: Chart, values: string[], anyExit = false): Promise<RunResult> {
-  const set = values.flatMap((value) => ['--set', value]);
-  const command = [programPath('helm'), 'template', chart, join(checkout, 'charts', chart), '--kube-version', '1.34.0'];
-  return run([...command, ...set], { anyExit });
-}
-
 /** The objects of a chart; kubectl reads the YAML, as it would to apply it. */
-export async function render(chart: Chart, ...values: string[]): Promise<Rendered[]> {
-  const { stdout } = await template(chart, values);
+export async function render(chart: Chart, ...set: string[]): Promise<Rendered[]> {
+  const input = await rendered(chart, { set });
   const { stdout: json } = await run(
     [programPath('kubectl'), 'patch', '--local', '--type=merge', '-p', '{}', '-f', '-', '-o', 'json'],
-    { input: stdout },
+    { input },
   );
   // kubectl prints one object after the other.
   const objects = JSON.parse(`[${json.trim().replaceAll(/^\}\n\{$/gm, '},\n{')}]`) as (Rendered & {

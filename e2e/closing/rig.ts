@@ -68,6 +68,8 @@ export class ClosingRig {
   readonly clusterID = uniqueName('c');
   syncer!: RunningProcess;
   nodes: string[] = [];
+  /** Days begun by {@link beginDay}. */
+  days = 0;
 
   /** Name of the binding, and of the mount namespace. */
   get binding(): string {
@@ -143,6 +145,19 @@ export class ClosingRig {
   /** Sets the agent's clock. The day means nothing but that each `clock` is on the same one. */
   clock(time: string, day = '2026-11-20'): void {
     this.worker.setClock(`${day}T${time}Z`);
+  }
+
+  /** A day of the agent that no test before had, at noon with all leases open: a second try begins as the first did. */
+  async beginDay(): Promise<void> {
+    this.days++;
+    this.at('12:00:00');
+    for (const node of this.nodes) await this.worker.becomes(node, { phase: 'Active' });
+    await this.tainted(undefined);
+  }
+
+  /** Sets the agent's clock on the day that began last. */
+  at(time: string): void {
+    this.clock(time, `2026-10-${String(this.days).padStart(2, '0')}`);
   }
 
   vnodeName(node: string): string {

@@ -2,6 +2,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type KubeClient, kubeconfigFile, KubeClient as Client, Transport } from '@kubeocean/shared/kube';
+import { writeKubeconfig } from '../clusters/credentials.ts';
 import { binFolder, kubeconfigPath, stateRoot } from '../clusters/paths.ts';
 import { run, type RunResult } from '../clusters/local/run.ts';
 
@@ -75,6 +76,14 @@ export function client(cluster: ClusterName): KubeClient {
     clients.set(path, known);
   }
   return known;
+}
+
+/**
+ * Writes what scripts/kubeconfig.sh hands out for a ServiceAccount of the worker cluster.
+ * @returns `file`, which {@link client} and {@link kubectl} take as a cluster
+ */
+export function giveKubeconfig(account: string, namespace: string, file: string): Promise<`/${string}`> {
+  return writeKubeconfig(kubeconfigOf('worker-1'), account, namespace, file);
 }
 
 /**

@@ -3,10 +3,13 @@ import { registerCleanup } from './cleanup.ts';
 
 export * from './api-proxy.ts';
 export * from './api-server.ts';
+export * from './binding.ts';
+export * from './charts.ts';
 export { cleanup } from './cleanup.ts';
 export * from './clusters.ts';
 export * from './link.ts';
 export * from './names.ts';
+export * from './objects.ts';
 export * from './process.ts';
 export * from './wait.ts';
 

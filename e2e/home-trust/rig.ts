@@ -2,7 +2,6 @@
  * The computing cluster as its chart leaves it, on an API server of its own, with the credentials that may fall into wrong
  * hands: a syncer's and the manager's.
  */
-import { join } from 'node:path';
 import { ClusterBindings, Label, proxierName, syncerName } from '@kubeocean/shared/api';
 import {
   ApiError,
@@ -21,9 +20,7 @@ import {
   ServiceAccounts,
   Transport,
 } from '@kubeocean/shared/kube';
-import { run } from '../clusters/local/run.ts';
-import { checkout } from '../clusters/paths.ts';
-import { type ApiServer, cleanup, kubectl, programPath, startApiServer, waitFor } from '../harness/index.ts';
+import { type ApiServer, applyChart, cleanup, startApiServer, waitFor } from '../harness/index.ts';
 
 export const SYSTEM = 'kubeocean-system';
 export const CSINodes: Resource = {
@@ -31,13 +28,6 @@ export const CSINodes: Resource = {
   version: 'v1',
   plural: 'csinodes',
   kind: 'CSINode',
-  namespaced: false,
-};
-export const ClusterRoles: Resource = {
-  group: 'rbac.authorization.k8s.io',
-  version: 'v1',
-  plural: 'clusterroles',
-  kind: 'ClusterRole',
   namespaced: false,
 };
 
@@ -51,16 +41,7 @@ export let manager: KubeClient;
 export async function setUp(): Promise<void> {
   server = await startApiServer();
   admin = server.client();
-  const { stdout } = await run([
-    programPath('helm'),
-    'template',
-    '--kube-version=1.34.4',
-    'kubeocean',
-    join(checkout, 'charts/kubeocean'),
-  ]);
-  await waitFor('the chart applied', () =>
-    kubectl(server.kubeconfig as `/${string}`, ['apply', '--server-side', '-f', '-'], { input: stdout }),
-  );
+  await applyChart(server, 'kubeocean');
   manager = await clientOf('kubeocean-manager');
   for (const clusterID of ['a', 'b']) {
     for (const name of [syncerName(clusterID), proxierName(clusterID)]) {

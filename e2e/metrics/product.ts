@@ -1,13 +1,12 @@
 /** The product as pods, with a binding, a policy and a load of the test's own; and a real metrics-server. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { AgentTokenHeader, Namespace } from '@kubeocean/shared/api';
+import { AgentTokenHeader } from '@kubeocean/shared/api';
 import { ApiError, type KubeClient, type KubeObject, Nodes, ServiceAccounts } from '@kubeocean/shared/kube';
 import { proxiedStatsPath } from '@kubeocean/shared/stats';
 import { buildImageTar, ensureProgram, importImages, stateRoot } from '../clusters/index.ts';
-import { run } from '../clusters/local/run.ts';
 import { checkout } from '../clusters/paths.ts';
-import { client, type ClusterName, kubeconfigOf, kubectl, programPath, uniqueName } from '../harness/index.ts';
+import { client, type ClusterName, kubectl, uniqueName } from '../harness/index.ts';
 import type { Address } from '../proxier/ask.ts';
 import { grant, make, type Right, tokenOf } from '../proxier/callers.ts';
 
@@ -29,45 +28,6 @@ export async function importMetricsServer(folder: string): Promise<void> {
   });
   writeFileSync(archive, image);
   await importImages([archive]);
-}
-
-/** Binds the worker cluster under the name `id` and lends its nodes. */
-export async function bind(id: string, folder: string): Promise<void> {
-  const kubeconfig = join(folder, 'worker.kubeconfig');
-  const env = {
-    ...process.env,
-    KUBECONFIG: kubeconfigOf('worker-1'),
-    PATH: `${join(programPath('kubectl'), '..')}:${process.env['PATH']}`,
-  };
-  await run(['bash', join(checkout, 'scripts/kubeconfig.sh'), 'kubeocean-syncer', Namespace.worker, kubeconfig], {
-    env,
-  });
-  await ok('computing', [
-    '-n',
-    Namespace.system,
-    'create',
-    'secret',
-    'generic',
-    id,
-    `--from-file=kubeconfig=${kubeconfig}`,
-  ]);
-  await ok('computing', ['create', 'namespace', id]);
-  await ok('computing', ['create', '-f', '-'], {
-    apiVersion: 'cloud.tencent.com/v1beta1',
-    kind: 'ClusterBinding',
-    metadata: { name: id },
-    spec: {
-      clusterID: id,
-      mountNamespace: Namespace.worker,
-      secretRef: { name: id, namespace: Namespace.system },
-    },
-  });
-  await ok('worker-1', ['create', '-f', '-'], {
-    apiVersion: 'cloud.tencent.com/v1beta1',
-    kind: 'ResourceLeasingPolicy',
-    metadata: { name: id },
-    spec: { cluster: id, forceReclaim: false },
-  });
 }
 
 /** A Deployment whose pods compute without end, within what they are allowed. */

@@ -12,7 +12,7 @@ import {
   ServiceAccounts,
 } from '@kubeocean/shared/kube';
 import { run } from '../clusters/local/run.ts';
-import { cleanup, kubectl, uniqueName, waitFor } from '../harness/index.ts';
+import { cleanup, ClusterRoles, kubectl, uniqueName, waitFor } from '../harness/index.ts';
 
 /** What a caller shows; nothing at all is a caller, too. */
 export interface Caller {
@@ -20,15 +20,6 @@ export interface Caller {
   key?: string;
   token?: string;
 }
-
-export const Roles: Resource = {
-  group: 'rbac.authorization.k8s.io',
-  version: 'v1',
-  plural: 'roles',
-  kind: 'Role',
-  namespaced: true,
-};
-export const ClusterRoles: Resource = { ...Roles, plural: 'clusterroles', kind: 'ClusterRole', namespaced: false };
 
 /** Creates an object that is deleted after the file. */
 export async function make(on: KubeClient, resource: Resource, object: KubeObject): Promise<KubeObject> {

@@ -7,6 +7,7 @@ import { type KubeObject, Nodes, Pods } from '@kubeocean/shared/kube';
 import { checkout } from '../clusters/paths.ts';
 import { run } from '../clusters/local/run.ts';
 import {
+  bindWorker,
   cleanup,
   client,
   type ClusterName,
@@ -67,7 +68,6 @@ export async function startProduct(settings: readonly string[]): Promise<Product
   const id = uniqueName('prod').slice(0, 13);
   const home = client('computing');
   const proxiers = `app.kubernetes.io/name=kubeocean-proxier,kubeocean.io/cluster-binding=${id}`;
-  cleanup(() => kubectl('computing', ['delete', 'namespace', id, '--wait=false'], { anyExit: true }));
   await Promise.all([
     helm('worker-1', 'kubeocean-worker', ['agent.replicas=1']),
     helm('computing', 'kubeocean', [
@@ -80,34 +80,7 @@ export async function startProduct(settings: readonly string[]): Promise<Product
   ]);
   const folder = mkdtempSync(join(tmpdir(), 'kubeocean-product-'));
   cleanup(() => rmSync(folder, { recursive: true }));
-  const file = join(folder, 'worker.kubeconfig');
-  const env = {
-    ...process.env,
-    KUBECONFIG: kubeconfigOf('worker-1'),
-    PATH: `${join(programPath('kubectl'), '..')}:${process.env['PATH']}`,
-  };
-  await run(['bash', join(checkout, 'scripts/kubeconfig.sh'), 'kubeocean-syncer', Namespace.worker, file], { env });
-  await ok('computing', ['-n', Namespace.system, 'create', 'secret', 'generic', id, `--from-file=kubeconfig=${file}`]);
-  cleanup(() => kubectl('computing', ['-n', Namespace.system, 'delete', 'secret', id], { anyExit: true }));
-  await ok('computing', ['create', 'namespace', id]);
-  await ok('worker-1', ['create', '-f', '-'], {
-    apiVersion: 'cloud.tencent.com/v1beta1',
-    kind: 'ResourceLeasingPolicy',
-    metadata: { name: id },
-    spec: { cluster: id, forceReclaim: false },
-  });
-  cleanup(() => kubectl('worker-1', ['delete', 'rlp', id], { anyExit: true }));
-  await ok('computing', ['create', '-f', '-'], {
-    apiVersion: 'cloud.tencent.com/v1beta1',
-    kind: 'ClusterBinding',
-    metadata: { name: id },
-    spec: {
-      clusterID: id,
-      mountNamespace: Namespace.worker,
-      secretRef: { name: id, namespace: Namespace.system },
-    },
-  });
-  cleanup(() => kubectl('computing', ['delete', 'clusterbinding', id, '--timeout=60s'], { anyExit: true }));
+  await bindWorker(id, folder);
   const deployment = `deployment/${proxierName(id)}`;
   await waitFor('the proxiers', () => ok('computing', ['-n', Namespace.system, 'get', deployment]), {
     timeoutMs: 60_000,

@@ -26,13 +26,14 @@ import {
   client,
   kubeconfigOf,
   programPath,
+  Roles,
   type RunningProcess,
   startProcess,
   uniqueName,
   waitFor,
 } from '../harness/index.ts';
 import { type Answer, askAt, type AskOptions } from './ask.ts';
-import { type Caller, clientCertificate, grant, type Grantee, make, type Right, Roles, tokenOf } from './callers.ts';
+import { type Caller, clientCertificate, grant, type Grantee, make, type Right, tokenOf } from './callers.ts';
 import { addressFacing, podSpec, vnodeObject } from './objects.ts';
 
 export interface RigOptions {

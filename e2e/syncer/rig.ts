@@ -26,14 +26,12 @@ import {
   Nodes,
   parseKubeconfig,
 } from '@kubeocean/shared/kube';
-import { run } from '../clusters/local/run.ts';
-import { checkout } from '../clusters/paths.ts';
 import {
   cleanup,
   client,
   kubeconfigOf,
   kubectl,
-  programPath,
+  rendered,
   type RunningProcess,
   startProcess,
   uniqueName,
@@ -96,18 +94,10 @@ export class SyncerRig {
   /** The tenant's namespace, account and Role as the worker chart makes them. */
   private async makeMountNamespace(): Promise<void> {
     const { mount, worker } = this;
-    const chart = await run([
-      programPath('helm'),
-      'template',
-      '--kube-version=1.34.4',
-      '--show-only=templates/tenants.yaml',
-      '--set',
-      `tenants[0].namespace=${mount},tenants[0].serviceAccount=kubeocean-syncer,tenants[0].bindings={*}`,
-      'kubeocean-worker',
-      join(checkout, 'charts/kubeocean-worker'),
-    ]);
+    const tenants = [{ namespace: mount, serviceAccount: 'kubeocean-syncer', bindings: ['*'] }];
+    const input = await rendered('kubeocean-worker', { only: ['tenants'], values: { tenants } });
     cleanup(() => worker.delete(Namespaces, '', mount).catch(ignoreMissing));
-    await kubectl('worker-1', ['apply', '-f', '-'], { input: chart.stdout });
+    await kubectl('worker-1', ['apply', '-f', '-'], { input });
   }
 
   /** A ServiceAccount with the ClusterRoles of the computing chart, bound as the manager binds them. */

@@ -17,27 +17,17 @@ import {
   ResourceLeasingPolicies,
   type ResourceLeasingPolicySpec,
 } from '@kubeocean/shared/api';
-import {
-  ApiError,
-  type Json,
-  type KubeClient,
-  type KubeObject,
-  Leases,
-  Nodes,
-  Pods,
-  type Resource,
-  RoleBindings,
-} from '@kubeocean/shared/kube';
+import { ApiError, type Json, type KubeClient, type KubeObject, Leases, Nodes, Pods } from '@kubeocean/shared/kube';
 import { expect } from 'vitest';
 import { toWorkerPod } from '../../packages/syncer/src/pods/to-worker.ts';
-import { run } from '../clusters/local/run.ts';
-import { binFolder, checkout } from '../clusters/paths.ts';
 import {
   cleanup,
   client,
+  giveKubeconfig,
   kubeconfigOf,
   kubectl,
-  programPath,
+  merged,
+  rendered,
   type RunningProcess,
   startProcess,
   uniqueName,
@@ -51,14 +41,6 @@ export const mount = `${id}-a`;
 export const others = `${id}-b`;
 export const bare = `${id}-c`;
 export const account = 'borrower';
-export const Claims: Resource = {
-  group: '',
-  version: 'v1',
-  plural: 'persistentvolumeclaims',
-  kind: 'PersistentVolumeClaim',
-  namespaced: true,
-};
-export const Roles: Resource = { ...RoleBindings, plural: 'roles', kind: 'Role' };
 
 export const owner = client('worker-1');
 export let borrower: KubeClient;
@@ -93,22 +75,10 @@ export async function setUp(): Promise<void> {
 
 /** The chart's tenants and policies; the policies under names of this test's own beside those of the installed chart. */
 async function installTenants(folder: string, tenants: { namespace: string }[]): Promise<void> {
-  const templates = ['tenants', 'admission-pods', 'admission-objects'].flatMap((name) => [
-    '-s',
-    `templates/${name}.yaml`,
-  ]);
-  const { stdout } = await run([
-    programPath('helm'),
-    'template',
-    '--kube-version=1.34.4',
-    'kubeocean-worker',
-    join(checkout, 'charts/kubeocean-worker'),
-    ...templates,
-    '--set-json',
-    `tenants=${JSON.stringify(tenants)}`,
-  ]);
+  const only = ['tenants', 'admission-pods', 'admission-objects'];
+  const yaml = await rendered('kubeocean-worker', { only, values: { tenants } });
   tenantsFile = join(folder, 'tenants.yaml');
-  writeFileSync(tenantsFile, stdout.replaceAll('kubeocean-tenants', id));
+  writeFileSync(tenantsFile, yaml.replaceAll('kubeocean-tenants', id));
   cleanup(() => kubectl('worker-1', ['delete', '--wait=false', '--ignore-not-found', '-f', tenantsFile]));
   cleanup(() => freePods());
   await kubectl('worker-1', ['apply', '-f', tenantsFile]);
@@ -146,14 +116,7 @@ export function windowFarFromNow(): { start: string; end: string } {
 
 /** A client with what scripts/kubeconfig.sh hands to the computing cluster. */
 async function credentialOf(namespace: string, folder: string): Promise<KubeClient> {
-  const file = join(folder, namespace);
-  const env = {
-    ...process.env,
-    KUBECONFIG: kubeconfigOf('worker-1'),
-    PATH: `${binFolder()}:${process.env['PATH']}`,
-  };
-  await run(['bash', join(checkout, 'scripts/kubeconfig.sh'), account, namespace, file], { env });
-  return client(file as `/${string}`);
+  return client(await giveKubeconfig(account, namespace, join(folder, namespace)));
 }
 
 export function claimLease(name = claimName(id)): KubeObject & { metadata: { namespace: string } } {
@@ -204,16 +167,6 @@ export function pod(changes: Json = {}, node = open, directScheduling = false): 
   };
   const facts = { bindingName: id, bindingUID: `uid-of-${id}`, mountNamespace: mount, node, directScheduling };
   return merged(toWorkerPod(home, facts), changes) as KubeObject;
-}
-
-export function merged(target: unknown, patch: Json): Json {
-  const result: Json = { ...(target as Json) };
-  for (const [key, value] of Object.entries(patch)) {
-    if (value === null) delete result[key];
-    else if (typeof value === 'object' && !Array.isArray(value)) result[key] = merged(result[key], value as Json);
-    else result[key] = value;
-  }
-  return result;
 }
 
 export function guardOf(namespace: string): Promise<LeaseGuard> {

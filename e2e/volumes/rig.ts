@@ -34,14 +34,12 @@ import {
 } from '@kubeocean/shared/kube';
 import type { Claim, Volume } from '../../packages/syncer/src/volumes/types.ts';
 import { Claims, StorageClasses, Volumes } from '../../packages/syncer/src/volumes/types.ts';
-import { run } from '../clusters/local/run.ts';
-import { binFolder, checkout } from '../clusters/paths.ts';
 import {
   cleanup,
   client,
-  kubeconfigOf,
+  giveKubeconfig,
   kubectl,
-  programPath,
+  rendered,
   type RunningProcess,
   startProcess,
   uniqueName,
@@ -153,33 +151,15 @@ async function createTenant(name: string, folder: string, policies: Record<strin
       ...(policies['lentPods'] as object | undefined),
     },
   };
-  const valuesFile = join(folder, 'values.json');
-  writeFileSync(valuesFile, JSON.stringify(values));
-  const templates = ['tenants', 'admission-pods', 'admission-objects', 'admission-volumes'];
-  const { stdout } = await run([
-    programPath('helm'),
-    'template',
-    '--kube-version=1.34.4',
-    'kubeocean-worker',
-    join(checkout, 'charts/kubeocean-worker'),
-    ...templates.flatMap((template) => ['-s', `templates/${template}.yaml`]),
-    `--values=${valuesFile}`,
-  ]);
+  const only = ['tenants', 'admission-pods', 'admission-objects', 'admission-volumes'];
   const file = join(folder, 'tenant.yaml');
-  writeFileSync(file, stdout.replaceAll('kubeocean-tenants', name));
+  writeFileSync(file, (await rendered('kubeocean-worker', { values, only })).replaceAll('kubeocean-tenants', name));
   cleanup(() => kubectl('worker-1', ['delete', '--wait=false', '--ignore-not-found', '-f', file]));
   cleanup(() => freeWorker(name));
   await kubectl('worker-1', ['apply', '-f', file]);
   const open = Object.fromEntries(NODES.map((node) => [node, [name]]));
   await worker.create(LeaseGuards, { metadata: { name: ChartName.leaseGuard, namespace: name }, spec: { open } });
-  const kubeconfig = join(folder, 'tenant.kubeconfig') as `/${string}`;
-  const env = {
-    ...process.env,
-    KUBECONFIG: kubeconfigOf('worker-1'),
-    PATH: `${binFolder()}:${process.env['PATH']}`,
-  };
-  await run(['bash', join(checkout, 'scripts/kubeconfig.sh'), 'borrower', name, kubeconfig], { env });
-  return kubeconfig;
+  return giveKubeconfig('borrower', name, join(folder, 'tenant.kubeconfig'));
 }
 
 /** Takes off what only a syncer would: the namespace could not go otherwise. */

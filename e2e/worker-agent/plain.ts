@@ -16,12 +16,9 @@ import {
 } from '@kubeocean/shared/api';
 import { type KubeClient, type KubeObject, Leases, Nodes, Pods, ServiceAccounts } from '@kubeocean/shared/kube';
 import { expect } from 'vitest';
-import { checkout } from '../clusters/paths.ts';
-import { run } from '../clusters/local/run.ts';
 import {
   type ApiServer,
-  kubectl,
-  programPath,
+  applyChart,
   type RunningProcess,
   startApiServer,
   startProcess,
@@ -43,19 +40,7 @@ export class PlainCluster {
   async setUp(): Promise<void> {
     this.server = await startApiServer();
     this.client = this.server.client();
-    const chart = await run([
-      programPath('helm'),
-      'template',
-      '--kube-version=1.34.4',
-      'kubeocean-worker',
-      join(checkout, 'charts/kubeocean-worker'),
-    ]);
-    const file = join(this.server.folder, 'chart.yaml');
-    writeFileSync(file, chart.stdout);
-    // Kinds and namespaces come before what needs them: applied until all is in.
-    await waitFor('the chart applied', async () =>
-      kubectl(this.server.kubeconfig as `/${string}`, ['apply', '--server-side', '-f', file]),
-    );
+    await applyChart(this.server, 'kubeocean-worker');
     for (const name of ['node1', 'node2']) await this.createNode(name);
   }
 

@@ -33,17 +33,16 @@ import {
 import {
   cleanup,
   client,
+  ClusterRoles,
   type ClusterName,
   kubeconfigOf,
+  Roles,
   startProcess,
   type RunningProcess,
   uniqueName,
   waitFor,
 } from '../harness/index.ts';
 
-const group = 'rbac.authorization.k8s.io';
-const Roles: Resource = { group, version: 'v1', plural: 'roles', kind: 'Role', namespaced: true };
-const ClusterRoles: Resource = { group, version: 'v1', plural: 'clusterroles', kind: 'ClusterRole', namespaced: false };
 export const Budgets: Resource = {
   group: 'policy',
   version: 'v1',
@@ -104,7 +103,7 @@ export class Rig {
     const subjects = [{ kind: 'ServiceAccount', name, namespace: name }];
     await client.create(Roles, { metadata: { namespace: name, name }, rules: role.rules });
     await client.create(ClusterRoles, { metadata: { name }, rules });
-    const roleRef = { apiGroup: group, name };
+    const roleRef = { apiGroup: Roles.group, name };
     const metadata = { namespace: name, name };
     await client.create(RoleBindings, { metadata, subjects, roleRef: { ...roleRef, kind: 'Role' } });
     await client.create(ClusterRoleBindings, {
