@@ -17,10 +17,12 @@ export interface Exec {
   bytes: number;
   /** True when the command ended with 0. */
   succeeded: boolean;
+  /** What the API server said of its end. */
+  told: string;
 }
 
 /** Longer than anything measured takes. */
-const PATIENCE_MS = 180_000;
+const PATIENCE_MS = 120_000;
 
 /** Opens a stream of the API server on a connection of its own. */
 function open(
@@ -56,14 +58,14 @@ export function exec(pod: PodRef, command: readonly string[], container = 'main'
   const socket = open(pod, 'exec', execQuery(command, container), EXEC_PROTOCOL);
   let firstByteMs: number | undefined;
   let bytes = 0;
-  let succeeded: boolean | undefined;
+  let told: string | undefined;
   socket.on('message', (data: Buffer) => {
     // Channel 1 is standard output, 3 how it ended.
     if (data[0] === 1 && data.length > 1) {
       firstByteMs ??= performance.now() - started;
       bytes += data.length - 1;
     } else if (data[0] === 3) {
-      succeeded = (JSON.parse(data.subarray(1).toString()) as { status?: string }).status === 'Success';
+      told = data.subarray(1).toString();
     }
   });
   const patience = setTimeout(() => {
@@ -73,8 +75,31 @@ export function exec(pod: PodRef, command: readonly string[], container = 'main'
   socket.on('error', reject);
   socket.on('close', () => {
     clearTimeout(patience);
-    if (succeeded === undefined) reject(new Error(`the session with ${pod.name} broke off after ${bytes} bytes`));
-    else resolve({ firstByteMs: firstByteMs ?? Number.NaN, totalMs: performance.now() - started, bytes, succeeded });
+    if (told === undefined) {
+      reject(new Error(`the session with ${pod.name} broke off after ${bytes} bytes`));
+      return;
+    }
+    const succeeded = (JSON.parse(told) as { status?: string }).status === 'Success';
+    const totalMs = performance.now() - started;
+    resolve({ firstByteMs: firstByteMs ?? Number.NaN, totalMs, bytes, succeeded, told });
+  });
+  return promise;
+}
+
+/**
+ * Reads a log to its end as Kubernetes' conformance test does that calls it "over websockets" (test/e2e/common/node/pods.go).
+ * @throws Error when the connection breaks off instead of being closed.
+ */
+export function readLogByWebSocket(pod: PodRef, container = 'main'): Promise<string> {
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  const socket = open(pod, 'log', new URLSearchParams({ container }), 'binary.k8s.io');
+  let text = '';
+  socket.on('message', (data: Buffer) => (text += data.toString()));
+  socket.on('error', reject);
+  socket.on('close', (code) => {
+    // 1006: gone without a word; API servers before 1.31 end so as well, and what matters then is what arrived.
+    if (code === 1000 || code === 1005 || code === 1006) resolve(text);
+    else reject(new Error(`the log of ${pod.name} was closed with ${code} after ${text.length} bytes`));
   });
   return promise;
 }
@@ -83,9 +108,21 @@ export function exec(pod: PodRef, command: readonly string[], container = 'main'
 export function idle(pod: PodRef): Promise<{ close(): void }> {
   const { promise, resolve, reject } = Promise.withResolvers<{ close(): void }>();
   const socket = open(pod, 'exec', execQuery(['sh', '-c', 'echo; exec sleep 3600'], 'main'), EXEC_PROTOCOL);
+  let told = 'without a word';
+  const patience = setTimeout(() => {
+    reject(new Error(`a session with ${pod.name} has not begun in ${PATIENCE_MS / 1000} s`));
+    socket.terminate();
+  }, PATIENCE_MS);
   socket.on('error', reject);
+  socket.on('close', () => {
+    clearTimeout(patience);
+    reject(new Error(`a session with ${pod.name} ended before its command ran: ${told}`));
+  });
   socket.on('message', (data: Buffer) => {
-    if (data[0] === 1 && data.length > 1) resolve({ close: () => socket.terminate() });
+    if (data[0] === 3) told = data.subarray(1).toString();
+    if (data[0] !== 1 || data.length === 1) return;
+    clearTimeout(patience);
+    resolve({ close: () => socket.terminate() });
   });
   return promise;
 }

@@ -159,6 +159,19 @@ describe('splice', () => {
     }
   });
 
+  it('passes on what the worker told before it closed on what the client was still sending', async () => {
+    const told = Buffer.from([0, 0, 0, 1, 1, 0, 0, 2, 0x7b, 0x7d]);
+    const { user, worker, client, joined } = await spliced('', 1000, telling());
+    const read = readAll(user);
+    // All in one turn: both lie in the kernel, unread, when the client's bytes are to be written.
+    worker.write(told);
+    worker.resetAndDestroy();
+    for (const ping of ['one', 'two', 'three']) client.emit('data', Buffer.from(ping));
+    expect(await read).toEqual(told);
+    user.end();
+    expect((await joined.done).reason).toMatch(/^worker /);
+  });
+
   it('adds nothing where the worker has told the end', async () => {
     const told = Buffer.from([0, 0, 0, 1, 1, 0, 0, 2, 0x7b, 0x7d]);
     const { user, worker, joined } = await spliced('', 1000, telling());

@@ -4,12 +4,15 @@
  */
 import type { Socket } from 'node:net';
 import type { Frames } from './frames.ts';
+import { keepReading } from './keep-reading.ts';
 
 export interface SpliceOptions {
   /** How long a socket may stand still once the other side has ended, in milliseconds. Default 60,000. */
   lingerMs?: number;
   /** Told when something passes, either way, that is more than a ping. */
   onActivity?: () => void;
+  /** Told when anything comes from the worker. */
+  onHeard?: () => void;
   /** Follow what either side sends. Without them everything is activity, and nothing is told. */
   frames?: { up: Frames; down: Frames };
   /** Whether an end that the worker did not tell is told, in its error stream. */
@@ -34,7 +37,7 @@ const KILL_MS = 1_000;
 
 /** `upstreamHead`: bytes the worker sent right behind its 101. */
 export function splice(client: Socket, upstream: Socket, upstreamHead: Buffer, options: SpliceOptions = {}): Splice {
-  const { lingerMs = 60_000, onActivity, tell = false } = options;
+  const { lingerMs = 60_000, onActivity, onHeard, tell = false } = options;
   const { up, down } = options.frames ?? {};
   const { promise, resolve } = Promise.withResolvers<SpliceResult>();
   let bytesUp = 0;
@@ -50,6 +53,7 @@ export function splice(client: Socket, upstream: Socket, upstreamHead: Buffer, o
     socket.setNoDelay(true);
     socket.setKeepAlive(true, 30_000);
   }
+  keepReading(upstream);
   client.on('data', (chunk: Buffer) => {
     bytesUp += chunk.length;
     up?.take(chunk);
@@ -58,6 +62,7 @@ export function splice(client: Socket, upstream: Socket, upstreamHead: Buffer, o
 
   /** @returns false when the client has to catch up first. */
   function pass(chunk: Buffer): boolean {
+    onHeard?.();
     const taken = down?.take(chunk, dying) ?? chunk.length;
     bytesDown += taken;
     if (down?.active ?? true) onActivity?.();
