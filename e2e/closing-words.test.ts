@@ -6,6 +6,7 @@
 import { Annotation } from '@kubeocean/shared/api';
 import { isNotFound, type KubeObject, Leases, Namespaces, Nodes, Pods } from '@kubeocean/shared/kube';
 import { beforeAll, beforeEach, expect, onTestFailed, onTestFinished, test } from 'vitest';
+import { watchReaction } from './closing/reaction.ts';
 import { ClosingRig, endedByLease, FORCED, type HomePod, OBEYS } from './closing/rig.ts';
 import { waitFor } from './harness/index.ts';
 import { Budgets } from './worker-agent/rig.ts';
@@ -129,32 +130,25 @@ test('an agent that was suspended while the window closed closes it when it goes
   await rig.forgetPod(name);
 });
 
-test('a cordon and a taint of a worker node show on its vnode; a node that is deleted takes its vnode along', async () => {
-  const { client } = rig.worker;
+test('a cordon and a taint of a worker node show on its vnode within seconds', { timeout: 240_000 }, async () => {
   const node = rig.nodes[0] as string;
-  const keys = async () => {
-    const { spec } = await rig.vnode(node);
-    return (spec.taints ?? []).map(({ key }) => key);
-  };
-  const taints = [{ key: 'test/dedicated', value: 'x', effect: 'NoSchedule' }];
-  const undo = () => client.patch(Nodes, '', node, { spec: { unschedulable: null, taints: null } });
-  onTestFinished(() => undo().then(ignore, ignore));
-  const started = performance.now();
-  await client.patch(Nodes, '', node, { spec: { unschedulable: true, taints } });
   const wanted = ['kubeocean.io/physical-node-unschedulable', 'test/dedicated'];
-  await waitFor(
-    'both on the vnode',
-    async () => {
-      const shown = await keys();
-      if (wanted.every((key) => shown.includes(key))) return true;
-      throw new Error(shown.join(', '));
-    },
-    SLOW,
-  );
-  console.log(`cordon and taint shown after ${((performance.now() - started) / 1000).toFixed(1)} s`);
-  await undo();
-  await waitFor('none on the vnode', async () => !(await keys()).some((key) => wanted.includes(key)), SLOW);
+  const as = { unschedulable: true, taints: [{ key: 'test/dedicated', value: 'x', effect: 'NoSchedule' }] };
+  const before = { unschedulable: null, taints: null };
+  onTestFinished(() => rig.worker.client.patch(Nodes, '', node, { spec: before }).then(ignore, ignore));
+  const reaction = await watchReaction(rig, node);
+  const took: number[] = [];
+  for (let round = 0; round < 5; round++) {
+    took.push(await reaction.measure(as, wanted, true), await reaction.measure(before, wanted, false));
+  }
+  took.sort((a, b) => a - b);
+  console.log(`shown on the vnode after ${took.map(Math.round).join(', ')} ms`);
+  // docs/leasing.md says what it is on a quiet machine; this one may be doing much else.
+  expect(took.at(-1)).toBeLessThan(10_000);
+});
 
+test('a node that is deleted takes its vnode along', async () => {
+  const { client } = rig.worker;
   const name = `${rig.ns}-gone`;
   const amounts = { cpu: '1', memory: '1Gi', pods: '10' };
   const metadata = { name, labels: { 'kubernetes.io/hostname': name } };

@@ -61,9 +61,6 @@ const RELEASES = [
   ['worker-1', 'kubeocean-worker'],
 ] as const;
 
-/** Written, and not seen to pass yet: they run only when asked for. */
-const untried = it.runIf(process.env['KUBEOCEAN_UNTRIED'] === '1');
-
 beforeAll(startOver);
 afterAll(async () => {
   startOver();
@@ -197,71 +194,64 @@ describe('what holds afterwards', () => {
     expect(runningContainers()).toEqual(before.containers);
   }
 
-  untried(
-    'an upgrade with other values, and the way back, restart no pod of a user',
-    async () => {
-      const before = {
-        uids: pods('computing', '-l app=hello').map((pod) => pod.metadata.uid),
-        containers: runningContainers(),
-      };
-      expect(before.containers.length).toBe(2);
-      for (const [cluster, chart] of RELEASES) {
-        ok(cluster, `helm upgrade ${chart} charts/${chart} --reset-then-reuse-values --set logLevel=debug --wait`);
-      }
-      await rolledOut('debug', before);
-      for (const [cluster, chart] of RELEASES) ok(cluster, `helm rollback ${chart} --wait`);
-      await rolledOut('info', before);
-    },
-    300_000,
-  );
+  it('an upgrade with other values, and the way back, restart no pod of a user', async () => {
+    const before = {
+      uids: pods('computing', '-l app=hello').map((pod) => pod.metadata.uid),
+      containers: runningContainers(),
+    };
+    expect(before.containers.length).toBe(2);
+    // Both clusters roll out at once; that is waited for below.
+    for (const [cluster, chart] of RELEASES) {
+      ok(cluster, `helm upgrade ${chart} charts/${chart} --reset-then-reuse-values --set logLevel=debug`);
+    }
+    await rolledOut('debug', before);
+    for (const [cluster, chart] of RELEASES) ok(cluster, `helm rollback ${chart}`);
+    await rolledOut('info', before);
+  }, 300_000);
 
-  untried(
-    'helm uninstall keeps kinds, binding, policy and pods, and with the charts installed again all goes on',
-    async () => {
-      const before = {
-        uids: pods('computing', '-l app=hello').map((pod) => pod.metadata.uid),
-        containers: runningContainers(),
-      };
-      for (const [cluster, chart] of RELEASES) ok(cluster, `helm uninstall ${chart} --wait`);
-      expect(ok('computing', 'kubectl get cb example-cluster -o name')).toContain('example-cluster');
-      expect(ok('worker-1', 'kubectl get rlp example-policy -o name')).toContain('example-policy');
-      expect(ok('worker-1', 'kubectl get ln -A -o name').trim().split('\n')).toHaveLength(2);
-      expect(runningContainers()).toEqual(before.containers);
+  it('helm uninstall keeps kinds, binding, policy and pods, and with the charts installed again all goes on', async () => {
+    const before = {
+      uids: pods('computing', '-l app=hello').map((pod) => pod.metadata.uid),
+      containers: runningContainers(),
+    };
+    for (const [cluster, chart] of RELEASES) ok(cluster, `helm uninstall ${chart} --wait`);
+    expect(ok('computing', 'kubectl get cb example-cluster -o name')).toContain('example-cluster');
+    expect(ok('worker-1', 'kubectl get rlp example-policy -o name')).toContain('example-policy');
+    expect(ok('worker-1', 'kubectl get ln -A -o name').trim().split('\n')).toHaveLength(2);
+    expect(runningContainers()).toEqual(before.containers);
 
-      for (const step of TUTORIAL.slice(0, 3)) {
-        const { good, output } = await runTutorialStep(step);
-        expect(good, output).toBe(true);
-      }
-      // The tenant's account is a new one: its kubeconfig, too.
-      ok(
-        'computing',
-        `kubectl -n kubeocean-system create secret generic worker-cluster-kubeconfig --from-file=kubeconfig=${KUBECONFIG_FILE} --dry-run=client -o yaml | kubectl replace -f -`,
-      );
-      // Kubelets bring a changed Secret into running pods within some two minutes; new pods have it at once.
-      ok('computing', 'kubectl -n kubeocean-system delete pod --all --wait=false');
-      await waitFor(
-        'the binding Ready, and told by an agent that lives',
-        () => {
-          const conditions = ok('computing', 'kubectl get cb example-cluster -o yaml');
-          return (
-            /phase: Ready/.test(conditions) &&
-            ok('computing', 'kubectl get node').match(/vnode-\S+ +Ready /g)?.length === 2
-          );
-        },
-        { timeoutMs: 120_000, everyMs: 500 },
-      );
-      await works();
-      expect(pods('computing', '-l app=hello').map((pod) => pod.metadata.uid)).toEqual(before.uids);
-      expect(runningContainers()).toEqual(before.containers);
-      // They are followed again, too: a new pod runs.
-      ok(
-        'computing',
-        'kubectl scale deployment hello --replicas=3 && kubectl rollout status deployment/hello --timeout=90s',
-      );
-      expect(runningContainers()).toEqual(expect.arrayContaining(before.containers));
-    },
-    300_000,
-  );
+    for (const step of TUTORIAL.slice(0, 3)) {
+      const { good, output } = await runTutorialStep(step);
+      expect(good, output).toBe(true);
+    }
+    // The tenant's account is a new one: its kubeconfig, too.
+    ok(
+      'computing',
+      `kubectl -n kubeocean-system create secret generic worker-cluster-kubeconfig --from-file=kubeconfig=${KUBECONFIG_FILE} --dry-run=client -o yaml | kubectl replace -f -`,
+    );
+    // Kubelets bring a changed Secret into running pods within some two minutes; new pods have it at once.
+    ok('computing', 'kubectl -n kubeocean-system delete pod --all --wait=false');
+    await waitFor(
+      'the binding Ready, and told by an agent that lives',
+      () => {
+        const conditions = ok('computing', 'kubectl get cb example-cluster -o yaml');
+        return (
+          /phase: Ready/.test(conditions) &&
+          ok('computing', 'kubectl get node').match(/vnode-\S+ +Ready /g)?.length === 2
+        );
+      },
+      { timeoutMs: 120_000, everyMs: 500 },
+    );
+    await works();
+    expect(pods('computing', '-l app=hello').map((pod) => pod.metadata.uid)).toEqual(before.uids);
+    expect(runningContainers()).toEqual(before.containers);
+    // They are followed again, too: a new pod runs.
+    ok(
+      'computing',
+      'kubectl scale deployment hello --replicas=3 && kubectl rollout status deployment/hello --timeout=90s',
+    );
+    expect(runningContainers()).toEqual(expect.arrayContaining(before.containers));
+  }, 300_000);
 
   it('a deleted Deployment leaves nothing behind in the worker', async () => {
     ok('computing', 'kubectl delete deployment hello --timeout=60s');
