@@ -83,7 +83,7 @@ interface Waiting extends Pod {
 
 const waiting = (pod: Waiting) => pod.status?.containerStatuses?.[0]?.state?.waiting;
 
-describe('a ConfigMap that does not exist yet', () => {
+describe.concurrent('a ConfigMap that does not exist yet', () => {
   test('for the environment: CreateContainerConfigError as at home, in home’s names; the pod starts when it appears', async () => {
     const [name, map] = [podName(rig, 'waits'), uniqueName('later')];
     await rig.create(name, rig.spec(STAY, {}, { envFrom: [{ configMapRef: { name: map } }] }));
@@ -144,7 +144,7 @@ describe('a ConfigMap that does not exist yet', () => {
   });
 });
 
-test('what goes wrong with images and containers is told as the kubelet says it', async () => {
+test.concurrent('what goes wrong with images and containers is told as the kubelet says it', async () => {
   const [pull, crash] = [podName(rig, 'unpulled'), podName(rig, 'crashing')];
   await rig.create(pull, rig.spec(STAY, {}, { image: 'registry.invalid/none:1', imagePullPolicy: 'Always' }));
   await rig.create(crash, rig.spec('exit 3'));
@@ -168,6 +168,21 @@ test('what goes wrong with images and containers is told as the kubelet says it'
   expect(backOff.metadata.name).toMatch(new RegExp(`^${crash}\\.[0-9a-f]{16}$`));
   await expectHomeWords(crash);
   await expectHomeWords(pull);
+});
+
+test.concurrent('a pod that the worker cannot place in time fails with the scheduler’s words', async () => {
+  // The vnode is lent what its node does not have.
+  const name = podName(rig, 'unplaced');
+  const resources = { requests: { 'example.com/gpu': '1' }, limits: { 'example.com/gpu': '1' } };
+  await rig.create(name, rig.spec(STAY, { restartPolicy: 'Never' }, { resources }));
+  expect((await event(name, 'WorkerUnschedulable', /Insufficient example.com\/gpu/)).type).toBe('Warning');
+  const pod = await rig.phase(name, 'Failed');
+  expect(pod.status).toMatchObject({
+    reason: 'WorkerUnschedulable',
+    message: expect.stringContaining('Insufficient example.com/gpu') as string,
+  });
+  expect(conditionOf(pod, 'DisruptionTarget')?.status).toBe('True');
+  await waitFor('the worker pod gone', async () => !(await rig.copies(Pods)).includes(rig.workerName(name)), LONG);
 });
 
 describe('the worker’s refusal is shown as event, condition and STATUS in its words, and asked again', () => {
@@ -291,19 +306,4 @@ spec: {policyName: ${policy}, validationActions: [Deny]}
     }
     await accepted(name);
   });
-});
-
-test('a pod that the worker cannot place in time fails with the scheduler’s words', async () => {
-  // The vnode is lent what its node does not have.
-  const name = podName(rig, 'unplaced');
-  const resources = { requests: { 'example.com/gpu': '1' }, limits: { 'example.com/gpu': '1' } };
-  await rig.create(name, rig.spec(STAY, { restartPolicy: 'Never' }, { resources }));
-  expect((await event(name, 'WorkerUnschedulable', /Insufficient example.com\/gpu/)).type).toBe('Warning');
-  const pod = await rig.phase(name, 'Failed');
-  expect(pod.status).toMatchObject({
-    reason: 'WorkerUnschedulable',
-    message: expect.stringContaining('Insufficient example.com/gpu') as string,
-  });
-  expect(conditionOf(pod, 'DisruptionTarget')?.status).toBe('True');
-  await waitFor('the worker pod gone', async () => !(await rig.copies(Pods)).includes(rig.workerName(name)), LONG);
 });

@@ -3,7 +3,7 @@
  * ended; and a pod's namesake is never mistaken for it.
  */
 import { ConfigMaps, type KubeObject, Pods, Secrets } from '@kubeocean/shared/kube';
-import { beforeAll, beforeEach, describe, expect, onTestFailed, test } from 'vitest';
+import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { absent, uniqueName, waitFor } from './harness/index.ts';
 import { FOREVER, isReady, nothingLeft, type Pod, type PodRig, podRig, SLOW_MS } from './restart/rig.ts';
 
@@ -13,7 +13,7 @@ beforeAll(async () => {
   rig = await podRig('drift', { flags: ['--sweep-interval=3'] });
 });
 
-beforeEach(() => {
+beforeEach(({ onTestFailed }) => {
   onTestFailed(() => console.log(rig.syncer.tail(15)));
   // An earlier try may have ended without one.
   if (rig.syncer.exit !== undefined) rig.start();
@@ -56,7 +56,7 @@ async function untouched(home: Pod, worker: KubeObject): Promise<void> {
 }
 
 describe('a worker pod', () => {
-  test.each([
+  test.concurrent.each([
     ['labels', { labels: { 'kubeocean.io/cluster-binding': 'forged', 'kubeocean.io/managed-by': null } }],
     ['annotations', { annotations: { 'kubeocean.io/virtual-node-name': 'another' } }],
     ['finalizer', { finalizers: null }],
@@ -81,6 +81,12 @@ describe('a worker pod', () => {
     await untouched(home, made);
     await rig.home.delete(Pods, rig.homeNamespace, name, { gracePeriodSeconds: 1 });
     await rig.gone(name);
+  });
+
+  test('and each time is counted', async () => {
+    expect(await repairs('pod', 'labels')).toBeGreaterThanOrEqual(3);
+    expect(await repairs('pod', 'annotations')).toBeGreaterThanOrEqual(1);
+    expect(await repairs('pod', 'finalizer')).toBeGreaterThanOrEqual(1);
   });
 
   test('without a home pod, and without its label, is found and goes', async () => {

@@ -3,6 +3,9 @@ import { afterAll } from 'vitest';
 
 type Undo = () => unknown;
 
+/** What takes longer than this is told: it adds to every run of the tests. */
+const LONG_SECONDS = 5;
+
 const stack: Undo[] = [];
 let registered = false;
 
@@ -21,11 +24,16 @@ export function registerCleanup(): void {
   afterAll(async () => {
     const errors: unknown[] = [];
     for (let undo = stack.pop(); undo; undo = stack.pop()) {
+      const began = performance.now();
       try {
         await undo();
       } catch (error) {
         errors.push(error);
       }
+      // Not part of any test, so nothing else would show it.
+      const seconds = (performance.now() - began) / 1000;
+      if (seconds > LONG_SECONDS)
+        console.log(`cleaning up took ${seconds.toFixed(1)} s: ${String(undo).slice(0, 200)}`);
     }
     if (errors.length > 0) throw new AggregateError(errors, `cleaning up: ${errors.map(String).join('; ')}`);
   });

@@ -1,6 +1,8 @@
 /** What every end-to-end test uses. Import from here; importing registers the cleaning up after the file's last test. */
+import { registerTests } from './after-test.ts';
 import { registerCleanup } from './cleanup.ts';
 
+export { afterTest } from './after-test.ts';
 export * from './api-proxy.ts';
 export * from './api-server.ts';
 export * from './binding.ts';
@@ -14,3 +16,4 @@ export * from './process.ts';
 export * from './wait.ts';
 
 registerCleanup();
+registerTests();

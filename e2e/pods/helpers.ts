@@ -1,8 +1,8 @@
 /** What the tests about pods on vnodes share, beside the rig of a binding with one vnode (../restart/rig.ts). */
 import { type LeasedNode, LeasedNodes, leasedNodeName } from '@kubeocean/shared/api';
 import { isNotFound, type KubeClient, type KubeObject, Pods, type Resource } from '@kubeocean/shared/kube';
-import { beforeEach, onTestFailed, onTestFinished } from 'vitest';
-import { kubectl, uniqueName, waitFor } from '../harness/index.ts';
+import { beforeEach } from 'vitest';
+import { afterTest, kubectl, uniqueName, waitFor } from '../harness/index.ts';
 import type { PodRig } from '../restart/rig.ts';
 
 export { conditionOf, isReady, type Pod, type PodRig, podRig } from '../restart/rig.ts';
@@ -30,7 +30,7 @@ export const LimitRanges = workload('', 'limitranges', 'LimitRange');
 
 /** When a test fails: the syncer's last words, and both clusters' pods and events. Call it at the top of the file. */
 export function explainFailures(rig: () => PodRig | undefined): void {
-  beforeEach(() => {
+  beforeEach(({ onTestFailed }) => {
     onTestFailed(async () => {
       const now = rig();
       if (!now) return;
@@ -51,9 +51,7 @@ export function explainFailures(rig: () => PodRig | undefined): void {
 /** A name of this try alone, so that a second try finds nothing of the first; its pod goes when the test is over. */
 export function podName(rig: PodRig, prefix: string): string {
   const name = uniqueName(prefix);
-  onTestFinished(async () => {
-    await rig.home.delete(Pods, rig.homeNamespace, name, { gracePeriodSeconds: 1 }).catch(ignoreGone);
-  });
+  afterTest(() => rig.home.delete(Pods, rig.homeNamespace, name, { gracePeriodSeconds: 1 }).catch(ignoreGone));
   return name;
 }
 
@@ -65,9 +63,7 @@ export async function made(
   object: { metadata: { name: string } & Record<string, unknown>; [field: string]: unknown },
 ): Promise<KubeObject> {
   const { name } = object.metadata;
-  onTestFinished(async () => {
-    await cluster.delete(resource, namespace, name, { propagationPolicy: 'Background' }).catch(ignoreGone);
-  });
+  afterTest(() => cluster.delete(resource, namespace, name, { propagationPolicy: 'Background' }).catch(ignoreGone));
   return cluster.create<KubeObject>(resource, { ...object, metadata: { ...object.metadata, namespace } });
 }
 
