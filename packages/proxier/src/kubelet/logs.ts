@@ -1,7 +1,7 @@
 /** Container logs: streamed from the worker's API server to the client, at the client's pace. */
 import type { ServerResponse } from 'node:http';
 import { Transform } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
+import { finished, pipeline } from 'node:stream/promises';
 import { Pods, pathOf, type Transport } from '@kubeocean/shared/kube';
 import { workerRefusal } from '../errors.ts';
 import type { SessionEnd } from './sessions.ts';
@@ -52,11 +52,28 @@ export async function streamLogs(call: LogCall, response: ServerResponse): Promi
   response.writeHead(200, { 'content-type': 'text/plain; charset=utf-8' });
   response.flushHeaders();
   try {
-    await pipeline(log, counted, response);
+    await pipeline(log, counted, response, { end: false, signal: call.signal });
+    await written(response);
+    await finished(response.end());
     return { bytesUp: 0, bytesDown, reason: 'log ended' };
   } catch {
     log.destroy();
+    response.destroy();
     const reason = call.signal.aborted ? (call.signal.reason as Error).message : 'the connection broke off';
     return { bytesUp: 0, bytesDown, reason };
   }
+}
+
+/**
+ * Resolves when all that was written is on its way, so that the end travels in a TLS record of its own. An API server that
+ * gives a log to a WebSocket drops what it reads together with the end (apiserver, wsstream `messageCopy`: it looks at the
+ * error before the bytes); Go reads record by record. A short log would come out empty, where a kubelet's, which ends a
+ * moment after its last line, mostly does not.
+ */
+function written(response: ServerResponse): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  response.write('', () => resolve());
+  response.once('close', resolve);
+  if (response.destroyed) resolve();
+  return promise;
 }

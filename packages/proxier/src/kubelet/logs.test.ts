@@ -1,0 +1,87 @@
+/** A log from a worker's API server to a client, both over TLS. */
+import { createServer, type Server } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { connect } from 'node:tls';
+import { fixedCredentials, Transport } from '@kubeocean/shared/kube';
+import { newKeyPair, privateKeyPem, selfSignedCertificate } from '@kubeocean/shared/tls';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { streamLogs } from './logs.ts';
+import type { SessionEnd } from './sessions.ts';
+
+const key = newKeyPair();
+const cert = selfSignedCertificate(
+  { commonName: 'worker', organizations: [], ips: ['127.0.0.1'], dnsNames: [] },
+  key,
+  new Date(Date.now() - 60_000),
+  new Date(Date.now() + 3_600_000),
+);
+const servers: Server[] = [];
+/** What the worker says; cut off in the middle when asked. */
+let log: { text: string; cut?: boolean };
+let ended: Promise<SessionEnd>;
+let transport: Transport;
+let port = 0;
+
+async function listen(server: Server): Promise<number> {
+  servers.push(server);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return (server.address() as AddressInfo).port;
+}
+
+beforeAll(async () => {
+  const tls = { cert, key: privateKeyPem(key) };
+  const worker = createServer(tls, (_, response) => {
+    response.write(log.text);
+    if (log.cut) setImmediate(() => response.destroy());
+    else response.end();
+  });
+  const server = `https://127.0.0.1:${await listen(worker)}`;
+  transport = new Transport(fixedCredentials({ server, ca: cert, token: 't' }));
+  const proxier = createServer(tls, (_, response) => {
+    const gone = new AbortController();
+    response.on('close', () => gone.abort(new Error('client gone')));
+    ended = streamLogs(
+      { transport, namespace: 'mount', pod: 'web-1', homePod: 'web', query: {}, signal: gone.signal },
+      response,
+    );
+  });
+  port = await listen(proxier);
+});
+
+afterAll(() => {
+  transport.close();
+  for (const server of servers) {
+    server.closeAllConnections();
+    server.close();
+  }
+});
+
+/** The TLS records of an answer: Node gives each as a chunk of its own. */
+async function records(): Promise<string[]> {
+  const socket = connect({ port, host: '127.0.0.1', ca: cert });
+  socket.write('GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n');
+  const read: string[] = [];
+  for await (const chunk of socket) read.push(String(chunk));
+  return read;
+}
+
+describe('a log', () => {
+  it.each([
+    ['a line', 'container is alive\n'],
+    ['many', 'x'.repeat(3_000_000)],
+    ['nothing', ''],
+  ])('of %s arrives whole, and its end in a record of its own', async (_, text) => {
+    log = { text };
+    const read = await records();
+    expect(read.at(-1)).toBe('0\r\n\r\n');
+    expect(read.slice(0, -1).join('').length).toBeGreaterThan(text.length);
+    expect(await ended).toEqual({ bytesUp: 0, bytesDown: text.length, reason: 'log ended' });
+  });
+
+  it('that breaks off has no end', async () => {
+    log = { text: 'half', cut: true };
+    const read = await records();
+    expect(read.join('')).not.toContain('0\r\n\r\n');
+    expect((await ended).reason).toBe('the connection broke off');
+  });
+});
