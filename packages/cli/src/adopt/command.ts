@@ -1,6 +1,6 @@
 /** `kubeocean adopt BINDING`: takes over what gocrane/kubeocean left of a binding, without ending a pod. */
 import type { OptionTable } from '@kubeocean/shared/daemon';
-import { isNotFound, type KubeClient, messageOf, Pods, sleep } from '@kubeocean/shared/kube';
+import { isConflict, isNotFound, type KubeClient, messageOf, Pods, sleep } from '@kubeocean/shared/kube';
 import { connect, defaultKubeconfig } from '../cluster.ts';
 import { type Command, OUTPUT_OPTION } from '../command.ts';
 import { Failure } from '../failure.ts';
@@ -24,6 +24,8 @@ const OPTIONS = {
 
 /** Milliseconds within which the pods of processes that were stopped must be gone: their grace is 10 s. */
 const STOP_MS = 90_000;
+/** Others go on writing statuses meanwhile. */
+const TRIES = 10;
 
 export const adoptCommand: Command<typeof OPTIONS> = {
   name: 'adopt',
@@ -70,10 +72,23 @@ async function carryOut(plan: Plan, clients: Clients, again: () => Promise<Plan>
   for (const step of stopping) await take(step, clients);
   const deadline = performance.now() + STOP_MS;
   for (const step of stopping) await stopped(step, clients.computing, deadline);
-  const rest = await again();
-  for (const step of rest.steps) await take(step, clients);
-  return { ...rest, steps: [...stopping, ...rest.steps] };
+  const done = [...stopping];
+  for (let tries = 1; ; tries++) {
+    const rest = await again();
+    try {
+      for (const step of rest.steps) {
+        await take(step, clients);
+        done.push(step);
+      }
+      return { ...rest, steps: done };
+    } catch (error) {
+      if (!(error instanceof Changed) || tries === TRIES) throw error;
+    }
+  }
 }
+
+/** Somebody wrote the object since it was read: what is to be done is found out anew. */
+class Changed extends Failure {}
 
 async function take(step: Step, clients: Clients): Promise<void> {
   const { verb, resource, namespace, name, uid, patch, gracePeriodSeconds } = step;
@@ -91,7 +106,8 @@ async function take(step: Step, clients: Clients): Promise<void> {
   } catch (error) {
     if (isNotFound(error)) return;
     const what = `${step.cluster}: ${verb} ${resource.kind} ${namespace ? `${namespace}/` : ''}${name}`;
-    throw new Failure(`${what}: ${messageOf(error)}; the steps before it are done: run it again`, { cause: error });
+    const words = `${what}: ${messageOf(error)}; the steps before it are done: run it again`;
+    throw isConflict(error) ? new Changed(words, { cause: error }) : new Failure(words, { cause: error });
   }
 }
 

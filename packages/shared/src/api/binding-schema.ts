@@ -47,12 +47,13 @@ const spec = object(
 const status = object('What came of it.', {
   phase: word('Pending, Ready or Failed; the conditions say why.', ['Pending', 'Ready', 'Failed']),
   conditions: conditions(
-    'Ready, Connected, SyncerReady, ProxierReady (manager); Claimed, AgentReady, DeletionGuard, WorkerReachable (syncer).',
+    'Ready, Connected, SyncerReady, ProxierReady (manager); Claimed, AgentReady, DeletionGuard, WorkerReachable, ForeignState (syncer).',
   ),
   lastSyncTime: time('When the binding last became Ready.'),
   nodes: integer('Number of vnodes.'),
   pods: integer('Number of pods that run in the worker.'),
   workerVersion: text('Kubernetes version of the worker cluster.'),
+  workerUID: text('UID of the kube-system namespace of the worker cluster that holds the pods.'),
   epoch: text('Random text that the claim carries too; they differ after one side was restored from a backup.'),
   previousEpoch: text('The epoch before, while a new one is on its way into the claim.'),
 });

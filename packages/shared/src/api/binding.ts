@@ -57,6 +57,8 @@ export interface ClusterBindingStatus {
   pods?: number;
   /** Version of the worker cluster's API server. Written by the syncer. */
   workerVersion?: string;
+  /** UID of the worker's kube-system namespace: which cluster this binding's pods are in. Written by the syncer. */
+  workerUID?: string;
   /** Random text, the same in the claim; differing means that one side was restored from a backup. */
   epoch?: string;
   /** The epoch before, while a new one is on its way into the claim. Written by the syncer. */

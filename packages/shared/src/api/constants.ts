@@ -102,6 +102,8 @@ export const Annotation = {
   reclaim: 'kubeocean.io/reclaim',
   /** Set by the worker's owner on a claim: `true` takes the binding's lease away for good. */
   release: 'kubeocean.io/release',
+  /** Set by users on a binding: UID of the worker cluster that takes the place of the one known. */
+  approveWorker: 'kubeocean.io/worker-uid',
   /** Set by users on a binding: `true` finishes its deletion without the worker. */
   abandon: 'kubeocean.io/abandon',
   /** Set by users on a binding: `evict` lets Kubernetes evict while the worker cannot be reached. */

@@ -73,7 +73,7 @@ export function createWorkerHealth(context: SyncerContext, parts: WorkerHealthPa
     wasUnreachable = unreachable;
     if (stores.records.hasSynced && !unreachable) kindMissing = false;
     const agent = heartbeat.state(parts.heartbeats.hasSynced, nowMs);
-    const refused = claim.refusal === 'NameTaken' || claim.refusal === 'ForeignEpoch';
+    const refused = claim.refusal !== undefined && claim.refusal !== 'Released';
     const next: WorkerView = {
       unreachable,
       recordsKnown: stores.records.hasSynced && !refused && (claim.held || claim.refusal === 'Released'),

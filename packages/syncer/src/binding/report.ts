@@ -22,6 +22,7 @@ export interface BindingFacts {
   nodes?: number;
   pods?: number;
   workerVersion?: string;
+  workerUID?: string;
 }
 
 export interface BindingReport {
@@ -117,10 +118,11 @@ export function createBindingReport(options: BindingReportOptions): BindingRepor
 }
 
 function pick(status: BindingFacts): BindingFacts {
-  const { nodes, pods, workerVersion } = status;
+  const { nodes, pods, workerVersion, workerUID } = status;
   return {
     ...(nodes !== undefined && { nodes }),
     ...(pods !== undefined && { pods }),
     ...(workerVersion !== undefined && { workerVersion }),
+    ...(workerUID !== undefined && { workerUID }),
   };
 }

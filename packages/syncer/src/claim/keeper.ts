@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto';
 import {
   Annotation,
   BindingCondition,
+  ChartName,
   claimName,
   type ClusterBinding,
   ClusterBindings,
@@ -24,6 +25,7 @@ import {
   sleep,
 } from '@kubeocean/shared/kube';
 import type { SyncerContext } from '../context.ts';
+import { judgeWorker, type Stranger, workerUIDOf } from './worker-identity.ts';
 import { clusterUID, currentBinding, epochsOf, keepEpochs, nextStep } from './epoch.ts';
 import { claimLease, type Claimant, judgeClaim } from './judge.ts';
 
@@ -67,16 +69,19 @@ export function createClaimKeeper(context: SyncerContext, options: ClaimKeeperOp
   /** The epoch of this leadership. */
   let own: string | undefined;
   let turns = 0;
+  let identified = false;
   let wake = Promise.withResolvers<void>();
 
   async function turn(): Promise<void> {
-    const lease = await currentClaim();
+    const lease = await leaseNow(name);
     options.onTurn(undefined);
     const binding = await atHome(currentBinding(context.home, context.bindingName));
     if (binding.metadata.uid !== context.bindingUID) return;
     if (turns++ % TURNS_PER_IDENTITY === 0 && (await atHome(clusterUID(context.home))) !== context.homeUID) {
       return options.onSuperseded(new Error('the computing cluster is another one by now (kube-system has a new UID)'));
     }
+    const stranger = options.releasing() ? undefined : await strange(binding, lease !== undefined);
+    if (stranger) return refuse(stranger.reason, stranger.message);
     const verdict = judgeClaim(lease, claimantOf(binding));
     if (verdict.kind === 'refused') return refuse(verdict.reason, verdict.message);
     if (options.releasing() && verdict.kind === 'create') {
@@ -88,13 +93,24 @@ export function createClaimKeeper(context: SyncerContext, options: ClaimKeeperOp
     await hold(lease, binding, verdict.kind === 'ours' ? verdict.adoptEpoch : undefined);
   }
 
-  async function currentClaim(): Promise<Lease | undefined> {
+  async function leaseNow(lease: string): Promise<Lease | undefined> {
     try {
-      return await worker.get<Lease>(Leases, mountNamespace, name, CALL);
+      return await worker.get<Lease>(Leases, mountNamespace, lease, CALL);
     } catch (error) {
       if (isNotFound(error)) return undefined;
       throw error;
     }
+  }
+
+  /** Looked at until the agent has said which cluster this is, and when the claim is gone. Otherwise heartbeats tell. */
+  async function strange(binding: ClusterBinding, claimed: boolean): Promise<Stranger | undefined> {
+    if (identified && claimed) return undefined;
+    const said = workerUIDOf(await leaseNow(ChartName.agent));
+    const stranger = judgeWorker(binding, said, claimed);
+    if (stranger || said === undefined) return stranger;
+    identified = true;
+    report.facts({ workerUID: said });
+    return undefined;
   }
 
   /** @param approved the worker's epoch, when the administrator approved it over home's */

@@ -1,6 +1,7 @@
 import { type KubeObject, Store } from '@kubeocean/shared/kube';
 import { expect, test } from 'vitest';
-import { followWorkerIdentity } from './worker-identity.ts';
+import type { ClusterBinding } from '@kubeocean/shared/api';
+import { followWorkerIdentity, judgeWorker } from './worker-identity.ts';
 
 function heartbeat(uid: string | undefined, resourceVersion: string): KubeObject {
   const annotations = { ...(uid !== undefined && { 'kubeocean.io/worker-cluster-uid': uid }) };
@@ -24,4 +25,28 @@ test.each<[string, (string | undefined)[], number]>([
   stop();
   store.set(heartbeat('c', '99'));
   expect(errors).toHaveLength(others);
+});
+
+test.each<[string, string | undefined, string | undefined, boolean, string | undefined]>([
+  ['the known one', 'a', 'a', false, undefined],
+  ['one seen for the first time', undefined, 'a', false, undefined],
+  ['one that nobody knows, and that says nothing', undefined, undefined, false, undefined],
+  ['one that says nothing, with our claim', 'a', undefined, true, undefined],
+  ['one that says nothing, without it', 'a', undefined, false, 'WorkerNotKnown'],
+  ['another', 'a', 'b', false, 'WorkerReplaced'],
+  ['another, to which the claim was copied', 'a', 'b', true, 'WorkerReplaced'],
+  ['another that was approved', 'a', 'approved', false, undefined],
+])('a syncer that starts finds %s', (_, workerUID, said, claimed, reason) => {
+  const annotations = { 'kubeocean.io/worker-uid': 'approved' };
+  const binding = {
+    metadata: { name: 'b', annotations },
+    status: { ...(workerUID !== undefined && { workerUID }) },
+  } as unknown as ClusterBinding;
+  const stranger = judgeWorker(binding, said, claimed);
+  expect(stranger?.reason).toBe(reason);
+  if (reason === 'WorkerReplaced') {
+    expect(stranger?.message).toContain(
+      `kubectl annotate clusterbinding b --overwrite kubeocean.io/worker-uid=${said}`,
+    );
+  }
 });

@@ -2,7 +2,7 @@
  * Whether the worker cluster is still the one that we began with, by the UID that its agent says in the heartbeat: a
  * kubeconfig, a name or an address may lead to another cluster one day, whose state is no continuation of the first one's.
  */
-import { Annotation } from '@kubeocean/shared/api';
+import { Annotation, type ClusterBinding } from '@kubeocean/shared/api';
 import type { KubeObject, ReadonlyStore } from '@kubeocean/shared/kube';
 
 /**
@@ -16,7 +16,7 @@ export function followWorkerIdentity(
 ): () => void {
   let known: string | undefined;
   function look(lease: KubeObject | undefined): void {
-    const uid = lease?.metadata.annotations?.[Annotation.workerClusterUID];
+    const uid = workerUIDOf(lease);
     if (uid === undefined || uid === known) return;
     if (known === undefined) known = uid;
     else
@@ -24,4 +24,38 @@ export function followWorkerIdentity(
   }
   for (const lease of heartbeats.values()) look(lease);
   return heartbeats.onChange(({ current }) => look(current));
+}
+
+/** UID of the worker cluster as its agent says it. */
+export function workerUIDOf(heartbeat: KubeObject | undefined): string | undefined {
+  return heartbeat?.metadata.annotations?.[Annotation.workerClusterUID];
+}
+
+export interface Stranger {
+  reason: 'WorkerReplaced' | 'WorkerNotKnown';
+  message: string;
+}
+
+/**
+ * Why nothing may be claimed in the worker cluster: it is, or may be, another than the one that holds this binding's pods,
+ * by the UID in the binding's status. There, every pod would look lost. Undefined: go on. Pure.
+ * @param said the UID by the agent's heartbeat; undefined: there is none, or it says nothing
+ * @param claimed whether there is a claim, which a cluster that was newly made has not
+ */
+export function judgeWorker(binding: ClusterBinding, said: string | undefined, claimed: boolean): Stranger | undefined {
+  const known = binding.status?.workerUID;
+  if (known === undefined || said === known) return undefined;
+  const { name } = binding.metadata;
+  if (said === undefined) {
+    if (claimed) return undefined;
+    return {
+      reason: 'WorkerNotKnown',
+      message: `the worker cluster has neither the claim of this binding nor a heartbeat of the agent that says which cluster it is (known: UID ${known}); nothing is written there until one of them is back`,
+    };
+  }
+  if (binding.metadata.annotations?.[Annotation.approveWorker] === said) return undefined;
+  return {
+    reason: 'WorkerReplaced',
+    message: `the worker cluster is another one (its kube-system has the UID ${said}, not ${known}): nothing is written there and no pod is touched. If the kubeconfig leads to the wrong cluster, correct it. If the old cluster is gone for good, its pods are lost: approve the new one with: kubectl annotate clusterbinding ${name} --overwrite ${Annotation.approveWorker}=${said}`,
+  };
 }

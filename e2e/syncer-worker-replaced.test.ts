@@ -1,0 +1,112 @@
+/**
+ * A worker cluster that was replaced while no syncer ran: by the UID in the binding's status a syncer that starts anew tells
+ * it from the one that holds the pods, touches nothing, and says so, until the new one is approved. The runbooks of
+ * docs/operations.md for a lost and for a replaced cluster, with the commands that the condition names.
+ */
+import { Annotation, claimName } from '@kubeocean/shared/api';
+import { Leases, Pods } from '@kubeocean/shared/kube';
+import { afterEach, beforeAll, expect, test } from 'vitest';
+import { cleanup, kubectl, uniqueName, waitFor } from './harness/index.ts';
+import { ignoreMissing, openStatus, SyncerRig } from './syncer/rig.ts';
+
+const rig = new SyncerRig();
+const { home, worker, mount, bindingName } = rig;
+const UNKNOWN = 'kubeocean.io/lease-unknown:NoSchedule';
+const slow = { timeoutMs: 60_000, everyMs: 200 };
+const pod = uniqueName('replaced');
+
+beforeAll(async () => {
+  await rig.setUp();
+  await rig.putRecord(rig.node, openStatus);
+  await waitFor('vnode', () => rig.vnodeNow(), slow);
+});
+
+afterEach(({ task }) => {
+  if (task.result?.state === 'fail') console.log(rig.syncer.tail(40));
+});
+
+/** The agent says in which cluster it is. */
+async function says(uid: string): Promise<void> {
+  const metadata = { annotations: { [Annotation.workerClusterUID]: uid } };
+  await worker.patch(Leases, mount, 'kubeocean-agent', { metadata });
+}
+
+function remembered(uid: string): Promise<boolean> {
+  return waitFor(`UID ${uid} remembered`, async () => (await rig.binding()).status?.workerUID === uid, slow);
+}
+
+function noClaim(): Promise<boolean> {
+  return rig.claim().then(
+    () => false,
+    (error: unknown) => (ignoreMissing(error), true),
+  );
+}
+
+async function phaseOf(): Promise<string | undefined> {
+  const { status } = await home.get(Pods, 'default', pod);
+  return (status as { phase?: string; reason?: string } | undefined)?.phase;
+}
+
+test('the cluster that a binding is in is remembered, as its agent says it', async () => {
+  await rig.waitCondition('Claimed', 'True', 'ClaimHeld');
+  await says('first');
+  await remembered('first');
+});
+
+test('a syncer that starts and finds another cluster writes nothing there, loses no pod, and tells', async () => {
+  const containers = [{ name: 'main', image: 'busybox:1.36' }];
+  const spec = {
+    nodeName: rig.vnode,
+    terminationGracePeriodSeconds: 0,
+    tolerations: [{ operator: 'Exists' }],
+    containers,
+  };
+  await rig.syncer.kill();
+  await home.create(Pods, { metadata: { name: pod, namespace: 'default' }, spec }).catch(() => undefined);
+  cleanup(() => home.delete(Pods, 'default', pod, { gracePeriodSeconds: 0 }).catch(ignoreMissing));
+  // It ran in the cluster that is gone.
+  const status = { phase: 'Running', startTime: '2026-11-20T12:00:00Z' };
+  await home.patch(Pods, 'default', pod, { status }, { subresource: 'status' });
+  await worker.delete(Leases, mount, claimName(bindingName)).catch(ignoreMissing);
+  await says('second');
+  rig.start('--leader-elect=false');
+  const told = await rig.waitCondition('Claimed', 'False', 'WorkerReplaced');
+  expect(told.message).toContain('kube-system has the UID second, not first');
+  await rig.waitTaint(UNKNOWN, true);
+  expect(await noClaim()).toBe(true);
+  expect(await phaseOf()).toBe('Running');
+});
+
+test('nor does it where nobody says which cluster it is', async () => {
+  await rig.syncer.kill();
+  rig.stopHeart();
+  await worker.delete(Leases, mount, 'kubeocean-agent').catch(ignoreMissing);
+  rig.start('--leader-elect=false');
+  await rig.waitCondition('Claimed', 'False', 'WorkerNotKnown');
+  expect(await noClaim()).toBe(true);
+  expect(await phaseOf()).toBe('Running');
+  await rig.beat();
+  rig.startHeart();
+  await says('second');
+  await rig.waitCondition('Claimed', 'False', 'WorkerReplaced');
+});
+
+test('with the command that the condition names the new one is taken, and the pods of the old one are lost', async () => {
+  const { message = '' } = await rig.waitCondition('Claimed', 'False', 'WorkerReplaced');
+  const [, command = ''] = /kubectl (annotate .*)$/.exec(message) ?? [];
+  expect(command).toContain(bindingName);
+  await kubectl('computing', command.split(' '));
+  await rig.waitCondition('Claimed', 'True', 'ClaimHeld');
+  await remembered('second');
+  await waitFor('the pod Failed', async () => (await phaseOf()) === 'Failed', slow);
+});
+
+test('a syncer that runs ends by the heartbeat, and what is started in its place finds the right cluster again', async () => {
+  await says('third');
+  // In a Deployment a fresh start takes its place.
+  expect(await rig.syncer.ended).toBe(1);
+  rig.start('--leader-elect=false');
+  await rig.waitCondition('Claimed', 'False', 'WorkerReplaced');
+  await says('second');
+  await rig.waitCondition('Claimed', 'True', 'ClaimHeld');
+});
