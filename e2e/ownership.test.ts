@@ -2,11 +2,11 @@
  * Nobody reaches what is not the counterpart of their own: two bindings in one mount namespace, pods and objects of equal
  * names, forged labels and annotations, names taken beforehand, and names of another namespace's copies. Forged pods are
  * in pods-ending.test.ts, a second computing cluster with the same name in syncer-nodes.test.ts, the worker's own admission
- * in trust.test.ts.
+ * in trust.test.ts. The tests run side by side, each with names of its own.
  */
 import { Annotation, Label } from '@kubeocean/shared/api';
 import { ConfigMaps, type KubeObject, Pods, Secrets } from '@kubeocean/shared/kube';
-import { beforeAll, beforeEach, describe, expect, onTestFailed, test } from 'vitest';
+import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { kubectl, uniqueName, waitFor } from './harness/index.ts';
 import { FOREVER, nothingLeft, type PodRig, podRig, SLOW_MS } from './restart/rig.ts';
 
@@ -19,7 +19,7 @@ beforeAll(async () => {
   blue = await podRig('blue', { mountNamespace: red.mountNamespace });
 });
 
-beforeEach(() => {
+beforeEach(({ onTestFailed }) => {
   onTestFailed(() => console.log(`${red.syncer.tail(10)}\n${blue.syncer.tail(10)}`));
 });
 
@@ -47,7 +47,7 @@ async function remove(rig: PodRig, ...names: string[]): Promise<void> {
   for (const name of names) await rig.gone(name);
 }
 
-test('two bindings with pods, ConfigMaps and Secrets of equal names do not meet', async () => {
+test.concurrent('two bindings with pods, ConfigMaps and Secrets of equal names do not meet', async () => {
   const name = uniqueName('web');
   for (const [rig, color] of [
     [red, 'red'],
@@ -69,7 +69,7 @@ test('two bindings with pods, ConfigMaps and Secrets of equal names do not meet'
   await remove(blue, name);
 });
 
-describe('names of others', () => {
+describe.concurrent('names of others', () => {
   test('a pod gets nothing of the same name from another namespace, nor by the name of its copy', async () => {
     const owner = uniqueName('owner');
     await createMap(red, owner, 'secret-of-red');
@@ -96,7 +96,7 @@ describe('names of others', () => {
   });
 });
 
-describe('names taken beforehand in the worker', () => {
+describe.concurrent('names taken beforehand in the worker', () => {
   test.each([
     ['ConfigMap', ConfigMaps, 'configmap'],
     ['Secret', Secrets, 'secret'],
@@ -150,7 +150,7 @@ describe('names taken beforehand in the worker', () => {
   });
 });
 
-test('what users write into labels and annotations of ours at home means nothing', async () => {
+test.concurrent('what users write into labels and annotations of ours at home means nothing', async () => {
   const [victim, forger] = [uniqueName('victim'), uniqueName('forger')];
   await createMap(blue, victim, 'of-blue');
   await blue.create(victim, fromMap(blue, victim));

@@ -1,10 +1,10 @@
 /**
  * Volumes that cannot be had: what is said at home, on the claim and on the pod, in the words of whoever refused. Nothing
- * waits in silence.
+ * waits in silence. The tests run side by side: each has pods and claims of its own.
  */
 import { PodCondition, VolumeDriver } from '@kubeocean/shared/api';
 import { type KubeObject, Pods, type Resource } from '@kubeocean/shared/kube';
-import { afterAll, beforeAll, beforeEach, describe, expect, onTestFailed, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { Claims, StorageClasses, type Volume, Volumes } from '../packages/syncer/src/volumes/types.ts';
 import { absent, type RunningProcess, uniqueName, waitFor } from './harness/index.ts';
 import {
@@ -50,11 +50,11 @@ beforeAll(async () => {
   await vnodesReady(rig, syncer);
 });
 
-beforeEach(() => onTestFailed(() => showWhy(rig, syncer)));
+beforeEach(({ onTestFailed }) => onTestFailed(() => showWhy(rig, syncer)));
 
 afterAll(() => removeRig(rig, syncer));
 
-describe('a claim says on itself, and on the pod that waits for it,', () => {
+describe.concurrent('a claim says on itself, and on the pod that waits for it,', () => {
   test.each<[what: string, words: string, offer: { class: string; topology?: string }, more: Record<string, unknown>]>([
     [
       'that the owner does not allow the class',
@@ -92,7 +92,9 @@ describe('a claim says on itself, and on the pod that waits for it,', () => {
   });
 });
 
-test('a worker that goes on refusing gives the pod back to home’s scheduler', async () => {
+test.concurrent('a worker that goes on refusing gives the pod back to home’s scheduler', {
+  timeout: 240_000,
+}, async () => {
   const name = uniqueName('given-back');
   await rig.claim(name, await rig.offer('forbidden'));
   await rig.pod(name, FOREVER, [claimVolume('data', name)]);
@@ -100,12 +102,12 @@ test('a worker that goes on refusing gives the pod back to home’s scheduler', 
   await syncer.waitLog(
     'the node given back',
     (line) => line.msg === 'node of a claim given back to the scheduler' && line['claim'] === key,
-    100_000,
+    200_000,
   );
   await home.delete(Pods, rig.name, name, { gracePeriodSeconds: 0 });
 });
 
-test('a class that does not wait for its pod says so on the claim', async () => {
+test.concurrent('a class that does not wait for its pod says so on the claim', async () => {
   const name = uniqueName('at-once');
   await home.create(StorageClasses, {
     metadata: { name },
@@ -132,7 +134,7 @@ function condition(name: string, type: string, words: string) {
   );
 }
 
-describe('a pod on a vnode says', () => {
+describe.concurrent('a pod on a vnode says', () => {
   const nodeName = () => ({ nodeSelector: undefined, nodeName: rig.vnodes[0] });
 
   test('that its claim is missing, and runs when it is there', async () => {

@@ -9,6 +9,7 @@ export * from './binding.ts';
 export * from './charts.ts';
 export { cleanup } from './cleanup.ts';
 export * from './clusters.ts';
+export * from './forget.ts';
 export * from './link.ts';
 export * from './names.ts';
 export * from './objects.ts';

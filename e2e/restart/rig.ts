@@ -5,7 +5,6 @@
 import {
   type ClusterBinding,
   ClusterBindings,
-  Finalizer,
   Label,
   type LeasedNode,
   LeasedNodes,
@@ -36,7 +35,7 @@ import {
   absent,
   cleanup,
   client,
-  kubectl,
+  forgetBinding,
   kubeconfigOf,
   type RunningProcess,
   startProcess,
@@ -245,7 +244,7 @@ export async function podRig(prefix: string, options: RigOptions = {}): Promise<
   }
 
   rig.start();
-  cleanup(() => (options.homeServer ? stopRig(rig) : removeRig(rig)));
+  cleanup(() => removeRig(rig));
   await waitFor(
     'vnode ready',
     async () => {
@@ -313,30 +312,9 @@ function beat(worker: KubeClient, namespace: string): void {
   void write().catch(() => undefined);
 }
 
-/** Without an agent nobody closes the lease, so the end is cut short. */
-async function removeRig(rig: PodRig): Promise<void> {
-  // One that a test started again is stopped before this: without it nothing goes, and all of the below waits in vain.
-  if (rig.syncer.exit !== undefined) rig.start();
-  const quiet = (...args: string[]) => kubectl('computing', args, { anyExit: true });
-  await quiet('-n', rig.homeNamespace, 'delete', 'deployments,jobs,pods', '--all', '--timeout=60s');
-  await quiet('annotate', 'clusterbinding', rig.bindingName, 'kubeocean.io/abandon=true');
-  const result = await quiet('delete', 'clusterbinding', rig.bindingName, '--timeout=30s');
-  await stopRig(rig);
-  if (result.status === 0) return;
-  console.log(`the binding did not go by itself: ${result.stderr}\n${rig.syncer.tail()}`);
-  for (const object of [`clusterbinding/${rig.bindingName}`, `node/${rig.vnode}`]) {
-    await quiet('patch', object, '--type=merge', '-p', '{"metadata":{"finalizers":null}}');
-    await quiet('delete', object, '--wait=false');
-  }
-}
-
-async function stopRig(rig: PodRig): Promise<void> {
-  await rig.syncer.stop();
-  // An abandoned worker keeps what ran there; here nobody else would let it go.
-  for (const pod of (await rig.worker.list<Pod>(Pods, { namespace: rig.mountNamespace })).items) {
-    if (!pod.metadata.finalizers?.includes(Finalizer.homeSync)) continue;
-    await rig.worker.patch(Pods, rig.mountNamespace, pod.metadata.name, { metadata: { finalizers: null } });
-  }
+async function removeRig({ syncer, bindingName, vnode, homeNamespace, mountNamespace, home }: PodRig): Promise<void> {
+  await syncer.kill();
+  await forgetBinding({ binding: bindingName, vnodes: [vnode], homeNamespace, mountNamespace, home });
 }
 
 /** Of this binding there is nothing in the mount namespace any more. */

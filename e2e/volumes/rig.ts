@@ -37,6 +37,8 @@ import { Claims, StorageClasses, Volumes } from '../../packages/syncer/src/volum
 import {
   cleanup,
   client,
+  forgetBinding,
+  free,
   giveKubeconfig,
   kubectl,
   rendered,
@@ -287,22 +289,11 @@ export function claimVolume(name: string, claimName: string): Mounted {
 
 /** The binding's end, before what the harness cleans up. */
 export async function removeRig(rig: Rig, syncer: RunningProcess): Promise<void> {
-  const quiet = (...args: string[]) => kubectl('computing', args, { anyExit: true });
-  const all = 'statefulsets,pods,persistentvolumeclaims';
-  await quiet('-n', rig.name, 'delete', all, '--all', '--timeout=60s', '--grace-period=0');
-  await quiet('annotate', 'clusterbinding', rig.name, 'kubeocean.io/abandon=true');
-  const result = await quiet('delete', 'clusterbinding', rig.name, '--timeout=60s');
-  await syncer.stop();
-  for (const { metadata } of (await home.list(Volumes, { labelSelector: `${Label.clusterBinding}=${rig.name}` }))
-    .items) {
-    await home.patch(Volumes, '', metadata.name, { metadata: { finalizers: null } }).catch(gone);
-    await home.delete(Volumes, '', metadata.name).catch(gone);
-  }
-  if (result.status === 0) return;
-  console.log(`the binding did not go by itself: ${result.stderr}\n${syncer.tail()}`);
-  for (const object of [`clusterbinding/${rig.name}`, ...rig.vnodes.map((vnode) => `node/${vnode}`)]) {
-    await quiet('patch', object, '--type=merge', '-p', '{"metadata":{"finalizers":null}}');
-    await quiet('delete', object, '--wait=false');
+  await syncer.kill();
+  await forgetBinding({ binding: rig.name, vnodes: rig.vnodes, homeNamespace: rig.name, mountNamespace: rig.name });
+  const labelSelector = `${Label.clusterBinding}=${rig.name}`;
+  for (const { metadata } of (await home.list(Volumes, { labelSelector })).items) {
+    await free(home, Volumes, '', metadata.name);
   }
 }
 
