@@ -107,6 +107,9 @@ test('a syncer that runs ends by the heartbeat, and what is started in its place
   expect(await rig.syncer.ended).toBe(1);
   rig.start('--leader-elect=false');
   await rig.waitCondition('Claimed', 'False', 'WorkerReplaced');
+  // The kubeconfig leads to the right one again: what was read in the wrong one is forgotten by another fresh start.
   await says('second');
+  expect(await rig.syncer.ended).toBe(1);
+  rig.start('--leader-elect=false');
   await rig.waitCondition('Claimed', 'True', 'ClaimHeld');
 });
