@@ -32,5 +32,14 @@ export async function makeIsland(): Promise<Island> {
   await run([...prefix, 'ip', 'link', 'set', 'out', 'up']);
   await run([...prefix, 'ip', 'link', 'set', 'lo', 'up']);
   await run([...prefix, 'ip', 'route', 'add', 'default', 'via', gateway]);
-  return { address, gateway, prefix, link: (state) => run(['ip', 'link', 'set', near, state]) };
+  return {
+    address,
+    gateway,
+    prefix,
+    // At its own end: at ours the route would go as well, and packets would leave by the machine's default route.
+    async link(state) {
+      await run([...prefix, 'ip', 'link', 'set', 'out', state]);
+      if (state === 'up') await run([...prefix, 'ip', 'route', 'replace', 'default', 'via', gateway]);
+    },
+  };
 }

@@ -24,6 +24,7 @@ import type { BindingIdentity } from './kubelet/pods.ts';
 import { createPodWatch } from './kubelet/pod-watch.ts';
 import { createSessions, type Sessions } from './kubelet/sessions.ts';
 import { createTlsServer, type TlsServer } from './kubelet/tls-server.ts';
+import { askForLife, createWorkerWatch } from './kubelet/worker-watch.ts';
 import type { OPTIONS } from './options.ts';
 import { createStats } from './stats/index.ts';
 import { type CertificateSource, mounted, selfSigned, signedByCluster } from './tls/certificates.ts';
@@ -71,6 +72,7 @@ export async function runProxier(daemon: ProxierDaemon): Promise<void> {
     idleSeconds: options['session-idle-seconds'],
     maxSeconds: options['session-max-seconds'],
     watchPod: podWatch.watch,
+    watchWorker: createWorkerWatch({ ask: () => askForLife(worker.transport) }).watch,
     log,
     registry: daemon.registry,
   });

@@ -87,7 +87,10 @@ export function createHandlers(options: HandlerOptions): Handlers {
           homePod: route.pod,
           query,
           signal: gone.signal,
-          onBytes: session.active,
+          onBytes: () => {
+            session.active();
+            session.heard();
+          },
         },
         response,
       );
@@ -139,7 +142,10 @@ export function createHandlers(options: HandlerOptions): Handlers {
         session.end({ bytesUp: 0, bytesDown: 0, reason: 'client gone' });
         return;
       }
-      const joined = join(client, switched, route.kind, session.active);
+      const joined = join(client, switched, route.kind, {
+        onActivity: session.active,
+        onHeard: session.heard,
+      });
       kill = joined.kill;
       session.end(await joined.done);
     } catch (error) {

@@ -7,6 +7,7 @@ import { Counter, Gauge, type Logger, type Registry } from '@kubeocean/shared/da
 import type { User } from '../auth/authenticate.ts';
 import { Refusal } from '../errors.ts';
 import type { PodWatch } from './pod-watch.ts';
+import type { WorkerWatch } from './worker-watch.ts';
 
 export interface SessionFacts {
   verb: string;
@@ -31,6 +32,8 @@ export interface SessionEnd {
 export interface Session {
   /** Something was sent or received: the session is not idle. */
   active: () => void;
+  /** Something came from the worker, be it a ping. */
+  heard: () => void;
   /** Writes the audit line and gives the place free. A second call does nothing. */
   end(how: SessionEnd): void;
 }
@@ -57,6 +60,8 @@ export interface SessionOptions {
   maxSeconds?: number;
   /** Calls `gone` when the home pod is no more. */
   watchPod?: PodWatch['watch'];
+  /** Calls back when the worker does not answer any more. */
+  watchWorker?: WorkerWatch['watch'];
   log: Logger;
   registry: Registry;
 }
@@ -101,9 +106,12 @@ export function createSessions(options: SessionOptions): Sessions {
     const over = () => killSession(`open for ${maxSeconds} s (--session-max-seconds)`);
     const max = maxSeconds > 0 ? setTimeout(over, maxSeconds * 1000) : undefined;
     const unwatch = options.watchPod?.({ vnode, namespace, pod, uid: podUID }, () => killSession('the pod is gone'));
+    const watched = options.watchWorker?.(killSession);
     return {
       active: () => (activeAt = performance.now()),
+      heard: () => watched?.heard(),
       stop() {
+        watched?.stop();
         clearTimeout(idle);
         clearTimeout(max);
         unwatch?.();
@@ -128,6 +136,7 @@ export function createSessions(options: SessionOptions): Sessions {
       const limits = limit(facts, killSession);
       return {
         active: limits.active,
+        heard: limits.heard,
         end({ bytesUp, bytesDown, reason }) {
           if (!open.delete(key)) return;
           limits.stop();

@@ -10,7 +10,7 @@ import { METHOD_NOT_ALLOWED, Refusal } from '../errors.ts';
 import { followFrames } from './frames.ts';
 import { switchingAnswer, upgradeOf, upstreamHeaders } from './headers.ts';
 import { SESSION_SUBRESOURCE, type SessionKind } from './routes.ts';
-import { type Splice, splice } from './splice.ts';
+import { type Splice, splice, type SpliceOptions } from './splice.ts';
 
 /**
  * The protocol a request asks for.
@@ -144,12 +144,17 @@ export function answerRefusal(code: number, text: string): Refusal {
 }
 
 /** Sends the 101 and joins the two sides. @param kind what runs in the session: the end of a command is told. */
-export function join(client: Socket, switched: Switched, kind: SessionKind, onActivity?: () => void): Splice {
+export function join(
+  client: Socket,
+  switched: Switched,
+  kind: SessionKind,
+  told: Pick<SpliceOptions, 'onActivity' | 'onHeard'> = {},
+): Splice {
   client.write(switched.answer);
   const follow = () => followFrames(switched.upgrade, switched.protocol);
   return splice(client, switched.socket, switched.head, {
     frames: { up: follow(), down: follow() },
     tell: kind !== 'portForward',
-    ...(onActivity && { onActivity }),
+    ...told,
   });
 }
