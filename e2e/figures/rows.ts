@@ -5,7 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pathOf, Pods } from '@kubeocean/shared/kube';
 import type { FigureOptions, RowName } from './options.ts';
-import { exec, idle, type PodRef, roundTrips } from './session.ts';
+import { exec, type Exec, idle, type PodRef, roundTrips } from './session.ts';
 import { quantile, type Row } from './statistics.ts';
 
 export const ECHO_PORT = 7000;
@@ -95,25 +95,34 @@ async function execs(lanes: Lanes, { execs: times }: FigureOptions): Promise<Row
   return [...waited, processor];
 }
 
+/** What an `echo here` has come to, when that is not what it should be. */
+function wrongWith(one: Exec | Error): string | undefined {
+  if (one instanceof Error) return one.message;
+  if (!one.succeeded) return one.told;
+  return one.bytes === 5 ? undefined : `${one.bytes} of 5 bytes`;
+}
+
 async function concurrent(lanes: Lanes, { concurrent: count }: FigureOptions): Promise<Row[]> {
   const first: Record<Side, number[]> = { vnode: [], kubelet: [] };
   const last: Record<Side, number[]> = { vnode: [], kubelet: [] };
   const good: Record<Side, number[]> = { vnode: [], kubelet: [] };
   for (const side of SIDES) {
     const started = performance.now();
+    const { name } = lanes[side];
+    const bad = new Map<string, number>();
     let ended = 0;
     const done = await Promise.all(
       Array.from({ length: count }, async () => {
         const one = await exec(lanes[side], ['echo', 'here']).catch((error: Error) => error);
         const seconds = ((performance.now() - started) / 1000).toFixed(1);
-        if (++ended % 25 === 0) console.error(`  ${lanes[side].name}: ${ended} of ${count} after ${seconds} s`);
-        if (one instanceof Error) console.error(`  ${lanes[side].name}: ${one.message} (${seconds} s)`);
-        else if (!one.succeeded) console.error(`  ${lanes[side].name}: ${one.told} (${seconds} s)`);
-        else if (one.bytes !== 5) console.error(`  ${lanes[side].name}: ${one.bytes} of 5 bytes (${seconds} s)`);
-        else return one;
+        if (++ended % 25 === 0) console.error(`  ${name}: ${ended} of ${count} after ${seconds} s`);
+        const wrong = wrongWith(one);
+        if (wrong === undefined) return one as Exec;
+        bad.set(wrong, (bad.get(wrong) ?? 0) + 1);
         return undefined;
       }),
     );
+    for (const [wrong, times] of bad) console.error(`  ${name}: ${times} times ${wrong}`);
     const whole = done.filter((one) => one !== undefined);
     first[side] = whole.map(({ firstByteMs }) => firstByteMs / 1000);
     last[side] = [(performance.now() - started) / 1000];
