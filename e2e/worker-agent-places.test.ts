@@ -15,8 +15,8 @@ const settled = { timeoutMs: 90_000 };
 let node: string;
 let other: string;
 
-function lend(cpu: string, more: object = {}): Promise<void> {
-  return rig.setPolicy({
+function lend(cpu: string, more: object = {}, by = rig): Promise<void> {
+  return by.setPolicy({
     nodeSelector: { nodeSelectorTerms: [{ matchFields: [{ key: 'metadata.name', operator: 'In', values: [node] }] }] },
     resourceLimits: [{ resource: 'cpu', quantity: cpu }],
     ...more,
@@ -36,11 +36,62 @@ async function condition(type: string, expected: object): Promise<void> {
 
 beforeAll(async () => {
   [node, other] = (await rig.client.list(Nodes)).items.map(({ metadata }) => metadata.name) as [string, string];
-  await rig.setUp();
-  rig.setClock('2026-11-20T12:00:00Z');
-  await lend('200m');
-  await rig.startAgent(...flags);
-  await rig.becomes(node, { phase: 'Active' });
+  await begin(rig);
+});
+
+/** Lends some of the one node, by an agent of the rig's own. */
+async function begin(by: Rig): Promise<Rig> {
+  await by.setUp();
+  by.setClock('2026-11-20T12:00:00Z');
+  await lend('200m', {}, by);
+  await by.startAgent(...flags);
+  await by.becomes(node, { phase: 'Active' });
+  return by;
+}
+
+/** A lent pod that runs. */
+async function running(by: Rig, name: string, finalizers: string[] = []): Promise<void> {
+  await by.createPod(name, { node, cpu: '50m', finalizers });
+  await by.running(name);
+}
+
+// The agent makes sure for half a minute before it does either: both at once, each in a namespace of its own.
+test.concurrent('a pod on a node that is not lent is deleted, after a while', async () => {
+  const strays = await begin(new Rig('worker-1'));
+  await running(strays, 'lent');
+  await strays.createPod('stray', { node: other });
+  const event = await waitFor('the event', () => strays.event('Pod', 'stray', /^NotLent/), settled);
+  expect(event).toContain(`node ${other} is not lent to ${strays.name}`);
+  await strays.gone('stray');
+  expect((await strays.pod('lent')).metadata.deletionTimestamp).toBeUndefined();
+});
+
+test.concurrent('a claim that the owner releases leaves nothing behind: pods are taken back, finalizers taken off, records removed', async () => {
+  const released = await begin(new Rig('worker-1'));
+  await Promise.all([
+    running(released, 'first', [Finalizer.homeSync]),
+    running(released, 'ended', [Finalizer.homeSync, 'example.com/of-another']),
+  ]);
+  await released.client.patch(Leases, released.name, claimName(released.name), {
+    metadata: { annotations: { [Annotation.release]: 'true' } },
+  });
+  await released.becomes(node, { phase: 'Closed', reason: 'Released' });
+  await waitFor('the end of first', () => released.pod('first').then(() => false, isNotFound), settled);
+  await waitFor(
+    'our finalizer gone, the other left',
+    async () => {
+      expect((await released.pod('ended')).metadata.finalizers).toEqual(['example.com/of-another']);
+      return true;
+    },
+    settled,
+  );
+  await released.letGo('ended');
+  await released.gone('ended');
+  await waitFor('no records', async () => {
+    const { items } = await released.client.list(LeasedNodes, { namespace: released.name });
+    return items.length === 0;
+  });
+  expect((await released.client.list(Pods, { namespace: released.name })).items).toEqual([]);
 });
 
 describe('more pods than are lent', () => {
@@ -59,14 +110,6 @@ describe('more pods than are lent', () => {
     expect(status.conditions).toContainEqual(expect.objectContaining({ type: 'DisruptionTarget' }));
     await rig.letGo('second');
     await rig.gone('second');
-    expect((await rig.pod('first')).metadata.deletionTimestamp).toBeUndefined();
-  });
-
-  test('and a pod on a node that is not lent, after a while', async () => {
-    await rig.createPod('stray', { node: other });
-    const event = await waitFor('the event', () => rig.event('Pod', 'stray', /^NotLent/), settled);
-    expect(event).toContain(`node ${other} is not lent to ${rig.name}`);
-    await rig.gone('stray');
     expect((await rig.pod('first')).metadata.deletionTimestamp).toBeUndefined();
   });
 });
@@ -126,32 +169,5 @@ describe('a policy that is not valid', () => {
     await allocatable('400m');
     await waitFor('no spec kept', async () => (await rig.policy()).status?.lastValidSpec === undefined);
     await condition('Valid', { status: 'True' });
-  });
-});
-
-describe('a claim that the owner releases', () => {
-  test('leaves nothing behind: pods are taken back, finalizers taken off, records removed', async () => {
-    await rig.createPod('ended', { node, finalizers: [Finalizer.homeSync, 'example.com/of-another'] });
-    await rig.running('ended');
-    await rig.client.patch(Leases, rig.name, claimName(rig.name), {
-      metadata: { annotations: { [Annotation.release]: 'true' } },
-    });
-    await rig.becomes(node, { phase: 'Closed', reason: 'Released' });
-    await waitFor('the end of first', () => rig.pod('first').then(() => false, isNotFound), settled);
-    await waitFor(
-      'our finalizer gone, the other left',
-      async () => {
-        expect((await rig.pod('ended')).metadata.finalizers).toEqual(['example.com/of-another']);
-        return true;
-      },
-      settled,
-    );
-    await rig.letGo('ended');
-    await rig.gone('ended');
-    await waitFor('no records', async () => {
-      const { items } = await rig.client.list(LeasedNodes, { namespace: rig.name });
-      return items.length === 0;
-    });
-    expect((await rig.client.list(Pods, { namespace: rig.name })).items).toEqual([]);
   });
 });

@@ -25,8 +25,8 @@ import {
 import {
   cleanup,
   client,
+  forgetBinding,
   kubeconfigOf,
-  kubectl,
   type RunningProcess,
   startProcess,
   uniqueName,
@@ -124,22 +124,10 @@ export class ClosingRig {
   }
 
   private async tearDown(): Promise<void> {
-    const { home, ns, binding } = this;
-    const quiet = (...args: string[]) => kubectl('computing', args, { anyExit: true });
-    await this.worker.agent?.kill();
-    await quiet('-n', ns, 'delete', 'deployments,jobs,pdb', '--all', '--wait=false');
-    for (const { metadata } of (await home.list(Pods, { namespace: ns })).items) {
-      if (metadata.finalizers) await this.forgetPod(metadata.name);
-    }
-    await quiet('annotate', 'clusterbinding', binding, `${Annotation.abandon}=true`);
-    const gone = await quiet('delete', 'clusterbinding', binding, '--timeout=60s');
-    await this.syncer?.kill();
-    await quiet('delete', 'namespace', ns, '--wait=false');
-    if (gone.status === 0) return;
-    for (const object of [`clusterbinding/${binding}`, ...this.nodes.map((node) => `node/${this.vnodeName(node)}`)]) {
-      await quiet('patch', object, '--type=merge', '-p', '{"metadata":{"finalizers":null}}');
-      await quiet('delete', object, '--wait=false');
-    }
+    await Promise.all([this.worker.agent?.kill(), this.syncer?.kill()]);
+    const vnodes = this.nodes.map((node) => this.vnodeName(node));
+    await forgetBinding({ binding: this.binding, vnodes, homeNamespace: this.ns, mountNamespace: this.binding });
+    await this.home.delete(Namespaces, '', this.ns);
   }
 
   /** Sets the agent's clock. The day means nothing but that each `clock` is on the same one. */
