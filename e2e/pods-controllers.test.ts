@@ -34,10 +34,18 @@ const PriorityClasses: Resource = {
 };
 
 let rig: PodRig;
+/** A CronJob of each minute, made first and looked at last: its minute passes meanwhile. */
+const cron = uniqueName('cron');
 explainFailures(() => rig);
 
 beforeAll(async () => {
   rig = await podRig('control', { allocatable: { cpu: '1', memory: '2Gi', pods: '40' } });
+  const template = { metadata: { labels: { cron } }, spec: rig.spec('echo done', { restartPolicy: 'Never' }) };
+  await rig.home.create(CronJobs, {
+    metadata: { name: cron, namespace: rig.homeNamespace },
+    spec: { schedule: '* * * * *', jobTemplate: { spec: { template } } },
+  });
+  cleanup(() => rig.home.delete(CronJobs, rig.homeNamespace, cron, { propagationPolicy: 'Background' }));
 });
 
 async function podsOf(labelSelector: string): Promise<Pod[]> {
@@ -71,7 +79,7 @@ function job(name: string, script: string, spec: Record<string, unknown>): Promi
   return made(rig.home, Jobs, rig.homeNamespace, { metadata: { name }, spec: { ...spec, template } });
 }
 
-test('Jobs: completions by index, backoff, and a failure that ends at once by its exit code', async () => {
+test.concurrent('Jobs: completions by index, backoff, and a failure that ends at once by its exit code', async () => {
   const [indexed, backoff, rule] = [uniqueName('indexed'), uniqueName('backoff'), uniqueName('rule')];
   await job(indexed, 'echo $JOB_COMPLETION_INDEX', { completions: 3, parallelism: 2, completionMode: 'Indexed' });
   await job(backoff, 'exit 1', { backoffLimit: 1 });
@@ -93,7 +101,7 @@ test('Jobs: completions by index, backoff, and a failure that ends at once by it
   }
 });
 
-test('a Job is not charged for a pod that the worker took away', async () => {
+test.concurrent('a Job is not charged for a pod that the worker took away', async () => {
   const name = uniqueName('spared');
   const template = { spec: rig.spec(STAY, { restartPolicy: 'Never' }) };
   const podFailurePolicy = { rules: [{ action: 'Ignore', onPodConditions: [{ type: 'DisruptionTarget' }] }] };
@@ -113,20 +121,6 @@ test('a Job is not charged for a pod that the worker took away', async () => {
   const { status } = await rig.home.get<Job>(Jobs, rig.homeNamespace, name);
   expect(status.failed ?? 0).toBe(0);
 });
-
-test('a CronJob’s pod runs', async () => {
-  const name = uniqueName('cron');
-  const template = { metadata: { labels: { cron: name } }, spec: rig.spec('echo done', { restartPolicy: 'Never' }) };
-  await made(rig.home, CronJobs, rig.homeNamespace, {
-    metadata: { name },
-    spec: { schedule: '* * * * *', jobTemplate: { spec: { template } } },
-  });
-  await waitFor(
-    'a pod of it succeeded',
-    async () => (await podsOf(`cron=${name}`)).some(({ status }) => status?.phase === 'Succeeded'),
-    { timeoutMs: 150_000, everyMs: 500 },
-  );
-}, 200_000);
 
 describe('by the binding’s word', () => {
   const notRun = (pod: Pod) => conditionOf(pod, 'kubeocean.io/NotRun')?.reason;
@@ -228,3 +222,11 @@ test('preemption at home makes room on the vnode', async () => {
   // Home's priority means nothing in the worker.
   expect((await rig.inWorker(top)).spec).toMatchObject({ priorityClassName: 'kubeocean-default', priority: -10000 });
 });
+
+test('a CronJob’s pod runs', async () => {
+  await waitFor(
+    'a pod of it succeeded',
+    async () => (await podsOf(`cron=${cron}`)).some(({ status }) => status?.phase === 'Succeeded'),
+    { timeoutMs: 150_000, everyMs: 500 },
+  );
+}, 200_000);
