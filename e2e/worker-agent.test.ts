@@ -3,7 +3,7 @@ import { Annotation, claimName, Label, LeasedNodes, ResourceLeasingPolicies } fr
 import { isNotFound, Leases, Nodes, RoleBindings } from '@kubeocean/shared/kube';
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type RunningProcess, waitFor } from './harness/index.ts';
-import { becomes, binding, metric, mount, PlainCluster } from './worker-agent/plain.ts';
+import { becomes, binding, metric, metricsOf, mount, PlainCluster } from './worker-agent/plain.ts';
 
 const cluster = new PlainCluster();
 let agent: RunningProcess;
@@ -67,7 +67,7 @@ describe('the worker agent', () => {
     const status = {
       phase: 'Active',
       policy: 'example-policy',
-      allocatable: { cpu: '4', memory: '30923764531', pods: '110' },
+      allocatable: { cpu: '4', memory: '29491Mi', pods: '110' },
       node: {
         innerIP: '10.1.2.3',
         labels: { 'kubeocean.io/role': 'worker' },
@@ -191,11 +191,15 @@ describe('the worker agent', () => {
     await becomes(record, { status: { phase: 'Active', taints: [] } });
   });
 
-  test('killed and started again writes nothing', async () => {
+  test('killed and succeeded by the one that stood by: nothing is written', async () => {
     await becomes(policy, { status: { phase: 'Active' } });
     const before = await cluster.versions();
+    const next = await cluster.startAgent('b');
+    // Who stands by is ready, and leaves the pods of the cluster alone: they are what costs.
+    const pods = /^kubeocean_api_calls_total\{.*resource="pods"/m;
+    expect([await metricsOf(agent), await metricsOf(next)].map((text) => pods.test(text))).toEqual([true, false]);
     await agent.kill();
-    agent = await cluster.startAgent('b');
+    agent = next;
     // The dead one's Lease has to run out first.
     await agent.waitLog('leading', (line) => line.msg === 'leading', 30_000);
     await waitFor('the first look', async () => (await metric(agent, 'kubeocean_agent_allocations_total')) >= 1);

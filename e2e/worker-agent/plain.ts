@@ -165,6 +165,10 @@ export async function becomes(read: () => Promise<KubeObject>, expected: object,
 
 /** A number in the agent's metrics. */
 export async function metric(agent: RunningProcess, name: string): Promise<number> {
-  const text = await (await fetch(`${await agent.metrics()}/metrics`)).text();
-  return Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(text)?.[1] ?? Number.NaN);
+  return Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(await metricsOf(agent))?.[1] ?? Number.NaN);
+}
+
+/** All of the agent's metrics, as text. */
+export async function metricsOf(agent: RunningProcess): Promise<string> {
+  return (await fetch(`${await agent.metrics()}/metrics`)).text();
 }

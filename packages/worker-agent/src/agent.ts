@@ -1,4 +1,4 @@
-/** The agent's parts put together: stores that every replica keeps, and the loop of the one that leads. */
+/** The agent's parts put together: stores that every replica keeps, and pods and the loop of the one that leads. */
 import { type Daemon, leadWhenElected } from '@kubeocean/shared/daemon';
 import { createEventRecorder, credentialsFor, type Leadership, messageOf } from '@kubeocean/shared/kube';
 import { windowsProblem } from '@kubeocean/shared/lease';
@@ -46,6 +46,7 @@ export async function runAgent(daemon: Daemon<typeof AGENT_OPTIONS>): Promise<vo
     const { signal } = leadership;
     const aborted = Promise.withResolvers<void>();
     signal.addEventListener('abort', () => aborted.resolve(), { once: true });
+    const watchingPods = stores.runPods(signal);
     // Nothing is written, closed or deleted on the strength of an incomplete list.
     await Promise.race([stores.synced, aborted.promise]);
     if (signal.aborted) return;
@@ -107,6 +108,7 @@ export async function runAgent(daemon: Daemon<typeof AGENT_OPTIONS>): Promise<vo
     await reclaimer.stop();
     await beating;
     await events.flush();
+    await watchingPods;
   }
 
   await Promise.all([

@@ -48,11 +48,19 @@ export interface AgentStores {
   admissionPolicyBindings: ReadonlyStore<AdmissionPolicyBinding>;
   /** Resolves when every store holds a complete list. Nothing may be written before. */
   synced: Promise<unknown>;
-  /** Kinds that are not complete yet, for the readiness probe. */
+  /** Kinds that a replica keeps whether it leads or not and that are not complete yet, for the readiness probe. */
   missing(): string[];
-  /** Watches until the signal aborts. */
+  /** Watches all but pods until the signal aborts: what a replica that stands by keeps, for metrics and to lead at once. */
   run(signal: AbortSignal): Promise<void>;
+  /**
+   * Watches pods too, until the signal aborts. Only the one that leads needs them, and they are what costs: every change of
+   * every pod of the cluster.
+   */
+  runPods(signal: AbortSignal): Promise<void>;
 }
+
+/** What the reflector of pods is filed under. */
+const PODS = 'pods';
 
 /** Makes the stores; `onChange` is called for every change that could change what is lent. */
 export function createStores(
@@ -80,7 +88,7 @@ export function createStores(
     'status',
   ]);
   const pods = reflect<PodForRequests>(
-    'pods',
+    PODS,
     { resource: Pods, fieldSelector: 'spec.nodeName!=', project: projectPod, pageSize: PAGE_SIZE },
     ['spec', 'status'],
   );
@@ -122,9 +130,14 @@ export function createStores(
     admissionPolicies,
     admissionPolicyBindings,
     synced: Promise.all([...reflectors.values()].map((reflector) => reflector.store.synced)),
-    missing: () => [...reflectors].filter(([, { store }]) => !store.hasSynced).map(([kind]) => kind),
+    missing: () =>
+      [...reflectors].filter(([kind, { store }]) => kind !== PODS && !store.hasSynced).map(([kind]) => kind),
     async run(signal) {
-      await Promise.all([...reflectors.values()].map((reflector) => reflector.run(signal)));
+      const standing = [...reflectors].filter(([kind]) => kind !== PODS);
+      await Promise.all(standing.map(([, reflector]) => reflector.run(signal)));
+    },
+    async runPods(signal) {
+      await reflectors.get(PODS)?.run(signal);
     },
   };
 }
