@@ -168,6 +168,23 @@ test('429 is given back at once when asked so, as evictions do, and when the dea
   expect(requests).toHaveLength(2);
 });
 
+test('a write may ask for metadata only; what the server refuses is told in full all the same', async () => {
+  const name = 'metadata-only';
+  const only = { metadataOnly: true };
+  const made = await admin.create(ConfigMaps, { metadata: { namespace, name }, data: { a: '1' } }, only);
+  expect(made).toMatchObject({ kind: 'PartialObjectMetadata', metadata: { name, uid: expect.any(String) } });
+  expect(made).not.toHaveProperty('data');
+  const patched = await admin.patch(ConfigMaps, namespace, name, { data: { a: '2' } }, only);
+  const stored = await admin.get<KubeObject & { data: object }>(ConfigMaps, namespace, name);
+  expect([patched['data'], stored.data]).toEqual([undefined, { a: '2' }]);
+  expect(patched.metadata.resourceVersion).toBe(stored.metadata.resourceVersion);
+  await expect(
+    admin.patch(ConfigMaps, namespace, name, { metadata: { labels: { 'not/a/label': 'x' } } }, only),
+  ).rejects.toMatchObject({ name: 'ApiError', code: 422, status: { details: { name } } });
+  await admin.delete(ConfigMaps, namespace, name, only);
+  await expect(admin.delete(ConfigMaps, namespace, name, only)).rejects.toMatchObject({ code: 404 });
+});
+
 test('after a 500 a GET is sent again and a write is not', async () => {
   const failing = { code: 500, body: '{"kind":"Status","code":500,"message":"etcdserver: request timed out"}' };
   const reading = await answering([failing, { code: 200, body: '{"fine":true}' }]);

@@ -23,6 +23,8 @@ export interface CallOptions {
   retry?: boolean;
   /** `true`: the server checks everything and stores nothing. */
   dryRun?: boolean;
+  /** `true`: the answer has the object's metadata only. Cheaper for both sides where nothing else of it is read. */
+  metadataOnly?: boolean;
 }
 
 export interface PatchOptions extends CallOptions {
@@ -173,9 +175,10 @@ export class KubeClient {
   }
 }
 
-function plain(options: CallOptions): Pick<CallOptions, 'signal' | 'timeoutMs' | 'retry'> {
-  const { signal, timeoutMs, retry } = options;
+function plain(options: CallOptions): Pick<CallOptions, 'signal' | 'timeoutMs' | 'retry' | 'metadataOnly'> {
+  const { signal, timeoutMs, retry, metadataOnly } = options;
   return {
+    ...(metadataOnly && { metadataOnly }),
     ...(signal && { signal }),
     ...(timeoutMs !== undefined && { timeoutMs }),
     ...(retry !== undefined && { retry }),

@@ -217,6 +217,31 @@ test('owners take turns: one with many keys does not keep another waiting', asyn
   await queue.stop();
 });
 
+test('what continues comes first within its owner, but one in four begins; a key that came to continue moves up', async () => {
+  const order: string[] = [];
+  const continued = new Set(['big/c0', 'big/c1', 'big/c2', 'big/c3', 'big/c4', 'big/c5']);
+  const queue = new WorkQueue(
+    (key) => {
+      order.push(key);
+      return Promise.resolve(undefined);
+    },
+    { name: 'test', workers: 1, ownerOf: (key) => key.split('/')[0] ?? '', continues: (key) => continued.has(key) },
+  );
+  for (let n = 0; n < 5; n++) queue.add(`big/n${n}`);
+  for (const key of continued) queue.add(key);
+  queue.add('small/n0');
+  // It has a counterpart by now.
+  continued.add('big/n4');
+  queue.add('big/n4');
+  expect(queue.depth).toBe(12);
+  queue.start();
+  await settle();
+  const first = 'big/c0 small/n0 big/c1 big/c2 big/n0 big/c3 big/c4 big/c5 big/n1 big/n4';
+  expect(order.join(' ')).toBe(`${first} big/n2 big/n3`);
+  expect(queue.depth).toBe(0);
+  await queue.stop();
+});
+
 const keys = fc.constantFrom('a', 'b', 'c');
 const step = fc.oneof(
   fc.record({ add: keys }),
@@ -251,7 +276,15 @@ test('whatever the order: no key twice at once, never more than the workers, and
           if (running.length > workers) violations.push(`${running.length} run at once`);
           return promise;
         },
-        { name: 'test', workers, baseDelayMs: 50, maxDelayMs: 400, ownerOf: (key) => (key === 'a' ? 'one' : 'two') },
+        {
+          name: 'test',
+          workers,
+          baseDelayMs: 50,
+          maxDelayMs: 400,
+          ownerOf: (key) => (key === 'a' ? 'one' : 'two'),
+          // It differs from one addition to the next.
+          continues: (key) => key === 'b' || owed.size % 2 === 0,
+        },
       );
       queue.start();
       for (const action of script) {

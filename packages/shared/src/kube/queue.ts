@@ -23,7 +23,23 @@ export interface WorkQueueOptions {
    * keep the others waiting. Default: all are one owner's, and keys run in the order they came.
    */
   ownerOf?: (key: string) => string;
+  /**
+   * Whether a key continues what has begun, asked when it is added. Those come before the others of their owner, so that
+   * a thousand beginnings do not keep every end waiting; but one in four goes to the others. Default: none does.
+   */
+  continues?: (key: string) => boolean;
 }
+
+/** The keys of one owner that wait, in order, with the time they were added. */
+interface Line {
+  continued: Map<string, number>;
+  begun: Map<string, number>;
+  /** Keys taken from `continued` since one was taken from `begun`. */
+  passed: number;
+}
+
+/** At most so many keys pass one that waits longer. */
+const MOST_PASSING = 3;
 
 /** What a handler may ask for by its return value: to run again after so many milliseconds. */
 export type Outcome = { againInMs: number } | undefined | void;
@@ -31,8 +47,8 @@ export type Outcome = { againInMs: number } | undefined | void;
 export class WorkQueue {
   private readonly options: Required<Pick<WorkQueueOptions, 'workers' | 'baseDelayMs' | 'maxDelayMs'>> &
     WorkQueueOptions;
-  /** Keys that wait, in order, with the time they were added, by owner; the owner whose turn it is comes first. */
-  private readonly waiting = new Map<string, Map<string, number>>();
+  /** What waits, by owner; the owner whose turn it is comes first. */
+  private readonly waiting = new Map<string, Line>();
   private waitingCount = 0;
   private readonly running = new Set<string>();
   /** Keys added while they ran. */
@@ -106,21 +122,29 @@ export class WorkQueue {
 
   private enqueue(key: string): void {
     const owner = this.options.ownerOf?.(key) ?? '';
-    const keys = this.waiting.get(owner);
-    if (keys?.has(key)) return;
-    if (keys) keys.set(key, performance.now());
-    else this.waiting.set(owner, new Map([[key, performance.now()]]));
-    this.waitingCount++;
+    const line = this.waiting.get(owner) ?? { continued: new Map(), begun: new Map(), passed: 0 };
+    this.waiting.set(owner, line);
+    if (line.continued.has(key)) return;
+    const since = line.begun.get(key);
+    if (this.options.continues?.(key)) {
+      line.begun.delete(key);
+      line.continued.set(key, since ?? performance.now());
+    } else if (since === undefined) line.begun.set(key, performance.now());
+    if (since === undefined) this.waitingCount++;
   }
 
-  /** The next key in turn, taken out; its owner goes to the end of the line. */
+  /** The next key in turn, taken out; its owner goes to the end of the line of owners. */
   private next(): [key: string, addedAt: number] | undefined {
-    for (const [owner, keys] of this.waiting) {
+    for (const [owner, line] of this.waiting) {
+      const { continued, begun } = line;
       this.waiting.delete(owner);
-      for (const entry of keys) {
-        keys.delete(entry[0]);
+      const passes = continued.size > 0 && (begun.size === 0 || line.passed < MOST_PASSING);
+      line.passed = passes ? line.passed + 1 : 0;
+      const from = passes ? continued : begun;
+      for (const entry of from) {
+        from.delete(entry[0]);
         this.waitingCount--;
-        if (keys.size > 0) this.waiting.set(owner, keys);
+        if (continued.size + begun.size > 0) this.waiting.set(owner, line);
         return entry;
       }
     }

@@ -10,7 +10,7 @@ import { ApiError, isExpired, isTooLargeResourceVersion, type Status } from './e
 import { type IndexFunction, type ReadonlyStore, Store } from './store.ts';
 import { sleep } from './sleep.ts';
 import { keyOf, type KubeObject, type Resource } from './types.ts';
-import { isChange, lines, revisionIn } from './watch-lines.ts';
+import { isChange, lines, revisionIn, withoutManagedFields as trimmed } from './watch-lines.ts';
 
 export interface ReflectorOptions<T extends KubeObject> extends Selection {
   resource: Resource;
@@ -73,6 +73,8 @@ export function createReflector<T extends KubeObject = KubeObject>(
     options.metadataOnly
       ? { accept: `application/json;as=PartialObjectMetadata${list ? 'List' : ''};g=meta.k8s.io;v=v1` }
       : undefined;
+  /** Custom resources belong to groups of other domains. */
+  const ownKind = !options.resource.group.includes('.') || options.resource.group.endsWith('.k8s.io');
   let revision = '';
   let lists = 0;
   let watches = 0;
@@ -212,7 +214,7 @@ export function createReflector<T extends KubeObject = KubeObject>(
       revision = revisionIn(line) ?? revision;
       return;
     }
-    const event = JSON.parse(line.toString('utf8')) as WatchEvent;
+    const event = JSON.parse(ownKind ? trimmed(line) : line.toString('utf8')) as WatchEvent;
     if (event.type === 'ERROR') {
       const status = event.object as unknown as Status;
       throw new ApiError(status.code ?? 500, status, 'WATCH', pathOf(options.resource, options.namespace));

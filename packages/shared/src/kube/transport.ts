@@ -23,6 +23,8 @@ export interface RequestOptions {
   /** Deadline of the whole call with its retries, in milliseconds. Default 30,000. A stream's deadline is until its headers. */
   timeoutMs?: number;
   signal?: AbortSignal;
+  /** True: of the object that is answered only its metadata (PartialObjectMetadata), for writes of which nothing else is read. */
+  metadataOnly?: boolean;
   /** False: give the first answer back, whatever it is. Evictions need it: their 429 means "not now", not "slow down". */
   retry?: boolean;
 }
@@ -44,6 +46,9 @@ const MAX_ATTEMPTS = 5;
  * that no write is sent into a connection that is being closed and gets lost with ECONNRESET.
  */
 const IDLE_MS = 60_000;
+
+/** Servers that do not know of it (aggregated ones) answer with the whole object. */
+const METADATA = 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json';
 
 /** Connections and calls to one API server. */
 export class Transport {
@@ -174,7 +179,7 @@ export class Transport {
   ): Promise<IncomingMessage> {
     const { method, path, body, query } = options;
     const headers: Record<string, string | number> = {
-      accept: 'application/json',
+      accept: options.metadataOnly ? METADATA : 'application/json',
       'user-agent': this.options.userAgent ?? 'kubeocean',
       ...authorization(access),
       ...options.headers,

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { isChange, lines, revisionIn } from './watch-lines.ts';
+import { isChange, lines, revisionIn, withoutManagedFields } from './watch-lines.ts';
 
 async function* inPieces(bytes: Buffer, cuts: number[]): AsyncGenerator<Buffer> {
   let from = 0;
@@ -71,4 +71,38 @@ test.each([
   ['{"type":"ERROR","object":{}}', false],
 ])('%s is a change: %s', (line, change) => {
   expect(isChange(Buffer.from(line))).toBe(change);
+});
+
+test('an event without managedFields is the same event, whatever names and values people chose', () => {
+  const nasty = fc.oneof(
+    fc.string(),
+    fc.constantFrom(']},"', ',"managedFields":[', '"}]},"spec":{', 'v:["a"]}', '\\"]},\\"', 'é]},"'),
+  );
+  const managers = fc.array(
+    fc.record({ manager: nasty, operation: fc.constant('Update'), fieldsV1: fc.dictionary(nasty, fc.constant({})) }),
+  );
+  fc.assert(
+    fc.property(
+      nasty,
+      fc.dictionary(nasty, nasty),
+      fc.array(nasty),
+      managers,
+      nasty,
+      (name, labels, finalizers, managed, note) => {
+        const metadata = { name, labels, annotations: { managedFields: note, [note]: name }, finalizers };
+        const spec = { note, list: [{ managedFields: [{ a: [1] }] }, name] };
+        const event = (of: object) => ({ type: 'MODIFIED', object: { kind: 'Pod', metadata: of, spec } });
+        const line = Buffer.from(JSON.stringify(event({ ...metadata, managedFields: managed })));
+        expect(JSON.parse(withoutManagedFields(line))).toEqual(event(metadata));
+      },
+    ),
+    { numRuns: 300 },
+  );
+});
+
+test('an event that has none, or has nothing after its metadata, stays as it is', () => {
+  const bare = { type: 'ADDED', object: { metadata: { name: 'a' }, spec: {} } };
+  expect(withoutManagedFields(Buffer.from(JSON.stringify(bare)))).toBe(JSON.stringify(bare));
+  const last = { type: 'ADDED', object: { metadata: { name: 'a', managedFields: [{ manager: 'x' }] } } };
+  expect(JSON.parse(withoutManagedFields(Buffer.from(JSON.stringify(last))))).toEqual(last);
 });

@@ -51,7 +51,7 @@ export async function writeCopy(
 
   function create(): Promise<KubeObject> {
     mayWriteWorker(context);
-    return context.worker.create<KubeObject>(resource, desired);
+    return context.worker.create<KubeObject>(resource, desired, { metadataOnly: true });
   }
 
   function replace(current: KubeObject): Promise<KubeObject> {
@@ -62,7 +62,7 @@ export async function writeCopy(
       ...(uid && { uid }),
       ...(resourceVersion && { resourceVersion }),
     };
-    return context.worker.replace(resource, { ...desired, metadata });
+    return context.worker.replace(resource, { ...desired, metadata }, { metadataOnly: true });
   }
 }
 
@@ -77,7 +77,7 @@ export async function removeCopy(
   if (!known || known.metadata.labels?.[Label.bindingUID] !== context.bindingUID) return;
   mayWriteWorker(context);
   try {
-    await context.worker.delete(resource, context.mountNamespace, name, withUID(known));
+    await context.worker.delete(resource, context.mountNamespace, name, { ...withUID(known), metadataOnly: true });
   } catch (error) {
     if (!(error instanceof ApiError && (error.code === 404 || error.code === 409))) throw error;
   }

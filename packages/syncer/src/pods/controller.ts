@@ -49,6 +49,11 @@ export function createPodController(state: PodState): PodController {
     maxDelayMs: 10_000,
     // A namespace with thousands of pods to run does not keep the pods of others waiting.
     ownerOf: (key) => splitKey(key).namespace,
+    // What became of pods that were made is shown before more are made.
+    continues: (key) => {
+      const { namespace, name } = splitKey(key);
+      return workerOf(state, { metadata: { namespace, name } }) !== undefined;
+    },
   });
   const refusals = new Map<string, number>();
   /** What the worker refused of changes of pods that run. */
@@ -171,8 +176,7 @@ export function createPodController(state: PodState): PodController {
     const last = sent.get(uid);
     if (last?.patch === text && last.revisions.includes(resourceVersion)) return undefined;
     const after = await patchHomeStatus(context, home, patch);
-    if (after && isReady(after)) state.phases.reached(uid, 'shown');
-    sent.set(uid, { patch: text, revisions: [resourceVersion, after?.metadata.resourceVersion] });
+    sent.set(uid, { patch: text, revisions: [resourceVersion, after] });
     return undefined;
   }
 

@@ -10,12 +10,19 @@ export async function currentHome(context: SyncerContext, namespace: string, nam
   return gone(context.home.get<Pod>(Pods, namespace, name));
 }
 
-/** @returns the pod after the patch; undefined when it is gone or another by now. */
-export async function patchHomeStatus(context: SyncerContext, home: Pod, patch: StatusPatch): Promise<Pod | undefined> {
+/** @returns the pod's resourceVersion after the patch; undefined when it is gone or another by now. */
+export async function patchHomeStatus(
+  context: SyncerContext,
+  home: Pod,
+  patch: StatusPatch,
+): Promise<string | undefined> {
   mayWriteHome(context);
   const { namespace = '', name } = home.metadata;
-  const send = (body: StatusPatch) =>
-    gone(context.home.patch<Pod>(Pods, namespace, name, body, { type: 'strategic', subresource: 'status' }));
+  async function send(body: StatusPatch): Promise<string | undefined> {
+    const options = { type: 'strategic', subresource: 'status', metadataOnly: true } as const;
+    const after = await gone(context.home.patch(Pods, namespace, name, body, options));
+    return after?.metadata.resourceVersion;
+  }
   context.log.debug({ pod: `${namespace}/${name}`, patch }, 'home status written');
   try {
     return await send(patch);
@@ -46,7 +53,9 @@ function withoutRefused(patch: StatusPatch, error: unknown): StatusPatch | undef
 export async function finishHomeDeletion(context: SyncerContext, home: Pod): Promise<void> {
   mayWriteHome(context);
   const { namespace = '', name, uid } = home.metadata;
-  await gone(context.home.delete(Pods, namespace, name, { ...(uid && { uid }), gracePeriodSeconds: 0 }));
+  await gone(
+    context.home.delete(Pods, namespace, name, { ...(uid && { uid }), gracePeriodSeconds: 0, metadataOnly: true }),
+  );
 }
 
 /** undefined when the object meant is gone. */

@@ -26,6 +26,7 @@ export async function deleteWorker(state: PodState, worker: Pod, options: Worker
   mayWriteWorker(state.context);
   const { namespace = '', name, uid, resourceVersion } = worker.metadata;
   const deletion = state.context.worker.delete(Pods, namespace, name, {
+    metadataOnly: true,
     ...(uid && { uid }),
     ...(options.unchanged && resourceVersion && { resourceVersion }),
     ...(options.gracePeriodSeconds !== undefined && { gracePeriodSeconds: options.gracePeriodSeconds }),
@@ -52,7 +53,7 @@ export async function releaseWorker(state: PodState, worker: Pod): Promise<void>
   if (state.released.has(uid) || !finalizers.includes(Finalizer.homeSync)) return;
   mayWriteWorker(state.context);
   const patch = { metadata: { uid, '$deleteFromPrimitiveList/finalizers': [Finalizer.homeSync] } };
-  await ignoreGone(state.context.worker.patch(Pods, namespace, name, patch, { type: 'strategic' }));
+  await ignoreGone(state.context.worker.patch(Pods, namespace, name, patch, { type: 'strategic', metadataOnly: true }));
   state.released.add(uid);
 }
 
