@@ -38,6 +38,8 @@ function startOver(): void {
   bash('computing', `kubectl -n ${SYSTEM} delete secret worker-cluster-kubeconfig --ignore-not-found`);
   bash('computing', 'helm uninstall kubeocean --wait');
   bash('worker-1', 'helm uninstall kubeocean-worker --wait');
+  // The older agent capped what is lent by it, and nobody brings it up to date any more.
+  bash('worker-1', `kubectl -n ${MOUNT} delete resourcequota kubeocean-lease --ignore-not-found`);
   removeKinds();
 }
 
