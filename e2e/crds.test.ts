@@ -162,7 +162,7 @@ describe('kubectl get', () => {
         window: { closesAt: '2026-01-01T08:00:00Z' },
         reason: 'Shrunk',
       },
-      /^NAME +CLUSTER +NODE +PHASE +CPU +MEMORY +PODS +CLOSES +REASON +AGE\n\S+ +test +node1 +Active +4 +27Gi +80 +2026-01-01T08:00:00Z +Shrunk/,
+      /^NAME +CLUSTER +NODE +PHASE +CPU +MEMORY +PODS +CLOSES +OPENS +REASON +AGE\n\S+ +test +node1 +Active +4 +27Gi +80 +2026-01-01T08:00:00Z +Shrunk/,
     ],
     [
       'rlp',
