@@ -4,13 +4,12 @@
  * chart's roles and policies. docs/security.md has the table of it.
  */
 import { ClusterBindings, Label, proxierName, syncerName } from '@kubeocean/shared/api';
-import { ClusterRoleBindings, Leases, Nodes, Pods, Secrets, ServiceAccounts } from '@kubeocean/shared/kube';
+import { ClusterRoleBindings, CSINodes, Leases, Nodes, Pods, Secrets, ServiceAccounts } from '@kubeocean/shared/kube';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { ClusterRoles } from './harness/index.ts';
 import {
   admin,
   answer,
-  CSINodes,
   give,
   LABEL,
   manager,

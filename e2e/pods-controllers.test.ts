@@ -3,7 +3,7 @@
  * disruption budgets and preemption. They all work at home, on what the vnode's pods show there.
  */
 import { ClusterBindings } from '@kubeocean/shared/api';
-import { ApiError, Deployments, type KubeObject, Namespaces, Pods, type Resource } from '@kubeocean/shared/kube';
+import { ApiError, Deployments, type KubeObject, Namespaces, Pods, PriorityClasses } from '@kubeocean/shared/kube';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { cleanup, uniqueName, waitFor } from './harness/index.ts';
 import {
@@ -24,14 +24,6 @@ import {
   podRig,
   STAY,
 } from './pods/helpers.ts';
-
-const PriorityClasses: Resource = {
-  group: 'scheduling.k8s.io',
-  version: 'v1',
-  plural: 'priorityclasses',
-  kind: 'PriorityClass',
-  namespaced: false,
-};
 
 let rig: PodRig;
 /** A CronJob of each minute, made first and looked at last: its minute passes meanwhile. */

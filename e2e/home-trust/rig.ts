@@ -15,7 +15,6 @@ import {
   Nodes,
   parseKubeconfig,
   Pods,
-  type Resource,
   RoleBindings,
   ServiceAccounts,
   Transport,
@@ -23,13 +22,6 @@ import {
 import { type ApiServer, applyChart, cleanup, startApiServer, waitFor } from '../harness/index.ts';
 
 export const SYSTEM = 'kubeocean-system';
-export const CSINodes: Resource = {
-  group: 'storage.k8s.io',
-  version: 'v1',
-  plural: 'csinodes',
-  kind: 'CSINode',
-  namespaced: false,
-};
 
 let server: ApiServer;
 export let admin: KubeClient;

@@ -68,7 +68,7 @@ export function createReflectors(options: StoreOptions): SyncerReflectors {
     homePods: createReflector(home, {
       resource: Pods,
       concerns: (line) => line.includes(inText),
-      project: (pod) => (nodeNameOf(pod)?.startsWith(vnodePrefix) ? withoutManagedFields(pod) : undefined),
+      project: (pod) => (nodeNameOf(pod)?.startsWith(vnodePrefix) ? pod : undefined),
       indexes: { node: indexByNode },
       ...atHome('pods'),
     }),
@@ -81,8 +81,7 @@ export function createReflectors(options: StoreOptions): SyncerReflectors {
     records: createReflector<LeasedNode>(worker, {
       resource: LeasedNodes,
       labelSelector: binding,
-      project: (object) =>
-        isRecordOf(object as LeasedNode, bindingName) ? withoutManagedFields(object as LeasedNode) : undefined,
+      project: (object) => (isRecordOf(object as LeasedNode, bindingName) ? (object as LeasedNode) : undefined),
       indexes: {
         node: ({ spec }) => [spec.nodeName],
         vnode: ({ spec }) => [vnodeName(clusterID, spec.nodeName), vnodeHashedName(clusterID, spec.nodeName)],
@@ -138,9 +137,4 @@ function indexAdopted({ metadata }: KubeObject, bindingUID: string): string[] {
 function indexByVnode({ metadata }: KubeObject): string[] {
   const name = metadata.annotations?.[Annotation.virtualNodeName];
   return name === undefined ? [] : [name];
-}
-
-function withoutManagedFields<T extends KubeObject>(object: T): T {
-  delete object.metadata.managedFields;
-  return object;
 }

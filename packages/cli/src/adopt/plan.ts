@@ -13,16 +13,17 @@ import {
 } from '@kubeocean/shared/api';
 import {
   ClusterRoleBindings,
+  CSINodes,
   Deployments,
   type Json,
   type KubeObject,
   Nodes,
   type ObjectMeta,
   Pods,
+  PriorityClasses,
   type Resource,
   Services,
 } from '@kubeocean/shared/kube';
-import { CSINodes, PriorityClasses } from './kinds.ts';
 import { Foreign, type Found, type Plan, type Step } from './found.ts';
 import { vnodePatch } from './vnode.ts';
 

@@ -11,13 +11,17 @@ import {
 import {
   ClusterRoleBindings,
   ConfigMaps,
+  CSINodes,
   Deployments,
   isNotFound,
   type KubeClient,
   type KubeObject,
   messageOf,
   Nodes,
+  PersistentVolumeClaims,
+  PersistentVolumes,
   Pods,
+  PriorityClasses,
   type Resource,
   Secrets,
   type Selection,
@@ -26,7 +30,6 @@ import {
 import type { Connection } from '../cluster.ts';
 import { Failure } from '../failure.ts';
 import { Foreign, type Found } from './found.ts';
-import { CSINodes, PersistentVolumeClaims, PersistentVolumes, PriorityClasses } from './kinds.ts';
 
 const PAGE_SIZE = 500;
 

@@ -3,18 +3,12 @@ import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { connect } from 'node:tls';
 import { fixedCredentials, Transport } from '@kubeocean/shared/kube';
-import { newKeyPair, privateKeyPem, selfSignedCertificate } from '@kubeocean/shared/tls';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { streamLogs } from './logs.ts';
+import { loopbackIdentity } from './samples.ts';
 import type { SessionEnd } from './sessions.ts';
 
-const key = newKeyPair();
-const cert = selfSignedCertificate(
-  { commonName: 'worker', organizations: [], ips: ['127.0.0.1'], dnsNames: [] },
-  key,
-  new Date(Date.now() - 60_000),
-  new Date(Date.now() + 3_600_000),
-);
+const identity = loopbackIdentity();
 const servers: Server[] = [];
 /** What the worker says; cut off in the middle when asked. */
 let log: { text: string; cut?: boolean };
@@ -29,15 +23,14 @@ async function listen(server: Server): Promise<number> {
 }
 
 beforeAll(async () => {
-  const tls = { cert, key: privateKeyPem(key) };
-  const worker = createServer(tls, (_, response) => {
+  const worker = createServer(identity, (_, response) => {
     response.write(log.text);
     if (log.cut) setImmediate(() => response.destroy());
     else response.end();
   });
   const server = `https://127.0.0.1:${await listen(worker)}`;
-  transport = new Transport(fixedCredentials({ server, ca: cert, token: 't' }));
-  const proxier = createServer(tls, (_, response) => {
+  transport = new Transport(fixedCredentials({ server, ca: identity.cert, token: 't' }));
+  const proxier = createServer(identity, (_, response) => {
     const gone = new AbortController();
     response.on('close', () => gone.abort(new Error('client gone')));
     ended = streamLogs(
@@ -58,7 +51,7 @@ afterAll(() => {
 
 /** The TLS records of an answer: Node gives each as a chunk of its own. */
 async function records(): Promise<string[]> {
-  const socket = connect({ port, host: '127.0.0.1', ca: cert });
+  const socket = connect({ port, host: '127.0.0.1', ca: identity.cert });
   socket.write('GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n');
   const read: string[] = [];
   for await (const chunk of socket) read.push(String(chunk));

@@ -5,16 +5,10 @@ import type { AddressInfo, Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { fixedCredentials, Transport } from '@kubeocean/shared/kube';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { newKeyPair, privateKeyPem, selfSignedCertificate } from '@kubeocean/shared/tls';
+import { loopbackIdentity } from './samples.ts';
 import { answerRefusal, checkUpgrade, openUpstream } from './upgrade.ts';
 
-const key = newKeyPair();
-const cert = selfSignedCertificate(
-  { commonName: 'worker', organizations: [], ips: ['127.0.0.1'], dnsNames: [] },
-  key,
-  new Date(Date.now() - 60_000),
-  new Date(Date.now() + 3_600_000),
-);
+const identity = loopbackIdentity();
 
 let worker: Server;
 /** How each connection since the last look began. */
@@ -24,7 +18,7 @@ let behave: (socket: Socket, request: IncomingMessage) => void;
 let seen: { url: string; method: string; rawHeaders: string[] };
 
 beforeAll(async () => {
-  worker = createServer({ cert, key: privateKeyPem(key) }, (_, response) => void response.end('{}'));
+  worker = createServer(identity, (_, response) => void response.end('{}'));
   worker.on('secureConnection', (socket: TLSSocket) => {
     connections.push(socket.isSessionReused() ? 'resumed' : 'new');
     opened++;
@@ -44,7 +38,7 @@ afterAll(() => {
 });
 
 function transportTo(port = (worker.address() as AddressInfo).port): Transport {
-  return new Transport(fixedCredentials({ server: `https://127.0.0.1:${port}/prefix`, ca: cert, token: 't' }));
+  return new Transport(fixedCredentials({ server: `https://127.0.0.1:${port}/prefix`, ca: identity.cert, token: 't' }));
 }
 
 interface OpenOptions {

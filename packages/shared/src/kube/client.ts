@@ -1,5 +1,5 @@
 /** Verbs on kinds: builds paths and bodies, keeps objects as raw JSON. One client per cluster. */
-import type { Transport } from './transport.ts';
+import type { RequestOptions, Transport } from './transport.ts';
 import { apiVersionOf, type Json, type KubeList, type KubeObject, type Resource } from './types.ts';
 
 export type PatchType = 'merge' | 'strategic' | 'json';
@@ -71,7 +71,7 @@ export class KubeClient {
   async list<T extends KubeObject>(
     resource: Resource,
     selection: Selection & { limit?: number; continue?: string; resourceVersion?: string } = {},
-    options: CallOptions & { headers?: Record<string, string> } = {},
+    options: CallOptions = {},
   ): Promise<KubeList<T>> {
     const { namespace, ...query } = selection;
     const page = await this.transport.call<KubeList<T>>({
@@ -79,7 +79,7 @@ export class KubeClient {
       path: pathOf(resource, namespace),
       query,
       ...plain(options),
-      ...(options.headers && { headers: options.headers }),
+      ...(options.metadataOnly && { metadataOnly: 'list' }),
     });
     // An empty list of metadata only (PartialObjectMetadataList) comes with `items: null`.
     page.items ??= [];
@@ -175,10 +175,10 @@ export class KubeClient {
   }
 }
 
-function plain(options: CallOptions): Pick<CallOptions, 'signal' | 'timeoutMs' | 'retry' | 'metadataOnly'> {
+function plain(options: CallOptions): Pick<RequestOptions, 'signal' | 'timeoutMs' | 'retry' | 'metadataOnly'> {
   const { signal, timeoutMs, retry, metadataOnly } = options;
   return {
-    ...(metadataOnly && { metadataOnly }),
+    ...(metadataOnly && { metadataOnly: 'object' }),
     ...(signal && { signal }),
     ...(timeoutMs !== undefined && { timeoutMs }),
     ...(retry !== undefined && { retry }),

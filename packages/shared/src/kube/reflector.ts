@@ -10,14 +10,14 @@ import { ApiError, isExpired, isTooLargeResourceVersion, type Status } from './e
 import { type IndexFunction, type ReadonlyStore, Store } from './store.ts';
 import { sleep } from './sleep.ts';
 import { keyOf, type KubeObject, type Resource } from './types.ts';
-import { isChange, lines, revisionIn, withoutManagedFields as trimmed } from './watch-lines.ts';
+import { isChange, lines, revisionIn, withoutManagedFields } from './watch-lines.ts';
 
 export interface ReflectorOptions<T extends KubeObject> extends Selection {
   resource: Resource;
   indexes?: Record<string, IndexFunction<T>>;
   /**
-   * What is kept of an object as the server sent it; undefined leaves it out of the store. Default: the whole object
-   * without managedFields. An object that is left out after an update is told as deleted, so decide by what cannot change.
+   * What is kept of an object as the server sent it, without managedFields; undefined leaves it out of the store. Default:
+   * all of it. An object that is left out after an update is told as deleted, so decide by what cannot change.
    */
   project?: (object: KubeObject) => T | undefined;
   /**
@@ -68,11 +68,7 @@ export function createReflector<T extends KubeObject = KubeObject>(
     ...(options.onError && { onListenerError: (error: unknown) => options.onError?.(error, 'watch') }),
   });
   const random = options.random ?? Math.random;
-  const project = options.project ?? withoutManagedFields<T>;
-  const accept = (list: boolean) =>
-    options.metadataOnly
-      ? { accept: `application/json;as=PartialObjectMetadata${list ? 'List' : ''};g=meta.k8s.io;v=v1` }
-      : undefined;
+  const { metadataOnly = false } = options;
   /** Custom resources belong to groups of other domains. */
   const ownKind = !options.resource.group.includes('.') || options.resource.group.endsWith('.k8s.io');
   let revision = '';
@@ -115,13 +111,12 @@ export function createReflector<T extends KubeObject = KubeObject>(
 
   async function list(signal: AbortSignal): Promise<void> {
     const objects: T[] = [];
-    const headers = accept(true);
     let next: string | undefined;
     do {
       const page = await client.list<KubeObject>(
         options.resource,
         { ...selection(), ...(paged && { limit: options.pageSize ?? 500 }), ...(next && { continue: next }) },
-        { signal, timeoutMs: 60_000, ...(headers && { headers }) },
+        { signal, timeoutMs: 60_000, metadataOnly },
       );
       options.onContact?.();
       for (const item of page.items) {
@@ -145,11 +140,10 @@ export function createReflector<T extends KubeObject = KubeObject>(
    * @throws StateWentBack when the server's state is not a continuation of ours.
    */
   async function verify(signal: AbortSignal): Promise<void> {
-    const headers = accept(true);
     const page = await client.list<KubeObject>(
       options.resource,
       { ...selection(), limit: SAMPLE },
-      { signal, timeoutMs: 30_000, ...(headers && { headers }) },
+      { signal, timeoutMs: 30_000, metadataOnly },
     );
     options.onContact?.();
     if (isOlder(page.metadata.resourceVersion, revision)) throw new StateWentBack(options.resource.plural);
@@ -171,6 +165,11 @@ export function createReflector<T extends KubeObject = KubeObject>(
     verifiedAt = performance.now();
   }
 
+  function project(object: KubeObject): T | undefined {
+    delete object.metadata.managedFields;
+    return options.project ? options.project(object) : (object as T);
+  }
+
   function selection(): Selection {
     const { namespace, labelSelector, fieldSelector } = options;
     return {
@@ -183,7 +182,6 @@ export function createReflector<T extends KubeObject = KubeObject>(
   async function watch(signal: AbortSignal): Promise<void> {
     const watchSeconds = options.watchSeconds ?? 300;
     const { namespace, ...query } = selection();
-    const headers = accept(false);
     const response = await client.transport.stream({
       method: 'GET',
       path: pathOf(options.resource, namespace),
@@ -195,7 +193,7 @@ export function createReflector<T extends KubeObject = KubeObject>(
         timeoutSeconds: watchSeconds + Math.floor(random() * watchSeconds),
       },
       signal,
-      ...(headers && { headers }),
+      metadataOnly: metadataOnly ? 'object' : undefined,
     });
     watches++;
     options.onContact?.();
@@ -214,7 +212,7 @@ export function createReflector<T extends KubeObject = KubeObject>(
       revision = revisionIn(line) ?? revision;
       return;
     }
-    const event = JSON.parse(ownKind ? trimmed(line) : line.toString('utf8')) as WatchEvent;
+    const event = JSON.parse(ownKind ? withoutManagedFields(line) : line.toString('utf8')) as WatchEvent;
     if (event.type === 'ERROR') {
       const status = event.object as unknown as Status;
       throw new ApiError(status.code ?? 500, status, 'WATCH', pathOf(options.resource, options.namespace));
@@ -280,9 +278,4 @@ export function isOlder(a: string, b: string): boolean {
 /** Waiting time before try `failures`: 0.8 s doubling to 30 s, half of it random. */
 export function backOffMs(failures: number, random: () => number): number {
   return Math.min(800 * 2 ** (failures - 1), 30_000) * (0.5 + random() / 2);
-}
-
-function withoutManagedFields<T extends KubeObject>(object: KubeObject): T {
-  delete object.metadata.managedFields;
-  return object as T;
 }

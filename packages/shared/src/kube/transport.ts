@@ -23,8 +23,8 @@ export interface RequestOptions {
   /** Deadline of the whole call with its retries, in milliseconds. Default 30,000. A stream's deadline is until its headers. */
   timeoutMs?: number;
   signal?: AbortSignal;
-  /** True: of the object that is answered only its metadata (PartialObjectMetadata), for writes of which nothing else is read. */
-  metadataOnly?: boolean;
+  /** Only metadata is answered, of an object (or the events of a watch) or of a list. Where a server cannot, all is. */
+  metadataOnly?: 'object' | 'list' | undefined;
   /** False: give the first answer back, whatever it is. Evictions need it: their 429 means "not now", not "slow down". */
   retry?: boolean;
 }
@@ -47,8 +47,11 @@ const MAX_ATTEMPTS = 5;
  */
 const IDLE_MS = 60_000;
 
-/** Servers that do not know of it (aggregated ones) answer with the whole object. */
-const METADATA = 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json';
+/** https://kubernetes.io/docs/reference/using-api/api-concepts/, alternate representations. */
+const METADATA = {
+  object: 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json',
+  list: 'application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json',
+};
 
 /** Connections and calls to one API server. */
 export class Transport {
@@ -179,7 +182,7 @@ export class Transport {
   ): Promise<IncomingMessage> {
     const { method, path, body, query } = options;
     const headers: Record<string, string | number> = {
-      accept: options.metadataOnly ? METADATA : 'application/json',
+      accept: options.metadataOnly ? METADATA[options.metadataOnly] : 'application/json',
       'user-agent': this.options.userAgent ?? 'kubeocean',
       ...authorization(access),
       ...options.headers,

@@ -27,7 +27,11 @@ export function watchVolumes(context: SyncerContext, signal: AbortSignal): Volum
   function reflect<T extends KubeObject>(
     where: 'home' | 'worker',
     resource: Resource,
-    options: { project?: (object: KubeObject) => T | undefined; concerns?: (line: Buffer) => boolean; of?: string },
+    options: {
+      project?: (object: KubeObject) => T | undefined;
+      concerns?: (line: Buffer) => boolean;
+      of?: string;
+    } = {},
   ): ReadonlyStore<T> {
     const reflector = createReflector<T>(context[where], {
       resource,
@@ -43,25 +47,19 @@ export function watchVolumes(context: SyncerContext, signal: AbortSignal): Volum
   }
   const driver = Buffer.from(`"${VolumeDriver}"`);
   return {
-    claims: reflect<Claim>('home', Claims, { project: (claim) => lean(claim as Claim) }),
+    claims: reflect<Claim>('home', Claims),
     volumes: reflect<Volume>('home', Volumes, {
       // The source of a volume cannot be changed.
       concerns: (line) => line.includes(driver),
-      project: (volume) => ((volume as Volume).spec.csi?.driver === VolumeDriver ? lean(volume as Volume) : undefined),
+      project: (volume) => ((volume as Volume).spec.csi?.driver === VolumeDriver ? (volume as Volume) : undefined),
     }),
     classes: reflect<StorageClass>('home', StorageClasses, {
       project: (each) => ((each as StorageClass).provisioner === VolumeDriver ? (each as StorageClass) : undefined),
     }),
     workerClaims: reflect<Claim>('worker', Claims, {
       of: `${Label.clusterBinding}=${labelValue(context.bindingName)}`,
-      project: (claim) => lean(claim as Claim),
     }),
   };
-}
-
-function lean<T extends KubeObject>(object: T): T {
-  delete object.metadata.managedFields;
-  return object;
 }
 
 /** Resolves when all stores are complete. */

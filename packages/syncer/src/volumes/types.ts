@@ -1,27 +1,11 @@
 /** The parts of claims, volumes and storage classes that the syncer reads or writes. Objects stay raw JSON. */
-import type { Json, KubeObject, Resource } from '@kubeocean/shared/kube';
+import type { Json, KubeObject } from '@kubeocean/shared/kube';
 
-export const Claims: Resource = {
-  group: '',
-  version: 'v1',
-  plural: 'persistentvolumeclaims',
-  kind: 'PersistentVolumeClaim',
-  namespaced: true,
-};
-export const Volumes: Resource = {
-  group: '',
-  version: 'v1',
-  plural: 'persistentvolumes',
-  kind: 'PersistentVolume',
-  namespaced: false,
-};
-export const StorageClasses: Resource = {
-  group: 'storage.k8s.io',
-  version: 'v1',
-  plural: 'storageclasses',
-  kind: 'StorageClass',
-  namespaced: false,
-};
+export {
+  PersistentVolumeClaims as Claims,
+  PersistentVolumes as Volumes,
+  StorageClasses,
+} from '@kubeocean/shared/kube';
 
 /** core/v1 PersistentVolumeClaim, of either cluster. */
 export interface Claim extends KubeObject {
