@@ -149,7 +149,7 @@ function openTerminal(target: Target, protocol: string) {
   const query = new URLSearchParams({ container: 'main', stdin: 'true', stdout: 'true', tty: 'true', command: 'sh' });
   const url = `${transport.server.replace(/^http/, 'ws')}/api/v1/namespaces/${targets.namespace}/pods/${target}/exec?${query.toString()}`;
   const bearer = `base64url.bearer.authorization.k8s.io.${Buffer.from(token).toString('base64url')}`;
-  const { ca } = transport.connection().agentOptions;
+  const ca = transport.authority;
   const socket = new WebSocket(url, [protocol, bearer], { ...(ca && { ca }) });
   onTestFinished(() => socket.terminate());
   const base64 = protocol.includes('base64');

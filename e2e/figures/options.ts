@@ -26,7 +26,7 @@ export interface FigureOptions {
 const NUMBERS = {
   execs: { value: 200, most: 10_000 },
   concurrent: { value: 200, most: 250 },
-  idle: { value: 200, most: 250 },
+  idle: { value: 200, most: 200 },
   logs: { value: 20, most: 1000 },
   megabytes: { value: 300, most: 10_000 },
   roundTrips: { value: 500, most: 100_000 },

@@ -142,20 +142,28 @@ async function idleMemory(lanes: Lanes, { idle: count }: FigureOptions): Promise
   return [line(`memory of an idle session, of ${count}`, 'KB', values, 0.5, target)];
 }
 
-/** Kilobytes that the serving process grows by for each open session. */
+/** Sessions that are open before the first look: what a process takes once, for its first ones, is no session's. */
+const FIRST_IDLE = 40;
+
+/** Kilobytes that the serving process grows by for each of `count` more open sessions. */
 async function memoryOfIdle(lane: Lane, count: number): Promise<number> {
-  const before = await lane.memory();
   const sessions: { close(): void }[] = [];
-  // Twenty at a time: what counts is memory held, not the heap of a rush.
-  while (sessions.length < count) {
-    const next = Math.min(20, count - sessions.length);
-    sessions.push(...(await Promise.all(Array.from({ length: next }, () => idle(lane)))));
+  async function memoryWith(open: number): Promise<number> {
+    // Twenty at a time: what counts is memory held, not the heap of a rush.
+    while (sessions.length < open) {
+      const next = Math.min(20, open - sessions.length);
+      sessions.push(...(await Promise.all(Array.from({ length: next }, () => idle(lane)))));
+    }
+    // A process's own figures are some seconds old.
+    await sleep(3000);
+    return lane.memory();
   }
-  // A process's own figures are some seconds old.
-  await sleep(3000);
-  const after = await lane.memory();
-  for (const session of sessions) session.close();
-  return Math.max(0, (after - before) / 1024 / count);
+  try {
+    const before = await memoryWith(FIRST_IDLE);
+    return Math.max(0, ((await memoryWith(FIRST_IDLE + count)) - before) / 1024 / count);
+  } finally {
+    for (const session of sessions) session.close();
+  }
 }
 
 async function output(lanes: Lanes, { megabytes }: FigureOptions): Promise<Row[]> {

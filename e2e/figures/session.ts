@@ -31,10 +31,10 @@ function open(
   query: URLSearchParams,
   protocol: string,
 ): WebSocket {
-  const { url, agentOptions, headers } = client.transport.connection();
+  const { url, headers, agent } = client.transport.connection();
   const path = pathOf(Pods, namespace, name, subresource);
   const socket = new WebSocket(`wss://${url.host}${path}?${query.toString()}`, [protocol], {
-    ...agentOptions,
+    agent,
     headers,
     perMessageDeflate: false,
   });

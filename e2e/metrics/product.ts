@@ -78,7 +78,7 @@ interface VnodeObject extends KubeObject {
 export async function addressOf(home: KubeClient, vnode: string): Promise<Address> {
   const { addresses, daemonEndpoints } = (await home.get<VnodeObject>(Nodes, '', vnode)).status;
   const host = addresses.find(({ type }) => type === 'InternalIP')?.address ?? '';
-  return { host, port: daemonEndpoints.kubeletEndpoint.Port, ca: String(home.transport.connection().agentOptions.ca) };
+  return { host, port: daemonEndpoints.kubeletEndpoint.Port, ca: String(home.transport.authority) };
 }
 
 /** Asks a worker's agent for the figures of a node, as a tenant does. */

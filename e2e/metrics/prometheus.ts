@@ -91,7 +91,7 @@ export interface CredentialFiles {
 export function credentialFiles(folder: string, { transport }: KubeClient, token: string): CredentialFiles {
   const files = { token: join(folder, 'token'), ca: join(folder, 'ca.crt') };
   writeFileSync(files.token, token, { mode: 0o600 });
-  writeFileSync(files.ca, String(transport.connection().agentOptions.ca));
+  writeFileSync(files.ca, String(transport.authority));
   return files;
 }
 

@@ -190,7 +190,7 @@ export async function makeRig(prefix: string, options: RigOptions = {}): Promise
 
   /** A kubeconfig with a token of a ServiceAccount, as the charts and the manager give it to the proxier. */
   async function kubeconfigFor(on: KubeClient, namespace: string, account: string): Promise<string> {
-    const ca = Buffer.from(on.transport.connection().agentOptions.ca ?? '').toString('base64');
+    const ca = Buffer.from(on.transport.authority ?? '').toString('base64');
     const document = {
       'current-context': 'c',
       contexts: [{ name: 'c', context: { cluster: 'c', user: 'u' } }],

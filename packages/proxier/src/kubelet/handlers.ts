@@ -137,6 +137,8 @@ export function createHandlers(options: HandlerOptions): Handlers {
         signal: gone.signal,
       });
       client.off('close', giveUp);
+      // The connection is this session's from now on; the look-up for the next one is not to wait for a handshake either.
+      void clusters.worker.transport.keepOneReady();
       if (client.destroyed) {
         switched.socket.on('error', () => undefined).destroy();
         session.end({ bytesUp: 0, bytesDown: 0, reason: 'client gone' });

@@ -27,6 +27,9 @@ interface Pod extends KubeObject {
   };
 }
 
+/** Of a worker pod, only whose it is. */
+const LOOK = { timeoutMs: 10_000, metadataOnly: true };
+
 export interface Counterpart {
   /** Name in the mount namespace. */
   name: string;
@@ -46,12 +49,10 @@ export async function findCounterpart(
   const { namespace, pod: name, container } = target;
   const counterpart = workerName(binding.uid, namespace, name);
   // Both clusters are asked at once, as sessions wait for it; what the worker says counts only when the home pod passes.
-  const asking = worker
-    .get<KubeObject>(Pods, binding.mountNamespace, counterpart, { timeoutMs: 10_000 })
-    .catch((error: unknown) => {
-      if (isNotFound(error)) return undefined;
-      throw workerRefusal(error, { worker: counterpart, home: name });
-    });
+  const asking = worker.get<KubeObject>(Pods, binding.mountNamespace, counterpart, LOOK).catch((error: unknown) => {
+    if (isNotFound(error)) return undefined;
+    throw workerRefusal(error, { worker: counterpart, home: name });
+  });
   // When the home pod does not pass, nobody waits for it.
   asking.catch(() => undefined);
   const pod = await home.get<Pod>(Pods, namespace, name, { timeoutMs: 10_000 }).catch((error: unknown) => {
@@ -73,7 +74,7 @@ export async function findCounterpart(
   async function adopted(): Promise<KubeObject | undefined> {
     const other = migratedWorkerName(namespace, name);
     if (pod?.metadata.annotations?.[Annotation.physicalPodName] !== other) return undefined;
-    const answer = worker.get<KubeObject>(Pods, binding.mountNamespace, other, { timeoutMs: 10_000 });
+    const answer = worker.get<KubeObject>(Pods, binding.mountNamespace, other, LOOK);
     const known = await answer.catch((error: unknown) => {
       if (isNotFound(error)) return undefined;
       throw workerRefusal(error, { worker: other, home: name });

@@ -161,6 +161,24 @@ describe('the connection of a session', () => {
     transport.close();
   });
 
+  it('is made ready for the next one when it is asked to be, one at a time', async () => {
+    behave = (socket) => socket.write(`${SWITCH}X-Stream-Protocol-Version: v4\r\n\r\n`);
+    const transport = transportTo();
+    await transport.call({ method: 'GET', path: '/' });
+    const { socket } = await open({ transport });
+    await Promise.all([transport.keepOneReady(), transport.keepOneReady()]);
+    expect(connections).toEqual(['new', 'resumed']);
+    await transport.keepOneReady();
+    await transport.call({ method: 'GET', path: '/' });
+    expect(connections).toEqual(['new', 'resumed']);
+    socket.destroy();
+    transport.close();
+  });
+
+  it('is not made ready, and nobody is told, when the server is not there', async () => {
+    await expect(transportTo(1).keepOneReady()).resolves.toBeUndefined();
+  });
+
   it('counts towards no limit of calls', async () => {
     behave = (socket) => socket.write(`${SWITCH}X-Stream-Protocol-Version: v4\r\n\r\n`);
     const transport = transportTo();

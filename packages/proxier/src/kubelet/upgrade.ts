@@ -70,14 +70,13 @@ const MAX_TEXT = 64 * 1024;
  * asked, 503 when it does not answer.
  */
 export function openUpstream(call: UpstreamCall): Promise<Switched> {
-  const { url, agentOptions, headers, agent } = call.transport.connection();
+  const { url, headers, agent } = call.transport.connection();
   const path = pathOf(Pods, call.namespace, call.pod, SESSION_SUBRESOURCE[call.kind]);
   const query = call.query.toString();
   const authorization = headers['authorization'];
   const { promise, resolve, reject } = Promise.withResolvers<Switched>();
   const timeout = AbortSignal.timeout(call.timeoutMs ?? 30_000);
   const outgoing = httpsRequest({
-    ...agentOptions,
     agent,
     signal: AbortSignal.any([timeout, call.signal]),
     hostname: url.hostname.replace(/^\[|\]$/g, ''),

@@ -2,7 +2,7 @@
  * Names that are derived, never looked up: each is a function of what it names, the same on every run and in every
  * process. Where a part has no bound, the name is cut and a hash keeps it distinct.
  */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 
 const labelMax = 63;
 const subdomainMax = 253;
@@ -10,13 +10,13 @@ const prefixMax = 30;
 
 /** First 32 hex digits (128 bits) of the SHA-256 of the parts. Parts are joined by `/`, which no name or UID contains. */
 function digest(...parts: string[]): string {
-  return createHash('sha256').update(parts.join('/')).digest('hex').slice(0, 32);
+  return hash('sha256', parts.join('/'), 'hex').slice(0, 32);
 }
 
 /** Text cut to 30 characters that still ends (and starts) with a letter or digit, `-`, and the hash: at most 63. */
-function cutWithHash(text: string, hash: string): string {
+function cutWithHash(text: string, digits: string): string {
   const prefix = text.slice(0, prefixMax).replace(/[^A-Za-z0-9]+$/, '');
-  return prefix === '' ? hash : `${prefix}-${hash}`;
+  return prefix === '' ? digits : `${prefix}-${digits}`;
 }
 
 /**
@@ -49,12 +49,16 @@ export type CopiedKind = 'configmap' | 'secret' | 'persistentvolumeclaim';
  * subdomain and as a label value, at most 63 characters.
  */
 export function workerName(bindingUID: string, namespace: string, name: string, kind?: CopiedKind): string {
-  const parts = kind ? [kind, bindingUID, namespace, name] : [bindingUID, namespace, name];
+  return remembered(name, kind ? [kind, bindingUID, namespace, name] : [bindingUID, namespace, name]);
+}
+
+/** `text` cut, with the hash of the parts. */
+function remembered(text: string, parts: readonly string[]): string {
   const key = parts.join('/');
   const known = derived.get(key);
   if (known !== undefined) return known;
   if (derived.size >= DERIVED_MOST) derived.clear();
-  const made = cutWithHash(name, digest(...parts));
+  const made = cutWithHash(text, digest(...parts));
   derived.set(key, made);
   return made;
 }
@@ -64,7 +68,7 @@ export function workerName(bindingUID: string, namespace: string, name: string, 
  * by bytes there, and what is valid as a pod's name is ASCII.
  */
 export function migratedWorkerName(namespace: string, name: string): string {
-  return `${name.slice(0, prefixMax)}-${createHash('md5').update(`${namespace}/${name}`).digest('hex')}`;
+  return `${name.slice(0, prefixMax)}-${hash('md5', `${namespace}/${name}`, 'hex')}`;
 }
 
 /**
@@ -80,7 +84,7 @@ export function isWorkerNameOf(given: string, bindingUID: string, namespace: str
  * token is bound to the pod it was made for, so a new pod of the same name must not find the old one's.
  */
 export function tokenSecretName(bindingUID: string, namespace: string, pod: string, podUID: string): string {
-  return cutWithHash(pod, digest('token', bindingUID, namespace, pod, podUID));
+  return remembered(pod, ['token', bindingUID, namespace, pod, podUID]);
 }
 
 /**

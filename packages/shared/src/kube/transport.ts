@@ -4,6 +4,7 @@
  */
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import { type Agent, request as httpsRequest } from 'node:https';
+import { createSecureContext } from 'node:tls';
 import type { CredentialSource } from './credentials.ts';
 import type { ClusterAccess } from './kubeconfig.ts';
 import { isIdle, OneServerAgent, retire } from './agents.ts';
@@ -58,6 +59,8 @@ export class Transport {
   private readonly source: CredentialSource;
   private readonly options: TransportOptions;
   private connections: Connections | undefined;
+  /** A connection is being opened by `keepOneReady`. */
+  private preparing = false;
   /** Sockets whose options are set. */
   private readonly tuned = new WeakSet<object>();
 
@@ -74,23 +77,41 @@ export class Transport {
   /**
    * What a caller needs to have a connection of its own (the proxier's splice). `agent` gives one that just became idle when
    * there is any, else a new one that resumes an earlier TLS session: a full handshake costs both sides milliseconds.
-   * The caller takes the socket away from it (event `agentRemove`).
+   * The caller takes the socket away from it (event `agentRemove`), and may see to it that the next one need not wait
+   * (`keepOneReady`).
    */
-  connection(): {
-    url: URL;
-    agentOptions: ReturnType<typeof tlsOptions>;
-    headers: Record<string, string>;
-    agent: Agent;
-  } {
+  connection(): { url: URL; headers: Record<string, string>; agent: Agent } {
     const access = this.source.current();
     const { pool, streams } = this.connectionsFor(access);
     return {
       url: new URL(access.server),
-      agentOptions: tlsOptions(access),
       headers: authorization(access),
       // Never one that would have to be waited for.
       agent: isIdle(pool) ? pool : streams,
     };
+  }
+
+  /** The authority that the server's certificate is verified by, in PEM; undefined: the well-known ones. */
+  get authority(): string | undefined {
+    return this.source.current().ca;
+  }
+
+  /**
+   * Opens a connection for the next call when none is idle. Nobody waits for it: what fails here is told to the call that
+   * needs it.
+   */
+  async keepOneReady(): Promise<void> {
+    if (this.preparing) return;
+    this.preparing = true;
+    try {
+      if (isIdle(this.connectionsFor(this.source.current()).pool)) return;
+      // Every API server answers this to everybody it knows, and it costs next to nothing.
+      await this.call({ method: 'GET', path: '/version', retry: false, timeoutMs: 10_000 });
+    } catch {
+      // Said above.
+    } finally {
+      this.preparing = false;
+    }
   }
 
   /**
@@ -239,9 +260,9 @@ export class Transport {
   /** Agents and address for an access; the same ones until its certificate or authority changes. */
   private connectionsFor(access: ClusterAccess): Connections {
     if (this.connections?.access === access) return this.connections;
-    const options = tlsOptions(access);
+    const { ca, cert, key } = access;
     // A new token is a new header; only a new certificate or authority needs new connections.
-    const tls = JSON.stringify(options);
+    const tls = JSON.stringify([ca, cert, key, access.tlsServerName]);
     const known = this.connections;
     const { hostname, port, pathname } = new URL(access.server);
     // An IPv6 address stands in brackets in a URL, and without them in a socket's options.
@@ -249,6 +270,17 @@ export class Transport {
     if (known?.tls === tls && known.at.host === at.host && known.at.port === at.port) {
       this.connections = { ...known, access, at };
     } else {
+      // Read once: Node would read certificates and key anew for each connection, a millisecond of CPU.
+      const secureContext = createSecureContext({
+        minVersion: 'TLSv1.2',
+        ...(ca && { ca }),
+        ...(cert && key && { cert, key }),
+      });
+      const options = {
+        secureContext,
+        ALPNProtocols: ['http/1.1'],
+        ...(access.tlsServerName && { servername: access.tlsServerName }),
+      };
       if (known) retire(known.pool);
       this.connections = {
         access,
@@ -284,16 +316,6 @@ function queryText(query: RequestOptions['query']): string {
     if (value !== undefined) text += `${text ? '&' : '?'}${encodeURIComponent(name)}=${encodeURIComponent(value)}`;
   }
   return text;
-}
-
-function tlsOptions(access: ClusterAccess) {
-  return {
-    minVersion: 'TLSv1.2' as const,
-    ALPNProtocols: ['http/1.1'],
-    ...(access.ca && { ca: access.ca }),
-    ...(access.cert && access.key && { cert: access.cert, key: access.key }),
-    ...(access.tlsServerName && { servername: access.tlsServerName }),
-  };
 }
 
 function authorization(access: ClusterAccess): Record<string, string> {

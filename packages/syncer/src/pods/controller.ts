@@ -22,7 +22,7 @@ import { deleteWorker, followDeletion } from './worker.ts';
 /** How long a state on the way may wait for the next one. */
 const SETTLE_MS = 700;
 /** The same while there is nothing to show but the worker pod's name, which the first status brings along. */
-const NAME_ALONE_MS = 10_000;
+const NAME_ALONE_MS = 30_000;
 const HELD_MS = 1000;
 const DISAGREES_MS = 60_000;
 /** Until the watch tells of a pod that got its label back. */

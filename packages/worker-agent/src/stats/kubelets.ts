@@ -48,7 +48,7 @@ export function createScraper(options: KubeletOptions): Scrape {
       const advice = isNotFound(error) ? '; upgrade the chart kubeocean-worker' : '';
       throw new StatsRefusal(503, `the agent gets no token for kubelets: ${messageOf(error)}${advice}`);
     });
-    const ca = options.client.transport.connection().agentOptions.ca;
+    const ca = options.client.transport.authority;
     const { code, text } = await fetchText({
       host: address,
       port: portOf(node),
