@@ -14,6 +14,7 @@ export type { Image, ImageFile, Layer } from './local/image-tar.ts';
 export { importImages } from './local/provider.ts';
 export {
   killComponent,
+  kubeletFolder,
   networkNamespace,
   restartComponent,
   startComponent,

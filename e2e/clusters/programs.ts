@@ -78,6 +78,8 @@ export const programs = {
     links: [],
     seconds: 90,
   },
+  // A CSI driver of inline volumes, for the tests of those.
+  csi: { name: 'csi', package: '.', set: {}, links: [], seconds: 40 },
   // Kubernetes' own end-to-end tests and the program of their images: `npm run conformance` builds them.
   conformance: {
     name: 'conformance',

@@ -4,7 +4,7 @@
  */
 
 import { daemonsCgroup } from './cgroups.ts';
-import { supervisorFor } from './context.ts';
+import { kubeletFolder as folderOf, supervisorFor } from './context.ts';
 import { ensureRunning, isAlive, lastCommand, readRecord, stopProcess, type Supervisor } from './process.ts';
 import { runningPlan } from './provider.ts';
 import { waitFor } from './run.ts';
@@ -45,4 +45,12 @@ export function networkNamespace(cluster: string): string {
   const found = runningPlan().plan.clusters.find(({ name }) => name === cluster);
   if (!found) throw new Error(`no cluster ${cluster} runs`);
   return found.nodes[0]!.netns;
+}
+
+/** The root directory of a node's kubelet, where plug-ins register and volumes are mounted. */
+export function kubeletFolder(cluster: string, node: string): string {
+  const { plan } = runningPlan();
+  const found = plan.clusters.find(({ name }) => name === cluster)?.nodes.find(({ name }) => name === node);
+  if (!found) throw new Error(`no node ${node} of a cluster ${cluster} runs`);
+  return folderOf(plan.index, found);
 }

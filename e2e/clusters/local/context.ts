@@ -47,6 +47,11 @@ export function nodeFolder(index: number, node: NodePlan): string {
   return join(setFolders(index).data, node.cluster, node.name);
 }
 
+/** The kubelet's root directory. */
+export function kubeletFolder(index: number, node: NodePlan): string {
+  return join(nodeFolder(index, node), 'kubelet');
+}
+
 /** Folder of a node's sockets and of what containerd mounts. */
 export function nodeRunFolder(index: number, node: NodePlan): string {
   return join(setFolders(index).run, node.netns);

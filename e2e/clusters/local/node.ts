@@ -4,7 +4,15 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { ensureCgroup } from './cgroups.ts';
-import { certificateFolder, type Context, containerdSocket, nodeFolder, nodeRunFolder, onNode } from './context.ts';
+import {
+  certificateFolder,
+  type Context,
+  containerdSocket,
+  kubeletFolder,
+  nodeFolder,
+  nodeRunFolder,
+  onNode,
+} from './context.ts';
 import { ownKubeconfig, waitForComponent } from './control-plane.ts';
 import { pauseImage } from './images.ts';
 import { cniFolder, programPath } from './packages.ts';
@@ -145,7 +153,7 @@ export async function startKubelet(context: Context, cluster: ClusterPlan, node:
       'kubelet',
       `--config=${file}`,
       `--kubeconfig=${ownKubeconfig(context, cluster, `kubelet-${node.name}`)}`,
-      `--root-dir=${join(folder, 'kubelet')}`,
+      `--root-dir=${kubeletFolder(index, node)}`,
       `--cert-dir=${join(folder, 'kubelet-certificates')}`,
       `--hostname-override=${node.name}`,
       `--node-ip=${node.address}`,

@@ -131,7 +131,10 @@ export const VOLUME: FieldTable = {
   cephfs: noSuchVolume,
   cinder: noSuchVolume,
   configMap: ['translated', 'a copy under a derived name', 'pods'],
-  csi: asIs('volumes-refused', 'inline; refused with a `nodePublishSecretRef`, whose name would mean another Secret'),
+  csi: asIs(
+    'volumes-csi',
+    'inline, of drivers that the worker’s owner lends; refused with a `nodePublishSecretRef`, whose name would mean another Secret',
+  ),
   downwardAPI: ['translated', 'of the home pod, by annotations of the worker pod; it follows changes', 'pods-changes'],
   emptyDir: asIs('pods-spec'),
   ephemeral: ['translated', 'the claim that home has made', 'volumes'],
