@@ -57,12 +57,52 @@ export async function removeHollowNodes(client: KubeClient): Promise<void> {
   }
 }
 
-/** How kwok plays a kubelet: Running and Ready at once; a deleted pod ends at once and keeps its finalizers. */
+const NODE_STATUS = `
+      {{ $now := Now }}
+      conditions:
+      - type: Ready
+        status: "True"
+        reason: KubeletReady
+        message: kwok plays the kubelet
+        lastHeartbeatTime: {{ $now | Quote }}
+        lastTransitionTime: {{ .metadata.creationTimestamp | Quote }}
+      addresses:
+      - {type: InternalIP, address: {{ NodeIP | Quote }}}
+      - {type: Hostname, address: {{ NodeName | Quote }}}
+      daemonEndpoints: {kubeletEndpoint: {Port: {{ NodePort }}}}
+      nodeInfo: {architecture: amd64, operatingSystem: linux, kubeletVersion: kwok}
+`;
+
+/**
+ * How kwok plays a kubelet: nodes Ready at once, which say so by Leases and write their status every five minutes (kwok's
+ * own stages do it every twenty seconds); pods Running and Ready at once; a deleted pod ends at once and keeps its finalizers.
+ */
 const STAGES = `apiVersion: config.kwok.x-k8s.io/v1alpha1
 kind: KwokConfiguration
 options:
   podPlayStageParallelism: 16
 ---
+apiVersion: kwok.x-k8s.io/v1alpha1
+kind: Stage
+metadata: {name: node-ready}
+spec:
+  resourceRef: {apiGroup: v1, kind: Node}
+  selector:
+    matchExpressions:
+      - {key: '.status.conditions.[] | select( .type == "Ready" ) | .status', operator: NotIn, values: ["True"]}
+  next:
+    statusTemplate: |${NODE_STATUS}---
+apiVersion: kwok.x-k8s.io/v1alpha1
+kind: Stage
+metadata: {name: node-status}
+spec:
+  resourceRef: {apiGroup: v1, kind: Node}
+  selector:
+    matchExpressions:
+      - {key: '.status.conditions.[] | select( .type == "Ready" ) | .status', operator: In, values: ["True"]}
+  delay: {durationMilliseconds: 300000, jitterDurationMilliseconds: 310000}
+  next:
+    statusTemplate: |${NODE_STATUS}---
 apiVersion: kwok.x-k8s.io/v1alpha1
 kind: Stage
 metadata: {name: pod-ready}

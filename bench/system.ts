@@ -127,8 +127,13 @@ async function waitTelling(
 /** The namespace of the load on both sides, ready for pods. */
 export async function makeNamespaces(sides: Sides): Promise<void> {
   for (const client of [sides.computing, sides.worker]) {
-    await client.create(Namespaces, { metadata: { name: BENCH_NAMESPACE } }).catch((error: unknown) => {
-      if (!isAlreadyExists(error)) throw error;
+    // That of a session just over may still be on its way out.
+    await waitFor(`the namespace ${BENCH_NAMESPACE}`, 120_000, async () => {
+      await client.create(Namespaces, { metadata: { name: BENCH_NAMESPACE } }).catch((error: unknown) => {
+        if (!isAlreadyExists(error)) throw error;
+      });
+      const { metadata } = await client.get<KubeObject>(Namespaces, '', BENCH_NAMESPACE);
+      return metadata.deletionTimestamp ? undefined : metadata;
     });
     await waitFor(`the ServiceAccount of ${BENCH_NAMESPACE}`, 30_000, async () =>
       client.get<KubeObject>(ServiceAccounts, BENCH_NAMESPACE, 'default'),

@@ -4,10 +4,9 @@
  */
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import { type Agent, request as httpsRequest } from 'node:https';
-import { createSecureContext } from 'node:tls';
 import type { CredentialSource } from './credentials.ts';
 import type { ClusterAccess } from './kubeconfig.ts';
-import { isIdle, OneServerAgent, retire } from './agents.ts';
+import { type Connections, connectionsTo, isIdle } from './connections.ts';
 import { readBody, toApiError, toConnectionError } from './answer.ts';
 import { Deadline } from './deadline.ts';
 import { ApiError, ConnectionError } from './errors.ts';
@@ -41,12 +40,6 @@ export interface TransportOptions {
 }
 
 const MAX_ATTEMPTS = 5;
-
-/**
- * Idle connections are closed after so long: before the API server does it (90 s, Go's default for kube-apiserver), so
- * that no write is sent into a connection that is being closed and gets lost with ECONNRESET.
- */
-const IDLE_MS = 60_000;
 
 /** https://kubernetes.io/docs/reference/using-api/api-concepts/, alternate representations. */
 const METADATA = {
@@ -257,57 +250,13 @@ export class Transport {
     return promise;
   }
 
-  /** Agents and address for an access; the same ones until its certificate or authority changes. */
+  /** The same ones until the access's certificate, authority or server changes. */
   private connectionsFor(access: ClusterAccess): Connections {
-    if (this.connections?.access === access) return this.connections;
-    const { ca, cert, key } = access;
-    // A new token is a new header; only a new certificate or authority needs new connections.
-    const tls = JSON.stringify([ca, cert, key, access.tlsServerName]);
-    const known = this.connections;
-    const { hostname, port, pathname } = new URL(access.server);
-    // An IPv6 address stands in brackets in a URL, and without them in a socket's options.
-    const at = { host: hostname.replace(/^\[|\]$/g, ''), port: port || 443, prefix: pathname.replace(/\/$/, '') };
-    if (known?.tls === tls && known.at.host === at.host && known.at.port === at.port) {
-      this.connections = { ...known, access, at };
-    } else {
-      // Read once: Node would read certificates and key anew for each connection, a millisecond of CPU.
-      const secureContext = createSecureContext({
-        minVersion: 'TLSv1.2',
-        ...(ca && { ca }),
-        ...(cert && key && { cert, key }),
-      });
-      const options = {
-        secureContext,
-        ALPNProtocols: ['http/1.1'],
-        ...(access.tlsServerName && { servername: access.tlsServerName }),
-      };
-      if (known) retire(known.pool);
-      this.connections = {
-        access,
-        at,
-        tls,
-        pool: new OneServerAgent({
-          ...options,
-          keepAlive: true,
-          maxSockets: this.options.maxSockets ?? 64,
-          scheduling: 'lifo',
-          timeout: IDLE_MS,
-        }),
-        streams: new OneServerAgent({ ...options, keepAlive: false }),
-      };
+    if (this.connections?.access !== access) {
+      this.connections = connectionsTo(access, this.connections, this.options.maxSockets ?? 64);
     }
     return this.connections;
   }
-}
-
-/** What the calls to one server share. */
-interface Connections {
-  access: ClusterAccess;
-  /** The TLS part of the access, as text: what the agents were made for. */
-  tls: string;
-  at: { host: string; port: string | number; prefix: string };
-  pool: Agent;
-  streams: Agent;
 }
 
 function queryText(query: RequestOptions['query']): string {

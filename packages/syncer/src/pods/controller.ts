@@ -161,6 +161,8 @@ export function createPodController(state: PodState): PodController {
     const patch = statusPatch(worker, home, context.now(), leaseEndOf(context, worker, home), said);
     if (!patch) {
       settling.delete(uid);
+      // The watch has told of it: kilobytes for each pod.
+      sent.delete(uid);
       if (isReady(home)) state.phases.reached(uid, 'shown');
       return undefined;
     }
