@@ -1,7 +1,7 @@
 /**
- * `npm test`: checks, unit tests, then end-to-end tests on real clusters; closes with `N passed, N failed`. Says where
- * the time went. `--unit` stops before the clusters; `--keep` leaves them running afterwards. Three test files run side by
- * side, each on a set of clusters of its own; KUBEOCEAN_LANES=1 runs one at a time.
+ * `npm test`: checks, unit tests, end-to-end tests on real clusters, then the short form of the benchmark; closes with
+ * `N passed, N failed`. Says where the time went. `--unit` stops before the clusters; `--keep` leaves them running
+ * afterwards. Three test files run side by side, each on a set of clusters of its own; KUBEOCEAN_LANES=1 runs one at a time.
  */
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
@@ -84,6 +84,20 @@ async function runProject(project: string): Promise<Counts> {
   };
 }
 
+/**
+ * The short form of the benchmark, on the clusters of the first lane when nothing else runs any more. It fails on wide
+ * ratios only; a second try decides, as one moment of a busy machine can spoil a run of 100 pods.
+ */
+async function runBench(): Promise<Counts> {
+  for (const last of [false, true]) {
+    const result = await runStep('bench, short form', [process.execPath, 'bench/main.ts', '--quick'], { live: true });
+    reportStep(result, true);
+    if (result.ok) return { passed: 1, failed: 0, skipped: 0 };
+    if (!last) console.log('bench, short form: once more');
+  }
+  return { passed: 0, failed: 1, skipped: 0 };
+}
+
 /** Programs, clusters and images, as far as they can be made before the end-to-end tests ask for them. */
 async function prepare(): Promise<void> {
   const result = await runStep('programs, clusters and images', [process.execPath, 'scripts/prepare.ts']);
@@ -121,19 +135,30 @@ const totals: Counts = {
   failed: checks.filter((check) => !check.ok).length,
   skipped: 0,
 };
-for (const project of values.unit ? ['unit'] : ['unit', 'e2e']) {
-  if (project === 'e2e') await preparing;
-  const counts = await runProject(project);
-  totals.passed += counts.passed;
-  totals.failed += counts.failed;
-  totals.skipped += counts.skipped;
+
+function count({ passed, failed, skipped }: Counts): void {
+  totals.passed += passed;
+  totals.failed += failed;
+  totals.skipped += skipped;
 }
-for (const root of values.unit || values.keep ? [] : ours) {
-  const env = { ...process.env, KUBEOCEAN_LOCAL: root };
-  const down = await runStep('clusters down', [process.execPath, 'e2e/clusters/cli.ts', 'down'], { env });
-  reportStep(down);
-  if (down.ok) totals.passed++;
-  else totals.failed++;
+
+/** Takes these sets of clusters down, unless somebody had them running or wants to keep them. */
+async function takeDown(sets: readonly string[]): Promise<void> {
+  for (const root of values.keep ? [] : sets.filter((each) => ours.includes(each))) {
+    const env = { ...process.env, KUBEOCEAN_LOCAL: root };
+    const down = await runStep('clusters down', [process.execPath, 'e2e/clusters/cli.ts', 'down'], { env });
+    reportStep(down);
+    count({ passed: Number(down.ok), failed: Number(!down.ok), skipped: 0 });
+  }
+}
+
+count(await runProject('unit'));
+if (!values.unit) {
+  await preparing;
+  count(await runProject('e2e'));
+  await takeDown(roots.slice(1));
+  count(await runBench());
+  await takeDown(roots.slice(0, 1));
 }
 console.log(`\nin ${((performance.now() - started) / 60_000).toFixed(1)} minutes`);
 console.log(
