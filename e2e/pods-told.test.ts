@@ -103,14 +103,15 @@ describe.concurrent('a ConfigMap that does not exist yet', () => {
     await expectHomeWords(name);
   });
 
-  test('for a volume: FailedMount as at home; an optional one that comes late is taken up', async () => {
+  test('for a volume: FailedMount as at home; an optional one is taken up when it comes, and goes with it', async () => {
     const [name, map, soft] = [podName(rig, 'unmounted'), uniqueName('later'), uniqueName('soft')];
     const volumes = [
       { name: 'hard', configMap: { name: map } },
       { name: 'soft', configMap: { name: soft, optional: true } },
     ];
     const volumeMounts = volumes.map((volume) => ({ name: volume.name, mountPath: `/${volume.name}` }));
-    const script = 'trap "exit 0" TERM; while :; do [ -e /soft/key ] && touch /tmp/ready; sleep 1; done';
+    const look = 'if [ -e /soft/key ]; then touch /tmp/ready; else rm -f /tmp/ready; fi; [ -e /hard/key ] || exit 1';
+    const script = `trap "exit 0" TERM; while :; do ${look}; sleep 1; done`;
     const readinessProbe = { exec: { command: ['cat', '/tmp/ready'] }, periodSeconds: 2 };
     await rig.create(name, rig.spec(script, { volumes }, { volumeMounts, readinessProbe }));
     const told = await event(name, 'FailedMount', `configmap "${map}" not found`);
@@ -127,7 +128,20 @@ describe.concurrent('a ConfigMap that does not exist yet', () => {
       everyMs: 500,
     });
     await expectHomeWords(name);
-  }, 200_000);
+    // Home's kubelet would take the files of the optional one away, and leave the other's: so does the worker's.
+    for (const each of [map, soft]) await rig.home.delete(ConfigMaps, rig.homeNamespace, each);
+    await waitFor(
+      'the file of the optional one gone',
+      async () => conditionOf(await rig.atHome(name), 'Ready')?.status === 'False',
+      { timeoutMs: 140_000, everyMs: 500 },
+    );
+    expect((await rig.atHome(name)).status?.containerStatuses?.[0]).toMatchObject({ restartCount: 0 });
+    for (const each of [map, soft]) {
+      await expect(
+        rig.worker.get(ConfigMaps, rig.mountNamespace, rig.workerName(each, 'configmap')),
+      ).rejects.toMatchObject({ code: 404 });
+    }
+  }, 340_000);
 
   test('a key that is missing is named as at home', async () => {
     const [name, map] = [podName(rig, 'keyless'), uniqueName('keyless')];

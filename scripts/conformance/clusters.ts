@@ -58,7 +58,8 @@ export async function bind(): Promise<void> {
   allowNodes('all');
   must(
     'computing',
-    'helm upgrade --install kubeocean charts/kubeocean --reset-values --set proxier.servingCertificate=csr',
+    // Some cases wait for a kubelet's "Started", which home is not told by default.
+    "helm upgrade --install kubeocean charts/kubeocean --reset-values --set proxier.servingCertificate=csr --set 'syncer.extraArgs={--mirror-normal-events=true}'",
   );
   const values = WORKER_VALUES.map((value) => `--set '${value}'`).join(' ');
   must('worker-1', `helm upgrade --install kubeocean-worker charts/kubeocean-worker --reset-values ${values}`);

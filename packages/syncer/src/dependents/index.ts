@@ -91,22 +91,24 @@ export async function startDependents(context: SyncerContext, options: Dependent
   const suspects = new Set<string>();
   /** UIDs of copies that went, or lost their label, while a pod needs them. */
   const former = new Map<string, string | undefined>();
+  /** UIDs of copies that were removed because home has no more what they were made of; the watch has yet to tell. */
+  const withdrawn = new Set<string | undefined>();
 
   for (const kind of KINDS) {
     copies[kind].onChange(({ previous, current }) => {
       const copy = `${kind}/${(current ?? previous)?.metadata.name}`;
+      if (!current && withdrawn.delete(previous?.metadata.uid)) return;
       if (!holders.isHeld(copy) || (current && written[kind].isOwn(current))) return;
       if (current) suspects.add(copy);
       else former.set(copy, previous?.metadata.uid);
       queue.add(copy);
     });
     sources[kind].onChange(({ previous, current, key }) => {
-      if (!current) return;
       const { namespace, name } = splitKey(key);
       const copy = `${kind}/${workerName(bindingUID, namespace, name, kind)}`;
       if (!holders.isHeld(copy)) return;
       if (holders.isInUse(copy)) queue.add(copy);
-      if (!previous) for (const homeKey of holders.homePods(copy)) options.onAppeared(homeKey);
+      if (current && !previous) for (const homeKey of holders.homePods(copy)) options.onAppeared(homeKey);
     });
     // What changed or lost its last pod while nobody watched.
     for (const { metadata } of copies[kind].values()) queue.add(`${kind}/${metadata.name}`);
@@ -131,7 +133,7 @@ export async function startDependents(context: SyncerContext, options: Dependent
       const source = sourceOf(kind, name);
       if (!source) return undefined;
       const problem = await ensure(kind, source.namespace, source.name);
-      if (problem) context.log.info({ copy, problem: problem.message }, 'copy kept as it is');
+      if (problem) context.log.info({ copy, problem: problem.message }, 'nothing to copy');
     } catch (error) {
       if (error instanceof WritesHeld) return { againInMs: 5000 };
       throw error;
@@ -206,10 +208,15 @@ export async function startDependents(context: SyncerContext, options: Dependent
       try {
         object = await context.home.get<KubeObject>(resource, namespace, name);
       } catch (error) {
-        if (isNotFound(error)) {
-          return { message: `the ${resource.kind} ${namespace}/${name} does not exist`, absent: true };
+        if (!isNotFound(error)) throw error;
+        // Home itself says so. Without the copy the worker's kubelet does what one at home does: optional files go, others
+        // stay as they were mounted, and a container that needs it does not start again.
+        if (latest?.metadata.labels?.[Label.bindingUID] === bindingUID) {
+          withdrawn.add(latest.metadata.uid);
+          await removeCopy(context, resource, written[kind], copy);
+          context.log.info({ copy: key }, 'copy removed: home has it no more');
         }
-        throw error;
+        return { message: `the ${resource.kind} ${namespace}/${name} does not exist`, absent: true };
       }
       const type = object['type'];
       if (kind === 'secret' && typeof type === 'string' && NEVER_COPIED.includes(type)) {
