@@ -4,7 +4,6 @@
  */
 import { Annotation, Label, tokenSecretName, workerName } from '@kubeocean/shared/api';
 import {
-  bareMetadata,
   ConfigMaps,
   createReflector,
   isNotFound,
@@ -21,6 +20,7 @@ import { WritesHeld } from '../pods/gate.ts';
 import type { Pod } from '../pods/types.ts';
 import type { Repairs } from '../repairs.ts';
 import { createHolders } from './holders.ts';
+import { bare, ours } from './kept.ts';
 import { type DependentReference, referencesOf } from './references.ts';
 import { createTokens, type Tokens } from './tokens.ts';
 import { isAsMade, NEVER_COPIED, toCopy, versionOf } from './to-worker.ts';
@@ -290,17 +290,4 @@ export async function startDependents(context: SyncerContext, options: Dependent
       await Promise.all([queue.stop(), tokens.stop()]);
     },
   };
-}
-
-/** Of home's objects only who they are and which version: clusters have many, and most are nobody's here. */
-function bare({ metadata }: KubeObject): KubeObject {
-  return { metadata: bareMetadata(metadata) };
-}
-
-function ours({ metadata }: KubeObject): KubeObject {
-  const { labels, annotations } = metadata;
-  const kept = bare({ metadata });
-  if (labels) kept.metadata.labels = labels;
-  if (annotations) kept.metadata.annotations = annotations;
-  return kept;
 }
