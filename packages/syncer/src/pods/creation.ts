@@ -15,6 +15,7 @@ import { isForNoPod } from '../dependents/tokens.ts';
 import { leaseRefusal, misfit, notRunReason, type Reason } from './eligibility.ts';
 import { mayWriteWorker } from './gate.ts';
 import { counterpartNow, isMigrated } from './counterpart.ts';
+import { droppedVolumes, wouldDrop } from './dropped-volumes.ts';
 import { currentHome, patchHomeStatus } from './home.ts';
 import { relationOf } from './ownership.ts';
 import { Refusal } from './refusal.ts';
@@ -103,6 +104,8 @@ export async function createWorker(state: PodState, stored: Pod, refusals: Map<s
   }
   try {
     mayWriteWorker(context);
+    const dropped = await wouldDrop(context, pod);
+    if (dropped) return await refusedFor(state, home, dropped, refusals);
     const missing = await state.dependents.prepare(home);
     const words = missing.map(({ message }) => message).join('; ');
     if (missing.length > 0) {
@@ -216,6 +219,8 @@ async function tellRefused(state: PodState, home: Pod, { reason, message }: Reas
 
 /** A worker older than a field leaves it out without a word. */
 function tellLeftOut(state: PodState, home: Pod, asked: Pod, made: Pod): void {
+  const dropped = droppedVolumes(asked, made);
+  if (dropped) state.context.homeEvents.event(podSubject(home), 'Warning', 'VolumeNotCarried', dropped);
   if (asked.spec.hostnameOverride === undefined || made.spec.hostnameOverride !== undefined) return;
   const message = `the worker cluster is too old for setHostnameAsFQDN (it needs hostnameOverride, Kubernetes 1.35): the host name is ${asked.spec.hostname}`;
   state.context.homeEvents.event(podSubject(home), 'Warning', 'HostnameNotCarried', message);
@@ -230,14 +235,22 @@ async function refusedByServer(
   refusals: Map<string, number>,
 ): Promise<Outcome> {
   if (!(error instanceof ApiError) || ![400, 403, 404, 422].includes(error.code)) throw error;
-  const { uid = '' } = home.metadata;
-  const count = (refusals.get(uid) ?? 0) + 1;
-  refusals.set(uid, count);
   const whose = error.path.includes(`/namespaces/${state.context.mountNamespace}/`)
     ? 'the worker cluster'
     : 'this cluster';
   const words = wordsFor(home, state.context, asked);
-  const message = `${whose} refused what the pod needs: ${words(messageOf(error))}`;
+  return refusedFor(state, home, `${whose} refused what the pod needs: ${words(messageOf(error))}`, refusals);
+}
+
+async function refusedFor(
+  state: PodState,
+  home: Pod,
+  message: string,
+  refusals: Map<string, number>,
+): Promise<Outcome> {
+  const { uid = '' } = home.metadata;
+  const count = (refusals.get(uid) ?? 0) + 1;
+  refusals.set(uid, count);
   await tellRefused(state, home, { reason: 'FailedCreate', message });
   state.context.homeEvents.event(podSubject(home), 'Warning', 'FailedCreate', message);
   return { againInMs: Math.min(REFUSED_FIRST_MS * 2 ** (count - 1), REFUSED_LONGEST_MS) };

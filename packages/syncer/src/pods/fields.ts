@@ -145,7 +145,7 @@ export const VOLUME: FieldTable = {
   gitRepo: noSuchVolume,
   glusterfs: noSuchVolume,
   hostPath: asIs('volumes-refused', 'the worker’s policy decides; `baseline` refuses'),
-  image: asIs('unit'),
+  image: asIs('volumes-image', 'not run while the worker’s API server would take it off the pod'),
   iscsi: noSuchVolume,
   name: asIs('pods'),
   nfs: asIs('volumes-refused', 'the worker’s policy decides'),
