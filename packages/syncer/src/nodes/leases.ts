@@ -1,7 +1,6 @@
 /**
- * The Leases by which the home cluster sees that its vnodes live: one per vnode in kube-node-lease, renewed every 10 s, in
- * ten groups so that a thousand of them do not come at once. One by one, evenly spread, each renewal would wake a process
- * that sleeps: three times the processor time.
+ * The Leases by which the home cluster sees that its vnodes live: one per vnode in kube-node-lease, renewed every 10 s,
+ * each at its own moment so that a thousand of them do not come at once.
  */
 import { Namespace, Seconds } from '@kubeocean/shared/api';
 import { isNotFound, type KubeObject, type Lease, Leases, microTime, WorkQueue } from '@kubeocean/shared/kube';
@@ -23,19 +22,6 @@ export interface VnodeLeaseOptions {
 }
 
 const CALL = { timeoutMs: 5000, retry: false, metadataOnly: true } as const;
-
-const SLOT_MS = 1000;
-
-/**
- * Milliseconds from now until the vnode's next renewal: its group's moment, of which there is one in each turn. One that is
- * due within a slot is the one just made, by a timer that was early.
- * @param nowMs monotonic
- */
-export function untilSlot(vnode: string, nowMs: number, everyMs: number): number {
-  const moment = (fnv1a(vnode) % (everyMs / SLOT_MS)) * SLOT_MS;
-  const left = everyMs - ((((nowMs - moment) % everyMs) + everyMs) % everyMs);
-  return left < SLOT_MS / 2 ? left + everyMs : left;
-}
 
 export function createVnodeLeases(context: SyncerContext, options: VnodeLeaseOptions): VnodeLeases {
   const { home, stores } = context;
@@ -62,8 +48,10 @@ export function createVnodeLeases(context: SyncerContext, options: VnodeLeaseOpt
       if (!isNotFound(error)) throw error;
       await home.create<Lease>(Leases, { metadata: metadataOf(node), spec }, CALL);
     }
+    if (renewed.has(vnode)) return { againInMs: everyMs };
+    // The second renewal spreads them: any time within one turn.
     renewed.add(vnode);
-    return { againInMs: untilSlot(vnode, performance.now(), everyMs) };
+    return { againInMs: 1000 + (fnv1a(vnode) % (everyMs - 1000)) };
   }
 
   let forget: (() => void) | undefined;
