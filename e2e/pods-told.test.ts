@@ -32,6 +32,7 @@ interface HomeEvent extends KubeObject {
   type: string;
   reason: string;
   message: string;
+  firstTimestamp: string;
   count?: number;
   source?: { component?: string; host?: string };
   reportingComponent?: string;
@@ -189,7 +190,11 @@ test.concurrent('a pod that the worker cannot place in time fails with the sched
   const name = podName(rig, 'unplaced');
   const resources = { requests: { 'example.com/gpu': '1' }, limits: { 'example.com/gpu': '1' } };
   await rig.create(name, rig.spec(STAY, { restartPolicy: 'Never' }, { resources }));
-  expect((await event(name, 'WorkerUnschedulable', /Insufficient example.com\/gpu/)).type).toBe('Warning');
+  const told = await event(name, 'WorkerUnschedulable', /Insufficient example.com\/gpu/);
+  expect(told.type).toBe('Warning');
+  // As soon as the worker's scheduler says so: not when half a minute later its pod's name is told.
+  const { creationTimestamp = '' } = (await rig.atHome(name)).metadata;
+  expect(Date.parse(told.firstTimestamp) - Date.parse(creationTimestamp)).toBeLessThan(25_000);
   const pod = await rig.phase(name, 'Failed');
   expect(pod.status).toMatchObject({
     reason: 'WorkerUnschedulable',

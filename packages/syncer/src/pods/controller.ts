@@ -137,8 +137,7 @@ export function createPodController(state: PodState): PodController {
     const again = await showStatus(home, worker, followed.own);
     // What could not be written in the worker must not keep home from seeing how its pod is.
     if (followed.failure !== undefined) throw followed.failure;
-    const { againInMs } = followed;
-    return again ?? (await watchScheduling(home, worker)) ?? (againInMs === undefined ? undefined : { againInMs });
+    return soonest(again, await watchScheduling(home, worker), followed);
   }
 
   /** The worker pod, and what it refers to, as home wants them now. */
@@ -279,4 +278,10 @@ export function createPodController(state: PodState): PodController {
       await queue.stop();
     },
   };
+}
+
+/** The first of the times at which somebody wants the pod to be looked at again. */
+function soonest(...asked: ({ againInMs?: number } | undefined | void)[]): Outcome {
+  const waits = asked.flatMap((each) => each?.againInMs ?? []);
+  return waits.length > 0 ? { againInMs: Math.min(...waits) } : undefined;
 }
