@@ -73,6 +73,21 @@ const NODE_STATUS = `
       nodeInfo: {architecture: amd64, operatingSystem: linux, kubeletVersion: kwok}
 `;
 
+/** A stage that writes the status of nodes whose condition Ready is, or is not, True. */
+function nodeStage(name: string, operator: string, delay: string): string {
+  return `apiVersion: kwok.x-k8s.io/v1alpha1
+kind: Stage
+metadata: {name: ${name}}
+spec:
+  resourceRef: {apiGroup: v1, kind: Node}
+  selector:
+    matchExpressions:
+      - {key: '.status.conditions.[] | select( .type == "Ready" ) | .status', operator: ${operator}, values: ["True"]}
+${delay}  next:
+    statusTemplate: |${NODE_STATUS}---
+`;
+}
+
 /**
  * How kwok plays a kubelet: nodes Ready at once, which say so by Leases and write their status every five minutes (kwok's
  * own stages do it every twenty seconds); pods Running and Ready at once; a deleted pod ends at once and keeps its finalizers.
@@ -82,28 +97,11 @@ kind: KwokConfiguration
 options:
   podPlayStageParallelism: 16
 ---
-apiVersion: kwok.x-k8s.io/v1alpha1
-kind: Stage
-metadata: {name: node-ready}
-spec:
-  resourceRef: {apiGroup: v1, kind: Node}
-  selector:
-    matchExpressions:
-      - {key: '.status.conditions.[] | select( .type == "Ready" ) | .status', operator: NotIn, values: ["True"]}
-  next:
-    statusTemplate: |${NODE_STATUS}---
-apiVersion: kwok.x-k8s.io/v1alpha1
-kind: Stage
-metadata: {name: node-status}
-spec:
-  resourceRef: {apiGroup: v1, kind: Node}
-  selector:
-    matchExpressions:
-      - {key: '.status.conditions.[] | select( .type == "Ready" ) | .status', operator: In, values: ["True"]}
-  delay: {durationMilliseconds: 300000, jitterDurationMilliseconds: 310000}
-  next:
-    statusTemplate: |${NODE_STATUS}---
-apiVersion: kwok.x-k8s.io/v1alpha1
+${nodeStage('node-ready', 'NotIn', '')}${nodeStage(
+  'node-status',
+  'In',
+  '  delay: {durationMilliseconds: 300000, jitterDurationMilliseconds: 310000}\n',
+)}apiVersion: kwok.x-k8s.io/v1alpha1
 kind: Stage
 metadata: {name: pod-ready}
 spec:

@@ -27,9 +27,6 @@ interface Pod extends KubeObject {
   };
 }
 
-/** Of a worker pod, only whose it is. */
-const LOOK = { timeoutMs: 10_000, metadataOnly: true };
-
 export interface Counterpart {
   /** Name in the mount namespace. */
   name: string;
@@ -49,10 +46,7 @@ export async function findCounterpart(
   const { namespace, pod: name, container } = target;
   const counterpart = workerName(binding.uid, namespace, name);
   // Both clusters are asked at once, as sessions wait for it; what the worker says counts only when the home pod passes.
-  const asking = worker.get<KubeObject>(Pods, binding.mountNamespace, counterpart, LOOK).catch((error: unknown) => {
-    if (isNotFound(error)) return undefined;
-    throw workerRefusal(error, { worker: counterpart, home: name });
-  });
+  const asking = inWorker(counterpart);
   // When the home pod does not pass, nobody waits for it.
   asking.catch(() => undefined);
   const pod = await home.get<Pod>(Pods, namespace, name, { timeoutMs: 10_000 }).catch((error: unknown) => {
@@ -70,15 +64,20 @@ export async function findCounterpart(
   if (!homeUID || found?.metadata.annotations?.[Annotation.virtualPodUID] !== homeUID) throw new Refusal(404, missing);
   return { name: found.metadata.name, homeUID };
 
+  /** Of the worker pod of that name only whose it is; undefined when there is none. */
+  function inWorker(called: string): Promise<KubeObject | undefined> {
+    const options = { timeoutMs: 10_000, metadataOnly: true };
+    return worker.get<KubeObject>(Pods, binding.mountNamespace, called, options).catch((error: unknown) => {
+      if (isNotFound(error)) return undefined;
+      throw workerRefusal(error, { worker: called, home: name });
+    });
+  }
+
   /** One that bears the name gocrane/kubeocean gave it, and the label that says it was adopted. Home decides only that it is looked for. */
   async function adopted(): Promise<KubeObject | undefined> {
     const other = migratedWorkerName(namespace, name);
     if (pod?.metadata.annotations?.[Annotation.physicalPodName] !== other) return undefined;
-    const answer = worker.get<KubeObject>(Pods, binding.mountNamespace, other, LOOK);
-    const known = await answer.catch((error: unknown) => {
-      if (isNotFound(error)) return undefined;
-      throw workerRefusal(error, { worker: other, home: name });
-    });
+    const known = await inWorker(other);
     return known?.metadata.labels?.[Label.bindingUID] === binding.uid ? known : undefined;
   }
 }

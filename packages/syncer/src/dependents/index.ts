@@ -133,7 +133,7 @@ export async function startDependents(context: SyncerContext, options: Dependent
       const source = sourceOf(kind, name);
       if (!source) return undefined;
       const problem = await ensure(kind, source.namespace, source.name);
-      if (problem) context.log.info({ copy, problem: problem.message }, 'nothing to copy');
+      if (problem) context.log.info({ copy, problem: problem.message }, 'not copied');
     } catch (error) {
       if (error instanceof WritesHeld) return { againInMs: 5000 };
       throw error;
