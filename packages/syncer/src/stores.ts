@@ -67,6 +67,8 @@ export function createReflectors(options: StoreOptions): SyncerReflectors {
     vnodes: createReflector(home, { resource: Nodes, labelSelector: binding, ...atHome('nodes') }),
     homePods: createReflector(home, {
       resource: Pods,
+      // Pods that no scheduler has placed are not even sent.
+      fieldSelector: 'spec.nodeName!=',
       concerns: (line) => line.includes(inText),
       project: (pod) => (nodeNameOf(pod)?.startsWith(vnodePrefix) ? pod : undefined),
       indexes: { node: indexByNode },

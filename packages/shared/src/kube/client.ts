@@ -4,6 +4,13 @@ import { apiVersionOf, type Json, type KubeList, type KubeObject, type Resource 
 
 export type PatchType = 'merge' | 'strategic' | 'json';
 
+/**
+ * Fields that the server does not know are dropped, as they are by default, but without a list of them in a header that
+ * nobody reads: strict decoding costs the server more than the rest of reading a body.
+ * https://kubernetes.io/docs/reference/using-api/api-concepts/#setting-the-field-validation-level
+ */
+const fieldValidation = 'Ignore';
+
 const PATCH_CONTENT: Record<PatchType, string> = {
   merge: 'application/merge-patch+json',
   strategic: 'application/strategic-merge-patch+json',
@@ -98,7 +105,7 @@ export class KubeClient {
     return this.transport.call({
       method: 'POST',
       path: pathOf(resource, namespace, subresource ? name : undefined, subresource),
-      query: { fieldManager, dryRun: options.dryRun ? 'All' : undefined },
+      query: { fieldManager, fieldValidation, dryRun: options.dryRun ? 'All' : undefined },
       body: JSON.stringify(body),
       ...plain(options),
     });
@@ -114,7 +121,7 @@ export class KubeClient {
     return this.transport.call({
       method: 'PUT',
       path: pathOf(resource, namespace, name, options.subresource),
-      query: { dryRun: options.dryRun ? 'All' : undefined },
+      query: { fieldValidation, dryRun: options.dryRun ? 'All' : undefined },
       body: JSON.stringify(object),
       ...plain(options),
     });
@@ -131,7 +138,7 @@ export class KubeClient {
     return this.transport.call({
       method: 'PATCH',
       path: pathOf(resource, namespace, name, options.subresource),
-      query: { fieldManager: options.fieldManager, dryRun: options.dryRun ? 'All' : undefined },
+      query: { fieldManager: options.fieldManager, fieldValidation, dryRun: options.dryRun ? 'All' : undefined },
       headers: { 'content-type': PATCH_CONTENT[options.type ?? 'merge'] },
       body: JSON.stringify(patch),
       ...plain(options),
@@ -149,7 +156,12 @@ export class KubeClient {
     return this.transport.call({
       method: 'PATCH',
       path: pathOf(resource, namespace, name, options.subresource),
-      query: { fieldManager, force: options.force ?? true, dryRun: options.dryRun ? 'All' : undefined },
+      query: {
+        fieldManager,
+        fieldValidation,
+        force: options.force ?? true,
+        dryRun: options.dryRun ? 'All' : undefined,
+      },
       headers: { 'content-type': 'application/apply-patch+yaml' },
       body: JSON.stringify({ apiVersion: apiVersionOf(resource), kind: resource.kind, ...object }),
       ...plain(options),
