@@ -19,6 +19,7 @@ describe('the command line', () => {
       creators: 20,
       idleSeconds: 120,
       quick: false,
+      directScheduling: false,
     });
   });
 
@@ -33,6 +34,11 @@ describe('the command line', () => {
       { pods: 1000, nodes: 100, bindings: 4 },
       { pods: 5, nodes: 1, bindings: 1 },
     ]);
+  });
+
+  it('makes bindings that go past the scheduler when asked to', () => {
+    expect(parse('--direct-scheduling').directScheduling).toBe(true);
+    expect(() => parse('--direct-scheduling=yes')).toThrow(UsageError);
   });
 
   it('has a short form and a full one', () => {

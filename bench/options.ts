@@ -37,6 +37,8 @@ export interface BenchOptions {
   secret: { namespace: string; name: string };
   /** `charts`: install this checkout's; `installed`: use what is there. */
   system: 'charts' | 'installed';
+  /** Bindings are made with `directScheduling`. */
+  directScheduling: boolean;
   /** Namespaces whose pods are the measured processes, in the computing cluster and in the worker. */
   processes: { computing: string; worker: string };
   /** Selects, in `processes.computing`, the pods that the restart scenario deletes. */
@@ -84,6 +86,7 @@ What is measured
   --mount-namespace N   namespace of the worker that receives the pods (default kubeocean-worker)
   --secret NS/NAME      Secret with the worker's kubeconfig (default kubeocean-system/bench-worker-kubeconfig; made when
                         --system is charts)
+  --direct-scheduling   bindings with directScheduling: worker pods name their node instead of asking the scheduler there
   --processes NS,NS     namespaces whose pods are the measured processes, in the computing cluster and in the worker;
                         they must run on this machine (default kubeocean-system,kubeocean-agent)
   --restart-selector S  label selector of the pods that the restart scenario deletes (default kubeocean.io/component=syncer)
@@ -177,6 +180,7 @@ const FLAGS = {
   'binding-prefix': { type: 'string' },
   'mount-namespace': { type: 'string' },
   secret: { type: 'string' },
+  'direct-scheduling': { type: 'boolean' },
   processes: { type: 'string' },
   'restart-selector': { type: 'string' },
   kwok: { type: 'string' },
@@ -247,6 +251,7 @@ export function parseOptions(argv: readonly string[], { files = true } = {}): Be
     mountNamespace: name('mount-namespace', values['mount-namespace'] ?? 'kubeocean-worker'),
     secret: { namespace: secretNamespace, name: secretName },
     system,
+    directScheduling: values['direct-scheduling'] ?? false,
     processes: { computing: home, worker: away },
     restartSelector: values['restart-selector'] ?? 'kubeocean.io/component=syncer',
     kwok: resolve(values.kwok ?? join(binFolder(), 'kwok')),

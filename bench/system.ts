@@ -160,7 +160,13 @@ export async function bind(
     });
     await sides.computing.create(ClusterBindings, {
       metadata: { name, labels: { [BENCH_LABEL]: 'binding' } },
-      spec: { clusterID: name, mountNamespace: options.mountNamespace, secretRef: options.secret, nodeSelector },
+      spec: {
+        clusterID: name,
+        mountNamespace: options.mountNamespace,
+        secretRef: options.secret,
+        nodeSelector,
+        ...(options.directScheduling && { directScheduling: true }),
+      },
     });
   }
   await waitTelling(
