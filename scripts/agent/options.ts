@@ -55,13 +55,19 @@ function wholeNumber(name: string, text: string): number {
   throw new UsageError(`--${name} takes whole numbers from 1 to 9999999, not "${text}"`);
 }
 
-/** The same for a script: a command line that is wrong ends it with 2. */
+/** The same for a script: a command line that is wrong ends it with 2, and `--help` with what there is to say of it. */
 export function readOptionsOrExit<T extends Record<string, OptionValue>>(
   defaults: T,
   choices: { [Name in keyof T]?: readonly string[] } = {},
+  help?: string,
 ): Options<T> {
+  const argv = process.argv.slice(2);
+  if (help !== undefined && argv.includes('--help')) {
+    console.log(help);
+    process.exit(0);
+  }
   try {
-    return readOptions(process.argv.slice(2), defaults, choices);
+    return readOptions(argv, defaults, choices);
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
     console.error(error.message);

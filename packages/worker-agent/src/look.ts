@@ -1,0 +1,196 @@
+/**
+ * One look at everything: what is lent, what is to be written for it, and which pods have to go. No input or output but
+ * the stores; what a look needs of the ones before is remembered. What it costs is measured by scripts/agent-look.ts.
+ */
+import type { ResourceLeasingPolicySpec } from '@kubeocean/shared/api';
+import { keyOf, type KubeObject } from '@kubeocean/shared/kube';
+import { type Allocation, allocate, policyProblem, type ReclaimTiming, type Tenant } from '@kubeocean/shared/lease';
+import { ClaimFreshness } from './claims/freshness.ts';
+import { type GuardWrite, planGuards } from './guard/open-nodes.ts';
+import { guardProblem, withholdNew } from './guard/policies.ts';
+import { overlapProblem, overlapsByNode, type parseRanges, withOverlaps } from './network/overlap.ts';
+import { earlierProblem, guardedSince } from './pods/earlier.ts';
+import { findOutOfPlace, type OutOfPlace } from './pods/out-of-place.ts';
+import { findUnfollowed } from './pods/unfollowed.ts';
+import { policyStatus } from './policies/status.ts';
+import { planPolicy, type PolicyWrite } from './policies/writer.ts';
+import { type Lease, planReclaim, type PodStep } from './reclaim/plan.ts';
+import { planRetractions } from './reclaim/retract.ts';
+import { planRecords, type RecordWrite } from './records/plan.ts';
+import { Settling } from './settling.ts';
+import type { AgentStores } from './stores.ts';
+
+/**
+ * Milliseconds for which a pod must be out of place before it goes: room that is on its way, records being written and
+ * claims made anew have come by then.
+ */
+const SETTLE_MS = { beyond: 2000, strays: 30_000, unfollowed: 30_000 };
+
+export interface LookOptions {
+  stores: LookedAt;
+  tenants: readonly Tenant[];
+  defaultTimeZone: string;
+  /** Of the computing clusters, as far as the owner told us. */
+  computingRanges: ReturnType<typeof parseRanges>;
+  timing: ReclaimTiming;
+  /** Longest termination grace of a pod whose lease ends, in seconds. */
+  maxGraceSeconds: number;
+}
+
+/** What a look reads. */
+export type LookedAt = Pick<
+  AgentStores,
+  'nodes' | 'pods' | 'policies' | 'records' | 'claims' | 'guards' | 'admissionPolicies' | 'admissionPolicyBindings'
+>;
+
+export interface Look {
+  allocation: Allocation;
+  /** Of LeaseGuards; they are carried out before the others. */
+  guardWrites: GuardWrite[];
+  recordWrites: RecordWrite[];
+  policyWrites: PolicyWrite[];
+  /** What is to be done with pods, by UID. */
+  steps: Map<string, PodStep>;
+  /** Why nothing new is lent: the admission policies are not in force. */
+  unguarded: string | undefined;
+  /** Pods from before the chart, in words. */
+  earlier: string | undefined;
+  /** When time alone may change the result. */
+  nextChange: Date | undefined;
+}
+
+/** Looks, and keeps in memory what a look needs of the ones before. */
+export class Looks {
+  private readonly options: LookOptions;
+  private readonly freshness = new ClaimFreshness();
+  private lastValid = new Map<string, ResourceLeasingPolicySpec>();
+  private readonly settling = {
+    beyond: new Settling(SETTLE_MS.beyond),
+    strays: new Settling(SETTLE_MS.strays),
+    unfollowed: new Settling(SETTLE_MS.unfollowed),
+  };
+  private staleAtLastLook = 0;
+
+  constructor(options: LookOptions) {
+    this.options = options;
+  }
+
+  /** Takes note of renewals of claims; says whether one ended a silence since the last look, which asks for another. */
+  renewed(now: Date, monotonic: number): boolean {
+    return this.freshness.observe(this.claims(), monotonic, now).since.size < this.staleAtLastLook;
+  }
+
+  /** The stores must be complete. `monotonic` is in milliseconds. */
+  look(now: Date, monotonic: number): Look {
+    const { stores, tenants, defaultTimeZone, timing, maxGraceSeconds } = this.options;
+    const claims = this.claims();
+    const stale = this.freshness.observe(claims, monotonic, now);
+    this.staleAtLastLook = stale.since.size;
+    const records = stores.records.flatMap((store) => [...store.values()]);
+    const allocated = allocate({
+      nodes: [...stores.nodes.values()],
+      pods: [...stores.pods.values()],
+      policies: [...stores.policies.values()],
+      claims,
+      records,
+      tenants,
+      now,
+      defaultTimeZone,
+      lastValid: this.lastValidSpecs(),
+      staleSince: stale.since,
+      timing,
+    });
+    this.lastValid = new Map(
+      allocated.policies.flatMap(({ policy, spec }) => (spec ? [[policy.metadata.uid ?? '', spec]] : [])),
+    );
+
+    const byKey = new Map(records.map((record) => [keyOf(record), record]));
+    const unguarded = guardProblem(stores.admissionPolicies.values(), stores.admissionPolicyBindings.values());
+    const guarded = unguarded === undefined ? allocated : withholdNew(allocated, (key) => byKey.has(key));
+    const overlaps = overlapsByNode(stores.nodes.values(), this.options.computingRanges);
+    const allocation = { ...guarded, open: withOverlaps(guarded.open, overlaps) };
+    const since = guardedSince(stores.admissionPolicies.values());
+    const earlier = earlierProblem(stores.pods.values(), tenants, since);
+    const remarks = { unguarded, overlap: overlapProblem(overlaps), earlier };
+    const leases = [
+      ...allocation.closed,
+      ...allocation.open.flatMap(({ namespace, name, status }): Lease[] => {
+        const record = byKey.get(`${namespace}/${name}`);
+        return record ? [{ record, status }] : [];
+      }),
+    ];
+    const reclaim = planReclaim({
+      leases,
+      pods: stores.pods.values(),
+      tenants,
+      maxGraceSeconds,
+      guardedSince: since,
+    });
+    const outOfPlace = this.settled(
+      findOutOfPlace({ open: allocated.open, records, pods: stores.pods.values(), tenants, maxGraceSeconds }),
+      findUnfollowed(stores.pods.values(), claims, tenants, now),
+      monotonic,
+    );
+    const retractions = planRetractions(leases, stores.pods.values());
+    const times = [stale.nextInMs, outOfPlace.nextInMs].flatMap((ms) => (ms === undefined ? [] : now.getTime() + ms));
+    if (allocation.nextChange) times.push(allocation.nextChange.getTime());
+    return {
+      allocation,
+      guardWrites: this.guardWrites(allocation),
+      recordWrites: planRecords(allocation, (key) => byKey.get(key)),
+      policyWrites: allocation.policies.flatMap(
+        (outcome) => planPolicy(outcome.policy, policyStatus(outcome, now, remarks)) ?? [],
+      ),
+      steps: new Map([...retractions, ...outOfPlace.misplaced, ...reclaim, ...outOfPlace.unfollowed]),
+      unguarded,
+      earlier,
+      nextChange: times.length > 0 ? new Date(Math.min(...times)) : undefined,
+    };
+  }
+
+  private claims(): KubeObject[] {
+    return this.options.stores.claims.flatMap((store) => [...store.values()]);
+  }
+
+  private guardWrites({ open }: Allocation): GuardWrite[] {
+    const guards = new Map(
+      this.options.stores.guards
+        .flatMap((store) => [...store.values()])
+        .map((guard) => [guard.metadata.namespace, guard]),
+    );
+    const namespaces = this.options.tenants.map(({ namespace }) => namespace);
+    return planGuards(namespaces, open, (namespace) => guards.get(namespace));
+  }
+
+  /** What applies to policies that are not valid: remembered, or as it was written by whoever led before. */
+  private lastValidSpecs(): Map<string, ResourceLeasingPolicySpec> {
+    const specs = new Map(this.lastValid);
+    for (const { metadata, status } of this.options.stores.policies.values()) {
+      const written = status?.lastValidSpec;
+      if (!written || !metadata.uid || specs.has(metadata.uid)) continue;
+      if (policyProblem(written, this.options.defaultTimeZone) === undefined) specs.set(metadata.uid, written);
+    }
+    return specs;
+  }
+
+  /** Steps for pods that have been out of place, or followed by nobody, for long enough. */
+  private settled(
+    found: OutOfPlace,
+    unfollowed: ReadonlyMap<string, PodStep>,
+    monotonic: number,
+  ): { misplaced: Map<string, PodStep>; unfollowed: Map<string, PodStep>; nextInMs: number | undefined } {
+    const beyond = this.settling.beyond.observe(found.beyond.keys(), monotonic);
+    const strays = this.settling.strays.observe(found.strays.keys(), monotonic);
+    const loose = this.settling.unfollowed.observe(unfollowed.keys(), monotonic);
+    const waits = [beyond, strays, loose].flatMap(({ nextInMs }) => nextInMs ?? []);
+    return {
+      misplaced: new Map([...only(found.strays, strays.settled), ...only(found.beyond, beyond.settled)]),
+      unfollowed: new Map(only(unfollowed, loose.settled)),
+      nextInMs: waits.length > 0 ? Math.min(...waits) : undefined,
+    };
+  }
+}
+
+function only(steps: ReadonlyMap<string, PodStep>, keys: ReadonlySet<string>): [string, PodStep][] {
+  return [...steps].filter(([key]) => keys.has(key));
+}
