@@ -72,6 +72,7 @@ export function createReflectors(options: StoreOptions): SyncerReflectors {
       concerns: (line) => line.includes(inText),
       project: (pod) => (nodeNameOf(pod)?.startsWith(vnodePrefix) ? pod : undefined),
       indexes: { node: indexByNode },
+      alike: true,
       ...atHome('pods'),
     }),
     slices: createReflector(home, {
@@ -98,6 +99,7 @@ export function createReflectors(options: StoreOptions): SyncerReflectors {
         vnode: indexByVnode,
         adopted: (pod) => indexAdopted(pod, options.bindingUID),
       },
+      alike: true,
       ...inWorker('pods'),
     }),
     heartbeat: createReflector(worker, {

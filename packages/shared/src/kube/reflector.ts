@@ -7,6 +7,7 @@
  */
 import { type KubeClient, pathOf, type Selection } from './client.ts';
 import { ApiError, isExpired, isTooLargeResourceVersion, type Status } from './errors.ts';
+import { Sharing } from './share.ts';
 import { type IndexFunction, type ReadonlyStore, Store } from './store.ts';
 import { sleep } from './sleep.ts';
 import { keyOf, type KubeObject, type Resource } from './types.ts';
@@ -25,6 +26,11 @@ export interface ReflectorOptions<T extends KubeObject> extends Selection {
    * somebody else. It must say true for every event that `project` could keep.
    */
   concerns?: (line: Buffer) => boolean;
+  /**
+   * For kinds of which many are kept and most are alike: what objects say alike is in memory once, so nobody may write to
+   * what the store gives. Default false.
+   */
+  alike?: boolean;
   /** Ask for metadata only (PartialObjectMetadata). */
   metadataOnly?: boolean;
   /** Objects a page. Default 500. */
@@ -69,6 +75,7 @@ export function createReflector<T extends KubeObject = KubeObject>(
   });
   const random = options.random ?? Math.random;
   const { metadataOnly = false } = options;
+  const sharing = options.alike ? new Sharing<T>() : undefined;
   /** Custom resources belong to groups of other domains. */
   const ownKind = !options.resource.group.includes('.') || options.resource.group.endsWith('.k8s.io');
   let revision = '';
@@ -167,7 +174,9 @@ export function createReflector<T extends KubeObject = KubeObject>(
 
   function project(object: KubeObject): T | undefined {
     delete object.metadata.managedFields;
-    return options.project ? options.project(object) : (object as T);
+    const kept = options.project ? options.project(object) : (object as T);
+    if (kept) sharing?.take(kept, store.get(keyOf(kept)));
+    return kept;
   }
 
   function selection(): Selection {

@@ -67,6 +67,7 @@ export async function startDependents(context: SyncerContext, options: Dependent
     const reflector = createReflector(context[where], {
       resource,
       metadataOnly: true,
+      alike: where === 'worker',
       project: where === 'home' ? bare : ours,
       ...(where === 'worker' && { namespace: mountNamespace, labelSelector: `${Label.bindingUID}=${bindingUID}` }),
       onError: (error, doing) =>
