@@ -3,6 +3,7 @@
  * runs makes it run once more afterwards. Failed keys come back after a delay that doubles. Semantics of client-go's
  * util/workqueue.
  */
+import { DueTimes } from './due.ts';
 import { sleep } from './sleep.ts';
 
 export interface WorkQueueOptions {
@@ -41,6 +42,9 @@ interface Line {
 /** At most so many keys pass one that waits longer. */
 const MOST_PASSING = 3;
 
+/** setTimeout takes at most 2^31-1 ms; a longer wait is taken in parts. */
+const LONGEST_TIMER = 2 ** 31 - 1;
+
 /** What a handler may ask for by its return value: to run again after so many milliseconds. */
 export type Outcome = { againInMs: number } | undefined | void;
 
@@ -53,7 +57,9 @@ export class WorkQueue {
   private readonly running = new Set<string>();
   /** Keys added while they ran. */
   private readonly dirty = new Set<string>();
-  private readonly delayed = new Map<string, { timer: NodeJS.Timeout; dueAt: number }>();
+  /** Keys that wait for a time, monotonic milliseconds, and the timer for the first of them. */
+  private readonly delayed = new DueTimes();
+  private alarm: { timer: NodeJS.Timeout; at: number } | undefined;
   private readonly failures = new Map<string, number>();
   private readonly handler: (key: string) => Promise<Outcome>;
   private started = false;
@@ -74,7 +80,7 @@ export class WorkQueue {
   /** Runs the key as soon as a worker is free. */
   add(key: string): void {
     if (this.stopped) return;
-    this.cancelDelay(key);
+    this.delayed.delete(key);
     if (this.running.has(key)) this.dirty.add(key);
     else this.enqueue(key);
     this.dispatch();
@@ -86,20 +92,9 @@ export class WorkQueue {
     if (ms <= 0) return this.add(key);
     const dueAt = performance.now() + ms;
     const known = this.delayed.get(key);
-    if (known && known.dueAt <= dueAt) return;
-    this.cancelDelay(key);
-    // setTimeout takes at most 2^31-1 ms; a longer wait is taken in parts.
-    const timer = setTimeout(
-      () => {
-        this.delayed.delete(key);
-        const left = dueAt - performance.now();
-        if (left > 1000) this.addAfter(key, left);
-        else this.add(key);
-      },
-      Math.min(ms, 2 ** 31 - 1),
-    );
-    timer.unref();
-    this.delayed.set(key, { timer, dueAt });
+    if (known !== undefined && known <= dueAt) return;
+    this.delayed.set(key, dueAt);
+    this.setAlarm();
   }
 
   /** Begins to work. Keys added before wait until now. */
@@ -114,7 +109,8 @@ export class WorkQueue {
     this.waiting.clear();
     this.waitingCount = 0;
     this.dirty.clear();
-    for (const key of this.delayed.keys()) this.cancelDelay(key);
+    this.delayed.clear();
+    this.setAlarm();
     const over = new AbortController();
     await Promise.race([this.idle.promise, sleep(deadlineMs, over.signal).catch(() => undefined)]);
     over.abort();
@@ -189,10 +185,24 @@ export class WorkQueue {
     this.dispatch();
   }
 
-  private cancelDelay(key: string): void {
-    const delayed = this.delayed.get(key);
-    if (!delayed) return;
-    clearTimeout(delayed.timer);
-    this.delayed.delete(key);
+  /** Sees to it that a timer ends when the first delay does. */
+  private setAlarm(): void {
+    const at = this.delayed.next();
+    // One that ends too early is set anew then.
+    if (this.alarm && at !== undefined && this.alarm.at <= at) return;
+    if (this.alarm) clearTimeout(this.alarm.timer);
+    this.alarm = undefined;
+    if (at === undefined) return;
+    const ms = Math.min(Math.max(0, at - performance.now()), LONGEST_TIMER);
+    const timer = setTimeout(() => this.ring(), ms);
+    timer.unref();
+    this.alarm = { timer, at };
+  }
+
+  private ring(): void {
+    this.alarm = undefined;
+    // Timers count whole milliseconds.
+    for (const key of this.delayed.take(performance.now() + 1)) this.add(key);
+    this.setAlarm();
   }
 }
