@@ -30,29 +30,44 @@ function debugContainers(pod: KubeObject): number {
   return (pod as Pod).spec.ephemeralContainers?.length ?? 0;
 }
 
+/** Most copies, those of tokens, have one holder: a set for each would take more than all the rest of it. */
+type KeysByCopy = Map<string, string | Set<string>>;
+
+function keysOf(map: KeysByCopy, copy: string): string[] {
+  const held = map.get(copy) ?? [];
+  return typeof held === 'string' ? [held] : [...held];
+}
+
+function add(map: KeysByCopy, copy: string, key: string): void {
+  const held = map.get(copy);
+  if (held === undefined) map.set(copy, key);
+  else if (typeof held !== 'string') held.add(key);
+  else if (held !== key) map.set(copy, new Set([held, key]));
+}
+
+function remove(map: KeysByCopy, copy: string, key: string): void {
+  const held = map.get(copy);
+  if (typeof held === 'object') held.delete(key);
+  if (held === key || (typeof held === 'object' && held.size === 0)) map.delete(copy);
+}
+
 export function createHolders(
   stores: { homePods: ReadonlyStore<KubeObject>; workerPods: ReadonlyStore<KubeObject> },
   bindingUID: string,
   onRelease: (copy: string) => void,
 ): Holders {
   /** Copy → holders: home keys and worker keys. */
-  const home = new Map<string, Set<string>>();
-  const worker = new Map<string, Set<string>>();
+  const home: KeysByCopy = new Map();
+  const worker: KeysByCopy = new Map();
 
-  function follow(map: Map<string, Set<string>>, copies: (pod: Pod) => string[]) {
+  function follow(map: KeysByCopy, copies: (pod: Pod) => string[]) {
     return ({ key, previous, current }: Change<KubeObject>) => {
       // In the life of a pod, only debug containers can refer to more; none is ever taken away.
       if (current && (!previous || debugContainers(previous) !== debugContainers(current))) {
-        for (const copy of copies(current as Pod)) {
-          const holders = map.get(copy);
-          if (holders) holders.add(key);
-          else map.set(copy, new Set([key]));
-        }
+        for (const copy of copies(current as Pod)) add(map, copy, key);
       } else if (previous && !current) {
         for (const copy of copies(previous as Pod)) {
-          const holders = map.get(copy);
-          holders?.delete(key);
-          if (holders?.size === 0) map.delete(copy);
+          remove(map, copy, key);
           if (!home.has(copy) && !worker.has(copy)) onRelease(copy);
         }
       }
@@ -68,7 +83,7 @@ export function createHolders(
   return {
     isHeld: (copy) => home.has(copy) || worker.has(copy),
     isInUse: (copy) => worker.has(copy),
-    homePods: (copy) => [...(home.get(copy) ?? [])],
+    homePods: (copy) => keysOf(home, copy),
     stop() {
       for (const stop of stops) stop();
     },

@@ -3,6 +3,7 @@
  * One writer at a time per copy.
  */
 import { type KubeObject, keyOf, type ReadonlyStore } from '@kubeocean/shared/kube';
+import { ours } from './kept.ts';
 
 export interface Written {
   latest(name: string): KubeObject | undefined;
@@ -34,20 +35,11 @@ export function createWritten(store: ReadonlyStore<KubeObject>, namespace: strin
       return own.get(key) ?? store.get(key);
     },
     note(object) {
-      const { name, namespace: of, uid, resourceVersion, labels, annotations } = object.metadata;
-      const kept: KubeObject = {
-        metadata: {
-          name,
-          ...(of && { namespace: of }),
-          ...(uid && { uid }),
-          ...(resourceVersion && { resourceVersion }),
-          ...(labels && { labels }),
-          ...(annotations && { annotations }),
-        },
-      };
-      const stored = store.get(keyOf(kept));
-      revisions.set(keyOf(kept), resourceVersion);
-      if (!stored || isOlder(stored, kept)) own.set(keyOf(kept), kept);
+      const kept = ours(object);
+      const key = keyOf(kept);
+      const stored = store.get(key);
+      revisions.set(key, kept.metadata.resourceVersion);
+      if (!stored || isOlder(stored, kept)) own.set(key, kept);
     },
     forget(name) {
       own.delete(`${namespace}/${name}`);

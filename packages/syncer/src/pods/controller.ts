@@ -2,7 +2,7 @@
  * Keeps home pods and worker pods in step, one key (home namespace/name) at a time. What to do is read off the two
  * objects each time anew; nothing that matters is remembered, so stopping at any point loses nothing.
  */
-import { Label, PodReason } from '@kubeocean/shared/api';
+import { Label, PodReason, workerName } from '@kubeocean/shared/api';
 import { type KubeObject, keyOf, type Outcome, splitKey, WorkQueue } from '@kubeocean/shared/kube';
 import { createWorker, whyNotRun } from './creation.ts';
 import { finish, finishWithoutWorker, lost, orphan } from './ending.ts';
@@ -12,7 +12,7 @@ import { finishHomeDeletion, patchHomeStatus } from './home.ts';
 import { addressesHidden, leaseEndOf } from './lease-end.ts';
 import { homeKeyOf, lostItsLabel, relationOf } from './ownership.ts';
 import { repairPod, type RepairTimes } from './repair.ts';
-import { type PodState, workerKeyOf, workerOf } from './state.ts';
+import { type PodState, workerOf } from './state.ts';
 import { isDone, mayWait, type OwnWord, statusPatch, wasShown } from './to-home.ts';
 import { isReady, isTerminal, type Pod, podSubject } from './types.ts';
 import { Unplaced } from './unplaced.ts';
@@ -196,11 +196,12 @@ export function createPodController(state: PodState): PodController {
   }
 
   function follow(): void {
-    for (const pod of homePods.values()) know(pod);
+    for (const pod of homePods.values()) know(keyOf(pod), pod);
     stops.push(
       homePods.onChange(({ key, previous, current }) => {
-        if (current) know(current);
-        else if (previous) forget(previous);
+        if (current && !previous) know(key, current);
+        else if (previous && !current) forget(key, previous);
+        state.room.changed(key);
         queue.add(key);
       }),
       workerPods.onChange(({ key, previous, current }) => {
@@ -246,16 +247,14 @@ export function createPodController(state: PodState): PodController {
     }
   }
 
-  function know(pod: KubeObject): void {
-    const { namespace = '', name } = pod.metadata;
-    homeKeys.set(splitKey(workerKeyOf(context, namespace, name)).name, `${namespace}/${name}`);
-    state.room.changed(`${namespace}/${name}`);
+  function know(key: string, { metadata: { namespace = '', name } }: KubeObject): void {
+    homeKeys.set(workerName(context.bindingUID, namespace, name), key);
+    state.room.changed(key);
   }
 
-  function forget(pod: KubeObject): void {
-    const { namespace = '', name, uid = '' } = pod.metadata;
-    homeKeys.delete(splitKey(workerKeyOf(context, namespace, name)).name);
-    state.room.changed(`${namespace}/${name}`);
+  function forget(key: string, { metadata: { namespace = '', name, uid = '' } }: KubeObject): void {
+    homeKeys.delete(workerName(context.bindingUID, namespace, name));
+    state.room.changed(key);
     for (const memory of [settling, sent, refusals, state.admitted]) memory.delete(uid);
     for (const what of CHANGES) refusedChanges.delete(`${uid}/${what}`);
     state.phases.forget(uid);

@@ -17,11 +17,15 @@ export interface Room {
   used(vnode: string, exceptKey: string): Resources;
 }
 
+/** Of so many different takings one copy is kept. */
+const MOST_KINDS = 2000;
+
 /** @param takenBy what the home pod takes now; undefined when it is gone, finished or not let in. */
 export function createRoom(takenBy: (homeKey: string) => Taken | undefined): Room {
   const pods = new Map<string, Taken>();
   const totals = new Map<string, Map<string, Quantity>>();
   const stale = new Set<string>();
+  const kinds = new Map<string, Taken>();
 
   function totalOf(vnode: string): Map<string, Quantity> {
     let total = totals.get(vnode);
@@ -39,11 +43,22 @@ export function createRoom(takenBy: (homeKey: string) => Taken | undefined): Roo
       }
       const taken = takenBy(key);
       if (taken) {
-        pods.set(key, taken);
+        pods.set(key, sharing(taken));
         accumulate(totalOf(taken.vnode), taken.requests);
       } else pods.delete(key);
     }
     stale.clear();
+  }
+
+  /** Pods of one workload ask for the same: it is kept once. */
+  function sharing(taken: Taken): Taken {
+    const text = [...taken.requests].map(([name, { nanos, format }]) => `${name}=${nanos}${format}`).join();
+    const key = `${taken.vnode}/${text}`;
+    const known = kinds.get(key);
+    if (known) return known;
+    if (kinds.size >= MOST_KINDS) kinds.clear();
+    kinds.set(key, taken);
+    return taken;
   }
 
   return {
