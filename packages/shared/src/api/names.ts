@@ -38,7 +38,10 @@ export function vnodeHashedName(clusterID: string, node: string): string {
  * Names that were derived lately. Controllers ask for the same ones again and again, for each pod at every look at it and
  * at its neighbours on the node, and a hash costs thirty times a look-up. Only saves work: dropped whole when full.
  */
-const derived = new Map<string, string>();
+type Derived = Map<string, { text: string; name: string }>;
+/** By binding and namespace, then by kind; that then finds by the last part without joining parts to a text first. */
+const derived = new Map<string, Map<string, Map<string, Derived>>>();
+let derivedCount = 0;
 const DERIVED_MOST = 50_000;
 
 /** Kinds whose worker copies are named by {@link workerName}; a pod has no kind in its hash. */
@@ -49,18 +52,35 @@ export type CopiedKind = 'configmap' | 'secret' | 'persistentvolumeclaim';
  * subdomain and as a label value, at most 63 characters.
  */
 export function workerName(bindingUID: string, namespace: string, name: string, kind?: CopiedKind): string {
-  return remembered(name, kind ? [kind, bindingUID, namespace, name] : [bindingUID, namespace, name]);
+  return remembered(bindingUID, namespace, kind ?? 'pod', name, name, () =>
+    kind ? digest(kind, bindingUID, namespace, name) : digest(bindingUID, namespace, name),
+  );
 }
 
-/** `text` cut, with the hash of the parts. */
-function remembered(text: string, parts: readonly string[]): string {
-  const key = parts.join('/');
-  const known = derived.get(key);
-  if (known !== undefined) return known;
-  if (derived.size >= DERIVED_MOST) derived.clear();
-  const made = cutWithHash(text, digest(...parts));
-  derived.set(key, made);
-  return made;
+/** `text` cut, with the digits, which all of the other parts and `text` decide. */
+function remembered(
+  bindingUID: string,
+  namespace: string,
+  kind: string,
+  last: string,
+  text: string,
+  digits: () => string,
+): string {
+  const names = inMap(inMap(inMap(derived, bindingUID), namespace), kind);
+  const known = names.get(last);
+  if (known?.text === text) return known.name;
+  const name = cutWithHash(text, digits());
+  if (derivedCount++ >= DERIVED_MOST) {
+    derived.clear();
+    derivedCount = 0;
+  } else names.set(last, { text, name });
+  return name;
+}
+
+function inMap<V>(map: Map<string, Map<string, V>>, key: string): Map<string, V> {
+  let inner = map.get(key);
+  if (!inner) map.set(key, (inner = new Map()));
+  return inner;
 }
 
 /**
@@ -84,7 +104,9 @@ export function isWorkerNameOf(given: string, bindingUID: string, namespace: str
  * token is bound to the pod it was made for, so a new pod of the same name must not find the old one's.
  */
 export function tokenSecretName(bindingUID: string, namespace: string, pod: string, podUID: string): string {
-  return remembered(pod, ['token', bindingUID, namespace, pod, podUID]);
+  return remembered(bindingUID, namespace, 'token', podUID, pod, () =>
+    digest('token', bindingUID, namespace, pod, podUID),
+  );
 }
 
 /**

@@ -1,6 +1,6 @@
 /** The smallest strategic merge patch from the status that home shows to the one it should show. Pure. */
 import { PodCondition } from '@kubeocean/shared/api';
-import { type Condition, deepEqual, isObject, type Json } from '@kubeocean/shared/kube';
+import { type Condition, deepEqual, type Json } from '@kubeocean/shared/kube';
 import type { PodStatus } from './types.ts';
 
 /** Conditions that a kubelet owns (kubelet/types IsKubeletConditionType …). PodScheduled is home's scheduler's. */
@@ -73,13 +73,34 @@ function conditionsDifference(current: Condition[], wanted: Condition[]): Json[]
   return difference;
 }
 
-/** The value without fields that are null or undefined, at any depth: to a patch they mean "remove". */
+/**
+ * The value without fields that are null or undefined, at any depth: to a patch they mean "remove". What has none is given
+ * back itself.
+ */
 export function withoutNulls(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(withoutNulls);
-  if (!isObject(value)) return value;
-  const kept: Json = {};
-  for (const [field, inner] of Object.entries(value)) {
-    if (inner !== null && inner !== undefined) kept[field] = withoutNulls(inner);
+  if (typeof value !== 'object' || value === null) return value;
+  return Array.isArray(value) ? itemsWithoutNulls(value) : fieldsWithoutNulls(value as Json);
+}
+
+function itemsWithoutNulls(items: readonly unknown[]): readonly unknown[] {
+  let kept: unknown[] | undefined;
+  for (let at = 0; at < items.length; at++) {
+    const inner = withoutNulls(items[at]);
+    if (inner === items[at]) continue;
+    kept ??= [...items];
+    kept[at] = inner;
   }
-  return kept;
+  return kept ?? items;
+}
+
+function fieldsWithoutNulls(object: Json): Json {
+  let isSame = true;
+  const kept: Json = {};
+  for (const field of Object.keys(object)) {
+    const value = object[field];
+    const inner = withoutNulls(value);
+    if (inner !== value || inner === null || inner === undefined) isSame = false;
+    if (inner !== null && inner !== undefined) kept[field] = inner;
+  }
+  return isSame ? object : kept;
 }

@@ -106,7 +106,8 @@ export function toWorkerPod(home: Pod, facts: WorkerFacts): Pod {
 }
 
 function toWorkerSpec(home: Pod, facts: WorkerFacts): PodSpec {
-  const spec: PodSpec = structuredClone(home.spec);
+  // Parts that are not translated stay home's own: nobody writes to either pod.
+  const spec: PodSpec = { ...home.spec };
   for (const field of NOT_CARRIED) delete spec[field];
   const translated: PodSpec = {
     ...spec,
