@@ -44,6 +44,10 @@ const { pods, nodes, lent, looks, rate } = readOptionsOrExit(
   --rate N    pods that come, and later go, a second; there is a look a second (60)`,
 );
 
+if (lent > 100) {
+  console.error(`--lent takes a percentage from 1 to 100, not ${lent}`);
+  process.exit(2);
+}
 const server = new ServerInMemory();
 const stores = createStores(server.client, tenants, createLogger('agent-look', 'warn'), () => undefined);
 const agent = new Looks({

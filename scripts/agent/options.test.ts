@@ -1,4 +1,6 @@
-import { expect, test } from 'vitest';
+import { spawnSync } from 'node:child_process';
+import { resolve } from 'node:path';
+import { describe, expect, test } from 'vitest';
 import { readOptions } from './options.ts';
 
 const defaults = { kubeconfig: 'admin', pods: 5000, sizes: [1, 50], step: 'all' };
@@ -20,3 +22,31 @@ test.each([
   [['--podz', '1'], "Unknown option '--podz'; the options are --kubeconfig, --pods, --sizes, --step"],
   [['stray'], 'Unexpected argument'],
 ])('%j is refused', (argv, words) => expect(() => readOptions(argv, defaults, choices)).toThrow(words));
+
+describe('scripts/agent-look.ts', () => {
+  function run(...argv: string[]) {
+    const script = resolve(import.meta.dirname, '../agent-look.ts');
+    return spawnSync(process.execPath, [script, ...argv], { encoding: 'utf8' });
+  }
+
+  test('says what its options are', () => {
+    const { status, stdout } = run('--help');
+    expect([status, stdout]).toEqual([0, expect.stringContaining('--pods N    pods that are there at once')]);
+  });
+
+  test.each([
+    [['--nodes', 'ten'], '--nodes takes whole numbers from 1 to 9999999, not "ten"'],
+    [['--lent', '101'], '--lent takes a percentage from 1 to 100, not 101'],
+    [['--loops', '1'], "Unknown option '--loops'; the options are --pods, --nodes, --lent, --looks, --rate"],
+  ])('%j is refused', (argv, words) => {
+    const { status, stderr } = run(...argv);
+    expect([status, stderr.trim()]).toEqual([2, words]);
+  });
+
+  test('a small cluster comes, rests and goes without a needless write', () => {
+    const { status, stdout, stderr } = run('--pods', '40', '--nodes', '3', '--lent', '50', '--looks', '2');
+    expect([status, stderr]).toEqual([0, '']);
+    expect(stdout).toMatch(/a look at pods that did not change: [\d.]+ ms, [\d.]+ us a pod/);
+    expect(stdout).toMatch(/a whole life, 60 pods a second: [\d.]+ ms a pod in \d+ looks; .* in 240 events/);
+  });
+});

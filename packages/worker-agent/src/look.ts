@@ -4,7 +4,14 @@
  */
 import type { ResourceLeasingPolicySpec } from '@kubeocean/shared/api';
 import { keyOf, type KubeObject } from '@kubeocean/shared/kube';
-import { type Allocation, allocate, policyProblem, type ReclaimTiming, type Tenant } from '@kubeocean/shared/lease';
+import {
+  type Allocation,
+  allocate,
+  countPods,
+  policyProblem,
+  type ReclaimTiming,
+  type Tenant,
+} from '@kubeocean/shared/lease';
 import { ClaimFreshness } from './claims/freshness.ts';
 import { type GuardWrite, planGuards } from './guard/open-nodes.ts';
 import { guardProblem, withholdNew } from './guard/policies.ts';
@@ -87,9 +94,12 @@ export class Looks {
     const stale = this.freshness.observe(claims, monotonic, now);
     this.staleAtLastLook = stale.since.size;
     const records = stores.records.flatMap((store) => [...store.values()]);
+    // The one time that all pods are gone over; what follows looks at those it concerns.
+    const usage = countPods(stores.pods.values(), tenants);
+    const lent = [...usage.lent()];
     const allocated = allocate({
       nodes: [...stores.nodes.values()],
-      pods: [...stores.pods.values()],
+      pods: usage,
       policies: [...stores.policies.values()],
       claims,
       records,
@@ -110,7 +120,7 @@ export class Looks {
     const overlaps = overlapsByNode(stores.nodes.values(), this.options.computingRanges);
     const allocation = { ...guarded, open: withOverlaps(guarded.open, overlaps) };
     const since = guardedSince(stores.admissionPolicies.values());
-    const earlier = earlierProblem(stores.pods.values(), tenants, since);
+    const earlier = earlierProblem(lent, since);
     const remarks = { unguarded, overlap: overlapProblem(overlaps), earlier };
     const leases = [
       ...allocation.closed,
@@ -119,19 +129,13 @@ export class Looks {
         return record ? [{ record, status }] : [];
       }),
     ];
-    const reclaim = planReclaim({
-      leases,
-      pods: stores.pods.values(),
-      tenants,
-      maxGraceSeconds,
-      guardedSince: since,
-    });
+    const reclaim = planReclaim({ leases, pods: lent, tenants, maxGraceSeconds, guardedSince: since });
     const outOfPlace = this.settled(
-      findOutOfPlace({ open: allocated.open, records, pods: stores.pods.values(), tenants, maxGraceSeconds }),
-      findUnfollowed(stores.pods.values(), claims, tenants, now),
+      findOutOfPlace({ open: allocated.open, records, pods: lent, tenants, maxGraceSeconds }),
+      findUnfollowed(lent, claims, now),
       monotonic,
     );
-    const retractions = planRetractions(leases, stores.pods.values());
+    const retractions = planRetractions(leases, lent);
     const times = [stale.nextInMs, outOfPlace.nextInMs].flatMap((ms) => (ms === undefined ? [] : now.getTime() + ms));
     if (allocation.nextChange) times.push(allocation.nextChange.getTime());
     return {

@@ -8,20 +8,21 @@ import {
   formatResources,
   type PodForRequests,
   podRequests,
+  requestsText,
+  type Resources,
   steadyConditions,
   type WorkerNode,
 } from '@kubeocean/shared/lease';
 
 function slimMeta({ metadata }: KubeObject): ObjectMeta {
   const { name, namespace, uid, resourceVersion, creationTimestamp, deletionTimestamp } = metadata;
-  return {
-    name,
-    ...(namespace && { namespace }),
-    ...(uid && { uid }),
-    ...(resourceVersion && { resourceVersion }),
-    ...(creationTimestamp && { creationTimestamp }),
-    ...(deletionTimestamp && { deletionTimestamp }),
-  };
+  const slim: ObjectMeta = { name };
+  if (namespace) slim.namespace = namespace;
+  if (uid) slim.uid = uid;
+  if (resourceVersion) slim.resourceVersion = resourceVersion;
+  if (creationTimestamp) slim.creationTimestamp = creationTimestamp;
+  if (deletionTimestamp) slim.deletionTimestamp = deletionTimestamp;
+  return slim;
 }
 
 /** A node without heartbeat times, images and volumes. */
@@ -51,41 +52,83 @@ export function projectNode(object: KubeObject): WorkerNode {
 }
 
 /**
+ * Of the texts, requests and labels that pods share: each is kept once. Beyond as many kinds all are forgotten; a text
+ * that is longer than any honest one is not remembered, so that nobody fills our memory with pods.
+ */
+const KINDS = 5000;
+const LONGEST = 1000;
+
+const OurFinalizer = [Finalizer.homeSync];
+const texts = new Map<string, string>();
+const labelsOf = new Map<string, Record<string, string>>();
+const requestsBy = new Map<
+  string,
+  { counted: Resources; containers: NonNullable<PodForRequests['spec']['containers']> }
+>();
+
+function remembered<T>(known: Map<string, T>, key: string, make: (key: string) => T): T {
+  let value = known.get(key);
+  if (value === undefined && key.length > LONGEST) return make(key);
+  if (value === undefined) {
+    if (known.size >= KINDS) known.clear();
+    known.set(key, (value = make(key)));
+  }
+  return value;
+}
+
+/** The one string of this text that is kept. */
+function shared(text: string): string {
+  return remembered(texts, text, (same) => same);
+}
+
+/** One container that requests what the whole pod does, and the same as numbers. */
+function requestedBy(pod: PodForRequests) {
+  return remembered(requestsBy, requestsText(pod), () => {
+    const { pods: _itself, ...requests } = formatResources(podRequests(pod));
+    const containers = [{ name: 'all', resources: { requests } }];
+    return { containers, counted: podRequests({ metadata: pod.metadata, spec: { containers } }) };
+  });
+}
+
+/**
  * A pod as where it is, whose it is, how it ends, its phase, and one container that requests what the whole pod does.
+ * This is done for every event of every pod of the cluster: what pods have in common is one object for all of them, so
+ * that comparing and adding them up costs next to nothing.
  */
 export function projectPod(object: KubeObject): PodForRequests {
-  const pod = object as PodForRequests;
-  const { pods: _itself, ...requests } = formatResources(podRequests(pod));
-  const { labels, annotations, finalizers, deletionGracePeriodSeconds } = pod.metadata;
+  const { metadata: full, spec, status } = object as PodForRequests;
+  const { labels, annotations, finalizers, deletionGracePeriodSeconds } = full;
+  const metadata = slimMeta(object);
+  const { containers, counted } = requestedBy(object as PodForRequests);
+  const node = spec['nodeName'];
+  const grace = spec['terminationGracePeriodSeconds'];
+  const pod: PodForRequests = {
+    metadata,
+    spec: { nodeName: typeof node === 'string' ? shared(node) : node, containers },
+    status: { phase: status?.['phase'] },
+    counted,
+  };
+  if (metadata.namespace !== undefined) metadata.namespace = shared(metadata.namespace);
   const binding = labels?.[Label.clusterBinding];
+  if (binding !== undefined) {
+    metadata.labels = remembered(labelsOf, binding, (value) => ({ [Label.clusterBinding]: value }));
+  }
   const words = annotations?.[Annotation.leaseClosed];
   // Of pods without a binding it is told whether gocrane/kubeocean made them.
   const madeFor = binding === undefined ? annotations?.[Annotation.virtualPodUID] : undefined;
-  const kept = {
-    ...(words !== undefined && { [Annotation.leaseClosed]: words }),
-    ...(madeFor !== undefined && { [Annotation.virtualPodUID]: madeFor }),
-  };
-  const grace = pod.spec['terminationGracePeriodSeconds'];
-  const conditions = pod.status?.['conditions'] as Condition[] | undefined;
+  if (words !== undefined || madeFor !== undefined) {
+    metadata.annotations = {
+      ...(words !== undefined && { [Annotation.leaseClosed]: words }),
+      ...(madeFor !== undefined && { [Annotation.virtualPodUID]: madeFor }),
+    };
+  }
+  if (finalizers?.includes(Finalizer.homeSync)) metadata.finalizers = OurFinalizer;
+  if (deletionGracePeriodSeconds !== undefined) metadata.deletionGracePeriodSeconds = deletionGracePeriodSeconds;
+  if (typeof grace === 'number') pod.spec['terminationGracePeriodSeconds'] = grace;
+  const conditions = status?.['conditions'] as Condition[] | undefined;
   const disruption = conditions?.find(({ type }) => type === PodCondition.disruptionTarget);
-  return {
-    metadata: {
-      ...slimMeta(pod),
-      ...(binding !== undefined && { labels: { [Label.clusterBinding]: binding } }),
-      ...(Object.keys(kept).length > 0 && { annotations: kept }),
-      ...(finalizers?.includes(Finalizer.homeSync) && { finalizers: [Finalizer.homeSync] }),
-      ...(deletionGracePeriodSeconds !== undefined && { deletionGracePeriodSeconds }),
-    },
-    spec: {
-      nodeName: pod.spec['nodeName'],
-      containers: [{ name: 'all', resources: { requests } }],
-      ...(typeof grace === 'number' && { terminationGracePeriodSeconds: grace }),
-    },
-    status: {
-      phase: pod.status?.['phase'],
-      ...(disruption && { conditions: [disruption] }),
-    },
-  };
+  if (disruption && pod.status) pod.status.conditions = [disruption];
+  return pod;
 }
 
 /** A claim: labels, annotations and the time of its renewal. */

@@ -84,6 +84,9 @@ test('an object equals its copy and no patch comes of it', () => {
 
 test('an absent field equals an undefined one', () => {
   expect(deepEqual({ a: undefined }, {})).toBe(true);
+  expect(deepEqual({}, { a: undefined })).toBe(true);
+  expect(deepEqual({}, { toString: 'x' })).toBe(false);
+  expect(deepEqual({ toString: 'x' }, {})).toBe(false);
   expect(deepEqual({ a: null }, {})).toBe(false);
   expect(deepEqual([1], { 0: 1 })).toBe(false);
 });

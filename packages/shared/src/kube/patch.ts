@@ -49,9 +49,9 @@ export function deepEqual(a: unknown, b: unknown): boolean {
     return Array.isArray(a) && Array.isArray(b) && a.length === b.length && a.every((item, i) => deepEqual(item, b[i]));
   }
   if (!isObject(a) || !isObject(b)) return false;
-  for (const field of new Set([...Object.keys(a), ...Object.keys(b)])) {
-    if (!deepEqual(a[field], b[field])) return false;
-  }
+  // Most that are compared are equal, by the thousand in a second: no list of the fields of both.
+  for (const field of Object.keys(a)) if (!deepEqual(a[field], b[field])) return false;
+  for (const field of Object.keys(b)) if (b[field] !== undefined && !Object.hasOwn(a, field)) return false;
   return true;
 }
 

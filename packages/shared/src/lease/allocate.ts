@@ -19,12 +19,12 @@ import { closedStatus, frozenStatus, isLendable, isOpen, openStatus, type Worker
 import { accumulate, parseResources, type Resources, remaining } from './resources.ts';
 import type { PodForRequests } from './requests.ts';
 import { matchesNode } from './selector.ts';
-import { countPods, groupName, type PodUsage } from './usage.ts';
+import { countPods, groupName, PodUsage } from './usage.ts';
 
 export interface AllocationInput {
   nodes: readonly WorkerNode[];
-  /** Pods with a node, of every namespace. */
-  pods: readonly PodForRequests[];
+  /** Pods with a node, of every namespace; or what {@link countPods} made of them. */
+  pods: readonly PodForRequests[] | PodUsage;
   policies: readonly ResourceLeasingPolicy[];
   /** Leases of the mount namespaces; those that are no claims are passed over. */
   claims: readonly KubeObject[];
@@ -122,7 +122,7 @@ export function allocate(input: AllocationInput): Allocation {
   const records = new Map(input.records.map((record) => [keyOf(record.metadata), record]));
   const { now } = input;
   const view: View = {
-    usage: countPods(input.pods, input.tenants),
+    usage: input.pods instanceof PodUsage ? input.pods : countPods(input.pods, input.tenants),
     timing: input.timing ?? DefaultReclaimTiming,
     staleSince: input.staleSince ?? new Map(),
     now,

@@ -1,8 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { claim, mount, node, pod, policy, run, written } from './allocate-fixtures.ts';
-import { beyondCeiling, ceilingOf, shortage } from './ceiling.ts';
-import { parseResources } from './resources.ts';
+import { beyondCeiling, ceilingOf, fitsCeiling, shortage } from './ceiling.ts';
+import type { Quantity } from './quantity.ts';
+import { accumulate, parseResources } from './resources.ts';
+import { requestsOf } from './usage.ts';
 
 const labels = { 'kubeocean.io/cluster-binding': 'b1' };
 
@@ -65,6 +67,9 @@ describe('pods beyond a ceiling', () => {
         const out = new Set(beyondCeiling(list, ceiling));
         const kept = list.filter((each) => !out.has(each));
         expect(beyondCeiling(kept, ceiling)).toEqual([]);
+        const held = new Map<string, Quantity>();
+        for (const each of list) accumulate(held, requestsOf(each));
+        expect(fitsCeiling(held, ceiling)).toBe(out.size === 0);
         expect(beyondCeiling([...list].reverse(), ceiling).length).toBe(out.size);
       }),
     );

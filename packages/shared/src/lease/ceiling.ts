@@ -36,6 +36,11 @@ export function beyondCeiling(pods: readonly PodForRequests[], ceiling: Resource
   });
 }
 
+/** Whether pods that hold so much together are all within a ceiling, so that {@link beyondCeiling} would name none. */
+export function fitsCeiling(held: Resources, ceiling: Resources): boolean {
+  return [...ceiling].every(([name, { nanos }]) => (held.get(name) ?? Zero).nanos <= nanos);
+}
+
 /** What is held beyond what is lent, in words such as `cpu 4 of 2, pods 3 of 1`; undefined when nothing is. */
 export function shortage(share: Resources, held: Resources): string | undefined {
   const short = [...share].flatMap(([name, lent]) => {

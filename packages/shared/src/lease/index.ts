@@ -12,6 +12,7 @@ export * from './record.ts';
 export * from './requests.ts';
 export * from './resources.ts';
 export * from './selector.ts';
+export * from './tally.ts';
 export * from './time.ts';
 export * from './usage.ts';
 export * from './windows.ts';

@@ -40,12 +40,28 @@ const shape = /^([+-]?)([0-9]*)(?:\.([0-9]*))?([eE][+-]?[0-9]+|[numkMGTPE]|[KMGT
 
 export const Zero: Quantity = { nanos: 0n, format: 'DecimalSI' };
 
+/** Clusters write the same few amounts again and again. Beyond as many all are forgotten, and no long ones are kept. */
+const MaxKnown = 2000;
+const MaxKnownLength = 40;
+const known = new Map<string | number, Quantity>();
+
 /**
  * Reads a quantity. Numbers stand for their decimal text (a CRD's int-or-string). More precision than a billionth is
  * rounded away from zero and binary amounts end at 2^63-1, as in Kubernetes.
  * @throws QuantityError when the text is no quantity
  */
 export function parseQuantity(text: string | number): Quantity {
+  let quantity = known.get(text);
+  if (!quantity) {
+    quantity = readQuantity(text);
+    if (typeof text === 'string' && text.length > MaxKnownLength) return quantity;
+    if (known.size >= MaxKnown) known.clear();
+    known.set(text, quantity);
+  }
+  return quantity;
+}
+
+function readQuantity(text: string | number): Quantity {
   const match = shape.exec(String(text));
   const whole = match?.[2] ?? '';
   const fraction = match?.[3] ?? '';
@@ -97,6 +113,7 @@ export function formatQuantity(quantity: Quantity): string {
 }
 
 const Mebi = 1n << 20n;
+const MaxExact = BigInt(Number.MAX_SAFE_INTEGER);
 
 /** Binary amounts from 1Gi in whole mebis, rounded down; everything else as it is. */
 export function readable(quantity: Quantity): Quantity {
@@ -111,24 +128,38 @@ export function formatForPeople(quantity: Quantity): string {
 }
 
 function formatBinary(units: bigint): string {
-  let value = units;
-  let step = 0;
-  while (step < binarySuffixes.length - 1 && value % 1024n === 0n) {
-    value /= 1024n;
-    step++;
-  }
+  const [value, step] = shrink(units, 1024n, binarySuffixes.length - 1);
   return `${value}${binarySuffixes[step] ?? ''}`;
 }
 
 function formatDecimal(nanos: bigint, exponentStyle: boolean): string {
-  let value = nanos;
-  let exponent = -9;
-  while (value % 1000n === 0n && (exponentStyle || exponent < 18)) {
-    value /= 1000n;
-    exponent += 3;
-  }
+  const [value, steps] = shrink(nanos, 1000n, exponentStyle ? Infinity : 9);
+  const exponent = steps * 3 - 9;
   if (exponentStyle) return exponent === 0 ? `${value}` : `${value}e${exponent}`;
   return `${value}${decimalSuffixes.get(exponent) ?? ''}`;
+}
+
+/** Divides by `base` as often as nothing is lost, `most` times at most; also gives how often. Not for zero. */
+function shrink(amount: bigint, base: bigint, most: number): [value: bigint | number, steps: number] {
+  let value = amount;
+  let steps = 0;
+  while (steps < most && !isExact(value)) {
+    if (value % base !== 0n) return [value, steps];
+    value /= base;
+    steps++;
+  }
+  // Small numbers are divided ten times as fast.
+  let small = Number(value);
+  const divisor = Number(base);
+  while (steps < most && small % divisor === 0) {
+    small /= divisor;
+    steps++;
+  }
+  return isExact(value) ? [small, steps] : [value, steps];
+}
+
+function isExact(value: bigint): boolean {
+  return value <= MaxExact && value >= -MaxExact;
 }
 
 /** Negative when a < b, 0 when equal, positive when a > b. */

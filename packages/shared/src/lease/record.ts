@@ -208,7 +208,16 @@ function nodeStatus(node: WorkerNode): Pick<LeasedNodeStatus, 'node' | 'unschedu
   return { ...(node.spec?.unschedulable && { unschedulable: true }), node: nodeInfo(node) };
 }
 
+/** What is told of a node follows from an object that is never changed in place. */
+const told = new WeakMap<WorkerNode, LeasedNodeInfo>();
+
 function nodeInfo(node: WorkerNode): LeasedNodeInfo {
+  let info = told.get(node);
+  if (!info) told.set(node, (info = infoOf(node)));
+  return info;
+}
+
+function infoOf(node: WorkerNode): LeasedNodeInfo {
   const { status } = node;
   const innerIP = status?.addresses?.find((address) => address.type === 'InternalIP')?.address;
   return {

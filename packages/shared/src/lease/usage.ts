@@ -1,70 +1,148 @@
 /** What pods take of each node: native ones, and lent ones by lease. */
-import { Finalizer, Label } from '../api/constants.ts';
+import { Annotation, Finalizer, Label } from '../api/constants.ts';
 import type { Tenant } from './claims.ts';
-import type { Quantity } from './quantity.ts';
-import { accumulate, type Resources } from './resources.ts';
+import type { Resources } from './resources.ts';
 import { type PodForRequests, podRequests } from './requests.ts';
+import { Tally } from './tally.ts';
 
 interface NodeUsage {
-  native: Map<string, Quantity>;
+  native: Resources;
   /** By {@link groupName}. */
-  lent: Map<string, Group>;
+  lent: ReadonlyMap<string, Group>;
 }
 
+/** What the pods of one binding in one mount namespace take of one node. */
 interface Group {
-  requests: Map<string, Quantity>;
+  readonly requests: Resources;
   /** Of `requests`, those of pods that end although the computing cluster no longer has them. */
-  leaving: Map<string, Quantity>;
+  readonly leaving: Resources;
   /** Pods of any state. */
-  present: number;
-  unfinished: number;
+  readonly present: number;
+  readonly unfinished: number;
   /** Ended, but held until the computing cluster shows it. */
-  unsynced: number;
+  readonly unsynced: number;
+}
+
+/** The same with the pods themselves, in the order in which they were counted. */
+export interface LentPods extends Group {
+  readonly node: string;
+  readonly namespace: string;
+  /** Value of the binding label; empty where there is none. */
+  readonly label: string;
+  /** {@link groupName} of both. */
+  readonly group: string;
+  readonly pods: readonly PodForRequests[];
+  /** Of them, those that bear the annotation that says why their lease ends them. */
+  readonly told: number;
+}
+
+const Nothing: Resources = new Map();
+const NoGroup: Group = { requests: Nothing, leaving: Nothing, present: 0, unfinished: 0, unsynced: 0 };
+const NotUsed: NodeUsage = { native: Nothing, lent: new Map() };
+
+class CountedGroup implements LentPods {
+  readonly node: string;
+  readonly namespace: string;
+  readonly label: string;
+  readonly group: string;
+  readonly pods: PodForRequests[] = [];
+  readonly taken = new Tally();
+  readonly freed = new Tally();
+  unfinished = 0;
+  unsynced = 0;
+  told = 0;
+
+  constructor(node: string, namespace: string, label: string, group: string) {
+    this.node = node;
+    this.namespace = namespace;
+    this.label = label;
+    this.group = group;
+  }
+
+  get requests(): Resources {
+    return this.taken.total;
+  }
+
+  get leaving(): Resources {
+    return this.freed.total;
+  }
+
+  get present(): number {
+    return this.pods.length;
+  }
+
+  add(pod: PodForRequests): void {
+    this.pods.push(pod);
+    const { annotations, finalizers, deletionTimestamp } = pod.metadata;
+    if (annotations?.[Annotation.leaseClosed] !== undefined) this.told++;
+    const held = finalizers?.includes(Finalizer.homeSync) === true;
+    if (hasEnded(pod)) {
+      if (held) this.unsynced++;
+      return;
+    }
+    this.unfinished++;
+    const requests = requestsOf(pod);
+    this.taken.add(requests);
+    // The finalizer goes when home shows the end or has no such pod, so nobody at home counts this one any more.
+    if (deletionTimestamp !== undefined && !held) this.freed.add(requests);
+  }
+}
+
+class CountedNode implements NodeUsage {
+  readonly taken = new Tally();
+  readonly lent = new Map<string, CountedGroup>();
+
+  get native(): Resources {
+    return this.taken.total;
+  }
 }
 
 export class PodUsage {
-  private readonly nodes = new Map<string, NodeUsage>();
+  private readonly nodes = new Map<string, CountedNode>();
+  /** By mount namespace, the group's name by label: made once, not for each pod. */
+  private readonly names: ReadonlyMap<string, Map<string, string>>;
+
+  constructor(mountNamespaces: Iterable<string>) {
+    this.names = new Map([...mountNamespaces].map((namespace) => [namespace, new Map<string, string>()]));
+  }
 
   on(node: string): NodeUsage {
-    return this.nodes.get(node) ?? { native: new Map(), lent: new Map() };
+    return this.nodes.get(node) ?? NotUsed;
   }
 
   group(node: string, group: string): Group {
-    return this.nodes.get(node)?.lent.get(group) ?? emptyGroup();
+    return this.nodes.get(node)?.lent.get(group) ?? NoGroup;
+  }
+
+  /** All pods of mount namespaces that are on a node. */
+  *lent(): Generator<LentPods> {
+    for (const { lent } of this.nodes.values()) yield* lent.values();
   }
 
   /** Counts one pod. In a mount namespace every pod is lent, elsewhere none is, whatever its labels. */
-  add(pod: PodForRequests, mountNamespaces: ReadonlySet<string>): void {
+  add(pod: PodForRequests): void {
     const node = pod.spec['nodeName'];
     if (typeof node !== 'string' || node === '') return;
-    const usage = this.nodes.get(node) ?? { native: new Map(), lent: new Map() };
-    this.nodes.set(node, usage);
-    const namespace = pod.metadata.namespace ?? '';
-    const finished = hasEnded(pod);
-    if (!mountNamespaces.has(namespace)) {
-      if (!finished) accumulate(usage.native, requestsOf(pod));
+    let usage = this.nodes.get(node);
+    if (!usage) this.nodes.set(node, (usage = new CountedNode()));
+    const { namespace = '', labels } = pod.metadata;
+    const names = this.names.get(namespace);
+    if (!names) {
+      if (!hasEnded(pod)) usage.taken.add(requestsOf(pod));
       return;
     }
-    const name = groupName(namespace, pod.metadata.labels?.[Label.clusterBinding] ?? '');
-    const group = usage.lent.get(name) ?? emptyGroup();
-    usage.lent.set(name, group);
-    const held = pod.metadata.finalizers?.includes(Finalizer.homeSync) === true;
-    group.present++;
-    if (finished) {
-      if (held) group.unsynced++;
-      return;
-    }
-    group.unfinished++;
-    accumulate(group.requests, requestsOf(pod));
-    // The finalizer goes when home shows the end or has no such pod, so nobody at home counts this one any more.
-    if (pod.metadata.deletionTimestamp !== undefined && !held) accumulate(group.leaving, requestsOf(pod));
+    const label = labels?.[Label.clusterBinding] ?? '';
+    let name = names.get(label);
+    if (name === undefined) names.set(label, (name = groupName(namespace, label)));
+    let group = usage.lent.get(name);
+    if (!group) usage.lent.set(name, (group = new CountedGroup(node, namespace, label, name)));
+    group.add(pod);
   }
 }
 
 export function countPods(pods: Iterable<PodForRequests>, tenants: readonly Tenant[]): PodUsage {
-  const mountNamespaces = new Set(tenants.map((tenant) => tenant.namespace));
-  const usage = new PodUsage();
-  for (const pod of pods) usage.add(pod, mountNamespaces);
+  const usage = new PodUsage(tenants.map(({ namespace }) => namespace));
+  for (const pod of pods) usage.add(pod);
   return usage;
 }
 
@@ -79,15 +157,12 @@ export function hasEnded(pod: PodForRequests): boolean {
   return phase === 'Succeeded' || phase === 'Failed';
 }
 
-function emptyGroup(): Group {
-  return { requests: new Map(), leaving: new Map(), present: 0, unfinished: 0, unsynced: 0 };
-}
-
 /** Requests are a pure function of an object that is never changed in place. */
 const known = new WeakMap<PodForRequests, Resources>();
 
 /** What a pod takes, as {@link podRequests} counts it. */
 export function requestsOf(pod: PodForRequests): Resources {
+  if (pod.counted) return pod.counted;
   const requests = known.get(pod) ?? podRequests(pod);
   known.set(pod, requests);
   return requests;

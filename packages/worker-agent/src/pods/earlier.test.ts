@@ -1,4 +1,4 @@
-import type { PodForRequests } from '@kubeocean/shared/lease';
+import { countPods, type PodForRequests } from '@kubeocean/shared/lease';
 import { describe, expect, it } from 'vitest';
 import { earlierProblem, guardedSince, isEarlier } from './earlier.ts';
 
@@ -44,7 +44,7 @@ describe('what the owner is told', () => {
     ['several', [ofGo, pod('a')], '2 pods (the first: w/a) were in a mount namespace'],
     ['how to take over', [ofGo], '"kubeocean adopt BINDING" takes those over (docs/migration.md)'],
   ])('%s', (_, pods, expected) => {
-    const told = earlierProblem(pods, tenants, since);
+    const told = earlierProblem(countPods(pods, tenants).lent(), since);
     if (expected === undefined) expect(told).toBeUndefined();
     else expect(told).toContain(expected);
   });

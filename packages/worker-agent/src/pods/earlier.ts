@@ -5,7 +5,7 @@
  */
 import { Annotation, ChartName, Label } from '@kubeocean/shared/api';
 import type { KubeObject } from '@kubeocean/shared/kube';
-import { hasEnded, type PodForRequests, type Tenant } from '@kubeocean/shared/lease';
+import { hasEnded, type LentPods, type PodForRequests } from '@kubeocean/shared/lease';
 
 /** RFC 3339; since when the admission policy holds tenants to what is lent. Undefined: it is not there. */
 export function guardedSince(policies: Iterable<KubeObject>): string | undefined {
@@ -25,19 +25,17 @@ export function isEarlier({ metadata }: PodForRequests, since: string | undefine
 }
 
 /** What the owner is told of such pods; undefined when there is none. */
-export function earlierProblem(
-  pods: Iterable<PodForRequests>,
-  tenants: readonly Tenant[],
-  since: string | undefined,
-): string | undefined {
-  const mounts = new Set(tenants.map(({ namespace }) => namespace));
+export function earlierProblem(groups: Iterable<LentPods>, since: string | undefined): string | undefined {
   const found: string[] = [];
   let migrated = false;
-  for (const pod of pods) {
-    const { namespace = '', name, annotations } = pod.metadata;
-    if (!mounts.has(namespace) || hasEnded(pod) || !isEarlier(pod, since)) continue;
-    found.push(`${namespace}/${name}`);
-    migrated ||= annotations?.[Annotation.virtualPodUID] !== undefined;
+  for (const { label, namespace, pods } of groups) {
+    if (label !== '') continue;
+    for (const pod of pods) {
+      if (hasEnded(pod) || !isEarlier(pod, since)) continue;
+      const { name, annotations } = pod.metadata;
+      found.push(`${namespace}/${name}`);
+      migrated ||= annotations?.[Annotation.virtualPodUID] !== undefined;
+    }
   }
   if (found.length === 0) return undefined;
   const [first] = found.sort();

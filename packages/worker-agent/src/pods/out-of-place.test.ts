@@ -1,5 +1,5 @@
 import type { LeasedNode } from '@kubeocean/shared/api';
-import type { DesiredRecord, PodForRequests } from '@kubeocean/shared/lease';
+import { countPods, type DesiredRecord, type PodForRequests } from '@kubeocean/shared/lease';
 import { describe, expect, it } from 'vitest';
 import { findOutOfPlace } from './out-of-place.ts';
 
@@ -23,8 +23,9 @@ function pod(name: string, cpu: string, change: object = {}, nodeName = 'n'): Po
   };
 }
 
-function find(pods: PodForRequests[], ceiling: Record<string, string> | undefined, records: LeasedNode[] = []) {
+function find(list: PodForRequests[], ceiling: Record<string, string> | undefined, records: LeasedNode[] = []) {
   const open = [lease(ceiling)];
+  const pods = countPods(list, tenants).lent();
   const found = findOutOfPlace({ open, records, pods, tenants, maxGraceSeconds: 600 });
   return { beyond: [...found.beyond.keys()], strays: [...found.strays.keys()], found };
 }

@@ -2,11 +2,13 @@
  * Lent pods that are where or more than they may be: beyond what their lease holds, or on a node that is not lent to
  * them at all. An honest computing cluster makes none; a stolen credential may. Pure.
  */
-import { Label, type LeasedNode, labelValue } from '@kubeocean/shared/api';
+import { type LeasedNode, labelValue } from '@kubeocean/shared/api';
 import {
   beyondCeiling,
   groupName,
+  fitsCeiling,
   hasEnded,
+  type LentPods,
   parseResources,
   type PodForRequests,
   type Tenant,
@@ -19,7 +21,7 @@ export interface PlacesInput {
   open: readonly DesiredRecord[];
   /** Records that exist. */
   records: readonly LeasedNode[];
-  pods: Iterable<PodForRequests>;
+  pods: Iterable<LentPods>;
   tenants: readonly Tenant[];
   /** Longest termination grace period, in seconds. */
   maxGraceSeconds: number;
@@ -38,26 +40,24 @@ export function findOutOfPlace(input: PlacesInput): OutOfPlace {
   const open = new Map(input.open.map((record) => [placeOf(record.namespace, record.spec), record]));
   const known = new Set(input.records.map(({ metadata, spec }) => placeOf(metadata.namespace, spec)));
   const found: OutOfPlace = { beyond: new Map(), strays: new Map() };
-  const placed = new Map<string, PodForRequests[]>();
-  for (const pod of input.pods) {
-    const { namespace = '', labels } = pod.metadata;
-    const node = pod.spec['nodeName'];
+  for (const lent of input.pods) {
+    const { node, namespace, label, group, pods } = lent;
     const tenant = tenants.get(namespace);
-    const label = labels?.[Label.clusterBinding] ?? '';
-    if (!tenant || typeof node !== 'string' || hasEnded(pod) || !isLent(label, tenant)) continue;
-    const place = `${node}/${groupName(namespace, label)}`;
-    if (open.has(place)) placed.set(place, [...(placed.get(place) ?? []), pod]);
-    else if (!known.has(place) && pod.metadata.deletionTimestamp === undefined) {
-      const message = `node ${node} is not lent to ${label}: there is no LeasedNode for it in namespace ${namespace}`;
-      add(found.strays, pod, node, 'stray', message, input.maxGraceSeconds);
-    }
-  }
-  for (const [place, pods] of placed) {
-    const { spec, status } = open.get(place) as DesiredRecord;
-    for (const pod of beyondCeiling(pods, parseResources(status.ceiling))) {
+    if (!tenant || !isLent(label, tenant)) continue;
+    const place = `${node}/${group}`;
+    const record = open.get(place);
+    if (!record && known.has(place)) continue;
+    const ceiling = parseResources(record?.status.ceiling);
+    if (record && fitsCeiling(lent.requests, ceiling)) continue;
+    const unfinished = pods.filter((pod) => !hasEnded(pod));
+    const tooMany = record ? beyondCeiling(unfinished, ceiling) : unfinished;
+    const message = record
+      ? `node ${node} has no room left for it in what is lent to ${record.spec.cluster} (${amounts(record.status.ceiling)})`
+      : `node ${node} is not lent to ${label}: there is no LeasedNode for it in namespace ${namespace}`;
+    for (const pod of tooMany) {
       if (pod.metadata.deletionTimestamp !== undefined) continue;
-      const message = `node ${spec.nodeName} has no room left for it in what is lent to ${spec.cluster} (${amounts(status.ceiling)})`;
-      add(found.beyond, pod, spec.nodeName, 'exceed', message, input.maxGraceSeconds);
+      const [steps, kind] = record ? ([found.beyond, 'exceed'] as const) : ([found.strays, 'stray'] as const);
+      add(steps, pod, node, kind, message, input.maxGraceSeconds);
     }
   }
   return found;

@@ -1,6 +1,6 @@
 import { claimName } from '@kubeocean/shared/api';
 import type { KubeObject } from '@kubeocean/shared/kube';
-import type { PodForRequests } from '@kubeocean/shared/lease';
+import { countPods, type PodForRequests } from '@kubeocean/shared/lease';
 import { expect, it } from 'vitest';
 import { findUnfollowed } from './unfollowed.ts';
 
@@ -57,5 +57,5 @@ it.each<[string, PodForRequests, KubeObject[], boolean]>([
   ['without a binding', pod('Failed', { labels: {} }), [claim()], true],
   ['of the owner', pod('Failed', { namespace: 'default' }), [], false],
 ])('a pod %s', (_, given, claims, expected) => {
-  expect(findUnfollowed([given], claims, tenants, now).has('a')).toBe(expected);
+  expect(findUnfollowed(countPods([given], tenants).lent(), claims, now).has('a')).toBe(expected);
 });

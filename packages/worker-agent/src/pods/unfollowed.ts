@@ -4,7 +4,7 @@
  */
 import { claimName, Finalizer, Label, labelValue } from '@kubeocean/shared/api';
 import type { KubeObject } from '@kubeocean/shared/kube';
-import { groupName, hasEnded, type PodForRequests, readClaim, type Tenant } from '@kubeocean/shared/lease';
+import { groupName, hasEnded, type LentPods, readClaim } from '@kubeocean/shared/lease';
 import type { PodStep } from '../reclaim/plan.ts';
 
 /** Milliseconds past the end of its grace after which a pod that ends is not waited for any more. */
@@ -15,24 +15,22 @@ const LateMs = 60_000;
  * for a while: a computing cluster makes its claim anew, and a released one may still show ends at home.
  */
 export function findUnfollowed(
-  pods: Iterable<PodForRequests>,
+  groups: Iterable<LentPods>,
   claims: readonly KubeObject[],
-  tenants: readonly Tenant[],
   now: Date,
 ): Map<string, PodStep> {
-  const mounts = new Set(tenants.map(({ namespace }) => namespace));
   const followed = followedGroups(claims);
   const steps = new Map<string, PodStep>();
-  for (const pod of pods) {
-    const { namespace = '', name, uid = '', finalizers, labels, deletionTimestamp } = pod.metadata;
-    if (!mounts.has(namespace) || finalizers?.includes(Finalizer.homeSync) !== true) continue;
-    const label = labels?.[Label.clusterBinding] ?? '';
-    if (followed.has(groupName(namespace, label))) continue;
-    const late = deletionTimestamp !== undefined && Date.parse(deletionTimestamp) + LateMs <= now.getTime();
-    if (!hasEnded(pod) && !late) continue;
+  for (const { group, label, namespace, node, pods } of groups) {
+    if (followed.has(group)) continue;
     const whose = label === '' ? 'it bears no binding' : `nobody claims ${label} here any more`;
     const message = `${whose}: no computing cluster will take the finalizer ${Finalizer.homeSync} off`;
-    steps.set(uid, { kind: 'unfollow', namespace, name, uid, node: String(pod.spec['nodeName']), message });
+    for (const pod of pods) {
+      const { name, uid = '', finalizers, deletionTimestamp } = pod.metadata;
+      if (finalizers?.includes(Finalizer.homeSync) !== true) continue;
+      const late = deletionTimestamp !== undefined && Date.parse(deletionTimestamp) + LateMs <= now.getTime();
+      if (hasEnded(pod) || late) steps.set(uid, { kind: 'unfollow', namespace, name, uid, node, message });
+    }
   }
   return steps;
 }

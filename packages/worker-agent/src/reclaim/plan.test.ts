@@ -1,5 +1,5 @@
 import type { LeasedNode, LeasedNodeStatus } from '@kubeocean/shared/api';
-import type { PodForRequests } from '@kubeocean/shared/lease';
+import { countPods, type PodForRequests } from '@kubeocean/shared/lease';
 import { describe, expect, it } from 'vitest';
 import { planReclaim } from './plan.ts';
 
@@ -34,7 +34,8 @@ function pod(change: Partial<PodForRequests['metadata']> = {}, spec = {}, status
 function plan(given: PodForRequests, status: LeasedNodeStatus = evicting, written = record(status)) {
   const leases = [{ record: written, status }];
   const guardedSince = '2026-11-20T10:00:00Z';
-  return planReclaim({ leases, pods: [given], tenants, maxGraceSeconds: 600, guardedSince }).get('a');
+  const pods = countPods([given], tenants).lent();
+  return planReclaim({ leases, pods, tenants, maxGraceSeconds: 600, guardedSince }).get('a');
 }
 
 const deleting: LeasedNodeStatus = { ...evicting, reclaimStage: 'Deleting' };

@@ -1,7 +1,7 @@
 /** What is to be done now with the pods of leases that end. Pure: all of it follows from records and pods. */
 import { Finalizer, Label, type LeasedNode, type LeasedNodeStatus, labelValue, PodReason } from '@kubeocean/shared/api';
 import type { Condition } from '@kubeocean/shared/kube';
-import { groupName, hasEnded, type PodForRequests, type Tenant } from '@kubeocean/shared/lease';
+import { groupName, hasEnded, type LentPods, type PodForRequests, type Tenant } from '@kubeocean/shared/lease';
 import { isEarlier } from '../pods/earlier.ts';
 
 /** A record as it is, and the status that it should have now. */
@@ -12,7 +12,7 @@ export interface Lease {
 
 export interface ReclaimInput {
   leases: Iterable<Lease>;
-  pods: Iterable<PodForRequests>;
+  pods: Iterable<LentPods>;
   tenants: readonly Tenant[];
   /** Longest termination grace period, in seconds. */
   maxGraceSeconds: number;
@@ -58,16 +58,18 @@ export function planReclaim(input: ReclaimInput): Map<string, PodStep> {
   }
   const tenants = new Map(input.tenants.map((tenant) => [tenant.namespace, tenant]));
   const steps = new Map<string, PodStep>();
-  for (const pod of input.pods) {
-    const { namespace = '', name, uid = '' } = pod.metadata;
+  for (const { node, namespace, label, group, pods } of input.pods) {
     const tenant = tenants.get(namespace);
-    const node = pod.spec['nodeName'];
-    if (!tenant || typeof node !== 'string') continue;
-    const label = pod.metadata.labels?.[Label.clusterBinding] ?? '';
-    const status = ending.get(`${node}/${groupName(namespace, label)}`);
-    if (isEarlier(pod, input.guardedSince)) continue;
-    const step = isLent(label, tenant) ? status && stepFor(pod, status, input.maxGraceSeconds) : expulsion(pod, label);
-    if (step) steps.set(uid, { ...step, namespace, name, uid, node });
+    if (!tenant) continue;
+    const status = ending.get(`${node}/${group}`);
+    const welcome = isLent(label, tenant);
+    if (welcome && !status) continue;
+    for (const pod of pods) {
+      if (isEarlier(pod, input.guardedSince)) continue;
+      const step = welcome ? status && stepFor(pod, status, input.maxGraceSeconds) : expulsion(pod, label);
+      const { name, uid = '' } = pod.metadata;
+      if (step) steps.set(uid, { ...step, namespace, name, uid, node });
+    }
   }
   return steps;
 }

@@ -1,10 +1,11 @@
 import type { LeasedNode, LeasedNodeStatus } from '@kubeocean/shared/api';
-import type { PodForRequests } from '@kubeocean/shared/lease';
+import { countPods, type PodForRequests } from '@kubeocean/shared/lease';
 import { expect, test } from 'vitest';
 import { projectPod } from '../projections.ts';
 import { planRetractions } from './retract.ts';
 
 const told = { 'kubeocean.io/lease-closed': 'policy p: no window is open' };
+const tenants = [{ namespace: 'w', serviceAccount: 's', bindings: ['*'] }];
 const reclaimAt = '2026-11-20T12:00:00Z';
 const record: LeasedNode = {
   metadata: { namespace: 'w', name: 'b.n', uid: 'r' },
@@ -32,6 +33,6 @@ test.each<[string, PodForRequests, LeasedNodeStatus, boolean]>([
   ['on another node', pod({}, 'Running', 'm'), { phase: 'Active' }, false],
   ['of another binding', pod({ labels: { 'kubeocean.io/cluster-binding': 'c' } }), { phase: 'Active' }, false],
 ])('words are taken off a pod %s', (_what, given, status, expected) => {
-  const steps = planRetractions([{ record, status }], [given]);
+  const steps = planRetractions([{ record, status }], countPods([given], tenants).lent());
   expect(steps.get('a')?.kind).toBe(expected ? 'retract' : undefined);
 });

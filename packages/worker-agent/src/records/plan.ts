@@ -1,6 +1,6 @@
 /** From what is allocated and what exists to the fewest writes. Pure. */
 import type { LeasedNode, LeasedNodeStatus } from '@kubeocean/shared/api';
-import { type Json, replacePatch } from '@kubeocean/shared/kube';
+import { deepEqual, type Json, replacePatch } from '@kubeocean/shared/kube';
 import type { Allocation, DesiredRecord } from '@kubeocean/shared/lease';
 
 export type RecordWrite =
@@ -29,6 +29,8 @@ export function planRecords(allocation: Allocation, existing: (key: string) => L
 }
 
 function statusWrite(record: LeasedNode, status: LeasedNodeStatus): RecordWrite[] {
+  // Nearly always: the cheap question first.
+  if (deepEqual(record.status, status)) return [];
   const patch = replacePatch(record.status as Json | undefined, status as Json);
   return patch ? [{ kind: 'status', record, patch, status }] : [];
 }

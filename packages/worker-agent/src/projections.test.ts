@@ -1,0 +1,148 @@
+import type { KubeObject } from '@kubeocean/shared/kube';
+import { formatResources, type PodForRequests, podRequests } from '@kubeocean/shared/lease';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { matters, projectPod } from './projections.ts';
+
+const requests = fc.record(
+  {
+    cpu: fc.constantFrom('1', '250m', '0'),
+    memory: fc.constantFrom('1Gi', '1073741824', '1e9'),
+    gpu: fc.constant('1'),
+  },
+  { requiredKeys: [] },
+);
+const container = fc.record(
+  { name: fc.constantFrom('a', 'b'), resources: fc.record({ requests }, { requiredKeys: [] }) },
+  { requiredKeys: ['name'] },
+);
+const starter = fc.record(
+  { name: fc.constantFrom('i', 'j'), restartPolicy: fc.constant('Always'), resources: fc.record({ requests }) },
+  { requiredKeys: ['name'] },
+);
+const given = fc.record(
+  {
+    name: fc.constantFrom('a', 'b', 'i'),
+    resources: fc.record({ requests }, { requiredKeys: [] }),
+    allocatedResources: requests,
+  },
+  { requiredKeys: ['name'] },
+);
+const resizing = fc.constantFrom('Infeasible', 'Deferred').map((reason) => [{ type: 'PodResizePending', reason }]);
+const pods = fc
+  .record({
+    spec: fc.record(
+      {
+        containers: fc.array(container, { maxLength: 2 }),
+        initContainers: fc.array(starter, { maxLength: 2 }),
+        overhead: requests,
+        resources: fc.record({ requests }),
+      },
+      { requiredKeys: ['containers'] },
+    ),
+    status: fc.record(
+      {
+        containerStatuses: fc.array(given, { maxLength: 2 }),
+        initContainerStatuses: fc.array(given, { maxLength: 1 }),
+        conditions: resizing,
+      },
+      { requiredKeys: [] },
+    ),
+  })
+  .map(({ spec, status }): PodForRequests => ({ metadata: { name: 'p' }, spec, status }) as PodForRequests);
+
+function pod(change: object = {}, spec = {}, status = {}): KubeObject {
+  return {
+    metadata: { name: 'p', namespace: 'w', uid: 'u', resourceVersion: '1', ...change },
+    spec: { nodeName: 'n', containers: [{ name: 'c', resources: { requests: { cpu: '1' } } }], ...spec },
+    status: { phase: 'Running', ...status },
+  };
+}
+
+describe('what is kept of a pod', () => {
+  it('takes what the pod does, whatever pods were kept before', () => {
+    fc.assert(
+      fc.property(fc.array(pods, { maxLength: 5 }), (list) => {
+        for (const each of list) {
+          const kept = projectPod(each);
+          expect(formatResources(podRequests(kept))).toEqual(formatResources(podRequests(each)));
+          expect(kept.counted).toEqual(podRequests(kept));
+        }
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it('is one object where pods are alike', () => {
+    const labels = { 'kubeocean.io/cluster-binding': 'b' };
+    const [a, b] = [projectPod(pod({ labels })), projectPod(pod({ name: 'q', labels: { ...labels } }))];
+    expect(a.counted).toBe(b.counted);
+    expect(a.spec.containers).toBe(b.spec.containers);
+    expect(a.metadata.labels).toBe(b.metadata.labels);
+  });
+
+  it('is right too where it is too long to be remembered', () => {
+    const name = 'c'.repeat(2000);
+    const containers = [{ name, resources: { requests: { cpu: '3' } } }];
+    const [a, b] = [projectPod(pod({}, { containers })), projectPod(pod({}, { containers }))];
+    expect(a.counted).toEqual(b.counted);
+    expect(a.counted).not.toBe(b.counted);
+    expect(formatResources(podRequests(a))).toEqual({ cpu: '3', pods: '1' });
+  });
+
+  it('is who it is, where, whose, how it ends, and why', () => {
+    const labels = { app: 'x', 'kubeocean.io/cluster-binding': 'b' };
+    const annotations = { 'kubeocean.io/lease-closed': 'why', 'kubeocean.io/virtual-pod-uid': 'v', other: 'o' };
+    const metadata = {
+      labels,
+      annotations,
+      finalizers: ['other', 'kubeocean.io/home-sync'],
+      deletionGracePeriodSeconds: 9,
+    };
+    const conditions = [
+      { type: 'Ready', status: 'True' },
+      { type: 'DisruptionTarget', status: 'True' },
+    ];
+    const kept = projectPod(pod(metadata, { terminationGracePeriodSeconds: 5 }, { conditions, hostIP: 'x' }));
+    const { counted: _, ...rest } = kept;
+    expect(rest).toEqual({
+      metadata: {
+        name: 'p',
+        namespace: 'w',
+        uid: 'u',
+        resourceVersion: '1',
+        labels: { 'kubeocean.io/cluster-binding': 'b' },
+        annotations: { 'kubeocean.io/lease-closed': 'why' },
+        finalizers: ['kubeocean.io/home-sync'],
+        deletionGracePeriodSeconds: 9,
+      },
+      spec: {
+        nodeName: 'n',
+        containers: [{ name: 'all', resources: { requests: { cpu: '1' } } }],
+        terminationGracePeriodSeconds: 5,
+      },
+      status: { phase: 'Running', conditions: [conditions[1]] },
+    });
+  });
+});
+
+describe('a change of a pod', () => {
+  const running = { containerStatuses: [{ name: 'c', ready: true }], hostIP: 'x' };
+  it.each<[string, KubeObject, boolean]>([
+    ['of its addresses and containers', pod({ resourceVersion: '2' }, {}, running), false],
+    ['of labels of others', pod({ labels: { app: 'x' } }), false],
+    ['of its phase', pod({}, {}, { phase: 'Succeeded' }), true],
+    ['of what it requests', pod({}, { containers: [{ name: 'c', resources: { requests: { cpu: '2' } } }] }), true],
+    [
+      'of what it was given',
+      pod({}, {}, { containerStatuses: [{ name: 'c', resources: { requests: { cpu: '2' } } }] }),
+      true,
+    ],
+    ['of when it ends', pod({ deletionTimestamp: 'x' }), true],
+    ['of its binding', pod({ labels: { 'kubeocean.io/cluster-binding': 'b' } }), true],
+    ['of our finalizer', pod({ finalizers: ['kubeocean.io/home-sync'] }), true],
+  ])('%s', (_, after, expected) => {
+    const change = { key: 'w/p', previous: projectPod(pod()), current: projectPod(after) };
+    expect(matters(change, ['spec', 'status'])).toBe(expected);
+  });
+});
