@@ -14,6 +14,7 @@ import {
   workerName,
 } from '@kubeocean/shared/api';
 import {
+  byController,
   createReflector,
   EndpointSlices,
   type KubeClient,
@@ -72,7 +73,7 @@ export function createReflectors(options: StoreOptions): SyncerReflectors {
       concerns: (line) => line.includes(inText),
       project: (pod) => (nodeNameOf(pod)?.startsWith(vnodePrefix) ? pod : undefined),
       indexes: { node: indexByNode },
-      alike: true,
+      familyOf: byController,
       ...atHome('pods'),
     }),
     slices: createReflector(home, {
@@ -99,7 +100,7 @@ export function createReflectors(options: StoreOptions): SyncerReflectors {
         vnode: indexByVnode,
         adopted: (pod) => indexAdopted(pod, options.bindingUID),
       },
-      alike: true,
+      familyOf: workloadOf,
       ...inWorker('pods'),
     }),
     heartbeat: createReflector(worker, {
@@ -127,6 +128,11 @@ function nodeNameOf(pod: KubeObject): string | undefined {
 function indexByNode(pod: KubeObject): string[] {
   const name = nodeNameOf(pod);
   return name === undefined ? [] : [name];
+}
+
+/** Namespace and controller at home: worker pods have no controller, and are all in one namespace. */
+function workloadOf({ metadata: { labels } }: KubeObject): string {
+  return `${labels?.[Label.virtualNamespace]}/${labels?.[Label.workloadName]}`;
 }
 
 /** Home key of a pod that was adopted from gocrane/kubeocean with its name: no look-up by our name finds it. */

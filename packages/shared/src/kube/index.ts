@@ -10,6 +10,7 @@ export * from './queue.ts';
 export * from './reflector.ts';
 export * from './resources.ts';
 export { retryDelayMs } from './retry.ts';
+export { byController } from './share.ts';
 export { sleep } from './sleep.ts';
 export * from './store.ts';
 export * from './transport.ts';

@@ -27,10 +27,10 @@ export interface ReflectorOptions<T extends KubeObject> extends Selection {
    */
   concerns?: (line: Buffer) => boolean;
   /**
-   * For kinds of which many are kept and most are alike: what objects say alike is in memory once, so nobody may write to
-   * what the store gives. Default false.
+   * For kinds of which many are kept: names the family of an object, within which most is alike, such as its workload. What
+   * they say alike is in memory once, so nobody may write to what the store gives. Default: nothing is shared.
    */
-  alike?: boolean;
+  familyOf?: (object: T) => string;
   /** Ask for metadata only (PartialObjectMetadata). */
   metadataOnly?: boolean;
   /** Objects a page. Default 500. */
@@ -75,7 +75,7 @@ export function createReflector<T extends KubeObject = KubeObject>(
   });
   const random = options.random ?? Math.random;
   const { metadataOnly = false } = options;
-  const sharing = options.alike ? new Sharing<T>() : undefined;
+  const sharing = options.familyOf && new Sharing<T>(options.familyOf);
   /** Custom resources belong to groups of other domains. */
   const ownKind = !options.resource.group.includes('.') || options.resource.group.endsWith('.k8s.io');
   let revision = '';

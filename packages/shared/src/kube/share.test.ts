@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it, test } from 'vitest';
-import { share, Sharing } from './share.ts';
+import { byController, share, Sharing } from './share.ts';
 import type { KubeObject } from './types.ts';
 
 const json = fc.jsonValue({ maxDepth: 4 });
@@ -75,7 +75,7 @@ describe('the objects of a kind', () => {
   });
 
   it('share with those of the same workload', () => {
-    const sharing = new Sharing();
+    const sharing = new Sharing(byController);
     const [a, other, b] = [pod('a', 'x', 'Running'), pod('b', 'y', 'Running'), pod('c', 'x', 'Running')];
     for (const each of [a, other, b]) sharing.take(each, undefined);
     expect(b['spec']).toBe(a['spec']);
@@ -86,7 +86,7 @@ describe('the objects of a kind', () => {
   });
 
   it('share with their own earlier version', () => {
-    const sharing = new Sharing();
+    const sharing = new Sharing(byController);
     const before = pod('a', undefined, 'Pending');
     sharing.take(before, undefined);
     for (let n = 0; n < 300; n++) sharing.take(pod(`p${n}`, `owner-${n}`, 'Running'), undefined);

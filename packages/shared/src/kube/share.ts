@@ -51,18 +51,24 @@ function shareFields(value: Fields, like: Fields): Fields {
   return fields === 0 ? like : value;
 }
 
-/** Objects of so many workloads are remembered to share with. */
+/** Objects of so many families are remembered to share with. */
 const MOST_FAMILIES = 200;
 
 /** Shares among the objects of one kind. */
 export class Sharing<T extends KubeObject> {
-  /** The last object of each workload, the one that was seen last at the end. */
+  /** The last object of each family, the one that was seen last at the end. */
   private readonly families = new Map<string, T>();
+  private readonly familyOf: (object: T) => string;
 
-  /** Shares with the version known before, and with the last object of the same workload. */
+  /** @param familyOf names what objects have in common that are alike, such as their workload */
+  constructor(familyOf: (object: T) => string) {
+    this.familyOf = familyOf;
+  }
+
+  /** Shares with the version known before, and with the last object of the same family. */
   take(object: T, previous: T | undefined): void {
     if (previous) shareFields(object, previous);
-    const family = familyOf(object);
+    const family = this.familyOf(object);
     const relative = this.families.get(family);
     if (relative) {
       shareFields(object, relative);
@@ -78,7 +84,7 @@ export class Sharing<T extends KubeObject> {
 }
 
 /** Objects of one controller are alike, and those of one namespace are likelier to be than others. */
-function familyOf({ metadata }: KubeObject): string {
+export function byController({ metadata }: KubeObject): string {
   const { ownerReferences, namespace = '' } = metadata;
   return ownerReferences?.find(({ controller }) => controller)?.uid ?? namespace;
 }

@@ -20,7 +20,7 @@ import { WritesHeld } from '../pods/gate.ts';
 import type { Pod } from '../pods/types.ts';
 import type { Repairs } from '../repairs.ts';
 import { createHolders } from './holders.ts';
-import { bare, ours } from './kept.ts';
+import { bare, familyOf, ours } from './kept.ts';
 import { type DependentReference, referencesOf } from './references.ts';
 import { createTokens, type Tokens } from './tokens.ts';
 import { isAsMade, NEVER_COPIED, toCopy, versionOf } from './to-worker.ts';
@@ -67,9 +67,12 @@ export async function startDependents(context: SyncerContext, options: Dependent
     const reflector = createReflector(context[where], {
       resource,
       metadataOnly: true,
-      alike: where === 'worker',
       project: where === 'home' ? bare : ours,
-      ...(where === 'worker' && { namespace: mountNamespace, labelSelector: `${Label.bindingUID}=${bindingUID}` }),
+      ...(where === 'worker' && {
+        namespace: mountNamespace,
+        labelSelector: `${Label.bindingUID}=${bindingUID}`,
+        familyOf,
+      }),
       onError: (error, doing) =>
         context.log.warn({ kind: resource.kind, where, doing, error: messageOf(error) }, 'watching dependents'),
     });

@@ -1,5 +1,5 @@
 /** What is kept in memory of ConfigMaps and Secrets, of which clusters have many: never their content. */
-import { Annotation } from '@kubeocean/shared/api';
+import { Annotation, Label } from '@kubeocean/shared/api';
 import { bareMetadata, type KubeObject } from '@kubeocean/shared/kube';
 
 /** Of home's objects only who they are and which version: clusters have many, and most are nobody's here. */
@@ -19,6 +19,11 @@ export function ours({ metadata }: KubeObject): KubeObject {
   }
   kept.metadata.annotations = said;
   return kept;
+}
+
+/** Copies of one home namespace have the same labels. */
+export function familyOf({ metadata }: KubeObject): string {
+  return metadata.labels?.[Label.virtualNamespace] ?? '';
 }
 
 const READ = [
