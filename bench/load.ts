@@ -50,8 +50,11 @@ export interface LoadResult extends Summary {
   /** Watches that the API servers cut and the generator resumed. */
   cutWatches: number;
   /** Through: p50 and p99 in seconds of each step of a pod's way. */
-  phases?: Record<string, { p50: number; p99: number }>;
+  phases?: Phases;
 }
+
+/** p50 and p99 in seconds of each step of a pod's way. */
+export type Phases = Record<string, { p50: number; p99: number }>;
 
 interface Target {
   client: KubeClient;
@@ -211,7 +214,7 @@ function perPod(writes: Writes, pods: number, generator: boolean): number {
 }
 
 /** Steps of a home pod's way, as seen from outside by both API servers' watches. */
-function phasesOf(sent: Map<string, number>, home: Tracker, lent: Tracker): NonNullable<LoadResult['phases']> {
+export function phasesOf(sent: Map<string, number>, home: Tracker, lent: Tracker): Phases {
   const steps: Record<string, number[]> = { scheduled: [], accepted: [], placed: [], ready: [], shown: [] };
   for (const [key, created] of sent) {
     const here = home.times.get(key);

@@ -1,7 +1,18 @@
 /** One tenant with many pods beside ten with few: how long the few wait. */
 import { setTimeout as after } from 'node:timers/promises';
 import { type KubeObject, Pods } from '@kubeocean/shared/kube';
-import { createPods, deletePods, inParallel, latencies, type LoadSetup, podNames, targetsOf, until } from '../load.ts';
+import {
+  createPods,
+  deletePods,
+  inParallel,
+  latencies,
+  type LoadSetup,
+  type Phases,
+  phasesOf,
+  podNames,
+  targetsOf,
+  until,
+} from '../load.ts';
 import type { Case } from '../options.ts';
 import { BENCH_LABEL, BENCH_NAMESPACE } from '../pods.ts';
 import { summarize, type Summary } from '../statistics.ts';
@@ -13,8 +24,8 @@ const SMALL_PODS = 10;
 export interface TenantsResult extends Case {
   scenario: 'tenants';
   /** Created → Ready of the small tenants' pods, alone and beside the big one. */
-  alone: Summary;
-  beside: Summary;
+  alone: Summary & { phases: Phases };
+  beside: Summary & { phases: Phases };
 }
 
 /** Ten namespaces with ten pods each: alone, and while another namespace gets all pods of the size. */
@@ -22,8 +33,8 @@ export async function runTenants(size: Case, namespaces: readonly string[], setu
   const [target] = targetsOf('through', size, setup);
   if (!target) throw new Error('there is nowhere to make pods');
   for (const tracker of [setup.home, setup.direct, setup.lent]) tracker.reset();
-  const small = async (): Promise<number[]> => {
-    const all: number[] = [];
+  const small = async (): Promise<TenantsResult['alone']> => {
+    const all = new Map<string, number>();
     // One pod of each tenant at a time, all along the big one's load.
     for (let round = 0; round < SMALL_PODS; round++) {
       const made = await Promise.all(
@@ -32,9 +43,9 @@ export async function runTenants(size: Case, namespaces: readonly string[], setu
       const sent = new Map(made.flatMap((one) => [...one]));
       const ready = () => [...sent.keys()].every((key) => setup.home.times.get(key)?.ready !== undefined);
       await until("the small tenants' pods Ready", setup.timeoutMs, ready, () => 'not yet', setup.say);
-      all.push(...latencies(sent, setup.home));
+      for (const [key, at] of sent) all.set(key, at);
     }
-    return all;
+    return { ...summarize(latencies(all, setup.home)), phases: phasesOf(all, setup.home, setup.lent) };
   };
   const alone = await small();
   const names = podNames(size.pods);
@@ -65,5 +76,5 @@ export async function runTenants(size: Case, namespaces: readonly string[], setu
     () => `${left()} left`,
     setup.say,
   );
-  return { scenario: 'tenants', ...size, alone: summarize(alone), beside: summarize(beside) };
+  return { scenario: 'tenants', ...size, alone, beside };
 }

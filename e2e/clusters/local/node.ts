@@ -3,7 +3,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { ensureCgroup } from './cgroups.ts';
+import { ensureCgroup, weighPods } from './cgroups.ts';
 import {
   certificateFolder,
   type Context,
@@ -140,6 +140,7 @@ export async function startKubelet(context: Context, cluster: ClusterPlan, node:
   const { index } = context.plan;
   const folder = nodeFolder(index, node);
   ensureCgroup(node.cgroup);
+  weighPods(context.plan.cgroup);
   writeFileSync(join(folder, 'resolv.conf'), '# The cluster DNS answers everything; there is nothing beyond it.\n');
   const config = kubeletConfig(cluster, node, folder, certificateFolder(index, cluster), containerdSocket(index, node));
   const file = join(folder, 'kubelet.json');

@@ -242,6 +242,36 @@ test('what continues comes first within its owner, but one in four begins; a key
   await queue.stop();
 });
 
+test('while nothing may begin, what continues is worked on, of every owner; then the rest in turn', async () => {
+  const order: string[] = [];
+  let open = false;
+  const queue = new WorkQueue(
+    (key) => {
+      order.push(key);
+      return Promise.resolve(undefined);
+    },
+    {
+      name: 'test',
+      workers: 1,
+      ownerOf: (key) => key.split('/')[0] ?? '',
+      continues: (key) => key.includes('c'),
+      mayBegin: () => open,
+    },
+  );
+  for (const key of ['big/n0', 'big/n1', 'big/c0', 'small/n0', 'late/c0']) queue.add(key);
+  queue.start();
+  await settle();
+  expect(order.join(' ')).toBe('big/c0 late/c0');
+  expect(queue.depth).toBe(3);
+  open = true;
+  queue.look();
+  await settle();
+  expect(order.slice(2).toSorted().join(' ')).toBe('big/n0 big/n1 small/n0');
+  // Whoever has many does not go first.
+  expect(order.indexOf('small/n0')).toBeLessThan(4);
+  await queue.stop();
+});
+
 const keys = fc.constantFrom('a', 'b', 'c');
 const step = fc.oneof(
   fc.record({ add: keys }),

@@ -29,6 +29,11 @@ export interface WorkQueueOptions {
    * a thousand beginnings do not keep every end waiting; but one in four goes to the others. Default: none does.
    */
   continues?: (key: string) => boolean;
+  /**
+   * Whether what has not begun may begin now, asked whenever a worker is free; while it may not, only keys that continue
+   * are worked on. Call {@link WorkQueue.look} when the answer may have changed. Default: always.
+   */
+  mayBegin?: () => boolean;
 }
 
 /** The keys of one owner that wait, in order, with the time they were added. */
@@ -97,6 +102,11 @@ export class WorkQueue {
     this.setAlarm();
   }
 
+  /** Looks whether something that waits may run now: the answer of `mayBegin` may have changed. */
+  look(): void {
+    this.dispatch();
+  }
+
   /** Begins to work. Keys added before wait until now. */
   start(): void {
     this.started = true;
@@ -131,10 +141,12 @@ export class WorkQueue {
 
   /** The next key in turn, taken out; its owner goes to the end of the line of owners. */
   private next(): [key: string, addedAt: number] | undefined {
+    const mayBegin = this.waitingCount === 0 || (this.options.mayBegin?.() ?? true);
     for (const [owner, line] of this.waiting) {
       const { continued, begun } = line;
+      if (continued.size === 0 && !mayBegin) continue;
       this.waiting.delete(owner);
-      const passes = continued.size > 0 && (begun.size === 0 || line.passed < MOST_PASSING);
+      const passes = continued.size > 0 && (begun.size === 0 || !mayBegin || line.passed < MOST_PASSING);
       line.passed = passes ? line.passed + 1 : 0;
       const from = passes ? continued : begun;
       for (const entry of from) {

@@ -11,6 +11,7 @@ import { WritesHeld } from './gate.ts';
 import { finishHomeDeletion, patchHomeStatus } from './home.ts';
 import { addressesHidden, leaseEndOf } from './lease-end.ts';
 import { homeKeyOf, lostItsLabel, relationOf } from './ownership.ts';
+import { Pace } from './pace.ts';
 import { repairPod, type RepairTimes } from './repair.ts';
 import { type PodState, workerOf } from './state.ts';
 import { isDone, mayWait, type OwnWord, statusPatch, wasShown } from './to-home.ts';
@@ -25,6 +26,9 @@ const SETTLE_MS = 700;
 const NAME_ALONE_MS = 30_000;
 const HELD_MS = 1000;
 const DISAGREES_MS = 60_000;
+/** Pods that may wait for the worker's scheduler at once, and how long one counts. Two seconds' work of a scheduler. */
+const WAITING_FOR_PLACE = 100;
+const PLACE_PATIENCE_MS = 10_000;
 /** Until the watch tells of a pod that got its label back. */
 const LABEL_MS = 1000;
 
@@ -49,11 +53,19 @@ export function createPodController(state: PodState): PodController {
     maxDelayMs: 10_000,
     // A namespace with thousands of pods to run does not keep the pods of others waiting.
     ownerOf: (key) => splitKey(key).namespace,
-    // What became of pods that were made is shown before more are made.
+    // What became of pods that were made is shown before more are made, and what ends does not wait for what begins.
     continues: (key) => {
       const { namespace, name } = splitKey(key);
-      return workerOf(state, { metadata: { namespace, name } }) !== undefined;
+      if (workerOf(state, { metadata: { namespace, name } })) return true;
+      const home = homePods.get(key);
+      return !home || home.metadata.deletionTimestamp !== undefined;
     },
+    mayBegin: () => pace.allows(),
+  });
+  const pace = new Pace({
+    most: WAITING_FOR_PLACE,
+    patienceMs: PLACE_PATIENCE_MS,
+    onReopen: () => queue.look(),
   });
   const refusals = new Map<string, number>();
   /** What the worker refused of changes of pods that run. */
@@ -206,6 +218,7 @@ export function createPodController(state: PodState): PodController {
       }),
       workerPods.onChange(({ key, previous, current }) => {
         state.created.delete(key);
+        pace.told(key, current as Pod | undefined);
         if (!current && previous) {
           state.released.delete(previous.metadata.uid ?? '');
           state.orphans.delete(previous.metadata.uid ?? '');
@@ -274,6 +287,7 @@ export function createPodController(state: PodState): PodController {
     },
     async stop() {
       for (const stop of stops) stop();
+      pace.stop();
       await queue.stop();
     },
   };
