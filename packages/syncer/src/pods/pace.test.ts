@@ -6,7 +6,7 @@ const fresh = { metadata: { name: 'p' }, spec: { containers: [] } } as unknown a
 const placed = { ...fresh, spec: { ...fresh.spec, nodeName: 'n1' } } as Pod;
 
 function saying(status: 'True' | 'False'): Pod {
-  return { ...fresh, status: { conditions: [{ type: 'PodScheduled', status }] } } as unknown as Pod;
+  return { ...fresh, status: { conditions: [{ type: 'PodScheduled', status }] } };
 }
 
 describe('pods that wait for the scheduler of the worker', () => {
@@ -36,8 +36,8 @@ describe('pods that wait for the scheduler of the worker', () => {
     ['has a node', placed],
     ['is told that there is none', saying('False')],
     ['is told that it is placed', saying('True')],
-    ['is being deleted', { ...fresh, metadata: { name: 'p', deletionTimestamp: '2026-01-01T00:00:00Z' } } as Pod],
-    ['has failed', { ...fresh, status: { phase: 'Failed' } } as Pod],
+    ['is being deleted', { ...fresh, metadata: { name: 'p', deletionTimestamp: '2026-01-01T00:00:00Z' } }],
+    ['has failed', { ...fresh, status: { phase: 'Failed' } }],
     ['is gone', undefined],
   ])('make room when one %s', (_, pod) => {
     pace.told('ns/a', fresh);
