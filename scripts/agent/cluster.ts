@@ -16,17 +16,20 @@ export const BINDING = 'north';
 const CREATED = '2026-01-01T00:00:00Z';
 export const tenants = [{ namespace: MOUNT, serviceAccount: 'syncer', bindings: [BINDING] }];
 
-export function clusterNode(index: number): KubeObject {
+/** A node as its kubelet told its status at `heartbeat` (RFC 3339). */
+export function clusterNode(index: number, heartbeat = CREATED): KubeObject {
   const name = nodeName(index);
-  const times = { lastHeartbeatTime: CREATED, lastTransitionTime: CREATED };
+  const times = { lastHeartbeatTime: heartbeat, lastTransitionTime: CREATED };
   return {
     apiVersion: 'v1',
     kind: 'Node',
     metadata: {
       name,
       uid: `uid-of-${name}`,
+      resourceVersion: '',
       creationTimestamp: CREATED,
       labels: { 'kubernetes.io/hostname': name, 'kubernetes.io/os': 'linux', pool: 'batch' },
+      managedFields: ['kubelet', 'controller-manager'].map(fieldsOf),
     },
     spec: { podCIDR: '10.0.0.0/24', podCIDRs: ['10.0.0.0/24'] },
     status: {
@@ -40,6 +43,14 @@ export function clusterNode(index: number): KubeObject {
         ...times,
       })),
       nodeInfo: { architecture: 'amd64', kubeletVersion: 'v1.34.0', osImage: 'Linux', operatingSystem: 'linux' },
+      // A kubelet names fifty.
+      images: Array.from({ length: 50 }, (_, n) => ({
+        names: [
+          `registry.example.com/team/image-${n}@sha256:${'d'.repeat(64)}`,
+          `registry.example.com/team/image-${n}:1`,
+        ],
+        sizeBytes: 100_000_000,
+      })),
     },
   };
 }
@@ -48,11 +59,12 @@ function nodeName(index: number): string {
   return `worker-node-${String(index).padStart(4, '0')}.example.com`;
 }
 
-export function claim(): KubeObject {
+/** The claim of the binding, renewed at a time (RFC 3339). */
+export function claim(renewTime = CREATED): KubeObject {
   const labels = { [Label.claim]: 'true', [Label.clusterBinding]: BINDING };
   return {
     metadata: { name: claimName(BINDING), namespace: MOUNT, uid: 'uid-of-claim', creationTimestamp: CREATED, labels },
-    spec: { renewTime: CREATED },
+    spec: { renewTime },
   };
 }
 

@@ -47,6 +47,7 @@ describe('scripts/agent-look.ts', () => {
     const { status, stdout, stderr } = run('--pods', '40', '--nodes', '3', '--lent', '50', '--looks', '2');
     expect([status, stderr]).toEqual([0, '']);
     expect(stdout).toMatch(/a look at pods that did not change: [\d.]+ ms, [\d.]+ us a pod/);
+    expect(stdout).toMatch(/a minute in which nothing happens: .* for which 0 looks are asked/);
     expect(stdout).toMatch(/a whole life, 60 pods a second: [\d.]+ ms a pod in \d+ looks; .* in 240 events/);
   });
 });

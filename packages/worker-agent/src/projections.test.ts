@@ -49,7 +49,7 @@ const pods = fc
       { requiredKeys: [] },
     ),
   })
-  .map(({ spec, status }): PodForRequests => ({ metadata: { name: 'p' }, spec, status }) as PodForRequests);
+  .map(({ spec, status }): PodForRequests => ({ metadata: { name: 'p' }, spec, status }));
 
 function pod(change: object = {}, spec = {}, status = {}): KubeObject {
   return {
