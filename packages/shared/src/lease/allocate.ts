@@ -258,7 +258,9 @@ function heldByOthers(
 
 /** Per resource of `a` the smaller of both amounts. */
 function smaller(a: Resources, b: Resources): Resources {
-  return new Map([...a].map(([name, amount]) => [name, minQuantity(amount, b.get(name) ?? Zero)]));
+  const least = new Map<string, Quantity>();
+  for (const [name, amount] of a) least.set(name, minQuantity(amount, b.get(name) ?? Zero));
+  return least;
 }
 
 /** `listed` resources of `left`, none above what is left; those not listed are zero. */

@@ -3,7 +3,7 @@
  * they held, and goes down as they go: nobody is ended because the owner's own pods came (design: the worker's scheduler
  * decides that by priority), and nothing new comes in their place.
  */
-import { formatQuantity, maxQuantity, minQuantity, subtractQuantities, Zero } from './quantity.ts';
+import { formatQuantity, maxQuantity, minQuantity, type Quantity, subtractQuantities, Zero } from './quantity.ts';
 import { type Resources } from './resources.ts';
 import type { PodForRequests } from './requests.ts';
 import { requestsOf } from './usage.ts';
@@ -13,12 +13,12 @@ import { requestsOf } from './usage.ts';
  * allowed, and what is held now is.
  */
 export function ceilingOf(share: Resources, before: Resources | undefined, held: Resources): Resources {
-  return new Map(
-    [...share].map(([name, lent]) => {
-      const holds = held.get(name) ?? Zero;
-      return [name, maxQuantity(lent, minQuantity(before?.get(name) ?? holds, holds))];
-    }),
-  );
+  const ceiling = new Map<string, Quantity>();
+  for (const [name, lent] of share) {
+    const holds = held.get(name) ?? Zero;
+    ceiling.set(name, maxQuantity(lent, minQuantity(before?.get(name) ?? holds, holds)));
+  }
+  return ceiling;
 }
 
 /**

@@ -189,5 +189,6 @@ export function maxQuantity(a: Quantity, b: Quantity): Quantity {
 
 /** The largest multiple of `step` billionths that is not above the quantity. Not for negative amounts. */
 export function floorQuantity(quantity: Quantity, step: bigint): Quantity {
-  return { nanos: quantity.nanos - (quantity.nanos % step), format: quantity.format };
+  const rest = quantity.nanos % step;
+  return rest === 0n ? quantity : { nanos: quantity.nanos - rest, format: quantity.format };
 }

@@ -72,7 +72,10 @@ export function openStatus(
 }
 
 function amounts({ share, ceiling }: Terms): Pick<LeasedNodeStatus, 'allocatable' | 'ceiling'> {
-  return { allocatable: formatResources(share), ceiling: formatResources(ceiling) };
+  const allocatable = formatResources(share);
+  // Nearly always pods hold less than is lent.
+  const same = ceiling.size === share.size && [...ceiling].every(([name, amount]) => share.get(name) === amount);
+  return { allocatable, ceiling: same ? { ...allocatable } : formatResources(ceiling) };
 }
 
 /** `status.reason` of an Active record on whose node pods hold more than is lent by now. */

@@ -17,7 +17,9 @@ export type Resources = ReadonlyMap<string, Quantity>;
  * @throws QuantityError when an amount is no quantity
  */
 export function parseResources(list: Record<string, string | number> | undefined): Map<string, Quantity> {
-  return new Map(Object.entries(list ?? {}).map(([name, amount]) => [name, parseQuantity(amount)]));
+  const resources = new Map<string, Quantity>();
+  for (const [name, amount] of Object.entries(list ?? {})) resources.set(name, parseQuantity(amount));
+  return resources;
 }
 
 /** Writes a core/v1 ResourceList, sorted by name, so that equal lists are equal texts. */
@@ -49,7 +51,10 @@ export function raise(total: Map<string, Quantity>, floor: Resources): void {
 export function remaining(total: Resources, taken: Resources): Map<string, Quantity> {
   const left = new Map<string, Quantity>();
   for (const [name, quantity] of total) {
-    left.set(name, maxQuantity(subtractQuantities(quantity, taken.get(name) ?? Zero), { ...quantity, nanos: 0n }));
+    const off = taken.get(name);
+    // As it is where nothing is taken off, so that what stays the same can be seen to.
+    if (!off && quantity.nanos > 0n) left.set(name, quantity);
+    else left.set(name, maxQuantity(subtractQuantities(quantity, off ?? Zero), { ...quantity, nanos: 0n }));
   }
   return left;
 }

@@ -32,6 +32,20 @@ describe('writes of records', () => {
     expect(plan(record(), { open: [wanted(structuredClone(active))] })).toEqual([]);
   });
 
+  it('what differs of the node, however often it was found equal before', () => {
+    const existing = record();
+    const same = structuredClone(active);
+    for (let look = 0; look < 2; look++) expect(plan(existing, { open: [wanted(same)] })).toEqual([]);
+    const other = { ...active, node: { labels: { a: '1', b: '3' } } };
+    const write = { kind: 'status', patch: { node: { labels: { b: '3' } } } };
+    for (let look = 0; look < 2; look++) expect(plan(existing, { open: [wanted(other)] })).toMatchObject([write]);
+    const { node: _, ...without } = active;
+    expect(plan(existing, { open: [wanted(without)] })).toMatchObject([{ kind: 'status', patch: { node: null } }]);
+    expect(plan(existing, { open: [wanted({ ...same, phase: 'Closing' })] })).toMatchObject([
+      { kind: 'status', patch: { phase: 'Closing' } },
+    ]);
+  });
+
   it('a creation for a record that is missing', () => {
     expect(plan(undefined, { open: [wanted(active)] })).toEqual([{ kind: 'create', record: wanted(active) }]);
   });

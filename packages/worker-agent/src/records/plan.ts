@@ -1,5 +1,5 @@
 /** From what is allocated and what exists to the fewest writes. Pure. */
-import type { LeasedNode, LeasedNodeStatus } from '@kubeocean/shared/api';
+import type { LeasedNode, LeasedNodeInfo, LeasedNodeStatus } from '@kubeocean/shared/api';
 import { deepEqual, type Json, replacePatch } from '@kubeocean/shared/kube';
 import type { Allocation, DesiredRecord } from '@kubeocean/shared/lease';
 
@@ -30,7 +30,23 @@ export function planRecords(allocation: Allocation, existing: (key: string) => L
 
 function statusWrite(record: LeasedNode, status: LeasedNodeStatus): RecordWrite[] {
   // Nearly always: the cheap question first.
-  if (deepEqual(record.status, status)) return [];
+  if (says(record.status, status)) return [];
   const patch = replacePatch(record.status as Json | undefined, status as Json);
   return patch ? [{ kind: 'status', record, patch, status }] : [];
+}
+
+/** Of what records say of their nodes: which object it was last found to be equal to. Neither is ever changed in place. */
+const equalNodes = new WeakMap<LeasedNodeInfo, LeasedNodeInfo>();
+
+/** Whether a record says just this already. Most of it is of the node, and stays the same for as long as the node does. */
+function says(present: LeasedNodeStatus | undefined, status: LeasedNodeStatus): boolean {
+  if (!present) return false;
+  const { node: was, ...before } = present;
+  const { node: is, ...after } = status;
+  if (!deepEqual(before, after)) return false;
+  if (!was || !is) return was === is;
+  if (equalNodes.get(was) === is) return true;
+  if (!deepEqual(was, is)) return false;
+  equalNodes.set(was, is);
+  return true;
 }
