@@ -4,7 +4,13 @@ import { waitFor } from '../harness/index.ts';
 import { nodeFlags } from '../../scripts/bundle.ts';
 
 /** Environment of a process that is to be asked: started as the images start it, and with an inspector. */
-export const INSPECTED = { NODE_OPTIONS: ['--inspect=127.0.0.1:0', ...nodeFlags].join(' ') };
+export const INSPECTED = {
+  // Not all that a command line may say may stand in the environment.
+  NODE_OPTIONS: [
+    '--inspect=127.0.0.1:0',
+    ...nodeFlags.filter((flag) => process.allowedNodeEnvironmentFlags.has(flag)),
+  ].join(' '),
+};
 
 export interface Held {
   /** Sockets that something still refers to, closed ones among them: what a forgotten session would keep. */
