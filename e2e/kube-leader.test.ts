@@ -162,6 +162,42 @@ test('leaving while a renewal is under way still frees the Lease', async () => {
   }
 });
 
+test.each(['new', 'released'])('leaving while a %s Lease is being taken frees it again', async (state) => {
+  const name = uniqueName('lease');
+  if (state === 'released') {
+    const before = candidate(name, 'before');
+    await waitFor('one to lead before', before.leads);
+    await before.stop();
+  }
+  const stop = new AbortController();
+  const client = server.client();
+  let taken = 0;
+  // The server has taken the Lease when the order to stop comes: whoever breaks off then never learns of it.
+  function stopsMeanwhile<Send>(send: Send): Send {
+    const sends = send as (...args: unknown[]) => Promise<unknown>;
+    const instead = async (kind: unknown, object: unknown, options?: { signal?: AbortSignal }): Promise<unknown> => {
+      const { signal, ...rest } = options ?? {};
+      const answer = await sends(kind, object, rest);
+      taken++;
+      stop.abort();
+      signal?.throwIfAborted();
+      return answer;
+    };
+    return instead as Send;
+  }
+  client.create = stopsMeanwhile(client.create.bind(client));
+  client.replace = stopsMeanwhile(client.replace.bind(client));
+  let led = false;
+  const lead = (): Promise<void> => {
+    led = true;
+    return Promise.resolve();
+  };
+  await runAsLeader(client, { namespace, name, identity: 'leaving' }, stop.signal, lead);
+  expect(taken).toBe(1);
+  expect(led).toBe(false);
+  expect((await lease(name)).spec?.holderIdentity).toBeFalsy();
+});
+
 test('of five candidates that come and go, never two lead at once', async () => {
   const name = uniqueName('lease');
   const candidates = new Set<Candidate>();

@@ -65,6 +65,11 @@ export async function runAsLeader(
   const retryMs = (options.retrySeconds ?? 2) * 1000;
   let lease: Lease | undefined = await acquire();
   if (!lease) return;
+  if (signal.aborted) {
+    // Told to stop while it took the Lease: a successor need not wait until it is over.
+    await release();
+    return;
+  }
 
   let renewedAt = performance.now();
   const lost = new AbortController();
@@ -109,9 +114,12 @@ export async function runAsLeader(
           await Promise.race([reflector.store.synced, untilAborted(signal)]);
           if (signal.aborted) return undefined;
           const known = reflector.store.get(`${options.namespace}/${options.name}`);
-          const left = known?.spec?.holderIdentity
-            ? seenAt + (known.spec.leaseDurationSeconds ?? 15) * 1000 - performance.now()
-            : 0;
+          const holder = known?.spec?.holderIdentity;
+          // Ours already when the answer got lost by which we took it.
+          const left =
+            holder && holder !== options.identity
+              ? seenAt + (known?.spec?.leaseDurationSeconds ?? 15) * 1000 - performance.now()
+              : 0;
           if (left <= 0) return await take(known);
           waitMs = left;
         } catch (error) {
@@ -126,6 +134,7 @@ export async function runAsLeader(
     }
   }
 
+  /** Not to be broken off: the server may have taken what we then do not know of. */
   async function take(known: Lease | undefined): Promise<Lease> {
     const now = microTime(new Date());
     const spec = {
@@ -141,9 +150,9 @@ export async function runAsLeader(
         name: options.name,
         ...(options.labels && { labels: options.labels }),
       };
-      return client.create<Lease>(Leases, { metadata, spec }, { signal, timeoutMs: 5000 });
+      return client.create<Lease>(Leases, { metadata, spec }, { timeoutMs: 5000 });
     }
-    return client.replace<Lease>(Leases, { ...known, spec: { ...known.spec, ...spec } }, { signal, timeoutMs: 5000 });
+    return client.replace<Lease>(Leases, { ...known, spec: { ...known.spec, ...spec } }, { timeoutMs: 5000 });
   }
 
   async function renew(ended: AbortSignal): Promise<void> {
