@@ -33,3 +33,8 @@ validations:
   {{- end }}
 {{- end }}
 {{- end }}
+
+{{/* CEL: the request is a tenant's. */}}
+{{- define "kubeocean-worker.ofTenant" -}}
+request.userInfo.groups.exists(group, group in {{ include "kubeocean-worker.tenantGroups" . }})
+{{- end }}

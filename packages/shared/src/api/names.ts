@@ -34,12 +34,13 @@ export function vnodeHashedName(clusterID: string, node: string): string {
   return cutWithHash(`vnode-${clusterID}-${node}`, digest('vnode', clusterID, node));
 }
 
+type Derived = Map<string, { text: string; name: string }>;
+
 /**
  * Names that were derived lately. Controllers ask for the same ones again and again, for each pod at every look at it and
- * at its neighbours on the node, and a hash costs thirty times a look-up. Only saves work: dropped whole when full.
+ * at its neighbours on the node, and a hash costs thirty times a look-up. Only saves work: dropped whole when full. By
+ * binding, namespace, kind and the last part, so that nothing is joined to a text to find one.
  */
-type Derived = Map<string, { text: string; name: string }>;
-/** By binding and namespace, then by kind; that then finds by the last part without joining parts to a text first. */
 const derived = new Map<string, Map<string, Map<string, Derived>>>();
 let derivedCount = 0;
 const DERIVED_MOST = 50_000;

@@ -11,7 +11,7 @@ import { WritesHeld } from './gate.ts';
 import { finishHomeDeletion, patchHomeStatus } from './home.ts';
 import { addressesHidden, leaseEndOf } from './lease-end.ts';
 import { homeKeyOf, lostItsLabel, relationOf } from './ownership.ts';
-import { Pace } from './pace.ts';
+import { Pace, USUAL_PACE } from './pace.ts';
 import { repairPod, type RepairTimes } from './repair.ts';
 import { type PodState, workerOf } from './state.ts';
 import { isDone, mayWait, type OwnWord, statusPatch, wasShown } from './to-home.ts';
@@ -26,9 +26,6 @@ const SETTLE_MS = 700;
 const NAME_ALONE_MS = 30_000;
 const HELD_MS = 1000;
 const DISAGREES_MS = 60_000;
-/** Pods that may wait for the worker's scheduler at once, and how long one counts. Two seconds' work of a scheduler. */
-const WAITING_FOR_PLACE = 100;
-const PLACE_PATIENCE_MS = 10_000;
 /** Until the watch tells of a pod that got its label back. */
 const LABEL_MS = 1000;
 
@@ -62,11 +59,7 @@ export function createPodController(state: PodState): PodController {
     },
     mayBegin: () => pace.allows(),
   });
-  const pace = new Pace({
-    most: WAITING_FOR_PLACE,
-    patienceMs: PLACE_PATIENCE_MS,
-    onReopen: () => queue.look(),
-  });
+  const pace = new Pace({ ...USUAL_PACE, onReopen: () => queue.look() });
   const refusals = new Map<string, number>();
   /** What the worker refused of changes of pods that run. */
   const refusedChanges: Refused = new Map();
@@ -208,11 +201,15 @@ export function createPodController(state: PodState): PodController {
   }
 
   function follow(): void {
-    for (const pod of homePods.values()) know(keyOf(pod), pod);
+    for (const pod of homePods.values()) {
+      const key = keyOf(pod);
+      know(key, pod);
+      state.room.changed(key);
+    }
     stops.push(
       homePods.onChange(({ key, previous, current }) => {
         if (current && !previous) know(key, current);
-        else if (previous && !current) forget(key, previous);
+        else if (previous && !current) forget(previous);
         state.room.changed(key);
         queue.add(key);
       }),
@@ -262,12 +259,10 @@ export function createPodController(state: PodState): PodController {
 
   function know(key: string, { metadata: { namespace = '', name } }: KubeObject): void {
     homeKeys.set(workerName(context.bindingUID, namespace, name), key);
-    state.room.changed(key);
   }
 
-  function forget(key: string, { metadata: { namespace = '', name, uid = '' } }: KubeObject): void {
+  function forget({ metadata: { namespace = '', name, uid = '' } }: KubeObject): void {
     homeKeys.delete(workerName(context.bindingUID, namespace, name));
-    state.room.changed(key);
     for (const memory of [settling, sent, refusals, state.admitted]) memory.delete(uid);
     for (const what of CHANGES) refusedChanges.delete(`${uid}/${what}`);
     state.phases.forget(uid);

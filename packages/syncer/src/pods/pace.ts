@@ -16,6 +16,9 @@ export interface PaceOptions {
   clock?: () => number;
 }
 
+/** Two seconds' work of a scheduler. */
+export const USUAL_PACE = { most: 100, patienceMs: 10_000 } as const;
+
 export class Pace {
   private readonly options: PaceOptions;
   /** When each pod that has no place yet was first told of, oldest first, by its key in the worker. */
