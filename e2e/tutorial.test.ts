@@ -4,7 +4,7 @@
  * deleted, the binding removed. Upgrading and rolling back: upgrade.test.ts.
  */
 import { existsSync } from 'node:fs';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { bash, KUBECONFIG_FILE, POD, runTutorialStep, TUTORIAL } from '../scripts/tutorial.ts';
 import { waitFor } from './harness/index.ts';
 import { installCharts } from './setup.ts';
@@ -67,21 +67,29 @@ afterAll(async () => {
   await installCharts();
 });
 
+let failedStep: string | undefined;
+
 describe('the tutorial, word for word', () => {
-  let failedStep: string | undefined;
   for (const step of TUTORIAL) {
     it(step.title, async (context) => {
       // A second try of the step itself is not skipped: it would hide that it failed.
       if (failedStep && failedStep !== step.title) context.skip(`the tutorial stopped at "${failedStep}"`);
       failedStep = step.title;
       const { good, code, output } = await runTutorialStep(step);
-      expect(good, `[${step.cluster}] ${step.command}\nexit code ${code}\n${output}`).toBe(true);
+      const why = good
+        ? ''
+        : `\n${bash('computing', 'kubectl describe cb; kubectl -n kubeocean-system get pod').stdout}`;
+      expect(good, `[${step.cluster}] ${step.command}\nexit code ${code}\n${output}${why}`).toBe(true);
       failedStep = undefined;
     }, 240_000);
   }
 });
 
 describe('what holds afterwards', () => {
+  beforeEach((context) => {
+    if (failedStep) context.skip(`the tutorial stopped at "${failedStep}": nothing comes after it`);
+  });
+
   it('helm uninstall keeps the kinds; here: they carry the keep policy', () => {
     for (const [cluster, kind] of [
       ['computing', 'clusterbindings'],

@@ -6,8 +6,11 @@ import { resolve } from 'node:path';
 
 /** State of the local clusters: kubeconfigs, programs. */
 export const LOCAL = process.env['KUBEOCEAN_LOCAL'] ?? resolve('.local');
-/** Where the tutorial keeps the worker's kubeconfig. */
-export const KUBECONFIG_FILE = '/tmp/kubeconfig-worker';
+/**
+ * Where the worker's kubeconfig is kept: docs/tutorial.md says `/tmp/kubeconfig-worker`; here every set of clusters has a
+ * file of its own, since one set would else be given the credential of another that is tested at the same moment.
+ */
+export const KUBECONFIG_FILE = `${LOCAL}/kubeconfig-worker`;
 
 export type Cluster = 'computing' | 'worker-1';
 
