@@ -65,7 +65,20 @@ describe('pods that wait for the scheduler of the worker', () => {
     await vi.advanceTimersByTimeAsync(1);
     expect(reopened).toBe(1);
     expect(pace.allows()).toBe(true);
+    // It counts no more, whatever else is said of it.
+    pace.told('ns/a', fresh);
+    expect(pace.allows()).toBe(true);
     pace.told('ns/c', fresh);
+    expect(pace.allows()).toBe(false);
+  });
+
+  it('count anew under a name that was free in between', async () => {
+    pace.told('ns/a', fresh);
+    pace.told('ns/b', fresh);
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(pace.allows()).toBe(true);
+    for (const key of ['ns/a', 'ns/b']) pace.told(key, undefined);
+    for (const key of ['ns/a', 'ns/b']) pace.told(key, fresh);
     expect(pace.allows()).toBe(false);
   });
 });

@@ -23,6 +23,8 @@ export class Pace {
   private readonly options: PaceOptions;
   /** When each pod that has no place yet was first told of, oldest first, by its key in the worker. */
   private readonly waiting = new Map<string, number>();
+  /** Those that waited for longer than the patience: they count no more, however often they are told of. */
+  private readonly overdue = new Set<string>();
   private timer: NodeJS.Timeout | undefined;
   private readonly clock: () => number;
 
@@ -33,8 +35,12 @@ export class Pace {
 
   /** What the watch says of the pod; undefined: it is gone. */
   told(key: string, pod: Pod | undefined): void {
-    if (!pod || !waitsForPlace(pod)) this.waiting.delete(key);
-    else if (!this.waiting.has(key)) this.waiting.set(key, this.clock());
+    if (!pod || !waitsForPlace(pod)) {
+      this.waiting.delete(key);
+      this.overdue.delete(key);
+    } else if (!this.waiting.has(key) && !this.overdue.has(key)) {
+      this.waiting.set(key, this.clock());
+    }
   }
 
   /** Whether one more pod may be made. When not, `onReopen` will be called, unless {@link told} says so first. */
@@ -42,8 +48,10 @@ export class Pace {
     const now = this.clock();
     for (const [key, since] of this.waiting) {
       const left = since + this.options.patienceMs - now;
-      if (left <= 0) this.waiting.delete(key);
-      else if (this.waiting.size < this.options.most) return true;
+      if (left <= 0) {
+        this.waiting.delete(key);
+        this.overdue.add(key);
+      } else if (this.waiting.size < this.options.most) return true;
       else {
         this.wakeIn(left);
         return false;
