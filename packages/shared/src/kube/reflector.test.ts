@@ -1,5 +1,8 @@
-import { expect, test } from 'vitest';
-import { backOffMs, isOlder } from './reflector.ts';
+import { Readable } from 'node:stream';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import type { KubeClient } from './client.ts';
+import { backOffMs, createReflector, isOlder } from './reflector.ts';
+import { ConfigMaps } from './resources.ts';
 
 test('waits from 0.8 s doubling to 30 s, half of it by chance', () => {
   expect([1, 2, 3, 6, 7, 50].map((failures) => backOffMs(failures, () => 1))).toEqual([
@@ -17,4 +20,63 @@ test.each([
   ['abc', '5', false],
 ])('revision %s comes before %s: %s', (a, b, older) => {
   expect(isOlder(a, b)).toBe(older);
+});
+
+describe('a server that ends each watch at once', () => {
+  const MOST = 30;
+  let opened = 0;
+  let stop: AbortController;
+
+  /** Answers watch after watch with the line that `next` gives, and ends it. Stands still after so many. */
+  function serverThatSays(next: (revision: number) => object): KubeClient {
+    const stream = async (): Promise<unknown> => {
+      if (opened === MOST) return new Promise(() => undefined);
+      opened++;
+      const response = Readable.from([Buffer.from(`${JSON.stringify(next(opened))}\n`)]);
+      return Object.assign(response, { socket: { setTimeout: () => undefined } });
+    };
+    const list = async () => ({ items: [], metadata: { resourceVersion: '0' } });
+    return { list, transport: { stream } } as unknown as KubeClient;
+  }
+
+  async function within(ms: number, client: KubeClient) {
+    const errors: unknown[] = [];
+    const options = { resource: ConfigMaps, onError: (error: unknown) => errors.push(error), random: () => 0 };
+    const reflector = createReflector(client, options);
+    void reflector.run(stop.signal);
+    for (let passed = 0; passed < ms; passed += 10) await vi.advanceTimersByTimeAsync(10);
+    expect(errors).toEqual([]);
+    return reflector.store;
+  }
+
+  beforeEach(() => {
+    opened = 0;
+    stop = new AbortController();
+    vi.useFakeTimers();
+  });
+  afterEach(() => {
+    stop.abort();
+    vi.useRealTimers();
+  });
+
+  test('but tells of a change in each is asked again without a pause', async () => {
+    const client = serverThatSays((revision) => ({
+      type: 'ADDED',
+      object: {
+        metadata: { namespace: 'a', name: `m${revision}`, uid: `u${revision}`, resourceVersion: `${revision}` },
+      },
+    }));
+    const store = await within(1000, client);
+    expect([...store.keys()]).toHaveLength(MOST);
+  });
+
+  test('and tells of nothing is asked more and more rarely', async () => {
+    const client = serverThatSays((revision) => ({
+      type: 'BOOKMARK',
+      object: { metadata: { resourceVersion: `${revision}` } },
+    }));
+    await within(10_000, client);
+    // After 0, 0.4, 1.2, 2.8 and 6 seconds.
+    expect(opened).toBe(5);
+  });
 });

@@ -83,6 +83,8 @@ export function createReflector<T extends KubeObject = KubeObject>(
   let watches = 0;
   /** False after a list that outlived its own pages: the next one takes everything at once. */
   let paged = true;
+  /** Whether the watch that runs, or ran last, told of a change. */
+  let told = false;
   /** Set when a connection broke: the server may have been put back to an older state meanwhile. */
   let doubtful = false;
   let verifiedAt = performance.now();
@@ -92,14 +94,17 @@ export function createReflector<T extends KubeObject = KubeObject>(
     while (!signal.aborted) {
       const doing = revision === '' ? 'list' : 'watch';
       const started = performance.now();
+      told = false;
       try {
         if (doing === 'list') await list(signal);
         else {
           if (doubtful || performance.now() - verifiedAt > (options.verifyEveryMs ?? 600_000)) await verify(signal);
           await watch(signal);
         }
-        // A watch that the server ended is resumed at once, unless it ends them as fast as we open them.
-        if (doing === 'list' || performance.now() - started > 1000) {
+        // A watch that the server ended is resumed at once, unless it ends them as fast as we open them and for nothing: a
+        // busy server cuts those that do not keep up, within a moment when there is much to catch up with, and to wait
+        // would make that more.
+        if (doing === 'list' || told || performance.now() - started > 1000) {
           failures = 0;
           continue;
         }
@@ -109,7 +114,7 @@ export function createReflector<T extends KubeObject = KubeObject>(
         doubtful = true;
         if (doing === 'watch' && mustListAgain(error)) revision = '';
         if (doing === 'list') paged = !isExpired(error);
-        if (performance.now() - started > 10_000) failures = 0;
+        if (told || performance.now() - started > 10_000) failures = 0;
       }
       failures++;
       await sleep(backOffMs(failures, random), signal).catch(() => undefined);
@@ -218,6 +223,7 @@ export function createReflector<T extends KubeObject = KubeObject>(
 
   function take(line: Buffer): void {
     if (options.concerns && isChange(line) && !options.concerns(line)) {
+      told = true;
       revision = revisionIn(line) ?? revision;
       return;
     }
@@ -228,6 +234,7 @@ export function createReflector<T extends KubeObject = KubeObject>(
     }
     const { metadata } = event.object;
     if (event.type !== 'BOOKMARK') {
+      told = true;
       const kept = project(event.object);
       const key = keyOf(event.object);
       if (event.type === 'DELETED' || !kept) {
