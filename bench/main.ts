@@ -36,7 +36,7 @@ import {
   type Sides,
   unbind,
 } from './system.ts';
-import { report, save, type Session } from './session.ts';
+import { beginSession, report, save, type Session } from './session.ts';
 import { stopOnSignals, stopping } from './stop.ts';
 import { track } from './tracker.ts';
 
@@ -208,7 +208,7 @@ async function configuration(
 
 async function main(options: BenchOptions): Promise<number> {
   const sides: Sides = { computing: connect(options.computing), worker: connect(options.worker) };
-  const session: Session = { options, sides, runs: [], scenarios: [], problems: [] };
+  const session = beginSession(options, sides);
   const folder = mkdtempSync(join(tmpdir(), 'kubeocean-bench-'));
   const kwoks: Child[] = [];
   const program = process.argv.some((arg) => arg.startsWith('--kwok'))

@@ -48,6 +48,7 @@ describe('the command line', () => {
   });
 
   it.each([
+    [['--quick', '--continue'], '--continue does not go with it'],
     [['--pods', 'many'], '--pods wants a whole number, not "many"'],
     [['--pods', '0'], '--pods must be from 1 to 20000, not 0'],
     [['--pods', '20001'], '--pods must be from 1 to 20000, not 20001'],

@@ -45,6 +45,8 @@ export interface BenchOptions {
   restartSelector: string;
   kwok: string;
   output: string;
+  /** What the output folder has of an earlier invocation stays, and is judged together with what is found now. */
+  continues: boolean;
   profileSeconds: number;
   keep: boolean;
 }
@@ -94,6 +96,8 @@ What is measured
 
 Output
   --output FOLDER       latest.json (runs that count), details.json (everything), latency.svg (default .local/bench)
+  --continue            keeps the runs that the folder has already: a long table in several goes. Ratios are of medians
+                        of all of them, so let each size have its direct, twin and through in one go
   --profile-seconds N   takes a CPU profile of the leading syncer during the first N seconds of each "through" run
   --keep                leaves bindings, nodes and kwok for a look; the next run clears them away
   --help
@@ -185,6 +189,7 @@ const FLAGS = {
   'restart-selector': { type: 'string' },
   kwok: { type: 'string' },
   output: { type: 'string' },
+  continue: { type: 'boolean' },
   'profile-seconds': { type: 'string' },
   keep: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
@@ -207,6 +212,8 @@ export function parseOptions(argv: readonly string[], { files = true } = {}): Be
   if (values.help) return 'help';
   const sized = ['pods', 'nodes', 'bindings', 'cases'] as const;
   if (values.quick && values.full) throw new UsageError('--quick and --full exclude each other');
+  if (values.quick && values.continue)
+    throw new UsageError('--quick judges its own runs: --continue does not go with it');
   for (const flag of sized) {
     if (values[flag] === undefined) continue;
     if (values.full) throw new UsageError(`--full has its own sizes: --${flag} does not go with it`);
@@ -256,6 +263,7 @@ export function parseOptions(argv: readonly string[], { files = true } = {}): Be
     restartSelector: values['restart-selector'] ?? 'kubeocean.io/component=syncer',
     kwok: resolve(values.kwok ?? join(binFolder(), 'kwok')),
     output: resolve(values.output ?? join(stateRoot(), 'bench')),
+    continues: values.continue ?? false,
     profileSeconds: number('profile-seconds', 1, 600, 0),
     keep: values.keep ?? false,
   };

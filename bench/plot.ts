@@ -1,4 +1,7 @@
-/** latency.svg: created → Ready over the number of pods, p50 and p99 of each mode, both axes logarithmic. Pure. */
+/**
+ * latency.svg: created → Ready over the number of pods, p50 and p99 of each mode, both axes logarithmic. Lines join the
+ * sizes of one number of nodes and bindings, the one with the most; others are rings beside them. Pure.
+ */
 import { MODES, type Mode } from './options.ts';
 import type { RunRecord } from './report.ts';
 
@@ -22,6 +25,16 @@ function ticks(values: readonly number[]): number[] {
   );
   const to = all.findIndex((tick) => tick >= most);
   return all.slice(from, (to < 0 ? all.length - 1 : Math.max(to, from + 1)) + 1);
+}
+
+function configurationOf({ nodes, bindings }: RunRecord): string {
+  return `${nodes} nodes, ${bindings} binding(s)`;
+}
+
+/** The nodes and bindings that most records have; of several, the first. */
+function mostCommon(records: readonly RunRecord[]): string {
+  const groups = [...Map.groupBy(records, configurationOf)];
+  return groups.reduce((most, group) => (group[1].length > most[1].length ? group : most))[0];
 }
 
 /** @param records medians, one of each mode and size */
@@ -48,8 +61,19 @@ export function latencyPlot(records: readonly RunRecord[], title: string): strin
   }
   parts.push(text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 14, 'pods', 'middle'));
   let row = 0;
+  const joined = mostCommon(drawn);
+  parts.push(text(WIDTH - RIGHT, 24, `lines: ${joined}`, 'end'));
+  for (const record of drawn.filter((each) => configurationOf(each) !== joined)) {
+    for (const field of ['p50', 'p99'] as const) {
+      parts.push(
+        `<circle cx="${x(record.pods).toFixed(1)}" cy="${y(record[field]).toFixed(1)}" r="4" fill="none" stroke="${COLOURS[record.mode]}"><title>${record.mode} ${field}, ${configurationOf(record)}</title></circle>`,
+      );
+    }
+  }
   for (const mode of MODES) {
-    const mine = drawn.filter((record) => record.mode === mode).toSorted((a, b) => a.pods - b.pods);
+    const mine = drawn
+      .filter((record) => record.mode === mode && configurationOf(record) === joined)
+      .toSorted((a, b) => a.pods - b.pods);
     if (mine.length === 0) continue;
     for (const [field, dash] of [
       ['p50', 'stroke-dasharray="5 4"'],

@@ -141,6 +141,21 @@ describe('the plot', () => {
     expect(svg).not.toContain('NaN');
   });
 
+  it('joins sizes of the same nodes and bindings only; others are rings beside the lines', () => {
+    const runs = [
+      run('twin', 1),
+      run('twin', 5, { pods: 1000 }),
+      run('twin', 9, { pods: 1000, nodes: 100 }),
+      run('twin', 8, { pods: 1000, bindings: 4 }),
+    ];
+    const svg = latencyPlot(medians(runs), 'x');
+    const lines = [...svg.matchAll(/<polyline points="([^"]*)"/g)].map(([, points]) => points?.split(' ').length);
+    expect(lines).toEqual([2, 2]);
+    expect(svg.match(/fill="none" stroke="[^"]*"><title>twin p(?:50|99)/g)).toHaveLength(4);
+    expect(svg).toContain('<title>twin p99, 100 nodes, 1 binding(s)</title>');
+    expect(svg).toContain('lines: 10 nodes, 1 binding(s)');
+  });
+
   it('says when nothing counts', () => expect(latencyPlot([], 'x')).toContain('no run counts'));
 
   it('of one size has no line of no length that is not a number', () =>
