@@ -2,18 +2,20 @@
 import {
   ConfigMaps,
   createEventRecorder,
+  createReflector,
   Events,
   fixedCredentials,
   isCertificateError,
   isConflict,
   KubeClient,
   type KubeObject,
+  messageOf,
   parseKubeconfig,
   Pods,
   Transport,
 } from '@kubeocean/shared/kube';
 import { beforeAll, expect, test } from 'vitest';
-import { type ApiServer, type Link, startApiServer, startLink, waitFor } from './harness/index.ts';
+import { type ApiServer, cleanup, type Link, startApiServer, startLink, waitFor } from './harness/index.ts';
 import { inParallel, makeConfigMap, makeNamespace, watchConfigMaps } from './kube/objects.ts';
 
 let server: ApiServer;
@@ -167,6 +169,38 @@ test('a revision that etcd compacted away: one new list, missed deletions told, 
   await makeConfigMap(admin, namespace, 'later');
   await waitFor('the object made after it', () => watched.names().includes('later'));
   expect(watched.reflector.lists).toBe(2);
+});
+
+test('events, which have no bookmarks: silence is no fault, nor is a revision that is forgotten meanwhile', async () => {
+  const namespace = await makeNamespace(admin);
+  const { link, client } = await linked();
+  const errors: string[] = [];
+  const reflector = createReflector(client, {
+    resource: Events,
+    namespace,
+    silenceMs: 200,
+    watchSeconds: 1,
+    random: () => 0,
+    onError: (error) => errors.push(messageOf(error)),
+  });
+  const over = new AbortController();
+  cleanup(() => over.abort());
+  void reflector.run(over.signal);
+  // Each is quiet for a second, until the end that was asked for.
+  await waitFor('watches that end in silence', () => reflector.watches === 3);
+  expect(errors).toEqual([]);
+  expect(reflector.lists).toBe(1);
+  link.down();
+  const metadata = { namespace, name: 'later' };
+  const involvedObject = { kind: 'ConfigMap', namespace, name: 'none' };
+  await admin.create(Events, { metadata, involvedObject, reason: 'Late', type: 'Normal' });
+  for (const name of ['a', 'b']) await makeConfigMap(admin, namespace, name);
+  await server.compact();
+  await waitFor('the broken link to be told', () => errors.length > 0);
+  link.mend();
+  await waitFor('the event', () => reflector.store.keys().next().value === `${namespace}/later`, { timeoutMs: 40_000 });
+  expect(reflector.lists).toBe(2);
+  expect(errors.filter((error) => /too old|silent/.test(error))).toEqual([]);
 });
 
 test('a server killed and started again under it: nothing vanishes, nothing is told twice, and it goes on', async () => {

@@ -1,8 +1,9 @@
 import { Readable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { KubeClient } from './client.ts';
-import { backOffMs, createReflector, isOlder } from './reflector.ts';
+import { backOffMs, createReflector } from './reflector.ts';
 import { ConfigMaps } from './resources.ts';
+import { isOlder } from './revisions.ts';
 
 test('waits from 0.8 s doubling to 30 s, half of it by chance', () => {
   expect([1, 2, 3, 6, 7, 50].map((failures) => backOffMs(failures, () => 1))).toEqual([

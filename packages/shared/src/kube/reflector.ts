@@ -6,7 +6,8 @@
  * Rules after client-go's reflector (tools/cache) and https://kubernetes.io/docs/reference/using-api/api-concepts/.
  */
 import { type KubeClient, pathOf, type Selection } from './client.ts';
-import { ApiError, isExpired, isTooLargeResourceVersion, type Status } from './errors.ts';
+import { ApiError, isExpired, type Status } from './errors.ts';
+import { isOlder, mustListAgain, StateWentBack } from './revisions.ts';
 import { Sharing } from './share.ts';
 import { type IndexFunction, type ReadonlyStore, Store } from './store.ts';
 import { sleep } from './sleep.ts';
@@ -41,7 +42,7 @@ export interface ReflectorOptions<T extends KubeObject> extends Selection {
   onContact?: () => void;
   /** How long the server is asked to keep a watch, in seconds; up to twice as long. Default 300. */
   watchSeconds?: number;
-  /** A watch on which nothing came for so long, in milliseconds, is dead. Default 150,000. */
+  /** A watch on which nothing came for so long, in milliseconds, is dead. Default 150,000. Not of kinds without bookmarks. */
   silenceMs?: number;
   /** A sample is compared with the server between two watches at most this often, in milliseconds. Default 600,000. */
   verifyEveryMs?: number;
@@ -63,6 +64,13 @@ interface WatchEvent {
   object: KubeObject;
 }
 
+/**
+ * Kinds that API servers keep in no cache by default, so that their watches have no bookmarks: silence says nothing of the
+ * connection there, and a revision that nothing came after is forgotten by the server in a few minutes
+ * (https://github.com/kubernetes/kubernetes/issues/120348).
+ */
+const WITHOUT_BOOKMARKS = new Set(['events']);
+
 /** Bookmarks come about once a minute (apiserver's cacher); silence this long means a dead connection, not a quiet kind. */
 const SILENCE_MS = 150_000;
 
@@ -78,6 +86,7 @@ export function createReflector<T extends KubeObject = KubeObject>(
   const sharing = options.familyOf && new Sharing<T>(options.familyOf);
   /** Custom resources belong to groups of other domains. */
   const ownKind = !options.resource.group.includes('.') || options.resource.group.endsWith('.k8s.io');
+  const bookmarks = !WITHOUT_BOOKMARKS.has(options.resource.plural);
   let revision = '';
   let lists = 0;
   let watches = 0;
@@ -110,7 +119,8 @@ export function createReflector<T extends KubeObject = KubeObject>(
         }
       } catch (error) {
         if (signal.aborted) return;
-        options.onError?.(error, doing);
+        const usual = !bookmarks && doing === 'watch' && isExpired(error);
+        if (!usual) options.onError?.(error, doing);
         doubtful = true;
         if (doing === 'watch' && mustListAgain(error)) revision = '';
         if (doing === 'list') paged = !isExpired(error);
@@ -211,10 +221,9 @@ export function createReflector<T extends KubeObject = KubeObject>(
     });
     watches++;
     options.onContact?.();
-    // Silence is noticed by the socket: nothing for so long, not even a bookmark.
-    response.socket.setTimeout(options.silenceMs ?? SILENCE_MS, () =>
-      response.destroy(new Error('the watch fell silent')),
-    );
+    // Silence is noticed by the socket: nothing for so long, not even a bookmark, or the end that was asked for.
+    const silenceMs = bookmarks ? (options.silenceMs ?? SILENCE_MS) : 2 * watchSeconds * 1000 + 30_000;
+    response.socket.setTimeout(silenceMs, () => response.destroy(new Error('the watch fell silent')));
     for await (const line of lines(response)) {
       options.onContact?.();
       take(line);
@@ -261,35 +270,6 @@ export function createReflector<T extends KubeObject = KubeObject>(
 
 /** Objects that are compared with the server now and then. */
 const SAMPLE = 50;
-
-/** The server's state is older than what it told before, or another one: a restored backup. */
-class StateWentBack extends Error {
-  constructor(plural: string) {
-    super(
-      `the server's ${plural} are not a continuation of what it told before (restored from a backup?): listing anew`,
-    );
-    this.name = 'StateWentBack';
-  }
-}
-
-/** 400: the server cannot read our revision, which is no better than one it has forgotten. */
-function mustListAgain(error: unknown): boolean {
-  return (
-    isExpired(error) ||
-    isTooLargeResourceVersion(error) ||
-    error instanceof StateWentBack ||
-    (error instanceof ApiError && error.code === 400)
-  );
-}
-
-/**
- * Whether revision `a` comes before `b`. Revisions are whole numbers of growing size (KEP-5504); any that are not say
- * nothing.
- */
-export function isOlder(a: string, b: string): boolean {
-  if (!/^\d+$/.test(a) || !/^\d+$/.test(b)) return false;
-  return BigInt(a) < BigInt(b);
-}
 
 /** Waiting time before try `failures`: 0.8 s doubling to 30 s, half of it random. */
 export function backOffMs(failures: number, random: () => number): number {
