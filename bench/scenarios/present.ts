@@ -7,7 +7,18 @@ import type { BenchOptions, Case } from '../options.ts';
 import { meter, type Usage } from '../processes.ts';
 import { difference, readWrites } from '../writes.ts';
 
-/** Fills the vnodes; gives the names of the pods. */
+/** Nothing was told of any pod for so long: it is over. */
+const QUIET_MS = 5000;
+
+/** Waits until nobody writes on pods any more; hollow nodes tell of some twice when their watch was cut. */
+async function quiet({ home, lent, timeoutMs, say }: LoadSetup): Promise<number> {
+  const last = () => Math.max(home.lastEvent, lent.lastEvent);
+  const over = () => performance.now() - last() > QUIET_MS;
+  await until('no more writes on pods', timeoutMs, over, () => 'not yet', say);
+  return last();
+}
+
+/** Fills the vnodes; gives the names of the pods, about which nothing more is told. */
 export async function fill(size: Case, setup: LoadSetup): Promise<string[]> {
   const [target] = targetsOf('through', size, setup);
   if (!target) throw new Error('there is nowhere to make pods');
@@ -22,7 +33,7 @@ export async function fill(size: Case, setup: LoadSetup): Promise<string[]> {
     () => `${home.readyCount} of ${size.pods}`,
     setup.say,
   );
-  await after(3000);
+  await quiet(setup);
   return names;
 }
 
@@ -82,9 +93,6 @@ export interface RestartResult extends Case {
   peakMiB: number;
 }
 
-/** Nothing was told of any pod for so long: it is over. */
-const QUIET_MS = 5000;
-
 export async function runRestart(size: Case, options: BenchOptions, setup: LoadSetup): Promise<RestartResult> {
   const { home, lent, computing } = setup;
   const [target] = targetsOf('through', size, setup);
@@ -105,15 +113,7 @@ export async function runRestart(size: Case, options: BenchOptions, setup: LoadS
   const ready = () => [...sent.keys()].every((key) => home.times.get(key)?.ready !== undefined);
   await until('a pod made during the restart Ready', setup.timeoutMs, ready, () => 'not yet', setup.say);
   const workingSeconds = (performance.now() - start) / 1000;
-  const last = () => Math.max(home.lastEvent, lent.lastEvent);
-  await until(
-    'no more writes on pods',
-    setup.timeoutMs,
-    () => performance.now() - last() > QUIET_MS,
-    () => 'not yet',
-    setup.say,
-  );
-  const quietSeconds = (last() - start) / 1000;
+  const quietSeconds = ((await quiet(setup)) - start) / 1000;
   const now = await readOwnWrites(setup);
   const vnodesNow = await vnodeRevisions(computing);
   const peakMiB = Math.max(...meter(await setup.processes())().map((each) => each.peakMiB));
