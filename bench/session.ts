@@ -62,7 +62,7 @@ export function report(session: Session): number {
   const { options, runs, problems } = session;
   if (runs.length > 0) console.log(`\n${table(runs)}`);
   const all = verdicts(runs, session.scenarios);
-  if (all.length > 0) console.log('\nAgainst the targets (medians of this session):');
+  if (all.length > 0) console.log('\nAgainst the targets (medians of the runs above):');
   for (const { target, measured, good } of all) console.log(`  ${good ? '✓' : '✗'} ${target.padEnd(72)} ${measured}`);
   for (const problem of problems) console.log(`problem: ${problem}`);
   console.log(`\n${join(options.output, 'latest.json')}, details.json, latency.svg`);

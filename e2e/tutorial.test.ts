@@ -1,7 +1,7 @@
 /**
- * The whole path as a user goes it: both charts from nothing, the tutorial's commands word for word with our processes as
- * pods, then what must hold afterwards: both kubectls, processes killed, charts uninstalled and installed again, pods
- * deleted, the binding removed. Upgrading and rolling back: upgrade.test.ts.
+ * The whole path as a user goes it: both charts from nothing, the tutorial's commands word for word (but for the
+ * kubeconfig's place) with our processes as pods, then what must hold afterwards: both kubectls, processes killed, charts
+ * uninstalled and installed again, pods deleted, the binding removed. Upgrading and rolling back: upgrade.test.ts.
  */
 import { existsSync } from 'node:fs';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
