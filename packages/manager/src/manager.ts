@@ -11,6 +11,7 @@ import {
   messageOf,
   Secrets,
   WorkQueue,
+  untilAborted,
 } from '@kubeocean/shared/kube';
 import { WorkerChecks } from './bindings/checks.ts';
 import { BindingController } from './bindings/controller.ts';
@@ -131,7 +132,7 @@ export async function runManager(daemon: Daemon<typeof OPTIONS>): Promise<void> 
       ),
     ];
     const running = [secrets, ...made.reflectors].map((reflector) => reflector.run(leadership.signal));
-    const aborted = whenAborted(leadership.signal);
+    const aborted = untilAborted(leadership.signal);
     await Promise.race([
       Promise.all([bindings, secrets, ...made.reflectors].map((reflector) => reflector.store.synced)),
       aborted,
@@ -160,11 +161,4 @@ function kubeconfigOf(secret: KubeObject): KubeconfigSecret {
     metadata: bareMetadata(secret.metadata),
     data: Object.fromEntries(kept) as Record<string, string>,
   };
-}
-
-function whenAborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  const { promise, resolve } = Promise.withResolvers<void>();
-  signal.addEventListener('abort', () => resolve(), { once: true });
-  return promise;
 }

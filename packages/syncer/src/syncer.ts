@@ -1,19 +1,18 @@
 /** The syncer put together: waits for its binding and for leadership, then runs claim, vnodes, pods and unbinding. */
-import { ChartName, type ClusterBinding, ClusterBindings, Namespace } from '@kubeocean/shared/api';
+import { ChartName, type ClusterBinding, ClusterBindings } from '@kubeocean/shared/api';
 import { type Daemon, leadWhenElected } from '@kubeocean/shared/daemon';
 import {
-  ApiError,
   createEventRecorder,
   createReflector,
   credentialsFor,
   type KubeClient,
-  type KubeObject,
   type Leadership,
   messageOf,
-  Namespaces,
   type ReadonlyStore,
   sleep,
+  untilAborted,
 } from '@kubeocean/shared/kube';
+import { bindingSeen, homeIdentity } from './binding/first-look.ts';
 import { addFinalizer } from './binding/finalizer.ts';
 import { createWorkerHealth, type WorkerHealth } from './binding/health.ts';
 import { createBindingReport } from './binding/report.ts';
@@ -196,16 +195,18 @@ async function lead(
     await retried('finalizer', () => addFinalizer(home, last));
     running.push(claim.run(scope), showVersion());
     const { vnodes, homePods, slices, records, workerPods } = reflectors;
-    await orEnd(Promise.all([vnodes.store.synced, homePods.store.synced, slices.store.synced]));
+    const atHome = orEnd(Promise.all([vnodes.store.synced, homePods.store.synced, slices.store.synced]));
+    const known = orEnd(Promise.all([atHome, records.store.synced, workerPods.store.synced, claim.firstHeld]));
+    pods.push(startPods(context, known));
+    await atHome;
     if (scope.aborted) return;
     late.health?.look(performance.now());
     nodes.start();
     running.push(lookAgain(), unbind(context, { claim, nodes, everClaimed }, scope));
-    await orEnd(Promise.all([records.store.synced, workerPods.store.synced, claim.firstHeld]));
+    await known;
     if (scope.aborted) return;
     log.info('all stores are complete and the claim is held');
-    pods.push(startPods(context));
-    await ended(scope);
+    await untilAborted(scope);
   }
 
   function everClaimed(): boolean {
@@ -246,59 +247,11 @@ async function lead(
   }
 
   function orEnd(work: Promise<unknown>): Promise<unknown> {
-    return Promise.race([work, ended(scope)]);
+    return Promise.race([work, untilAborted(scope)]);
   }
 }
 
 /** What of a binding concerns the worker and the vnodes: not its status, which we write ourselves. */
 function meaning({ metadata, spec }: ClusterBinding): string {
   return JSON.stringify([spec, metadata.annotations, metadata.deletionTimestamp, metadata.finalizers]);
-}
-
-/** The binding as soon as there is one; undefined when the signal aborts before. */
-async function bindingSeen(
-  bindings: ReadonlyStore<ClusterBinding>,
-  name: string,
-  log: SyncerDaemon['log'],
-  signal: AbortSignal,
-): Promise<ClusterBinding | undefined> {
-  await Promise.race([bindings.synced, ended(signal)]);
-  if (!signal.aborted && !bindings.has(name))
-    log.warn({ clusterBinding: name }, 'there is no such ClusterBinding; waiting for it');
-  while (!signal.aborted) {
-    const binding = bindings.get(name);
-    if (binding) return binding;
-    await sleep(500, signal).catch(() => undefined);
-  }
-  return undefined;
-}
-
-/** UID of the computing cluster's kube-system namespace: what tells one cluster from another. */
-async function homeIdentity(
-  home: KubeClient,
-  log: SyncerDaemon['log'],
-  signal: AbortSignal,
-): Promise<string | undefined> {
-  while (!signal.aborted) {
-    try {
-      return (await home.get<KubeObject>(Namespaces, '', Namespace.kubeSystem, { signal })).metadata.uid;
-    } catch (error) {
-      if (error instanceof ApiError && error.code === 403) {
-        throw new Error(
-          `may not read the namespace ${Namespace.kubeSystem}: the ClusterRole kubeocean-syncer must allow "get namespaces"`,
-          { cause: error },
-        );
-      }
-      if (!signal.aborted) log.warn({ error: messageOf(error) }, 'the computing cluster does not answer');
-      await sleep(2000, signal).catch(() => undefined);
-    }
-  }
-  return undefined;
-}
-
-function ended(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  const { promise, resolve } = Promise.withResolvers<void>();
-  signal.addEventListener('abort', () => resolve(), { once: true });
-  return promise;
 }

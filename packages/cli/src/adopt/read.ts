@@ -87,12 +87,7 @@ export async function readFound(home: Connection, worker: Connection, name: stri
 
 async function all(client: KubeClient, resource: Resource, selection: Selection = {}): Promise<KubeObject[]> {
   const objects: KubeObject[] = [];
-  let next: string | undefined;
-  do {
-    const page = await client.list(resource, { ...selection, limit: PAGE_SIZE, ...(next && { continue: next }) });
-    objects.push(...page.items);
-    next = page.metadata.continue || undefined;
-  } while (next);
+  for await (const page of client.pages(resource, { ...selection, limit: PAGE_SIZE })) objects.push(...page.items);
   return objects;
 }
 

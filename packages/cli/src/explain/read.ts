@@ -77,16 +77,8 @@ export async function readAll<T extends KubeObject = KubeObject>(
 ): Promise<Known<T[]>> {
   return known(`${resource.plural} of ${where}`, async () => {
     const items: T[] = [];
-    let next: string | undefined;
-    do {
-      const page = await client.list<T>(
-        resource,
-        { ...selection, limit: PageSize, ...(next && { continue: next }) },
-        { timeoutMs: TimeoutMs },
-      );
-      items.push(...page.items);
-      next = page.metadata.continue;
-    } while (next);
+    const pages = client.pages<T>(resource, { ...selection, limit: PageSize }, { timeoutMs: TimeoutMs });
+    for await (const page of pages) items.push(...page.items);
     return items;
   });
 }

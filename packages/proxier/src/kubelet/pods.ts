@@ -101,19 +101,8 @@ function containersOf({ spec }: Pod): string[] {
 /** All home pods of a vnode, as `/pods` lists them. */
 export async function podsOf(home: KubeClient, vnode: string): Promise<KubeObject[]> {
   const pods: KubeObject[] = [];
-  let next: string | undefined;
-  do {
-    const page = await home.list(Pods, {
-      fieldSelector: `spec.nodeName=${vnode}`,
-      limit: 250,
-      ...(next && { continue: next }),
-    });
-    for (const pod of page.items) {
-      delete pod.metadata.managedFields;
-      pods.push(pod);
-    }
-    next = page.metadata.continue || undefined;
-  } while (next);
+  const selection = { fieldSelector: `spec.nodeName=${vnode}`, limit: 250 };
+  for await (const page of home.pages(Pods, selection)) pods.push(...page.items);
   return pods;
 }
 

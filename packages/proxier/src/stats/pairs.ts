@@ -56,21 +56,18 @@ export async function pairsOf({ home, worker, binding }: Clusters, vnode: string
 
 async function workerPodsOf(worker: KubeClient, namespace: string, bindingUID: string, node: string) {
   const pods: KubeObject[] = [];
-  let next: string | undefined;
-  do {
-    const page = await worker.list(Pods, {
-      namespace,
-      labelSelector: `${Label.bindingUID}=${bindingUID}`,
-      fieldSelector: `spec.nodeName=${node}`,
-      limit: 250,
-      ...(next && { continue: next }),
-    });
+  const pages = worker.pages(Pods, {
+    namespace,
+    labelSelector: `${Label.bindingUID}=${bindingUID}`,
+    fieldSelector: `spec.nodeName=${node}`,
+    limit: 250,
+  });
+  for await (const page of pages) {
     pods.push(
       ...page.items.map(({ metadata: { name, uid, annotations } }) => ({
         metadata: { name, uid, annotations } as KubeObject['metadata'],
       })),
     );
-    next = page.metadata.continue || undefined;
-  } while (next);
+  }
   return pods;
 }

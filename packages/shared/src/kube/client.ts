@@ -1,4 +1,6 @@
 /** Verbs on kinds: builds paths and bodies, keeps objects as raw JSON. One client per cluster. */
+import { continueIn, pageWithoutManagedFields } from './page-text.ts';
+import { Pods } from './resources.ts';
 import type { RequestOptions, Transport } from './transport.ts';
 import { apiVersionOf, type Json, type KubeList, type KubeObject, type Resource } from './types.ts';
 
@@ -22,6 +24,14 @@ export interface Selection {
   namespace?: string;
   labelSelector?: string;
   fieldSelector?: string;
+}
+
+export interface PageSelection extends Selection {
+  /** Most objects of a page. */
+  limit?: number;
+  /** Where the page before ended, as its metadata say. */
+  continue?: string;
+  resourceVersion?: string;
 }
 
 export interface CallOptions {
@@ -74,20 +84,50 @@ export class KubeClient {
     return this.transport.call({ method: 'GET', path: pathOf(resource, namespace, name), ...plain(options) });
   }
 
-  /** One page. `reflector.ts` pages through everything. */
+  /** One page, and no more. */
   async list<T extends KubeObject>(
     resource: Resource,
-    selection: Selection & { limit?: number; continue?: string; resourceVersion?: string } = {},
+    selection: PageSelection = {},
     options: CallOptions = {},
   ): Promise<KubeList<T>> {
-    const { namespace, ...query } = selection;
-    const page = await this.transport.call<KubeList<T>>({
-      method: 'GET',
-      path: pathOf(resource, namespace),
-      query,
-      ...plain(options),
-      ...(options.metadataOnly && { metadataOnly: 'list' }),
-    });
+    const request = listRequest(resource, selection, options);
+    return this.page(request, await this.transport.text(request));
+  }
+
+  /**
+   * All pages, one after the other, their objects without managedFields. The next page is asked for before the last one is
+   * parsed, so that the server works on it while the caller looks at that.
+   */
+  async *pages<T extends KubeObject>(
+    resource: Resource,
+    selection: Omit<PageSelection, 'continue'> = {},
+    options: CallOptions = {},
+  ): AsyncGenerator<KubeList<T>> {
+    // Only an object that is sure to have a spec shows where its managedFields end.
+    const cut = resource === Pods && !options.metadataOnly;
+    const ask = (token?: string): Promise<string> => {
+      const text = this.transport.text(
+        listRequest(resource, { ...selection, ...(token && { continue: token }) }, options),
+      );
+      // It may fail while nobody awaits it yet.
+      text.catch(() => undefined);
+      return text;
+    };
+    const request = listRequest(resource, selection, options);
+    let asked: Promise<string> | undefined = ask();
+    while (asked) {
+      const text = await asked;
+      const early = continueIn(text);
+      asked = early === undefined ? undefined : ask(early);
+      const page: KubeList<T> = this.page(request, cut ? pageWithoutManagedFields(text) : text);
+      for (const { metadata } of page.items) delete metadata.managedFields;
+      if (!asked && page.metadata.continue) asked = ask(page.metadata.continue);
+      yield page;
+    }
+  }
+
+  private page<T extends KubeObject>(request: RequestOptions, text: string): KubeList<T> {
+    const page = this.transport.parsed<KubeList<T>>(request, text);
     // An empty list of metadata only (PartialObjectMetadataList) comes with `items: null`.
     page.items ??= [];
     return page;
@@ -185,6 +225,17 @@ export class KubeClient {
       ...plain(options),
     });
   }
+}
+
+function listRequest(resource: Resource, selection: PageSelection, options: CallOptions): RequestOptions {
+  const { namespace, ...query } = selection;
+  return {
+    method: 'GET',
+    path: pathOf(resource, namespace),
+    query,
+    ...plain(options),
+    ...(options.metadataOnly && { metadataOnly: 'list' }),
+  };
 }
 
 function plain(options: CallOptions): Pick<RequestOptions, 'signal' | 'timeoutMs' | 'retry' | 'metadataOnly'> {

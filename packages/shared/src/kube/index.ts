@@ -11,7 +11,7 @@ export * from './reflector.ts';
 export * from './resources.ts';
 export { retryDelayMs } from './retry.ts';
 export { byController } from './share.ts';
-export { sleep } from './sleep.ts';
+export { sleep, untilAborted } from './sleep.ts';
 export * from './store.ts';
 export * from './transport.ts';
 export * from './types.ts';

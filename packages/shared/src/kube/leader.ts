@@ -7,7 +7,7 @@ import type { KubeClient } from './client.ts';
 import { isAlreadyExists, isConflict, isNotFound } from './errors.ts';
 import { createReflector } from './reflector.ts';
 import { Leases } from './resources.ts';
-import { sleep } from './sleep.ts';
+import { sleep, untilAborted } from './sleep.ts';
 import type { KubeObject } from './types.ts';
 
 export interface Lease extends KubeObject {
@@ -217,11 +217,4 @@ export async function runAsLeader(
       }
     }
   }
-}
-
-function untilAborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  const { promise, resolve } = Promise.withResolvers<void>();
-  signal.addEventListener('abort', () => resolve(), { once: true });
-  return promise;
 }

@@ -4,6 +4,7 @@ import type { KubeClient } from './client.ts';
 import { backOffMs, createReflector } from './reflector.ts';
 import { ConfigMaps } from './resources.ts';
 import { isOlder } from './revisions.ts';
+import type { KubeList } from './types.ts';
 
 test('waits from 0.8 s doubling to 30 s, half of it by chance', () => {
   expect([1, 2, 3, 6, 7, 50].map((failures) => backOffMs(failures, () => 1))).toEqual([
@@ -36,8 +37,10 @@ describe('a server that ends each watch at once', () => {
       const response = Readable.from([Buffer.from(`${JSON.stringify(next(opened))}\n`)]);
       return Object.assign(response, { socket: { setTimeout: () => undefined } });
     };
-    const list = async () => ({ items: [], metadata: { resourceVersion: '0' } });
-    return { list, transport: { stream } } as unknown as KubeClient;
+    async function* pages(): AsyncGenerator<KubeList> {
+      yield { items: [], metadata: { resourceVersion: '0' } };
+    }
+    return { pages, transport: { stream } } as unknown as KubeClient;
   }
 
   async function within(ms: number, client: KubeClient) {

@@ -133,27 +133,24 @@ export function createReflector<T extends KubeObject = KubeObject>(
 
   async function list(signal: AbortSignal): Promise<void> {
     const objects: T[] = [];
-    let next: string | undefined;
-    do {
-      const page = await client.list<KubeObject>(
-        options.resource,
-        { ...selection(), ...(paged && { limit: options.pageSize ?? 500 }), ...(next && { continue: next }) },
-        { signal, timeoutMs: 60_000, metadataOnly },
-      );
+    let listed = '';
+    for await (const page of client.pages(
+      options.resource,
+      { ...selection(), ...(paged && { limit: options.pageSize ?? 500 }) },
+      { signal, timeoutMs: 60_000, metadataOnly },
+    )) {
       options.onContact?.();
       for (const item of page.items) {
         const kept = project(item);
         if (kept) objects.push(kept);
       }
-      next = page.metadata.continue || undefined;
-      if (!next) {
-        lists++;
-        store.replace(objects);
-        revision = page.metadata.resourceVersion;
-        paged = true;
-        trusted();
-      }
-    } while (next);
+      listed = page.metadata.resourceVersion;
+    }
+    lists++;
+    store.replace(objects);
+    revision = listed;
+    paged = true;
+    trusted();
   }
 
   /**

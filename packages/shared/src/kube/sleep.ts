@@ -19,3 +19,11 @@ export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   signal?.addEventListener('abort', stop, { once: true });
   return promise;
 }
+
+/** Resolves when the signal aborts, at once if it has. */
+export function untilAborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  signal.addEventListener('abort', () => resolve(), { once: true });
+  return promise;
+}

@@ -109,9 +109,17 @@ export class Transport {
 
   /**
    * Sends a request and reads the whole answer as JSON (`undefined` for an empty body).
-   * @throws ApiError for an answer of 400 and above, ConnectionError when none came in time.
+   * @throws ApiError for an answer of 400 and above, ConnectionError when none came in time or it is not JSON.
    */
   async call<T>(options: RequestOptions): Promise<T> {
+    return this.parsed(options, await this.text(options));
+  }
+
+  /**
+   * Sends a request and reads the whole answer, for {@link parsed}.
+   * @throws ApiError for an answer of 400 and above, ConnectionError when none came in time.
+   */
+  async text(options: RequestOptions): Promise<string> {
     const deadline = performance.now() + (options.timeoutMs ?? 30_000);
     return this.attempts(options, deadline, async (access, remainingMs) => {
       const ending = new Deadline(remainingMs, options.signal);
@@ -125,15 +133,18 @@ export class Transport {
       }
       const code = response.statusCode ?? 0;
       if (code >= 400) throw toApiError(code, text, response, options);
-      try {
-        return (text === '' ? undefined : JSON.parse(text)) as T;
-      } catch (error) {
-        // Something else than an API server, such as a proxy's sign-in page.
-        throw new ConnectionError(access.server, 'NOT_JSON', `the answer to ${options.path} is not JSON`, {
-          cause: error,
-        });
-      }
+      return text;
     });
+  }
+
+  /** What an answer says (`undefined` for an empty one). @throws ConnectionError when it is not JSON. */
+  parsed<T>({ path }: RequestOptions, text: string): T {
+    try {
+      return (text === '' ? undefined : JSON.parse(text)) as T;
+    } catch (error) {
+      // Something else than an API server, such as a proxy's sign-in page.
+      throw new ConnectionError(this.server, 'NOT_JSON', `the answer to ${path} is not JSON`, { cause: error });
+    }
   }
 
   /**

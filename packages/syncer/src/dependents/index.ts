@@ -57,10 +57,12 @@ export interface DependentsOptions {
   /** Told of home pods that may have waited for an object which is there now. */
   onAppeared: (homeKey: string) => void;
   signal: AbortSignal;
+  /** Resolves when the context's stores have synced and the claim is held, or the signal has aborted. */
+  ready: Promise<unknown>;
   repairs: Repairs;
 }
 
-/** Resolves when everything is known that is to be known. */
+/** Resolves when everything is known that is to be known; nothing is written before. */
 export async function startDependents(context: SyncerContext, options: DependentsOptions): Promise<Dependents> {
   const { bindingUID, mountNamespace } = context;
   const reflect = (resource: typeof ConfigMaps, where: 'home' | 'worker'): Reflector<KubeObject> => {
@@ -82,6 +84,7 @@ export async function startDependents(context: SyncerContext, options: Dependent
   const sources = { configmap: reflect(ConfigMaps, 'home').store, secret: reflect(Secrets, 'home').store };
   const copies = { configmap: reflect(ConfigMaps, 'worker').store, secret: reflect(Secrets, 'worker').store };
   await Promise.all([...Object.values(sources), ...Object.values(copies)].map((store) => store.synced));
+  await options.ready;
 
   const written = {
     configmap: createWritten(copies.configmap, mountNamespace),

@@ -1,4 +1,4 @@
-/** The pods' side of the syncer. Start it once all stores have synced and leadership and the claim are held. */
+/** The pods' side of the syncer. It reads from the start, and acts once it is told that everything else is known. */
 import { randomBytes } from 'node:crypto';
 import { Annotation, BindingCondition } from '@kubeocean/shared/api';
 import { createReflector, type KubeObject, messageOf, Services } from '@kubeocean/shared/kube';
@@ -23,7 +23,11 @@ export interface Pods {
   stop(): Promise<void>;
 }
 
-export function startPods(context: SyncerContext): Pods {
+/**
+ * @param ready resolves when all stores of the context have synced and the claim is held, or when it is all over: then
+ * leadership has ended or `stop` was called. What else pods need to be known is listed meanwhile.
+ */
+export function startPods(context: SyncerContext, ready: Promise<unknown>): Pods {
   const stopping = new AbortController();
   const guard = guardOf(context);
   let controller: PodController | undefined;
@@ -39,16 +43,13 @@ export function startPods(context: SyncerContext): Pods {
     });
     void services.run(signal);
     const repairs = createRepairs(context.registry);
-    const dependents = await startDependents(context, {
-      signal,
-      repairs,
-      onAppeared: (homeKey) => controller?.add(homeKey),
-    });
-    stops.push(() => dependents.stop());
-    const volumes = startVolumes(context, { signal, onAppeared: (homeKey) => controller?.add(homeKey) });
+    const onAppeared = (homeKey: string) => controller?.add(homeKey);
+    const volumes = startVolumes(context, { signal, ready, onAppeared });
     stops.push(() => volumes.stop());
+    const dependents = await startDependents(context, { signal, ready, repairs, onAppeared });
+    stops.push(() => dependents.stop());
     await services.store.synced;
-    if (stopping.signal.aborted) return;
+    if (signal.aborted) return;
     const known: Omit<PodState, 'room'> = {
       context,
       dependents,

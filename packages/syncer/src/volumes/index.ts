@@ -27,6 +27,8 @@ export interface VolumeOptions {
   /** Told of home pods that may have waited for a claim which has changed. */
   onAppeared: (homeKey: string) => void;
   signal: AbortSignal;
+  /** Resolves when the context's stores have synced and the claim is held, or the signal has aborted. */
+  ready: Promise<unknown>;
 }
 
 const HELD_MS = 2000;
@@ -128,7 +130,7 @@ export function startVolumes(context: SyncerContext, options: VolumeOptions): Po
     return found;
   }
 
-  void synced(stores).then(() => {
+  void Promise.all([synced(stores), options.ready]).then(() => {
     if (options.signal.aborted) return;
     follow();
     for (const queue of queues) queue.start();

@@ -16,13 +16,7 @@ import { type Volume, Volumes } from './types.ts';
 export async function releaseVolumes(context: SyncerContext, withWorker: boolean): Promise<number> {
   const labelSelector = `${Label.clusterBinding}=${labelValue(context.bindingName)}`;
   let kept = 0;
-  let next: string | undefined;
-  do {
-    const page = await context.home.list<Volume>(Volumes, {
-      labelSelector,
-      limit: 200,
-      ...(next && { continue: next }),
-    });
+  for await (const page of context.home.pages<Volume>(Volumes, { labelSelector, limit: 200 })) {
     for (const volume of page.items) {
       const claim = workerClaimOf({ context }, volume);
       if (claim === undefined || volume.spec.csi?.driver !== VolumeDriver || !isDynamic(volume)) continue;
@@ -30,8 +24,7 @@ export async function releaseVolumes(context: SyncerContext, withWorker: boolean
       await keepAtHome(context, volume);
       kept++;
     }
-    next = page.metadata.continue || undefined;
-  } while (next);
+  }
   return kept;
 }
 

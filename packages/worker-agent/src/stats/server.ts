@@ -6,7 +6,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
 import { AgentTokenHeader, ChartName } from '@kubeocean/shared/api';
 import { Counter, createCache, type Logger, type Registry } from '@kubeocean/shared/daemon';
-import { messageOf, sleep } from '@kubeocean/shared/kube';
+import { messageOf, sleep, untilAborted } from '@kubeocean/shared/kube';
 import type { WorkerNode } from '@kubeocean/shared/lease';
 import { STATS_PATHS, type StatsPath } from '@kubeocean/shared/stats';
 import { newKeyPair, privateKeyPem, selfSignedCertificate } from '@kubeocean/shared/tls';
@@ -125,7 +125,7 @@ export async function serveStats(options: StatsServerOptions): Promise<void> {
     const failure = Promise.withResolvers<Error>();
     server.once('error', failure.resolve);
     server.listen({ port, ...(host && { host }) }, () => log.info({ address: server.address() }, 'serving metrics'));
-    const error = await Promise.race([failure.promise, ended(signal)]);
+    const error = await Promise.race([failure.promise, untilAborted(signal)]);
     server.removeListener('error', failure.resolve);
     if (!error) break;
     log.error({ address: options.address, error: error.message }, 'cannot listen for requests for metrics');
@@ -138,11 +138,4 @@ export async function serveStats(options: StatsServerOptions): Promise<void> {
 function split(address: string): { host: string; port: number } {
   const colon = address.lastIndexOf(':');
   return { host: address.slice(0, colon).replaceAll(/[[\]]/g, ''), port: Number(address.slice(colon + 1)) };
-}
-
-function ended(signal: AbortSignal): Promise<undefined> {
-  const { promise, resolve } = Promise.withResolvers<undefined>();
-  if (signal.aborted) resolve(undefined);
-  else signal.addEventListener('abort', () => resolve(undefined), { once: true });
-  return promise;
 }
