@@ -1,6 +1,6 @@
 /** Lists in pages, from a server of the tests' own; real API servers page in e2e/kube.test.ts. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import { TestServer } from './api-server.fixture.ts';
+import { TestServer } from '../testing/api-server.ts';
 import { KubeClient } from './client.ts';
 import { ConfigMaps, Pods } from './resources.ts';
 import type { KubeObject, Resource } from './types.ts';

@@ -1,7 +1,7 @@
 /** Calls over real TLS to a server of the tests' own; how real API servers answer is in e2e/kube-calls.test.ts. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { say, TestServer } from './api-server.fixture.ts';
+import { say, TestServer } from '../testing/api-server.ts';
 
 let server: TestServer;
 

@@ -4,8 +4,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { newKeyPair, privateKeyPem, selfSignedCertificate } from '../tls/index.ts';
-import { fixedCredentials } from './credentials.ts';
-import { Transport } from './transport.ts';
+import { fixedCredentials } from '../kube/credentials.ts';
+import { Transport } from '../kube/transport.ts';
 
 const DAY_MS = 86_400_000;
 

@@ -1,0 +1,90 @@
+/** What is done with copies before all pods are known, against a server of the tests' own that answers on demand. */
+import { Label } from '@kubeocean/shared/api';
+import { KubeClient, type KubeObject, Store } from '@kubeocean/shared/kube';
+import { TestServer } from '@kubeocean/shared/testing';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import type { SyncerContext } from '../context.ts';
+import { type Dependents, startDependents } from './index.ts';
+
+const bindingUID = 'b-uid';
+const copies = ['held', 'left'];
+
+let server: TestServer;
+/** Paths that were listed. */
+let listed: string[];
+/** Names that were deleted. */
+let deleted: string[];
+let stop: AbortController;
+let running: Dependents | undefined;
+
+beforeAll(async () => {
+  server = await TestServer.start();
+});
+beforeEach(() => {
+  listed = [];
+  deleted = [];
+  running = undefined;
+  stop = new AbortController();
+  server.answer = (request, response) => {
+    const { pathname, searchParams } = new URL(request.url ?? '', 'https://server');
+    if (request.method === 'DELETE') {
+      deleted.push(pathname.split('/').at(-1) ?? '');
+      response.end('{"metadata":{}}');
+    } else if (searchParams.has('watch')) {
+      response.flushHeaders();
+    } else {
+      listed.push(pathname);
+      const items = pathname.endsWith('/namespaces/mount/secrets') ? copies.map(copy) : [];
+      response.end(JSON.stringify({ metadata: { resourceVersion: '5' }, items }));
+    }
+  };
+});
+afterEach(async () => {
+  stop.abort();
+  await running?.stop();
+  server.reset();
+});
+afterAll(() => server.stop());
+
+function copy(name: string): KubeObject {
+  const labels = { [Label.bindingUID]: bindingUID };
+  return { metadata: { namespace: 'mount', name, uid: `${name}-uid`, resourceVersion: '4', labels, annotations: {} } };
+}
+
+const holder: KubeObject = {
+  metadata: { namespace: 'mount', name: 'pod', uid: 'w-uid', resourceVersion: '3' },
+  spec: { containers: [], volumes: [{ name: 'v', secret: { secretName: 'held' } }] },
+};
+
+test('no copy is taken away before the pods are known that may hold it', async () => {
+  const client = new KubeClient(server.transport());
+  const stores = { homePods: new Store<KubeObject>(), workerPods: new Store<KubeObject>() };
+  const context = {
+    bindingUID,
+    mountNamespace: 'mount',
+    home: client,
+    worker: client,
+    stores,
+    log: { info: () => undefined, warn: () => undefined },
+    now: () => new Date(),
+    mayWriteWorker: () => true,
+    queue: (name: string) => ({ name }),
+  } as unknown as SyncerContext;
+  const known = Promise.withResolvers<void>();
+  const options = {
+    signal: stop.signal,
+    ready: known.promise,
+    onAppeared: () => undefined,
+    repairs: { count: () => undefined },
+  };
+  const starting = startDependents(context, options);
+  // Listed at once, beside the pods: both kinds on both sides.
+  await vi.waitFor(() => expect(listed).toHaveLength(4));
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  expect(deleted).toEqual([]);
+
+  stores.workerPods.replace([holder]);
+  known.resolve();
+  running = await starting;
+  await vi.waitFor(() => expect(deleted).toEqual(['left']));
+});
