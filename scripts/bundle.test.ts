@@ -3,13 +3,15 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { build } from 'esbuild';
-import { httpByName, processes, processNames, startCommand } from './bundle.ts';
+import { httpByName, imageEnvironment, processes, processNames, startCommand } from './bundle.ts';
 
 describe('images', () => {
   test.each(processes)('the Dockerfile of %s starts it as our own image does', (name) => {
     const text = readFileSync(resolve(import.meta.dirname, `../packages/${name}/Dockerfile`), 'utf8');
     const entrypoint = /^ENTRYPOINT (\[.*\])$/m.exec(text)?.[1] ?? '[]';
     expect(JSON.parse(entrypoint)).toEqual(startCommand('node'));
+    const environment = [...text.matchAll(/^ENV (\w+)=(.*)$/gm)].map(([, key = '', value]) => [key, value]);
+    expect(Object.fromEntries(environment)).toEqual(imageEnvironment);
   });
 
   test('a process that there is not is refused by name', () => {

@@ -8,7 +8,15 @@ import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { buildImageTar, importImages, type Layer, nodeBaseLayer } from '../e2e/clusters/index.ts';
-import { bundle, imageFolder, type ProcessName, processes, processNames, startCommand } from './bundle.ts';
+import {
+  bundle,
+  imageEnvironment,
+  imageFolder,
+  type ProcessName,
+  processes,
+  processNames,
+  startCommand,
+} from './bundle.ts';
 
 const root = resolve(import.meta.dirname, '..');
 /** The pinned Node.js, not the one this script happens to run on. */
@@ -58,7 +66,7 @@ async function make(name: ProcessName): Promise<Made | undefined> {
     baseLayers: [await base],
     files: bundleFiles.map((file) => ({ path: `/app/${file}`, source: join(folder, file), mode: 0o644 })),
     entrypoint: startCommand('/usr/local/bin/node'),
-    env: { NODE_ENV: 'production' },
+    env: imageEnvironment,
     user: '65532:65532',
     workingDir: '/app',
   });

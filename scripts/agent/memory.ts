@@ -18,7 +18,7 @@ export class ServerInMemory {
 
   constructor() {
     const transport = {
-      call: () => Promise.resolve({ metadata: { resourceVersion: String(this.revision) }, items: [] }),
+      text: () => Promise.resolve(JSON.stringify({ metadata: { resourceVersion: String(this.revision) }, items: [] })),
       stream: ({ path }: { path: string }) => {
         const watch = Object.assign(new PassThrough(), { socket: { setTimeout: () => undefined } });
         this.watches.set(path, watch);

@@ -26,7 +26,7 @@ test.each([
 describe('scripts/agent-look.ts', () => {
   function run(...argv: string[]) {
     const script = resolve(import.meta.dirname, '../agent-look.ts');
-    return spawnSync(process.execPath, [script, ...argv], { encoding: 'utf8' });
+    return spawnSync(process.execPath, [script, ...argv], { encoding: 'utf8', timeout: 60_000 });
   }
 
   test('says what its options are', () => {

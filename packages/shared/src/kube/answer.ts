@@ -77,3 +77,13 @@ export function readBody(response: Readable, server: string, ending: Ending, mos
   });
   return promise;
 }
+
+/** What an answer's body says (`undefined` for an empty one). @throws ConnectionError when it is not JSON. */
+export function parsed<T>(text: string, path: string, server: string): T {
+  try {
+    return (text === '' ? undefined : JSON.parse(text)) as T;
+  } catch (error) {
+    // Something else than an API server, such as a proxy's sign-in page.
+    throw new ConnectionError(server, 'NOT_JSON', `the answer to ${path} is not JSON`, { cause: error });
+  }
+}

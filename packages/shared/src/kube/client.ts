@@ -1,4 +1,5 @@
 /** Verbs on kinds: builds paths and bodies, keeps objects as raw JSON. One client per cluster. */
+import { parsed } from './answer.ts';
 import { continueIn, pageWithoutManagedFields } from './page-text.ts';
 import { Pods } from './resources.ts';
 import type { RequestOptions, Transport } from './transport.ts';
@@ -127,7 +128,7 @@ export class KubeClient {
   }
 
   private page<T extends KubeObject>(request: RequestOptions, text: string): KubeList<T> {
-    const page = this.transport.parsed<KubeList<T>>(request, text);
+    const page = parsed<KubeList<T>>(text, request.path, this.transport.server);
     // An empty list of metadata only (PartialObjectMetadataList) comes with `items: null`.
     page.items ??= [];
     return page;

@@ -54,6 +54,22 @@ test('a page without managedFields says everything else', () => {
   );
 });
 
+test.each([
+  ['has no spec', { metadata: { name: 'a', managedFields: [{ manager: 'x' }] } }],
+  [
+    'has more in its metadata after them',
+    { metadata: { name: 'a', managedFields: [{ manager: 'x' }], later: 1 }, spec: {} },
+  ],
+])('an object that %s does not take the next one along', (_, odd) => {
+  for (const metadata of [
+    { name: 'b', ownerReferences: [{ uid: 'u' }] },
+    { name: 'b', managedFields: [{}] },
+  ]) {
+    const items = [odd, { metadata, spec: { x: 1 } }];
+    expect(JSON.parse(pageWithoutManagedFields(page({ resourceVersion: '7' }, items)))).toMatchObject({ items });
+  }
+});
+
 test('a page that is torn stays as it is from there on', () => {
   expect(pageWithoutManagedFields('{"items":[{"metadata":{"name":"a","managedFields":[{')).toBe(
     '{"items":[{"metadata":{"name":"a","managedFields":[{',

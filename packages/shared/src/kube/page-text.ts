@@ -20,11 +20,13 @@ export function continueIn(page: string): string | undefined {
 
 const MANAGED = ',"managedFields":[';
 const BEFORE_SPEC = ']},"spec":';
+const METADATA = '"metadata":{';
 
 /**
  * The text of a page without its objects' managedFields, for Kubernetes' own kinds all objects of which have a spec: a third
  * to a half of a pod's text, which nobody reads. They are the last field of metadata there, so that the next spec is the
- * same object's; a quote within a string is escaped, so neither mark can stand in a text that somebody chose.
+ * same object's; a quote within a string is escaped, so no mark can stand in a text that somebody chose. Where an object is
+ * not as described, it and what follows stay as they are.
  */
 export function pageWithoutManagedFields(page: string): string {
   const kept: string[] = [];
@@ -33,6 +35,9 @@ export function pageWithoutManagedFields(page: string): string {
     const start = page.indexOf(MANAGED, from);
     const end = start < 0 ? -1 : page.indexOf(BEFORE_SPEC, start + MANAGED.length);
     if (end < 0) break;
+    // Another object has begun in between.
+    const next = page.indexOf(METADATA, start);
+    if (next >= 0 && next < end) break;
     kept.push(page.slice(from, start));
     from = end + 1;
   }

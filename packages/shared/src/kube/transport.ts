@@ -7,9 +7,9 @@ import { type Agent, request as httpsRequest } from 'node:https';
 import type { CredentialSource } from './credentials.ts';
 import type { ClusterAccess } from './kubeconfig.ts';
 import { type Connections, connectionsTo, isIdle } from './connections.ts';
-import { readBody, toApiError, toConnectionError } from './answer.ts';
+import { parsed, readBody, toApiError, toConnectionError } from './answer.ts';
 import { Deadline } from './deadline.ts';
-import { ApiError, ConnectionError } from './errors.ts';
+import { ApiError } from './errors.ts';
 import { retryDelayMs } from './retry.ts';
 import { sleep } from './sleep.ts';
 
@@ -112,11 +112,11 @@ export class Transport {
    * @throws ApiError for an answer of 400 and above, ConnectionError when none came in time or it is not JSON.
    */
   async call<T>(options: RequestOptions): Promise<T> {
-    return this.parsed(options, await this.text(options));
+    return parsed(await this.text(options), options.path, this.server);
   }
 
   /**
-   * Sends a request and reads the whole answer, for {@link parsed}.
+   * Sends a request and reads the whole answer as text.
    * @throws ApiError for an answer of 400 and above, ConnectionError when none came in time.
    */
   async text(options: RequestOptions): Promise<string> {
@@ -135,16 +135,6 @@ export class Transport {
       if (code >= 400) throw toApiError(code, text, response, options);
       return text;
     });
-  }
-
-  /** What an answer says (`undefined` for an empty one). @throws ConnectionError when it is not JSON. */
-  parsed<T>({ path }: RequestOptions, text: string): T {
-    try {
-      return (text === '' ? undefined : JSON.parse(text)) as T;
-    } catch (error) {
-      // Something else than an API server, such as a proxy's sign-in page.
-      throw new ConnectionError(this.server, 'NOT_JSON', `the answer to ${path} is not JSON`, { cause: error });
-    }
   }
 
   /**

@@ -5,6 +5,7 @@ import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { newKeyPair, privateKeyPem, selfSignedCertificate } from '../tls/index.ts';
 import { fixedCredentials } from '../kube/credentials.ts';
+import type { ClusterAccess } from '../kube/kubeconfig.ts';
 import { Transport } from '../kube/transport.ts';
 
 const DAY_MS = 86_400_000;
@@ -41,12 +42,14 @@ export class TestServer {
     return made;
   }
 
-  /** @param prefix the path of the server's URL */
-  transport(prefix = ''): Transport {
+  /** What a client needs to call it. @param prefix the path of the server's URL */
+  access(prefix = ''): ClusterAccess {
     const { port } = this.server.address() as AddressInfo;
-    const made = new Transport(
-      fixedCredentials({ server: `https://127.0.0.1:${port}${prefix}`, ca: this.ca, token: 't' }),
-    );
+    return { server: `https://127.0.0.1:${port}${prefix}`, ca: this.ca, token: 't' };
+  }
+
+  transport(prefix = ''): Transport {
+    const made = new Transport(fixedCredentials(this.access(prefix)));
     this.transports.push(made);
     return made;
   }
