@@ -64,13 +64,6 @@ interface WatchEvent {
   object: KubeObject;
 }
 
-/**
- * Kinds that API servers keep in no cache by default, so that their watches have no bookmarks: silence says nothing of the
- * connection there, and a revision that nothing came after is forgotten by the server in a few minutes
- * (https://github.com/kubernetes/kubernetes/issues/120348).
- */
-const WITHOUT_BOOKMARKS = new Set(['events']);
-
 /** Bookmarks come about once a minute (apiserver's cacher); silence this long means a dead connection, not a quiet kind. */
 const SILENCE_MS = 150_000;
 
@@ -86,7 +79,7 @@ export function createReflector<T extends KubeObject = KubeObject>(
   const sharing = options.familyOf && new Sharing<T>(options.familyOf);
   /** Custom resources belong to groups of other domains. */
   const ownKind = !options.resource.group.includes('.') || options.resource.group.endsWith('.k8s.io');
-  const bookmarks = !WITHOUT_BOOKMARKS.has(options.resource.plural);
+  const bookmarks = !options.resource.uncached;
   let revision = '';
   let lists = 0;
   let watches = 0;

@@ -68,6 +68,12 @@ export interface Resource {
   plural: string;
   kind: string;
   namespaced: boolean;
+  /**
+   * API servers keep it in no cache by default, so that its watches have no bookmarks: silence says nothing of the
+   * connection there, and a revision that nothing came after is forgotten by the server in a few minutes
+   * (https://github.com/kubernetes/kubernetes/issues/120348).
+   */
+  uncached?: true;
 }
 
 /** Key of an object within its kind: `namespace/name`, or `name` for cluster-scoped kinds. */
