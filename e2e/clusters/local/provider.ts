@@ -81,6 +81,7 @@ async function gatherPrograms(root: string, hollow: boolean, progress: Progress)
   const ensure = (name: ProgramName): Promise<string> => ensureProgram(name, root, progress);
   // One after the other: each build keeps all cores busy by itself.
   const kubernetes = await ensure('kubernetes');
+  await ensure('kubectl');
   const coredns = await ensure('coredns');
   const pause = await ensure('pause');
   const kwok = hollow ? await ensure('kwok') : undefined;

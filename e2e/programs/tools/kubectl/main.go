@@ -1,4 +1,4 @@
-// Package main is kubectl, for tests of the newest client against a vnode.
+// Command kubectl is the newest client, for tests against a vnode.
 package main
 
 import (
