@@ -1,6 +1,7 @@
 /**
  * Two projects: `unit` needs nothing but Node; `e2e` runs on the real clusters of `npm run cluster`, one file at a time
- * in each lane (e2e/lanes.ts).
+ * in each lane (e2e/lanes.ts). Files share a process (`isolate: false`), so that what they import is read once and not for
+ * each: whatever a file leaves behind in a module's variables, the next one finds.
  */
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
@@ -30,6 +31,7 @@ export default defineConfig({
             'bench/**/*.test.ts',
           ],
           testTimeout: 30_000,
+          isolate: false,
         },
       },
       {
@@ -41,6 +43,7 @@ export default defineConfig({
           retry: 1,
           hookTimeout: 300_000,
           // A worker process is a lane.
+          isolate: false,
           maxWorkers: laneCount(),
           setupFiles: ['e2e/lane.ts'],
           globalSetup: ['e2e/setup.ts'],

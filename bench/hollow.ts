@@ -3,9 +3,10 @@
  * real kubelet: kwok's own stages strip finalizers, which no kubelet does, so these stages do not.
  */
 import { writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { type KubeClient, type KubeObject, Nodes, isAlreadyExists, isNotFound } from '@kubeocean/shared/kube';
+import { waitFor } from '../e2e/clusters/local/run.ts';
 import { type Child, startChild } from '../e2e/harness/child.ts';
 import { BENCH_LABEL, groupLabel, HOLLOW_TYPE, NOT_LENT } from './pods.ts';
 
@@ -153,19 +154,36 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-/** Starts kwok for one cluster; it ends with this process, whatever happens to it. */
+function listens(port: number): Promise<boolean> {
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  const socket = connect(port, '127.0.0.1', () => resolve(true));
+  socket.once('error', () => resolve(false));
+  return promise.finally(() => socket.destroy());
+}
+
+/**
+ * Starts kwok for one cluster; it ends with this process, whatever happens to it.
+ * @throws Error in kwok's own words when it ends instead.
+ */
 export async function startKwok(program: string, kubeconfig: string, folder: string, cidr: string): Promise<Child> {
   const config = join(folder, 'kwok.yaml');
   writeFileSync(config, STAGES);
-  return startChild([
+  const port = await freePort();
+  const kwok = startChild([
     program,
     `--kubeconfig=${kubeconfig}`,
     `--config=${config}`,
     `--manage-nodes-with-label-selector=type=${HOLLOW_TYPE}`,
     '--node-lease-duration-seconds=40',
     '--node-ip=127.0.0.1',
-    `--node-port=${await freePort()}`,
+    `--node-port=${port}`,
     `--cidr=${cidr}`,
     '--v=ERROR',
   ]);
+  await waitFor(`kwok of ${kubeconfig}`, 60_000, async () =>
+    kwok.exit !== undefined || (await listens(port)) ? true : undefined,
+  );
+  if (kwok.exit !== undefined)
+    throw new Error(`${program} ended with ${kwok.exit}: ${kwok.lines.slice(-3).join('; ')}`);
+  return kwok;
 }

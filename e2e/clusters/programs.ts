@@ -87,7 +87,8 @@ export const programs = {
     links: [],
     seconds: 30,
   },
-  kwok: { name: 'kwok', module: 'tools', package: 'sigs.k8s.io/kwok/cmd/kwok', set: {}, links: [], seconds: 30 },
+  // Its version needs libraries older than those of the rest.
+  kwok: { name: 'kwok', package: 'sigs.k8s.io/kwok/cmd/kwok', set: {}, links: [], seconds: 60 },
   'local-path': {
     name: 'local-path',
     module: 'tools',
@@ -194,7 +195,8 @@ async function build(program: Program, folder: string, target: string, progress:
   try {
     await run([...BUILD, '-ldflags', flags, '-o', unfinished, program.package], {
       cwd: folder,
-      env: { ...process.env, CGO_ENABLED: '0' },
+      // The compiler collects its garbage less often: a tenth of its time for memory that is given back at once.
+      env: { GOGC: '400', ...process.env, CGO_ENABLED: '0' },
     });
     renameSync(unfinished, target);
   } finally {

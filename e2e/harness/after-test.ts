@@ -3,12 +3,9 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { aroundEach, type TestContext } from 'vitest';
 
 const running = new AsyncLocalStorage<TestContext>();
-let registered = false;
 
-/** Lets {@link afterTest} know by whom it is called; importing the harness does it. */
+/** Lets {@link afterTest} know by whom it is called, in the file that begins: e2e/lane.ts does it. */
 export function registerTests(): void {
-  if (registered) return;
-  registered = true;
   aroundEach((test, context) => running.run(context, test));
 }
 

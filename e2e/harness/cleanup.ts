@@ -7,7 +7,6 @@ type Undo = () => unknown;
 const LONG_SECONDS = 5;
 
 const stack: Undo[] = [];
-let registered = false;
 
 /**
  * Runs `undo` after the last test of this file, in reverse order of the calls. All are run even when some fail.
@@ -17,10 +16,8 @@ export function cleanup(undo: Undo): void {
   stack.push(undo);
 }
 
-/** Registers the emptying of the stack; importing the harness does it. */
+/** Registers the emptying of the stack for the file that begins: e2e/lane.ts does it. */
 export function registerCleanup(): void {
-  if (registered) return;
-  registered = true;
   afterAll(async () => {
     const errors: unknown[] = [];
     for (let undo = stack.pop(); undo; undo = stack.pop()) {

@@ -1,7 +1,4 @@
-/** What every end-to-end test uses. Import from here; importing registers the cleaning up after the file's last test. */
-import { registerTests } from './after-test.ts';
-import { registerCleanup } from './cleanup.ts';
-
+/** What every end-to-end test uses. Import from here. */
 export { afterTest } from './after-test.ts';
 export * from './api-proxy.ts';
 export * from './api-server.ts';
@@ -15,6 +12,3 @@ export * from './names.ts';
 export * from './objects.ts';
 export * from './process.ts';
 export * from './wait.ts';
-
-registerCleanup();
-registerTests();

@@ -89,7 +89,10 @@ export async function startManager(syncerImage = IMAGE): Promise<RunningProcess>
 async function writeManagerKubeconfig(): Promise<string> {
   const { server, ca = '' } = admin('computing');
   const file = join(tmpdir(), uniqueName('manager-kubeconfig'));
-  cleanup(() => rmSync(file, { force: true }));
+  cleanup(() => {
+    managerKubeconfig = '';
+    rmSync(file, { force: true });
+  });
   const token = await tokenOf('computing', SYSTEM, 'kubeocean-manager');
   writeFileSync(file, kubeconfig({ server, ca, user: { token } }), { mode: 0o600 });
   return file;

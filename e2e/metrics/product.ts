@@ -10,7 +10,7 @@ import { client, type ClusterName, kubectl, uniqueName } from '../harness/index.
 import type { Address } from '../proxier/ask.ts';
 import { grant, make, type Right, tokenOf } from '../proxier/callers.ts';
 
-export const METRICS_SERVER = join(checkout, 'e2e/programs/metrics-server/manifest.yaml');
+export const METRICS_SERVER = join(checkout, 'e2e/programs/tools/metrics-server.yaml');
 
 /** kubectl's output. @throws Error in its own words when it fails. */
 export async function ok(cluster: ClusterName, args: string[], input?: object): Promise<string> {

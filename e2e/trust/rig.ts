@@ -35,12 +35,17 @@ import {
 } from '../harness/index.ts';
 
 /** Of everything that these tests make, the binding's name included. */
-export const id = uniqueName('trust');
+export let id = '';
 /** The mount namespace that is attacked from, another tenant's, and one that the owner made without Pod Security. */
-export const mount = `${id}-a`;
-export const others = `${id}-b`;
-export const bare = `${id}-c`;
+export let mount = '';
+export let others = '';
+export let bare = '';
 export const account = 'borrower';
+/** Who refused, by the message. */
+export let POLICY = '';
+export let OBJECTS = '';
+export let RIGHTS = '';
+export const POD_SECURITY = 'violates PodSecurity "baseline:latest"';
 
 export const owner = client('worker-1');
 export let borrower: KubeClient;
@@ -51,8 +56,20 @@ export let tenantsFile: string;
 export let open: string;
 export let shut: string;
 
+/** Other names for each file of a process: what the last one made may still be on its way out. */
+function nameAnew(): void {
+  id = uniqueName('trust');
+  [mount, others, bare] = [`${id}-a`, `${id}-b`, `${id}-c`];
+  POLICY = `ValidatingAdmissionPolicy '${id}' with binding '${id}' denied request`;
+  OBJECTS = `ValidatingAdmissionPolicy '${id}-objects' with binding '${id}-objects' denied request`;
+  RIGHTS = `User "system:serviceaccount:${mount}:${account}" cannot `;
+}
+// The files' tables are written with them, before any test runs.
+nameAnew();
+
 /** Everything up to a running agent. */
 export async function setUp(): Promise<void> {
+  cleanup(nameAnew);
   const folder = mkdtempSync(join(tmpdir(), 'trust-'));
   cleanup(() => rmSync(folder, { recursive: true }));
   const tenants = [mount, others, bare].map((namespace) => ({ namespace, serviceAccount: account, bindings: ['*'] }));
@@ -189,12 +206,6 @@ export function nodeTerm(...values: string[]): Json {
 export function create(changes: Json, ...where: [node?: string]): Promise<KubeObject> {
   return borrower.create<KubeObject>(Pods, pod(changes, ...where));
 }
-
-/** Who refused, by the message. */
-export const POLICY = `ValidatingAdmissionPolicy '${id}' with binding '${id}' denied request`;
-export const OBJECTS = `ValidatingAdmissionPolicy '${id}-objects' with binding '${id}-objects' denied request`;
-export const POD_SECURITY = 'violates PodSecurity "baseline:latest"';
-export const RIGHTS = `User "system:serviceaccount:${mount}:${account}" cannot `;
 
 export async function refused(attempt: Promise<unknown>, by: string, words: string, code = 403): Promise<void> {
   const error = await attempt.then(
