@@ -7,6 +7,7 @@ import { existsSync, mkdirSync, symlinkSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { runStep } from '../scripts/steps.ts';
 import { binFolder, kubeconfigPath, stateRoot } from './clusters/paths.ts';
+import { ensureProgram, type ProgramName } from './clusters/programs.ts';
 import { laneRoots } from './lanes.ts';
 
 const ROOT = resolve(import.meta.dirname, '..');
@@ -32,13 +33,17 @@ function helm(root: string, cluster: string, release: string, ...values: string[
   ]);
 }
 
-/** Clusters of all lanes up, our images in their nodes; what is there already is left as it is. */
-export async function prepare(): Promise<void> {
+/**
+ * Clusters of all lanes up, our images in their nodes; what is there already is left as it is.
+ * @param programs built while there is but one set of clusters, whose idling costs the compiler the least
+ */
+export async function prepare(programs: readonly ProgramName[] = []): Promise<void> {
   const [first = '', ...others] = laneRoots();
   const up = (root: string) => run(`clusters up in ${root}`, root, [process.execPath, 'e2e/clusters/cli.ts', 'up']);
   const images = (root: string) => run(`images in ${root}`, root, [process.execPath, 'scripts/image.ts']);
   // Alone: it builds the programs that all need, and shows what is wrong with the machine.
   await up(first);
+  for (const name of programs) await ensureProgram(name, first, (line) => console.log(line));
   // Lanes come up one after the other, which is no slower on two cores, while the images are made and imported.
   await Promise.all([images(first), others.reduce((before, root) => before.then(() => up(root)), Promise.resolve())]);
   for (const root of others) {

@@ -10,24 +10,18 @@ import { Namespaces, Pods, ServiceAccounts } from '@kubeocean/shared/kube';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { absent, afterTest, cleanup, type RunningProcess, uniqueName, waitFor } from './harness/index.ts';
 import { type Call, type CsiDriver, declareDriver, startDriver } from './volumes/csi.ts';
+import { getPod, getWorkerPod, logOf, running, showWhy, vnodesReady, warned } from './volumes/look.ts';
 import {
   createRig,
   FOREVER,
-  getPod,
-  getWorkerPod,
   gone,
   home,
   type HomePod,
-  logOf,
   type Mounted,
   NODES,
   podSpec,
   removeRig,
   type Rig,
-  running,
-  showWhy,
-  vnodesReady,
-  warned,
   worker,
 } from './volumes/rig.ts';
 

@@ -7,22 +7,16 @@ import { type KubeObject, Pods, type Resource } from '@kubeocean/shared/kube';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { Claims, StorageClasses, type Volume, Volumes } from '../packages/syncer/src/volumes/types.ts';
 import { absent, type RunningProcess, uniqueName, waitFor } from './harness/index.ts';
+import { getClaim, getPod, getWorkerClaim, running, showWhy, vnodesReady, warned } from './volumes/look.ts';
 import {
   claimVolume,
   cleanupHome,
   createRig,
   FOREVER,
-  getClaim,
-  getPod,
-  getWorkerClaim,
   home,
   type Mounted,
   removeRig,
   type Rig,
-  running,
-  showWhy,
-  vnodesReady,
-  warned,
   worker,
 } from './volumes/rig.ts';
 import { storageClasses } from './volumes/storage.ts';

@@ -4,22 +4,8 @@ import { Pods } from '@kubeocean/shared/kube';
 import { afterAll, beforeAll, expect, onTestFailed, test } from 'vitest';
 import { type Claim, Claims, type Volume, Volumes } from '../packages/syncer/src/volumes/types.ts';
 import { absent, type RunningProcess, uniqueName, waitFor } from './harness/index.ts';
-import {
-  claimVolume,
-  createRig,
-  FOREVER,
-  getClaim,
-  getWorkerClaim,
-  home,
-  logOf,
-  removeRig,
-  type Rig,
-  running,
-  showWhy,
-  vnodesReady,
-  volumeOf,
-  worker,
-} from './volumes/rig.ts';
+import { getClaim, getWorkerClaim, logOf, running, showWhy, vnodesReady, volumeOf } from './volumes/look.ts';
+import { claimVolume, createRig, FOREVER, home, removeRig, type Rig, worker } from './volumes/rig.ts';
 import { storageClasses } from './volumes/storage.ts';
 
 let rig: Rig;

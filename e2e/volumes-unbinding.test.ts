@@ -2,21 +2,8 @@
 import { type ClusterBinding, ClusterBindings, Label, VolumeAnnotation, VolumeFinalizer } from '@kubeocean/shared/api';
 import { expect, onTestFailed, onTestFinished, test } from 'vitest';
 import { absent, type RunningProcess, uniqueName, waitFor } from './harness/index.ts';
-import {
-  claimVolume,
-  createRig,
-  FOREVER,
-  getClaim,
-  getWorkerClaim,
-  home,
-  logOf,
-  removeRig,
-  type Rig,
-  running,
-  showWhy,
-  vnodesReady,
-  volumeOf,
-} from './volumes/rig.ts';
+import { getClaim, getWorkerClaim, logOf, running, showWhy, vnodesReady, volumeOf } from './volumes/look.ts';
+import { claimVolume, createRig, FOREVER, home, removeRig, type Rig } from './volumes/rig.ts';
 import { storageClasses } from './volumes/storage.ts';
 
 test('volumes outlive their binding', { timeout: 400_000 }, async () => {

@@ -10,26 +10,18 @@ import { afterAll, beforeAll, beforeEach, expect, onTestFailed, test } from 'vit
 import { Claims, type Volume, Volumes } from '../packages/syncer/src/volumes/types.ts';
 import { absent, type RunningProcess, uniqueName, waitFor } from './harness/index.ts';
 import {
-  claimVolume,
-  createRig,
-  FOREVER,
   getClaim,
   getPod,
   getWorkerClaim,
   getWorkerPod,
-  home,
   logOf,
-  NODES,
-  podSpec,
-  removeRig,
-  type Rig,
   running,
   showWhy,
   vnodesReady,
   volumeOf,
-  worker,
   workerClaimNameOf,
-} from './volumes/rig.ts';
+} from './volumes/look.ts';
+import { claimVolume, createRig, FOREVER, home, NODES, podSpec, removeRig, type Rig, worker } from './volumes/rig.ts';
 import { storageClasses } from './volumes/storage.ts';
 
 const StatefulSets: Resource = {

@@ -2,8 +2,7 @@
  * Brings up what the end-to-end tests need, without running any: `npm test` does it while checks and unit tests run. So are
  * the programs that only some tests ask for: built in the middle of the run they would take the processor from the others.
  */
-import { type ProgramName, ensureProgram } from '../e2e/clusters/programs.ts';
-import { stateRoot } from '../e2e/clusters/paths.ts';
+import type { ProgramName } from '../e2e/clusters/programs.ts';
 import { prepare } from '../e2e/setup.ts';
 
 const OF_TESTS: readonly ProgramName[] = [
@@ -15,5 +14,4 @@ const OF_TESTS: readonly ProgramName[] = [
   'exposition',
 ];
 
-await prepare();
-for (const name of OF_TESTS) await ensureProgram(name, stateRoot(), (line) => console.log(line));
+await prepare(OF_TESTS);

@@ -18,21 +18,17 @@ import {
   LeaseGuards,
   VolumeDriver,
   vnodeName,
-  workerClaimName,
-  workerName,
 } from '@kubeocean/shared/api';
 import {
-  Events,
   isNotFound,
   type KubeObject,
   Leases,
   microTime,
   Namespaces,
-  Nodes,
   Pods,
   type Resource,
 } from '@kubeocean/shared/kube';
-import type { Claim, Volume } from '../../packages/syncer/src/volumes/types.ts';
+import type { Claim } from '../../packages/syncer/src/volumes/types.ts';
 import { Claims, StorageClasses, Volumes } from '../../packages/syncer/src/volumes/types.ts';
 import {
   cleanup,
@@ -45,7 +41,6 @@ import {
   type RunningProcess,
   startProcess,
   uniqueName,
-  waitFor,
 } from '../harness/index.ts';
 import { startStorage, type Storage, storageClasses } from './storage.ts';
 
@@ -295,89 +290,4 @@ export async function removeRig(rig: Rig, syncer: RunningProcess): Promise<void>
   for (const { metadata } of (await home.list(Volumes, { labelSelector })).items) {
     await free(home, Volumes, '', metadata.name);
   }
-}
-
-/** What a failed test needs to be understood. */
-export async function showWhy(rig: Rig, syncer: RunningProcess): Promise<void> {
-  console.log(`the syncer's last words:\n${syncer.tail(15)}`);
-  for (const cluster of ['computing', 'worker-1'] as const) {
-    const { stdout } = await kubectl(cluster, ['-n', rig.name, 'get', 'pods,pvc,events', '-o', 'wide'], {
-      anyExit: true,
-    });
-    console.log(`in ${cluster}:\n${stdout}`);
-  }
-}
-
-export async function vnodesReady(rig: Rig, syncer: RunningProcess): Promise<void> {
-  for (const vnode of rig.vnodes) {
-    await waitFor(
-      `${vnode} ready`,
-      async () => {
-        const node = await home.get<HomePod>(Nodes, '', vnode);
-        return node.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True');
-      },
-      { timeoutMs: 120_000 },
-    ).catch((error: unknown) => {
-      throw new Error(`${String(error)}\n${syncer.tail()}`, { cause: error });
-    });
-  }
-}
-
-export const getPod = (rig: Rig, name: string) => home.get<HomePod>(Pods, rig.name, name);
-export const getWorkerPod = (rig: Rig, name: string) =>
-  worker.get<HomePod>(Pods, rig.name, workerName(rig.bindingUID, rig.name, name));
-export const getClaim = (rig: Rig, name: string) => home.get<Claim>(Claims, rig.name, name);
-
-export function workerClaimNameOf({ metadata: { namespace = '', name, uid = '' } }: Claim): string {
-  return workerClaimName(namespace, name, uid);
-}
-
-export const getWorkerClaim = (rig: Rig, claim: Claim) => worker.get<Claim>(Claims, rig.name, workerClaimNameOf(claim));
-
-export async function volumeOf(rig: Rig, claim: string): Promise<Volume> {
-  const { spec } = await getClaim(rig, claim);
-  if (!spec.volumeName) throw new Error(`the claim ${claim} has no volume yet`);
-  return home.get<Volume>(Volumes, '', spec.volumeName);
-}
-
-/** Waits until the pod is Running and ready. */
-export function running(rig: Rig, name: string): Promise<HomePod> {
-  return waitFor(
-    `${name} ready`,
-    async () => {
-      const pod = await getPod(rig, name);
-      if (pod.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True')) return pod;
-      throw new Error(JSON.stringify(pod.status));
-    },
-    { timeoutMs: 90_000, everyMs: 200 },
-  );
-}
-
-/** What the pod's container has written, once `marker` is in it. */
-export function logOf(rig: Rig, name: string, marker: string): Promise<string> {
-  return waitFor(`${marker} in the log of ${name}`, async () => {
-    const args = ['-n', rig.name, 'logs', workerName(rig.bindingUID, rig.name, name)];
-    const { stdout, stderr } = await kubectl('worker-1', args, { anyExit: true });
-    if (stdout.includes(marker)) return stdout;
-    throw new Error(stdout + stderr);
-  });
-}
-
-/** Message of a warning on an object of home, once one has `words` in it. */
-export function warned(rig: Rig, kind: string, name: string, words: string): Promise<string> {
-  return waitFor(
-    `warning on ${kind} ${name} with "${words}"`,
-    async () => {
-      const fieldSelector = `involvedObject.kind=${kind},involvedObject.name=${name},type=Warning`;
-      const { items } = await home.list<KubeObject & { message: string }>(Events, {
-        namespace: rig.name,
-        fieldSelector,
-      });
-      const messages = items.map(({ message }) => message);
-      const found = messages.find((message) => message.includes(words));
-      if (found) return found;
-      throw new Error(messages.join('\n') || 'no warnings');
-    },
-    { timeoutMs: 60_000, everyMs: 200 },
-  );
 }
