@@ -33,6 +33,7 @@ test('what is equal as a whole is the other itself', () => {
       const like = copy(value);
       expect(share(copy(value), like)).toBe(like);
     }),
+    { examples: [[JSON.parse('{"__proto__":false}')]] },
   );
 });
 
@@ -55,9 +56,11 @@ test.each<[string, unknown, unknown]>([
 
 test('a field named __proto__ stays a field', () => {
   const text = '{"data":{"__proto__":{"a":1},"b":{"c":1}}}';
-  const shared = share(JSON.parse(text), JSON.parse(text)) as { data: object };
-  expect(JSON.stringify(shared)).toBe(text);
-  expect(Object.getPrototypeOf(shared.data)).toBe(Object.prototype);
+  for (const like of [text, text.replace('"c":1', '"c":2'), '{"data":{"b":{"c":1}}}']) {
+    const shared = share(JSON.parse(text), JSON.parse(like)) as { data: object };
+    expect(JSON.stringify(shared)).toBe(text);
+    expect(Object.getPrototypeOf(shared.data)).toBe(Object.prototype);
+  }
 });
 
 describe('the objects of a kind', () => {

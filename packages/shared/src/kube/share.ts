@@ -36,14 +36,14 @@ function shareFields(value: Fields, like: Fields): Fields {
   let fields = 0;
   for (const field in value) {
     fields++;
-    // Setting this one would set the prototype.
-    if (field === '__proto__' || !Object.hasOwn(like, field)) {
+    if (!Object.hasOwn(like, field)) {
       isEqual = false;
       continue;
     }
     const theirs = like[field];
     const ours = share(value[field], theirs);
     if (ours !== theirs) isEqual = false;
+    // Also a field named __proto__, which JSON.parse makes one like others: its own are set before the prototype's.
     value[field] = ours;
   }
   if (!isEqual) return value;
