@@ -90,8 +90,17 @@ async function clear({ sides }: Session, setup: LoadSetup): Promise<void> {
   for (let waited = 0; left() > 0 && waited < 300; waited++) await after(1000);
 }
 
+/** Pods of the load in each mode that no figure tells of. */
+const WARM_UP_PODS = 50;
+
 async function loads(session: Session, sizes: Case[], setup: LoadSetup): Promise<void> {
   const { options, runs } = session;
+  // What runs for the first time is slow, the generator, too: not compiled, not cached, not connected.
+  await piece(session, 'warming up', setup, async () => {
+    say(`  warming up: ${WARM_UP_PODS} pods in each mode`);
+    const size = { ...(sizes[0] as Case), pods: WARM_UP_PODS };
+    for (const mode of options.modes) await runLoad(mode, size, setup);
+  });
   for (const size of sizes) {
     for (let run = 1; run <= options.runs; run++) {
       for (const mode of options.modes) {
