@@ -3,11 +3,12 @@
  * real kubelet: kwok's own stages strip finalizers, which no kubelet does, so these stages do not.
  */
 import { writeFileSync } from 'node:fs';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { type KubeClient, type KubeObject, Nodes, isAlreadyExists, isNotFound } from '@kubeocean/shared/kube';
 import { waitFor } from '../e2e/clusters/local/run.ts';
 import { type Child, startChild } from '../e2e/harness/child.ts';
+import { freePort } from '../e2e/harness/ports.ts';
 import { BENCH_LABEL, groupLabel, HOLLOW_TYPE, NOT_LENT } from './pods.ts';
 
 const SIZE = { cpu: '4000', memory: '16Ti', pods: '25000', 'ephemeral-storage': '1Ti' };
@@ -143,16 +144,6 @@ spec:
       - {key: .metadata.deletionGracePeriodSeconds > 0, operator: In, values: ["true"]}
   next: {delete: true}
 `;
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  const { promise, resolve } = Promise.withResolvers<void>();
-  server.listen(0, '127.0.0.1', () => resolve());
-  await promise;
-  const { port } = server.address() as { port: number };
-  server.close();
-  return port;
-}
 
 function listens(port: number): Promise<boolean> {
   const { promise, resolve } = Promise.withResolvers<boolean>();

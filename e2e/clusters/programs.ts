@@ -56,7 +56,7 @@ export const programs = {
   kubectl: {
     name: 'kubectl',
     module: 'kubernetes',
-    package: './kubectl',
+    package: 'k8s.io/kubernetes/cmd/kubectl',
     set: toldVersion(kubernetesVersion),
     links: [],
     seconds: 10,

@@ -3,7 +3,6 @@
  * three seconds, can be stopped, killed, restarted and compacted, and takes any flag.
  */
 import { cpSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -20,6 +19,7 @@ import { stateRoot } from '../clusters/paths.ts';
 import { ensureProgram } from '../clusters/programs.ts';
 import { type Child, startChild } from './child.ts';
 import { cleanup } from './cleanup.ts';
+import { freePorts } from './ports.ts';
 import { waitFor } from './wait.ts';
 
 export interface ApiServerOptions {
@@ -238,18 +238,4 @@ function apiServerFlags(certificates: string, port: number, etcdPort: number): s
     '--max-requests-inflight=3000',
     '--max-mutating-requests-inflight=3000',
   ];
-}
-
-async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer());
-  const ports = await Promise.all(
-    servers.map((server) => {
-      const { promise, resolve, reject } = Promise.withResolvers<number>();
-      server.once('error', reject);
-      server.listen(0, '127.0.0.1', () => resolve((server.address() as { port: number }).port));
-      return promise;
-    }),
-  );
-  for (const server of servers) server.close();
-  return ports;
 }

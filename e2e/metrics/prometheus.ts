@@ -1,6 +1,5 @@
 /** What Prometheus makes of a vnode: its own parsers, and a real server that scrapes as docs/proxier.md says. */
 import { readFileSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import type { KubeClient, KubeObject } from '@kubeocean/shared/kube';
 import { ensureProgram, stateRoot } from '../clusters/index.ts';
@@ -8,6 +7,7 @@ import { run } from '../clusters/local/run.ts';
 import { checkout } from '../clusters/paths.ts';
 import { startChild } from '../harness/child.ts';
 import { cleanup, waitFor } from '../harness/index.ts';
+import { freePort } from '../harness/ports.ts';
 
 export interface Parsed {
   /** Type of each family with samples. */
@@ -145,15 +145,4 @@ export async function startPrometheus(
       return result.map(({ metric, value }) => ({ metric, value: Number(value[1]) }));
     },
   };
-}
-
-/** A port that nobody listens on now. */
-async function freePort(): Promise<number> {
-  const server = createServer();
-  const { promise, resolve } = Promise.withResolvers<void>();
-  server.listen(0, '127.0.0.1', resolve);
-  await promise;
-  const { port } = server.address() as { port: number };
-  await new Promise((closed) => server.close(closed));
-  return port;
 }

@@ -6,7 +6,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as after } from 'node:timers/promises';
@@ -29,6 +28,7 @@ import {
 } from '@kubeocean/shared/kube';
 import { nodeFlags } from '../bundle.ts';
 import { LOCAL } from '../tutorial.ts';
+import { freePort } from '../../e2e/harness/ports.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 
@@ -153,13 +153,4 @@ export class AgentRig {
     }
     rmSync(this.folder, { recursive: true, force: true });
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }

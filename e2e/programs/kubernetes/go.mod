@@ -6,7 +6,6 @@ require (
 	github.com/spf13/cobra v1.9.1
 	go.etcd.io/etcd/server/v3 v3.6.4
 	k8s.io/component-base v0.34.4
-	k8s.io/kubectl v0.34.4
 	k8s.io/kubernetes v1.34.4
 )
 
@@ -183,6 +182,7 @@ require (
 	k8s.io/kube-openapi v0.0.0-20250710124328-f3f2b991d03b // indirect
 	k8s.io/kube-proxy v0.34.4 // indirect
 	k8s.io/kube-scheduler v0.34.4 // indirect
+	k8s.io/kubectl v0.34.4 // indirect
 	k8s.io/kubelet v0.34.4 // indirect
 	k8s.io/metrics v0.34.4 // indirect
 	k8s.io/mount-utils v0.34.4 // indirect
@@ -258,3 +258,5 @@ replace k8s.io/pod-security-admission => k8s.io/pod-security-admission v0.34.4
 exclude k8s.io/sample-cli-plugin v0.0.0
 
 exclude k8s.io/sample-controller v0.0.0
+
+tool k8s.io/kubernetes/cmd/kubectl
