@@ -108,14 +108,14 @@ test('a killed leader is succeeded within 20 s, and not before its Lease is over
   await waitFor('the successor to lead', successor.leads, { timeoutMs: 25_000 });
   const seconds = (performance.now() - killed) / 1000;
   expect(seconds).toBeLessThan(20);
-  // 15 s after the last renewal, which was at most 2 s before the end.
-  expect(seconds).toBeGreaterThan(12);
+  // 15 s after the last renewal, which was at most 4 s before the end.
+  expect(seconds).toBeGreaterThan(10);
   await successor.stop();
 });
 
 test('a leader whose Lease another holds stops leading and ends with an error that names it', async () => {
   const name = uniqueName('lease');
-  const leader = candidate(name, 'leader', { retrySeconds: 0.2 });
+  const leader = candidate(name, 'leader', { renewSeconds: 0.2 });
   await waitFor('it to lead', leader.leads);
   await admin.patch(Leases, namespace, name, { spec: { holderIdentity: 'thief' } });
   const error = await leader.ended;
@@ -127,7 +127,7 @@ test('a leader whose Lease another holds stops leading and ends with an error th
 
 test('a leader whose Lease is deleted stops leading', async () => {
   const name = uniqueName('lease');
-  const leader = candidate(name, 'leader', { retrySeconds: 0.2 });
+  const leader = candidate(name, 'leader', { renewSeconds: 0.2 });
   await waitFor('it to lead', leader.leads);
   await admin.delete(Leases, namespace, name);
   expect((await leader.ended)?.message).toContain('was deleted');
@@ -135,7 +135,7 @@ test('a leader whose Lease is deleted stops leading', async () => {
 
 test('who cannot renew does not lead past the deadline, and another leads when the server is back', async () => {
   const name = uniqueName('lease');
-  const times = { leaseDurationSeconds: 4, renewDeadlineSeconds: 2, retrySeconds: 0.3 };
+  const times = { leaseDurationSeconds: 4, renewDeadlineSeconds: 2, renewSeconds: 0.3 };
   const leader = candidate(name, 'leader', times);
   await waitFor('it to lead', leader.leads);
   const { leadership } = leader;
@@ -155,7 +155,7 @@ test('who cannot renew does not lead past the deadline, and another leads when t
 test('leaving while a renewal is under way still frees the Lease', async () => {
   const name = uniqueName('lease');
   for (let round = 0; round < 20; round++) {
-    const leader = candidate(name, `leader-${round}`, { retrySeconds: 0.001 });
+    const leader = candidate(name, `leader-${round}`, { renewSeconds: 0.001 });
     await waitFor('it to lead', leader.leads, { everyMs: 1 });
     await leader.stop();
     expect((await lease(name)).spec?.holderIdentity ?? '').toBe('');
@@ -206,10 +206,10 @@ test('of five candidates that come and go, never two lead at once', async () => 
     most = Math.max(most, [...candidates].filter((one) => one.leadership?.isCurrent()).length);
   }, 1);
   try {
-    for (let i = 0; i < 5; i++) candidates.add(candidate(name, `first-${i}`, { retrySeconds: 0.1 }));
+    for (let i = 0; i < 5; i++) candidates.add(candidate(name, `first-${i}`, { renewSeconds: 0.1 }));
     for (let round = 0; round < 8; round++) {
       const leader = await waitFor('a leader', () => [...candidates].find((one) => one.leads()));
-      candidates.add(candidate(name, `later-${round}`, { retrySeconds: 0.1 }));
+      candidates.add(candidate(name, `later-${round}`, { renewSeconds: 0.1 }));
       await leader.stop();
     }
   } finally {

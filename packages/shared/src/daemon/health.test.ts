@@ -33,6 +33,33 @@ test('live at once, ready when no part has a reason against it', async () => {
   }
 });
 
+test('started once it has been ready, whatever comes after', async () => {
+  let reason: string | undefined = 'pods are still being listed';
+  const servers = await startHealthServers({ ...local, registry: new Registry(), ready: { caches: () => reason } });
+  try {
+    expect(await ask(servers.healthPort, '/startz')).toMatchObject({ status: 503, text: `caches: ${reason}\n` });
+    reason = undefined;
+    expect(await ask(servers.healthPort, '/startz')).toMatchObject({ status: 200, text: 'ok\n' });
+    reason = 'the worker does not answer';
+    expect(await ask(servers.healthPort, '/startz')).toMatchObject({ status: 200, text: 'ok\n' });
+    expect(await ask(servers.healthPort, '/readyz')).toMatchObject({ status: 503 });
+  } finally {
+    await servers.close();
+  }
+});
+
+test('what waits for something after its time to start has started all the same', async () => {
+  const ready = { worker: () => 'does not answer' };
+  const servers = await startHealthServers({ ...local, registry: new Registry(), ready, startingMs: 50 });
+  try {
+    expect(await ask(servers.healthPort, '/startz')).toMatchObject({ status: 503, text: 'worker: does not answer\n' });
+    await new Promise((resolve) => setTimeout(resolve, 60));
+    expect(await ask(servers.healthPort, '/startz')).toMatchObject({ status: 200 });
+  } finally {
+    await servers.close();
+  }
+});
+
 test('metrics are served in the registry’s own format, and nothing else is', async () => {
   const registry = new Registry();
   new Counter({ name: 'things_total', help: 'things', registers: [registry] }).inc(3);

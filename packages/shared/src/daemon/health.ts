@@ -1,4 +1,4 @@
-/** The servers of `/healthz`, `/readyz` and `/metrics`, alike in every process. */
+/** The servers of `/startz`, `/healthz`, `/readyz` and `/metrics`, alike in every process. */
 import { createServer, type Server } from 'node:http';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { AddressInfo } from 'node:net';
@@ -13,6 +13,8 @@ export interface HealthOptions {
   registry: Registry;
   /** By name; all must be content for `/readyz` to answer 200. */
   ready: Record<string, ReadyCheck>;
+  /** Milliseconds after which a process counts as started that was never ready. Default 30,000. */
+  startingMs?: number;
 }
 
 export interface HealthServers {
@@ -24,23 +26,46 @@ export interface HealthServers {
 /** An event loop that stood still this long in the last check is a dead process: the kubelet may restart it. */
 const STALL_MS = 20_000;
 
+/**
+ * `/startz` says that a process has started once it has been ready, or after so long: what is not ready then waits for
+ * something, such as a worker that does not answer, and an end would not help. Until it has started a kubelet asks every
+ * second, so that it is ready soon, and seldom after that: each question costs a process at rest a millisecond.
+ */
+const STARTING_MS = 30_000;
+
 /** @throws Error naming the address when it cannot be listened on. */
 export async function startHealthServers(options: HealthOptions): Promise<HealthServers> {
   const delay = monitorEventLoopDelay({ resolution: 1000 });
   delay.enable();
+  const beganAt = performance.now();
+  let started = false;
+  const notReady = (): string[] =>
+    Object.entries(options.ready).flatMap(([name, check]) => {
+      const reason = check();
+      return reason === undefined ? [] : [`${name}: ${reason}`];
+    });
   const health = createServer((request, response) => {
-    const path = request.url?.split('?')[0];
-    if (path === '/healthz' || path === '/livez') {
-      const stalled = delay.max / 1e6 > STALL_MS;
-      delay.reset();
-      response.writeHead(stalled ? 500 : 200).end(stalled ? 'the event loop stood still\n' : 'ok\n');
-    } else if (path === '/readyz') {
-      const reasons = Object.entries(options.ready).flatMap(([name, check]) => {
-        const reason = check();
-        return reason === undefined ? [] : [`${name}: ${reason}`];
-      });
-      response.writeHead(reasons.length > 0 ? 503 : 200).end(reasons.length > 0 ? `${reasons.join('\n')}\n` : 'ok\n');
-    } else response.writeHead(404).end('not found: ask /healthz or /readyz\n');
+    const say = (code: number, lines: string[]) => response.writeHead(code).end(`${lines.join('\n')}\n`);
+    const path = request.url?.split('?')[0] ?? '';
+    switch (path) {
+      case '/healthz':
+      case '/livez': {
+        const stalled = delay.max / 1e6 > STALL_MS;
+        delay.reset();
+        return stalled ? say(500, ['the event loop stood still']) : say(200, ['ok']);
+      }
+      case '/startz': {
+        const reasons = started ? [] : notReady();
+        started ||= reasons.length === 0 || performance.now() - beganAt > (options.startingMs ?? STARTING_MS);
+        return started ? say(200, ['ok']) : say(503, reasons);
+      }
+      case '/readyz': {
+        const reasons = notReady();
+        return reasons.length > 0 ? say(503, reasons) : say(200, ['ok']);
+      }
+      default:
+        return say(404, ['not found: ask /startz, /healthz or /readyz']);
+    }
   });
   const metrics = createServer((request, response) => {
     if (request.url?.split('?')[0] !== '/metrics') {

@@ -30,7 +30,9 @@ export interface LeaderElectionOptions {
   leaseDurationSeconds?: number;
   /** A leader that could not renew for so long stops leading. Default 10. */
   renewDeadlineSeconds?: number;
-  /** Between renewals, and between tries. Default 2. */
+  /** Between renewals. Default 4: each wakes every candidate. */
+  renewSeconds?: number;
+  /** Between tries, and after a renewal that failed. Default 2. */
   retrySeconds?: number;
   onError?: (error: unknown) => void;
   labels?: Record<string, string>;
@@ -62,7 +64,8 @@ export async function runAsLeader(
 ): Promise<void> {
   const durationMs = (options.leaseDurationSeconds ?? 15) * 1000;
   const deadlineMs = (options.renewDeadlineSeconds ?? 10) * 1000;
-  const retryMs = (options.retrySeconds ?? 2) * 1000;
+  const renewMs = (options.renewSeconds ?? 4) * 1000;
+  const retryMs = Math.min((options.retrySeconds ?? 2) * 1000, renewMs);
   let lease: Lease | undefined = await acquire();
   if (!lease) return;
   if (signal.aborted) {
@@ -156,10 +159,12 @@ export async function runAsLeader(
   }
 
   async function renew(ended: AbortSignal): Promise<void> {
+    let waitMs = renewMs;
     while (!ended.aborted) {
-      await sleep(retryMs, ended).catch(() => undefined);
+      await sleep(waitMs, ended).catch(() => undefined);
       if (ended.aborted) return;
       const startedAt = performance.now();
+      waitMs = retryMs;
       try {
         lease = await client.replace<Lease>(
           Leases,
@@ -168,6 +173,7 @@ export async function runAsLeader(
         );
         // Counted from before the call: the server may have taken it at once.
         renewedAt = startedAt;
+        waitMs = renewMs;
       } catch (error) {
         if (ended.aborted) return;
         options.onError?.(error);
