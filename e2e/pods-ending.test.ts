@@ -61,6 +61,26 @@ describe('the end that nobody at home asked for', () => {
   });
 });
 
+test("our finalizer goes when home's pod is gone, somebody else's stays", async () => {
+  const name = podName(rig, 'held');
+  await rig.create(name, rig.spec(STAY));
+  await rig.ready(name);
+  const worker = rig.workerName(name);
+  const finalizers = ['kubeocean.io/home-sync', 'example.com/held'];
+  await rig.worker.patch(Pods, rig.mountNamespace, worker, { metadata: { finalizers } });
+  await rig.home.delete(Pods, rig.homeNamespace, name);
+  await absent('home pod', () => rig.atHome(name));
+  const held = await waitFor('only the other finalizer', async () => {
+    const { metadata } = await rig.inWorker(name);
+    return metadata.finalizers?.length === 1 && metadata;
+  });
+  expect(held.finalizers).toEqual(['example.com/held']);
+  // The API server is spared the bookkeeping for an object that goes.
+  expect(held).not.toHaveProperty('managedFields');
+  await rig.worker.patch(Pods, rig.mountNamespace, worker, { metadata: { finalizers: null } });
+  await absent('worker pod', () => rig.inWorker(name));
+});
+
 describe('mapping', () => {
   test('annotations forged in the worker: neither pod is touched, or they are put right', async () => {
     const [victim, forger] = [podName(rig, 'victim'), podName(rig, 'forged')];

@@ -47,13 +47,24 @@ export async function followDeletion(state: PodState, home: Pod, worker: Pod): P
   await deleteWorker(state, worker, { gracePeriodSeconds: wanted });
 }
 
+/**
+ * Says who last wrote which field no longer (one empty entry: "clearing managedFields" in Kubernetes' documentation of
+ * server-side apply). To keep that true is half of what the API server does for the patch, for a pod that goes with it.
+ */
+const NO_MANAGED_FIELDS = [{}];
+
 /** Lets the worker pod go: home shows its end, or is gone. */
 export async function releaseWorker(state: PodState, worker: Pod): Promise<void> {
-  const { namespace = '', name, uid = '', finalizers = [] } = worker.metadata;
+  const { namespace = '', name, uid = '', finalizers = [], deletionTimestamp } = worker.metadata;
   if (state.released.has(uid) || !finalizers.includes(Finalizer.homeSync)) return;
   mayWriteWorker(state.context);
-  const patch = { metadata: { uid, '$deleteFromPrimitiveList/finalizers': [Finalizer.homeSync] } };
-  await ignoreGone(state.context.worker.patch(Pods, namespace, name, patch, { type: 'strategic', metadataOnly: true }));
+  const metadata = {
+    uid,
+    '$deleteFromPrimitiveList/finalizers': [Finalizer.homeSync],
+    ...(deletionTimestamp && { managedFields: NO_MANAGED_FIELDS }),
+  };
+  const options = { type: 'strategic', metadataOnly: true } as const;
+  await ignoreGone(state.context.worker.patch(Pods, namespace, name, { metadata }, options));
   state.released.add(uid);
 }
 
