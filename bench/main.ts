@@ -1,31 +1,20 @@
 /** `npm run bench`: see `--help`. Makes its nodes, bindings and policies, runs what is asked, and takes all away again. */
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as after } from 'node:timers/promises';
-import {
-  KubeClient,
-  kubeconfigFile,
-  Leases,
-  messageOf,
-  Namespaces,
-  Transport,
-  type KubeObject,
-} from '@kubeocean/shared/kube';
+import { KubeClient, kubeconfigFile, messageOf, Namespaces, Transport } from '@kubeocean/shared/kube';
 import { stateRoot } from '../e2e/clusters/paths.ts';
 import { ensureProgram } from '../e2e/clusters/programs.ts';
 import type { Child } from '../e2e/harness/child.ts';
 import { makeHollowNodes, removeHollowNodes, startKwok } from './hollow.ts';
-import { type LoadSetup, runLoad } from './load.ts';
+import type { LoadSetup } from './load.ts';
 import { type BenchOptions, type Case, help, parseOptions, UsageError } from './options.ts';
 import { BENCH_LABEL, BENCH_NAMESPACE } from './pods.ts';
 import { processesOf } from './processes.ts';
-import { profileProcess } from './profile.ts';
-import type { ScenarioResult } from './report.ts';
-import { empty, fill, runIdle, runRestart } from './scenarios/present.ts';
-import { runSingle } from './scenarios/single.ts';
-import { runStorm } from './scenarios/storm.ts';
-import { runTenants } from './scenarios/tenants.ts';
+import { say } from './progress.ts';
+import { clear, inTime, loads, scenarios, TENANTS } from './runs.ts';
+import { beginSession, report, save, type Session } from './session.ts';
+import { stopOnSignals } from './stop.ts';
 import {
   bind,
   bindingName,
@@ -36,145 +25,11 @@ import {
   type Sides,
   unbind,
 } from './system.ts';
-import { beginSession, report, save, type Session } from './session.ts';
-import { stopOnSignals, stopping } from './stop.ts';
 import { track } from './tracker.ts';
-
-const started = performance.now();
-
-function say(line: string): void {
-  console.log(`[${((performance.now() - started) / 1000).toFixed(1).padStart(7)}s] ${line}`);
-}
 
 function connect(kubeconfig: string): KubeClient {
   const source = kubeconfigFile(kubeconfig, { trust: 'trusted' });
   return new KubeClient(new Transport(source, { userAgent: 'kubeocean-bench', maxSockets: 256 }));
-}
-
-const TENANTS = Array.from({ length: 10 }, (_, n) => `${BENCH_NAMESPACE}-tenant-${n}`);
-
-/** True while there is time for another run. */
-function inTime({ options }: Session): boolean {
-  return !stopping.aborted && performance.now() - started < options.maxMinutes * 60_000;
-}
-
-/** Runs one piece; a failure is told and kept, and the next piece goes on after a clearing. */
-async function piece<T>(
-  session: Session,
-  what: string,
-  setup: LoadSetup,
-  work: () => Promise<T>,
-): Promise<T | undefined> {
-  if (!inTime(session)) {
-    session.problems.push(
-      `${what}: left out, ${stopping.aborted ? 'ended by a signal' : `${session.options.maxMinutes} minutes are over`}`,
-    );
-    return undefined;
-  }
-  try {
-    return await work();
-  } catch (error) {
-    const problem = `${what}: ${messageOf(error)}`;
-    session.problems.push(problem);
-    say(`  FAILED ${problem}`);
-    await clear(session, setup);
-    return undefined;
-  } finally {
-    save(session);
-  }
-}
-
-async function clear({ sides }: Session, setup: LoadSetup): Promise<void> {
-  await removeLoad(sides).catch((error: unknown) => say(`  clearing: ${messageOf(error)}`));
-  const left = (): number => setup.home.present + setup.direct.present + setup.lent.present;
-  for (let waited = 0; left() > 0 && waited < 300; waited++) await after(1000);
-}
-
-/** Pods of the load in each mode that no figure tells of. */
-const WARM_UP_PODS = 50;
-
-async function loads(session: Session, sizes: Case[], setup: LoadSetup): Promise<void> {
-  const { options, runs } = session;
-  // What runs for the first time is slow, the generator, too: not compiled, not cached, not connected.
-  await piece(session, 'warming up', setup, async () => {
-    say(`  warming up: ${WARM_UP_PODS} pods in each mode`);
-    const size = { ...(sizes[0] as Case), pods: WARM_UP_PODS };
-    for (const mode of options.modes) await runLoad(mode, size, setup);
-  });
-  for (const size of sizes) {
-    for (let run = 1; run <= options.runs; run++) {
-      for (const mode of options.modes) {
-        const what = `${mode}, ${size.pods} pods, ${size.nodes} nodes, ${size.bindings} binding(s), run ${run}`;
-        await piece(session, what, setup, async () => {
-          const profile =
-            mode === 'through' && options.profileSeconds > 0 ? takeProfile(session, size, run) : undefined;
-          const result = await runLoad(mode, size, setup);
-          runs.push(result);
-          const { p50, p99, podsPerSecond, deleteSeconds, saturated } = result;
-          say(
-            `  ${what}: p50 ${p50.toFixed(2)} s, p99 ${p99.toFixed(2)} s, ${podsPerSecond.toFixed(0)} pods/s, deleted in ${deleteSeconds.toFixed(1)} s${saturated ? '; the generator was saturated: does not count' : ''}`,
-          );
-          if (profile) say(`  profile: ${await profile}`);
-        });
-      }
-    }
-  }
-}
-
-async function takeProfile({ options, sides }: Session, size: Case, run: number): Promise<string> {
-  const namespace = options.processes.computing;
-  const lease = await sides.computing.get<KubeObject & { spec: { holderIdentity?: string } }>(
-    Leases,
-    namespace,
-    `kubeocean-syncer-${bindingName(options, 0)}`,
-  );
-  const leader = (await processesOf(sides.computing, namespace)).find(({ pod }) =>
-    lease.spec.holderIdentity?.startsWith(pod),
-  );
-  if (!leader) return 'the leading syncer was not found';
-  const file = join(options.output, `syncer-${size.pods}-${run}.cpuprofile`);
-  mkdirSync(options.output, { recursive: true });
-  return (await profileProcess(leader.pid, options.profileSeconds, file)) || file;
-}
-
-async function scenarios(session: Session, sizes: Case[], setup: LoadSetup): Promise<void> {
-  const { options } = session;
-  const asked = (name: (typeof options.scenarios)[number]): boolean => options.scenarios.includes(name);
-  const keep = (result: ScenarioResult): void => {
-    session.scenarios.push(result);
-    say(`  ${JSON.stringify(result)}`);
-  };
-  const bySize = sizes.toSorted((a, b) => a.pods - b.pods);
-  const first = bySize[0] as Case;
-  if (asked('single'))
-    await piece(session, 'single', setup, async () => keep(await runSingle(options.singlePods, first, setup)));
-  const notAbove = (most: number): Case => bySize.findLast(({ pods }) => pods <= most) ?? first;
-  for (const size of bySize) {
-    const parts = {
-      idle: asked('idle') && size === notAbove(1000),
-      restart: asked('restart'),
-      storm: asked('storm') && size === notAbove(5000),
-    };
-    if (!Object.values(parts).some(Boolean)) continue;
-    await piece(session, `scenarios with ${size.pods} pods`, setup, async () => {
-      say(
-        `  ${size.pods} pods present: ${Object.keys(parts)
-          .filter((part) => parts[part as keyof typeof parts])
-          .join(', ')}`,
-      );
-      const names = await fill(size, setup);
-      if (parts.idle) keep(await runIdle(size, options.idleSeconds, setup));
-      if (parts.restart) keep(await runRestart(size, options, setup));
-      if (parts.storm) keep(await runStorm(size, setup));
-      await empty(names, setup);
-    });
-  }
-  if (asked('tenants')) {
-    const size = notAbove(5000);
-    await piece(session, `tenants beside ${size.pods} pods`, setup, async () =>
-      keep(await runTenants(size, TENANTS, setup)),
-    );
-  }
 }
 
 /** One pair of numbers of nodes and bindings: makes them, runs all sizes on them, takes them away. */

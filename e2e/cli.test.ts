@@ -4,184 +4,32 @@
  */
 import { writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import {
-  Annotation,
-  claimName,
-  type ClusterBinding,
-  ClusterBindings,
-  Label,
-  type LeasedNode,
-  LeasedNodes,
-  ResourceLeasingPolicies,
-  type ResourceLeasingPolicySpec,
-  workerName,
-} from '@kubeocean/shared/api';
-import { type KubeClient, type KubeObject, Leases, microTime, Nodes, Pods } from '@kubeocean/shared/kube';
+import { Annotation, workerName } from '@kubeocean/shared/api';
+import { Pods } from '@kubeocean/shared/kube';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { binding, createPod, createPolicy, createWorld, mount, vnode, type World } from './cli/world.ts';
 import { run } from './clusters/local/run.ts';
 import { checkout } from './clusters/paths.ts';
-import {
-  type ApiServer,
-  applyChart,
-  kubectl,
-  programPath,
-  type RunningProcess,
-  startApiServer,
-  startProcess,
-  waitFor,
-  uniqueName,
-} from './harness/index.ts';
+import { kubectl, programPath, uniqueName } from './harness/index.ts';
 
 const bin = join(checkout, 'packages/cli/bin');
-const mount = 'kubeocean-worker';
-const binding = 'example-cluster';
-const clusterID = 'cls-example';
-const vnode = `vnode-${clusterID}-node1`;
 
-let homeServer: ApiServer;
-let workerServer: ApiServer;
-let home: KubeClient;
-let worker: KubeClient;
-let agent: RunningProcess;
-let bindingUID = '';
+let world: World;
 
 afterEach(({ task }) => {
-  if (task.result?.state === 'fail') console.log(agent.tail(10));
+  if (task.result?.state === 'fail') console.log(world.agent.tail(10));
 });
 
 beforeAll(async () => {
-  [homeServer, workerServer] = await Promise.all([startApiServer(), startApiServer()]);
-  home = homeServer.client();
-  worker = workerServer.client();
-  await Promise.all([
-    applyChart(homeServer, 'kubeocean', 'manager.replicas=0'),
-    applyChart(workerServer, 'kubeocean-worker', 'agent.replicas=0', 'agent.timeZone=Asia/Shanghai'),
-  ]);
-  for (const name of ['node1', 'node2']) await createNode(name, name === 'node1' ? 'worker' : 'own');
-  agent = startAgent();
-  await createBinding();
-  await writeClaim();
-  await createPolicy('example-policy', {
-    nodeSelector: selects('worker'),
-    timeZone: 'UTC',
-    timeWindows: [
-      { start: '00:00', end: '23:58' },
-      { start: '23:59', end: '23:59' },
-    ],
-    resourceLimits: [{ resource: 'cpu', quantity: '4', percent: 80 }],
-  });
-  await createPolicy('later-policy', { nodeSelector: selects('worker') });
-  await createPod(worker, 'default', 'native', 'node1', '2');
-  await waitFor(
-    'node1 lent',
-    async () => {
-      const { status } = await worker.get<LeasedNode>(LeasedNodes, mount, `${binding}.node1`);
-      return status?.allocatable?.['cpu'] === '4';
-    },
-    { timeoutMs: 60_000 },
-  );
-  await createVnode();
+  world = await createWorld();
 }, 180_000);
-
-function startAgent(): RunningProcess {
-  const tenants = join(workerServer.folder, 'tenants.json');
-  writeFileSync(tenants, JSON.stringify([{ namespace: mount, serviceAccount: 'kubeocean-syncer', bindings: ['*'] }]));
-  return startProcess('worker-agent', [
-    `--kubeconfig=${workerServer.kubeconfig}`,
-    `--tenants-file=${tenants}`,
-    '--leader-election-namespace=kubeocean-agent',
-  ]);
-}
-
-function selects(role: string): NonNullable<ResourceLeasingPolicySpec['nodeSelector']> {
-  return { nodeSelectorTerms: [{ matchExpressions: [{ key: 'kubeocean.io/role', operator: 'In', values: [role] }] }] };
-}
-
-async function createNode(name: string, role: string): Promise<void> {
-  const amounts = { cpu: '8', memory: '32Gi', pods: '110' };
-  await worker.create(Nodes, {
-    metadata: { name, labels: { 'kubeocean.io/role': role } },
-    spec: {},
-    status: { capacity: amounts, allocatable: amounts },
-  });
-}
-
-async function createBinding(): Promise<void> {
-  const { metadata } = await home.create<ClusterBinding>(ClusterBindings, {
-    metadata: { name: binding },
-    spec: {
-      clusterID,
-      mountNamespace: mount,
-      secretRef: { name: 'worker-cluster-kubeconfig', namespace: 'kubeocean-system' },
-      nodeSelector: selects('worker'),
-    },
-  });
-  bindingUID = metadata.uid ?? '';
-}
-
-/** As the syncer claims. */
-async function writeClaim(): Promise<void> {
-  await worker.create(Leases, {
-    metadata: {
-      namespace: mount,
-      name: claimName(binding),
-      labels: { [Label.claim]: 'true', [Label.clusterBinding]: binding },
-      annotations: {
-        [Annotation.nodeSelector]: JSON.stringify(selects('worker')),
-        [Annotation.clusterID]: clusterID,
-      },
-    },
-    spec: { holderIdentity: 'home/binding', leaseDurationSeconds: 40, renewTime: microTime(new Date()) },
-  });
-}
-
-async function createVnode(): Promise<void> {
-  const { metadata } = await worker.get(Nodes, '', 'node1');
-  await home.create(Nodes, {
-    metadata: {
-      name: vnode,
-      labels: {
-        [Label.clusterBinding]: binding,
-        [Label.bindingUID]: bindingUID,
-        [Label.physicalNodeName]: 'node1',
-        [Label.physicalNodeUID]: metadata.uid ?? '',
-      },
-    },
-    spec: { taints: [{ key: 'kubeocean.io/vnode', effect: 'NoSchedule' }] },
-    status: {
-      allocatable: { cpu: '4', memory: '32Gi', pods: '109' },
-      conditions: [{ type: 'Ready', status: 'True', reason: 'KubeletReady', message: 'ready' }],
-    },
-  });
-}
-
-async function createPolicy(name: string, spec: Partial<ResourceLeasingPolicySpec>): Promise<void> {
-  await worker.create(ResourceLeasingPolicies, { metadata: { name }, spec: { cluster: binding, ...spec } });
-}
-
-async function createPod(
-  client: KubeClient,
-  namespace: string,
-  name: string,
-  nodeName: string,
-  cpu: string,
-  annotations: Record<string, string> = {},
-): Promise<KubeObject> {
-  return client.create(Pods, {
-    metadata: { namespace, name, annotations },
-    spec: {
-      ...(nodeName && { nodeName }),
-      automountServiceAccountToken: false,
-      containers: [{ name: 'c', image: 'none', resources: { requests: { cpu } } }],
-    },
-  });
-}
 
 function command(...args: string[]) {
   return run([join(bin, 'kubeocean'), ...args], { anyExit: true });
 }
 
 function explain(...args: string[]) {
+  const { homeServer, workerServer } = world;
   const both = ['--kubeconfig', homeServer.kubeconfig, '--worker-kubeconfig', workerServer.kubeconfig];
   return command('explain', ...args, ...both);
 }
@@ -216,18 +64,18 @@ describe('kubeocean explain', () => {
   });
 
   test('node, with one of the clusters only', async () => {
-    const atHome = await command('explain', 'node', vnode, '--kubeconfig', homeServer.kubeconfig);
+    const atHome = await command('explain', 'node', vnode, '--kubeconfig', world.homeServer.kubeconfig);
     expect(atHome.stdout).toContain(`Vnode ${vnode} of ${binding}`);
     expect(atHome.stdout).toContain('give --worker-kubeconfig');
-    const atWorker = await command('explain', 'node', vnode, '--worker-kubeconfig', workerServer.kubeconfig);
+    const atWorker = await command('explain', 'node', vnode, '--worker-kubeconfig', world.workerServer.kubeconfig);
     expect(atWorker.stdout).toContain(`Vnode ${vnode} stands for the worker node node1`);
     expect(atWorker.stdout).toContain('How its vnodes are, and whether pods run on them: give --kubeconfig.');
   });
 
   test('pod: its counterpart, its state and the lease', async () => {
-    const { metadata } = await createPod(home, 'default', 'web', vnode, '1');
-    const name = workerName(bindingUID, 'default', 'web');
-    await createPod(worker, mount, name, '', '1', { [Annotation.virtualPodUID]: metadata.uid ?? '' });
+    const { metadata } = await createPod(world.home, 'default', 'web', vnode, '1');
+    const name = workerName(world.bindingUID, 'default', 'web');
+    await createPod(world.worker, mount, name, '', '1', { [Annotation.virtualPodUID]: metadata.uid ?? '' });
     const { stdout } = await explain('pod', 'web', '-n', 'default');
     expect(stdout).toContain('Pod default/web: Pending');
     expect(stdout).toContain(`Its counterpart in the worker: ${mount}/${name}, Pending, not scheduled yet.`);
@@ -240,16 +88,16 @@ describe('kubeocean explain', () => {
   });
 
   test('pod without a node', async () => {
-    await createPod(home, 'default', 'plain', '', '1');
+    await createPod(world.home, 'default', 'plain', '', '1');
     const { stdout } = await explain('pod', 'plain');
     expect(stdout).toContain('does not tolerate kubeocean.io/vnode:NoSchedule');
   });
 
   test('pod that asks for more than is lent', async () => {
-    await createPod(home, 'default', 'large', vnode, '7');
+    await createPod(world.home, 'default', 'large', vnode, '7');
     const message = 'the vnode has not enough cpu: requested 7, used 1, lent 4';
     const status = { phase: 'Failed', reason: 'OutOfcpu', message };
-    await home.patch(Pods, 'default', 'large', { status }, { subresource: 'status' });
+    await world.home.patch(Pods, 'default', 'large', { status }, { subresource: 'status' });
     const { stdout } = await explain('pod', 'large');
     expect(stdout).toContain('Pod default/large: Failed (OutOfcpu)');
     expect(stdout).toContain('not enough cpu: requested 7');
@@ -259,18 +107,26 @@ describe('kubeocean explain', () => {
   test('what is not there', async () => {
     const { stderr, status } = await explain('policy', 'none');
     expect(status).toBe(1);
-    expect(stderr).toContain(`there is no ResourceLeasingPolicy none in the worker cluster (${workerServer.url})`);
+    expect(stderr).toContain(
+      `there is no ResourceLeasingPolicy none in the worker cluster (${world.workerServer.url})`,
+    );
     expect((await explain('pod', 'none')).status).toBe(1);
-    const swapped = await command('explain', 'policy', 'example-policy', '--worker-kubeconfig', homeServer.kubeconfig);
+    const swapped = await command(
+      'explain',
+      'policy',
+      'example-policy',
+      '--worker-kubeconfig',
+      world.homeServer.kubeconfig,
+    );
     expect(swapped.stderr).toContain('is it the right cluster?');
   });
 
   test('a released claim, and no policy', async () => {
     const policy = uniqueName('unclaimed');
-    await createPolicy(policy, { cluster: 'nobody' });
+    await createPolicy(world.worker, policy, { cluster: 'nobody' });
     const { stdout } = await explain('policy', policy);
     expect(stdout).toContain('no computing cluster claims "nobody"');
-    expect(stdout).toContain(`The computing cluster (${homeServer.url}) has no ClusterBinding nobody.`);
+    expect(stdout).toContain(`The computing cluster (${world.homeServer.url}) has no ClusterBinding nobody.`);
   });
 });
 
@@ -278,7 +134,7 @@ describe('kubeocean windows', () => {
   test('of an object, and as kubectl kubeocean', async () => {
     const path = `${bin}:${dirname(programPath('kubectl'))}:/usr/bin:/bin`;
     const found = await run(
-      [programPath('kubectl'), 'kubeocean', 'windows', 'example-policy', '--kubeconfig', workerServer.kubeconfig],
+      [programPath('kubectl'), 'kubeocean', 'windows', 'example-policy', '--kubeconfig', world.workerServer.kubeconfig],
       { env: { ...process.env, PATH: path } },
     );
     expect(found.stdout).toContain('Policy example-policy, lends to example-cluster');
@@ -300,14 +156,16 @@ describe('kubeocean windows', () => {
       'nodeSelectorTerms[0].matchFields[0].key',
     ],
   ])('%s: refused by the command and by the API server in the same words', async (field, path) => {
-    const file = join(workerServer.folder, 'bad.yaml');
+    const file = join(world.workerServer.folder, 'bad.yaml');
     const text = `apiVersion: cloud.tencent.com/v1beta1\nkind: ResourceLeasingPolicy\nmetadata: {name: bad}\nspec:\n  cluster: c\n  ${field}\n`;
     writeFileSync(file, text);
     const ours = await command('windows', file);
     expect(ours.status).toBe(1);
     expect(ours.stderr).toContain(`${file}:6: `);
     expect(ours.stderr).toContain(path);
-    const theirs = await kubectl(workerServer.kubeconfig as `/${string}`, ['create', '-f', file], { anyExit: true });
+    const theirs = await kubectl(world.workerServer.kubeconfig as `/${string}`, ['create', '-f', file], {
+      anyExit: true,
+    });
     expect(theirs.status).not.toBe(0);
     expect(theirs.stderr).toContain(path);
     // Without file and field: those are written in other places.

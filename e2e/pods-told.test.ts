@@ -2,7 +2,7 @@
  * What the user is told of a pod on a vnode, at home, in home's names: waiting reasons and events of the worker's real
  * kubelet, refusals of the worker's API server in its own words, and that a pod waits for a ConfigMap as at home.
  */
-import { ConfigMaps, Events, type KubeObject, Namespaces, Pods } from '@kubeocean/shared/kube';
+import { ConfigMaps, type KubeObject, Namespaces, Pods } from '@kubeocean/shared/kube';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { kubectl, uniqueName, waitFor } from './harness/index.ts';
 import {
@@ -19,6 +19,7 @@ import {
   Quotas,
   STAY,
 } from './pods/helpers.ts';
+import { eventOf, expectHomeWords, statusColumn, waiting, type Waiting } from './pods/told.ts';
 
 let rig: PodRig;
 explainFailures(() => rig);
@@ -27,62 +28,6 @@ beforeAll(async () => {
   const allocatable = { cpu: '4', memory: '4Gi', pods: '60', 'example.com/gpu': '1' };
   rig = await podRig('told', { allocatable, flags: ['--worker-schedule-timeout=8', '--mirror-normal-events'] });
 });
-
-interface HomeEvent extends KubeObject {
-  type: string;
-  reason: string;
-  message: string;
-  firstTimestamp: string;
-  count?: number;
-  source?: { component?: string; host?: string };
-  reportingComponent?: string;
-  involvedObject: { name: string; fieldPath?: string };
-}
-
-async function eventsOn(name: string): Promise<HomeEvent[]> {
-  const fieldSelector = `involvedObject.name=${name}`;
-  return (await rig.home.list<HomeEvent>(Events, { namespace: rig.homeNamespace, fieldSelector })).items;
-}
-
-function event(name: string, reason: string, matches: RegExp | string): Promise<HomeEvent> {
-  return waitFor(
-    `event ${reason} on ${name}`,
-    async () => {
-      const events = await eventsOn(name);
-      const found = events.find(
-        (each) =>
-          each.reason === reason &&
-          (typeof matches === 'string' ? each.message.includes(matches) : matches.test(each.message)),
-      );
-      if (found) return found;
-      throw new Error(events.map((each) => `${each.reason}: ${each.message}`).join('\n'));
-    },
-    LONG,
-  );
-}
-
-/** Nothing of the worker's names is in what home shows. */
-async function expectHomeWords(name: string): Promise<void> {
-  const { metadata } = await rig.inWorker(name);
-  const { status } = await rig.atHome(name);
-  const texts = [...(await eventsOn(name)).map(({ message }) => message), JSON.stringify(status)];
-  // Of each text only messages are ours to translate: container IDs and the like are no names.
-  for (const text of texts) {
-    expect(text).not.toContain(metadata.name);
-    expect(text).not.toContain(rig.workerName('later', 'configmap'));
-  }
-}
-
-const statusColumn = async (name: string) => {
-  const { stdout } = await kubectl('computing', ['-n', rig.homeNamespace, 'get', 'pod', name, '--no-headers']);
-  return stdout.split(/\s+/)[2];
-};
-
-interface Waiting extends Pod {
-  status?: Pod['status'] & { containerStatuses?: { state?: { waiting?: { reason?: string; message?: string } } }[] };
-}
-
-const waiting = (pod: Waiting) => pod.status?.containerStatuses?.[0]?.state?.waiting;
 
 describe.concurrent('a ConfigMap that does not exist yet', () => {
   test('for the environment: CreateContainerConfigError as at home, in home’s names; the pod starts when it appears', async () => {
@@ -95,13 +40,13 @@ describe.concurrent('a ConfigMap that does not exist yet', () => {
       (seen) => waiting(seen)?.reason === 'CreateContainerConfigError',
     );
     expect(waiting(pod)?.message).toBe(`configmap "${map}" not found`);
-    expect(await statusColumn(name)).toBe('CreateContainerConfigError');
-    expect((await event(name, 'FailedDependency', map)).message).toContain(
+    expect(await statusColumn(rig, name)).toBe('CreateContainerConfigError');
+    expect((await eventOf(rig, name, 'FailedDependency', map)).message).toContain(
       `${rig.homeNamespace}/${map} does not exist`,
     );
     await made(rig.home, ConfigMaps, rig.homeNamespace, { metadata: { name: map }, data: { A: '1' } });
     await rig.ready(name);
-    await expectHomeWords(name);
+    await expectHomeWords(rig, name);
   });
 
   test('for a volume: FailedMount as at home; an optional one is taken up when it comes, and goes with it', async () => {
@@ -115,7 +60,7 @@ describe.concurrent('a ConfigMap that does not exist yet', () => {
     const script = `trap "exit 0" TERM; while :; do ${look}; sleep 1; done`;
     const readinessProbe = { exec: { command: ['cat', '/tmp/ready'] }, periodSeconds: 2 };
     await rig.create(name, rig.spec(script, { volumes }, { volumeMounts, readinessProbe }));
-    const told = await event(name, 'FailedMount', `configmap "${map}" not found`);
+    const told = await eventOf(rig, name, 'FailedMount', `configmap "${map}" not found`);
     expect(told).toMatchObject({
       type: 'Warning',
       source: { component: 'kubelet', host: rig.vnode },
@@ -128,7 +73,7 @@ describe.concurrent('a ConfigMap that does not exist yet', () => {
       timeoutMs: 140_000,
       everyMs: 500,
     });
-    await expectHomeWords(name);
+    await expectHomeWords(rig, name);
     // Home's kubelet would take the files of the optional one away, and leave the other's: so does the worker's.
     for (const each of [map, soft]) await rig.home.delete(ConfigMaps, rig.homeNamespace, each);
     await waitFor(
@@ -166,7 +111,7 @@ test.concurrent('what goes wrong with images and containers is told as the kubel
   await homePod<Waiting>(rig, pull, 'not pulled', (pod) =>
     /^(ErrImagePull|ImagePullBackOff)$/.test(waiting(pod)?.reason ?? ''),
   );
-  expect(await event(pull, 'Failed', 'registry.invalid/none:1')).toMatchObject({
+  expect(await eventOf(rig, pull, 'Failed', 'registry.invalid/none:1')).toMatchObject({
     type: 'Warning',
     involvedObject: { fieldPath: 'spec.containers{main}' },
   });
@@ -178,11 +123,11 @@ test.concurrent('what goes wrong with images and containers is told as the kubel
   );
   expect(waiting(crashing)?.message).toContain(`pod=${crash}_${rig.homeNamespace}(${crashing.metadata.uid})`);
   // With --mirror-normal-events.
-  expect((await event(crash, 'Started', 'main')).type).toBe('Normal');
-  const backOff = await event(crash, 'BackOff', `pod ${crash}_${rig.homeNamespace}(${crashing.metadata.uid})`);
+  expect((await eventOf(rig, crash, 'Started', 'main')).type).toBe('Normal');
+  const backOff = await eventOf(rig, crash, 'BackOff', `pod ${crash}_${rig.homeNamespace}(${crashing.metadata.uid})`);
   expect(backOff.metadata.name).toMatch(new RegExp(`^${crash}\\.[0-9a-f]{16}$`));
-  await expectHomeWords(crash);
-  await expectHomeWords(pull);
+  await expectHomeWords(rig, crash);
+  await expectHomeWords(rig, pull);
 });
 
 test.concurrent('a pod that the worker cannot place in time fails with the scheduler’s words', async () => {
@@ -190,7 +135,7 @@ test.concurrent('a pod that the worker cannot place in time fails with the sched
   const name = podName(rig, 'unplaced');
   const resources = { requests: { 'example.com/gpu': '1' }, limits: { 'example.com/gpu': '1' } };
   await rig.create(name, rig.spec(STAY, { restartPolicy: 'Never' }, { resources }));
-  const told = await event(name, 'WorkerUnschedulable', /Insufficient example.com\/gpu/);
+  const told = await eventOf(rig, name, 'WorkerUnschedulable', /Insufficient example.com\/gpu/);
   expect(told.type).toBe('Warning');
   // As soon as the worker's scheduler says so: not when half a minute later its pod's name is told.
   const { creationTimestamp = '' } = (await rig.atHome(name)).metadata;
@@ -217,8 +162,8 @@ describe('the worker’s refusal is shown as event, condition and STATUS in its 
       message: expect.stringMatching(words) as string,
     });
     expect(pod.status).toMatchObject({ phase: 'Pending' });
-    expect(await statusColumn(name)).toBe('RefusedByWorker');
-    expect((await event(name, 'FailedCreate', words)).type).toBe('Warning');
+    expect(await statusColumn(rig, name)).toBe('RefusedByWorker');
+    expect((await eventOf(rig, name, 'FailedCreate', words)).type).toBe('Warning');
   }
 
   async function accepted(name: string): Promise<void> {

@@ -2,13 +2,11 @@
  * The computing cluster's share in a lease that closes: notice on the vnode, then home's own Eviction API. A real kubelet
  * runs the pods in worker-1, the syncer runs from source; the record is written by hand, in the agent's stead.
  */
-import { setInterval } from 'node:timers';
 import {
   Annotation,
   type ClusterBinding,
   ClusterBindings,
   Label,
-  type LeasedNode,
   LeasedNodes,
   type LeasedNodeStatus,
   leasedNodeName,
@@ -19,8 +17,6 @@ import {
   Events,
   isNotFound,
   type KubeObject,
-  Leases,
-  microTime,
   Namespaces,
   Nodes,
   Pods,
@@ -31,8 +27,10 @@ import { afterAll, beforeAll, beforeEach, expect, onTestFailed, test } from 'vit
 import {
   cleanup,
   client,
+  heartOf,
   kubeconfigOf,
   kubectl,
+  lendByHand,
   type RunningProcess,
   startProcess,
   uniqueName,
@@ -73,13 +71,10 @@ beforeAll(async () => {
   vnode = vnodeName(clusterID, node);
   const spec = { clusterID, mountNamespace: ns, secretRef: { name: 'none', namespace: 'kubeocean-system' } };
   await home.create<ClusterBinding>(ClusterBindings, { metadata: { name: bindingName }, spec });
-  await beat();
-  const timer = setInterval(() => void beat().catch(() => undefined), 5000);
-  cleanup(() => clearInterval(timer));
-  const metadata = { name: record(), namespace: ns, labels: { [Label.clusterBinding]: bindingName } };
-  const lease = { cluster: bindingName, nodeName: node, nodeUID: 'by-hand', policy: 'by-hand' };
-  await worker.create<LeasedNode>(LeasedNodes, { metadata, spec: lease });
-  await setRecord({
+  const heart = heartOf(worker, ns);
+  await heart.beat();
+  heart.start();
+  await lendByHand(worker, ns, bindingName, node, {
     phase: 'Active',
     window: { closesAt },
     allocatable: { cpu: '2', memory: '4Gi', pods: '40' },
@@ -124,11 +119,6 @@ function record(): string {
 
 async function setRecord(status: LeasedNodeStatus): Promise<void> {
   await worker.patch(LeasedNodes, ns, record(), { status }, { subresource: 'status' });
-}
-
-async function beat(): Promise<void> {
-  const spec = { holderIdentity: 'by-hand', leaseDurationSeconds: 40, renewTime: microTime(new Date()) };
-  await worker.apply(Leases, { metadata: { name: 'kubeocean-agent', namespace: ns }, spec }, 'e2e');
 }
 
 const FOREVER = 'trap "exit 0" TERM; sleep 1000000 & wait';

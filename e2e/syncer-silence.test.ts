@@ -37,26 +37,26 @@ test('a record that is gone only taints', async () => {
 });
 
 test('an agent that falls silent taints the vnodes, not before its time; heard again, the taint goes', async () => {
-  rig.stopHeart();
-  await rig.beat();
+  rig.heart.stop();
+  await rig.heart.beat();
   const silentFrom = performance.now();
   const told = await rig.waitCondition('AgentReady', 'False', 'AgentStale');
   expect(performance.now() - silentFrom).toBeGreaterThan(11_000);
   expect(told.message).toContain('for 12 s');
   await rig.waitTaint(UNKNOWN, true);
   expect((await rig.vnodeNow()).spec.unschedulable).toBeUndefined();
-  rig.startHeart();
+  rig.heart.start();
   await rig.waitTaint(UNKNOWN, false);
   await rig.waitCondition('AgentReady', 'True', 'AgentAlive');
 });
 
 test('an agent that is not installed is told apart from a silent one', async () => {
-  rig.stopHeart();
+  rig.heart.stop();
   await worker.delete(Leases, mount, 'kubeocean-agent');
   const told = await rig.waitCondition('AgentReady', 'False', 'AgentNotInstalled');
   expect(told.message).toContain('install charts/kubeocean-worker');
   await rig.waitTaint(UNKNOWN, true);
-  rig.startHeart();
+  rig.heart.start();
   await rig.waitTaint(UNKNOWN, false);
 });
 

@@ -79,14 +79,14 @@ test('a syncer that starts and finds another cluster writes nothing there, loses
 
 test('nor does it where nobody says which cluster it is', async () => {
   await rig.syncer.kill();
-  rig.stopHeart();
+  rig.heart.stop();
   await worker.delete(Leases, mount, 'kubeocean-agent').catch(ignoreMissing);
   rig.start('--leader-elect=false');
   await rig.waitCondition('Claimed', 'False', 'WorkerNotKnown');
   expect(await noClaim()).toBe(true);
   expect(await phaseOf()).toBe('Running');
-  await rig.beat();
-  rig.startHeart();
+  await rig.heart.beat();
+  rig.heart.start();
   await says('second');
   await rig.waitCondition('Claimed', 'False', 'WorkerReplaced');
 });

@@ -5,11 +5,13 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { OfferedTo, VolumeAnnotation, VolumeDriver, volumeHandle } from '@kubeocean/shared/api';
-import { type KubeObject, Pods, type Resource } from '@kubeocean/shared/kube';
+import { Events, type KubeObject, Pods } from '@kubeocean/shared/kube';
 import { afterAll, beforeAll, beforeEach, expect, onTestFailed, test } from 'vitest';
 import { Claims, type Volume, Volumes } from '../packages/syncer/src/volumes/types.ts';
 import { absent, type RunningProcess, uniqueName, waitFor } from './harness/index.ts';
 import {
+  attached,
+  Attachments,
   getClaim,
   getPod,
   getWorkerClaim,
@@ -17,20 +19,13 @@ import {
   logOf,
   running,
   showWhy,
+  StatefulSets,
   vnodesReady,
   volumeOf,
   workerClaimNameOf,
 } from './volumes/look.ts';
 import { claimVolume, createRig, FOREVER, home, NODES, podSpec, removeRig, type Rig, worker } from './volumes/rig.ts';
 import { storageClasses } from './volumes/storage.ts';
-
-const StatefulSets: Resource = {
-  group: 'apps',
-  version: 'v1',
-  plural: 'statefulsets',
-  kind: 'StatefulSet',
-  namespaced: true,
-};
 
 let rig: Rig;
 let syncer: RunningProcess;
@@ -106,7 +101,7 @@ test('the claims of a StatefulSet last, bring it back, grow, and go', { timeout:
       persistentVolumeClaim: { claimName: copy.metadata.name },
     });
     // Nothing is attached at home: no kubelet is there to do it.
-    expect((await home.list(attachments)).items.filter((each) => attached(each) === volume.metadata.name)).toEqual([]);
+    expect((await home.list(Attachments)).items.filter((each) => attached(each) === volume.metadata.name)).toEqual([]);
   }
 
   // They keep their data when the pod is deleted, and bring it back to its node.
@@ -162,18 +157,6 @@ test('the claims of a StatefulSet last, bring it back, grow, and go', { timeout:
     expect(existsSync(folder)).toBe(false);
   }
 });
-
-const attachments: Resource = {
-  group: 'storage.k8s.io',
-  version: 'v1',
-  plural: 'volumeattachments',
-  kind: 'VolumeAttachment',
-  namespaced: false,
-};
-
-function attached(attachment: KubeObject): string | undefined {
-  return (attachment['spec'] as { source?: { persistentVolumeName?: string } }).source?.persistentVolumeName;
-}
 
 function nodeOf(vnode: string | undefined): string {
   return NODES[rig.vnodes.indexOf(vnode ?? '')] ?? '';
@@ -300,7 +283,7 @@ test('a stranger’s claim under the name that a volume would have is left alone
   await waitFor(
     'the claim says so',
     async () => {
-      const { items } = await home.list<KubeObject & { message: string }>(events, {
+      const { items } = await home.list<KubeObject & { message: string }>(Events, {
         namespace: rig.name,
         fieldSelector: `involvedObject.name=${name},reason=NameTaken`,
       });
@@ -312,5 +295,3 @@ test('a stranger’s claim under the name that a volume would have is left alone
   expect(now.metadata).toMatchObject({ uid: strange.metadata.uid, labels: { owner: 'somebody' } });
   expect((await getClaim(rig, name)).spec.volumeName).toBeUndefined();
 });
-
-const events: Resource = { group: '', version: 'v1', plural: 'events', kind: 'Event', namespaced: true };

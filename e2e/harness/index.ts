@@ -3,6 +3,7 @@ export { afterTest } from './after-test.ts';
 export * from './api-proxy.ts';
 export * from './api-server.ts';
 export * from './binding.ts';
+export * from './by-hand.ts';
 export * from './charts.ts';
 export { cleanup } from './cleanup.ts';
 export * from './clusters.ts';

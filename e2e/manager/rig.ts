@@ -13,7 +13,6 @@ import {
   Deployments,
   isNotFound,
   type KubeObject,
-  Leases,
   parseKubeconfig,
   type Resource,
   RoleBindings,
@@ -23,6 +22,8 @@ import {
 import {
   cleanup,
   client,
+  type Heart,
+  heartOf,
   kubeconfigOf,
   kubectl,
   type RunningProcess,
@@ -172,29 +173,20 @@ export async function phaseOf(name: string): Promise<string | undefined> {
   return (await get<ClusterBinding>(ClusterBindings, '', name))?.status?.phase;
 }
 
-let heart: NodeJS.Timeout | undefined;
-
-/** One beat of the heartbeat that an agent would renew. */
-async function beat(): Promise<void> {
-  const renewTime = new Date().toISOString().replace('Z', '000Z');
-  const lease = {
-    metadata: { name: 'kubeocean-agent', namespace: WORKER },
-    spec: { holderIdentity: 'test', renewTime },
-  };
-  await worker.apply(Leases, lease, 'kubeocean-e2e');
-}
+let heart: Heart | undefined;
 
 /** From now on an agent seems to live; at the end of the file it is gone. */
 export async function agentLives(): Promise<void> {
   if (heart) return;
+  heart = heartOf(worker, WORKER);
   cleanup(noAgent);
-  heart = setInterval(() => void beat().catch(() => undefined), 2000);
-  await beat();
+  await heart.beat();
+  heart.start();
 }
 
 /** From now on it is silent. */
 export function agentFallsSilent(): void {
-  clearInterval(heart);
+  heart?.stop();
   heart = undefined;
 }
 

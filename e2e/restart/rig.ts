@@ -6,9 +6,6 @@ import {
   type ClusterBinding,
   ClusterBindings,
   Label,
-  type LeasedNode,
-  LeasedNodes,
-  leasedNodeName,
   tokenSecretName,
   vnodeName,
   workerName,
@@ -20,8 +17,6 @@ import {
   isNotFound,
   type KubeClient,
   type KubeObject,
-  Leases,
-  microTime,
   Namespaces,
   Nodes,
   Pods,
@@ -36,7 +31,10 @@ import {
   cleanup,
   client,
   forgetBinding,
+  heartOf,
   kubeconfigOf,
+  lendByHand,
+  lentStatus,
   type RunningProcess,
   startProcess,
   uniqueName,
@@ -144,8 +142,11 @@ export async function podRig(prefix: string, options: RigOptions = {}): Promise<
     spec: { clusterID, mountNamespace, secretRef: { name: 'none', namespace: 'kubeocean-system' } },
   });
   const bindingUID = binding.metadata.uid ?? '';
-  await lend(worker, mountNamespace, bindingName, options.allocatable ?? { cpu: '2', memory: '4Gi', pods: '60' });
-  beat(worker, mountNamespace);
+  const allocatable = options.allocatable ?? { cpu: '2', memory: '4Gi', pods: '60' };
+  await lendByHand(worker, mountNamespace, bindingName, 'node1', lentStatus(allocatable));
+  const heart = heartOf(worker, mountNamespace);
+  await heart.beat();
+  heart.start();
   watchMade();
   const rig: PodRig = {
     home,
@@ -270,46 +271,6 @@ async function ensureNamespace(cluster: KubeClient, name: string): Promise<void>
     await cluster.create(Namespaces, { metadata: { name } });
     cleanup(() => cluster.delete(Namespaces, '', name));
   }
-}
-
-async function lend(
-  worker: KubeClient,
-  namespace: string,
-  bindingName: string,
-  allocatable: Record<string, string>,
-): Promise<void> {
-  const name = leasedNodeName(bindingName, 'node1');
-  const lease: LeasedNode = {
-    metadata: { name, namespace, labels: { [Label.clusterBinding]: bindingName } },
-    spec: { cluster: bindingName, nodeName: 'node1', nodeUID: 'by-hand', policy: 'by-hand' },
-  };
-  await worker.create(LeasedNodes, lease);
-  const status: LeasedNode['status'] = {
-    phase: 'Active',
-    allocatable,
-    node: {
-      labels: { 'kubernetes.io/os': 'linux', 'kubernetes.io/arch': 'amd64' },
-      conditions: [{ type: 'Ready', status: 'True', reason: 'KubeletReady', message: 'ready' }],
-      innerIP: '10.0.0.1',
-    },
-  };
-  await worker.patch(LeasedNodes, namespace, name, { status }, { subresource: 'status' });
-}
-
-/** Says that the agent lives, as the agent would. */
-function beat(worker: KubeClient, namespace: string): void {
-  const write = async () => {
-    const spec = { holderIdentity: 'by-hand', leaseDurationSeconds: 40, renewTime: microTime(new Date()) };
-    try {
-      await worker.patch(Leases, namespace, 'kubeocean-agent', { spec });
-    } catch (error) {
-      if (!isNotFound(error)) throw error;
-      await worker.create(Leases, { metadata: { name: 'kubeocean-agent', namespace }, spec });
-    }
-  };
-  const timer = setInterval(() => void write().catch(() => undefined), 5000);
-  cleanup(() => clearInterval(timer));
-  void write().catch(() => undefined);
 }
 
 async function removeRig({ syncer, bindingName, vnode, homeNamespace, mountNamespace, home }: PodRig): Promise<void> {

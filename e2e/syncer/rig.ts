@@ -10,7 +10,6 @@ import {
   type ClusterBinding,
   ClusterBindings,
   Label,
-  type LeasedNode,
   leasedNodeName,
   LeasedNodes,
   type LeasedNodeStatus,
@@ -21,7 +20,6 @@ import {
   EndpointSlices,
   type Lease,
   Leases,
-  microTime,
   Namespaces,
   Nodes,
   parseKubeconfig,
@@ -29,8 +27,11 @@ import {
 import {
   cleanup,
   client,
+  type Heart,
+  heartOf,
   kubeconfigOf,
   kubectl,
+  lendByHand,
   rendered,
   type RunningProcess,
   startProcess,
@@ -45,7 +46,6 @@ export const systemNamespace = 'kubeocean-system';
 export const proxierAddress = '10.99.0.7';
 /** Silence is noticed as soon as the options allow it; the agent's stand-in beats every 2 s. */
 export const IMPATIENT = ['--worker-unreachable-after=12', '--agent-stale-after=12'];
-const BEAT_MS = 2000;
 
 export class SyncerRig {
   readonly mount = uniqueName('nodes');
@@ -57,7 +57,8 @@ export class SyncerRig {
   readonly worker = client('worker-1');
   readonly folder = mkdtempSync(join(tmpdir(), 'kubeocean-nodes-'));
   syncer!: RunningProcess;
-  private heart: NodeJS.Timeout | undefined;
+  /** The agent's sign of life. */
+  heart!: Heart;
 
   async setUp(...flags: string[]): Promise<void> {
     const { home, bindingName, folder } = this;
@@ -78,9 +79,9 @@ export class SyncerRig {
     cleanup(() => home.delete(EndpointSlices, systemNamespace, bindingName));
     cleanup(() => this.removeAtHome());
     await this.makeBinding();
-    await this.beat();
-    this.startHeart();
-    cleanup(() => this.stopHeart());
+    this.heart = heartOf(this.worker, this.mount);
+    await this.heart.beat();
+    this.heart.start();
     this.start(...flags);
     await this.syncer.waitReady(60_000);
   }
@@ -158,29 +159,8 @@ export class SyncerRig {
     this.start('--leader-elect=false', ...flags);
   }
 
-  /** One beat of the agent's heartbeat. */
-  async beat(): Promise<void> {
-    const spec = { holderIdentity: 'agent', leaseDurationSeconds: 40, renewTime: microTime(new Date()) };
-    await this.worker.apply(Leases, { metadata: { name: 'kubeocean-agent', namespace: this.mount }, spec }, 'e2e');
-  }
-
-  startHeart(): void {
-    this.heart = setInterval(() => void this.beat().catch(() => undefined), BEAT_MS);
-  }
-
-  stopHeart(): void {
-    clearInterval(this.heart);
-  }
-
   async putRecord(name: string, status: LeasedNodeStatus): Promise<void> {
-    const metadata = {
-      name: leasedNodeName(this.bindingName, name),
-      namespace: this.mount,
-      labels: { [Label.clusterBinding]: this.bindingName },
-    };
-    const spec = { cluster: this.bindingName, nodeName: name, nodeUID: `uid-of-${name}`, policy: 'evenings' };
-    await this.worker.create<LeasedNode>(LeasedNodes, { metadata, spec });
-    await this.patchRecord(name, status);
+    await lendByHand(this.worker, this.mount, this.bindingName, name, status, 'evenings');
   }
 
   patchRecord(name: string, status: LeasedNodeStatus): Promise<unknown> {

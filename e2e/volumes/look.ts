@@ -1,6 +1,6 @@
 /** What tests of volumes look at and wait for: pods, claims and volumes of a rig, on either side. */
 import { workerClaimName, workerName } from '@kubeocean/shared/api';
-import { Events, type KubeObject, Nodes, Pods } from '@kubeocean/shared/kube';
+import { Events, type KubeObject, Nodes, Pods, type Resource } from '@kubeocean/shared/kube';
 import type { Claim, Volume } from '../../packages/syncer/src/volumes/types.ts';
 import { Claims, Volumes } from '../../packages/syncer/src/volumes/types.ts';
 import { kubectl, type RunningProcess, waitFor } from '../harness/index.ts';
@@ -90,3 +90,25 @@ export function warned(rig: Rig, kind: string, name: string, words: string): Pro
     { timeoutMs: 60_000, everyMs: 200 },
   );
 }
+
+/** What says that a volume is attached to a node. */
+export const Attachments: Resource = {
+  group: 'storage.k8s.io',
+  version: 'v1',
+  plural: 'volumeattachments',
+  kind: 'VolumeAttachment',
+  namespaced: false,
+};
+
+/** Name of the volume that it attaches. */
+export function attached(attachment: KubeObject): string | undefined {
+  return (attachment['spec'] as { source?: { persistentVolumeName?: string } }).source?.persistentVolumeName;
+}
+
+export const StatefulSets: Resource = {
+  group: 'apps',
+  version: 'v1',
+  plural: 'statefulsets',
+  kind: 'StatefulSet',
+  namespaced: true,
+};

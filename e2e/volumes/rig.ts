@@ -11,23 +11,12 @@ import {
   ClusterBindings,
   ChartName,
   Label,
-  type LeasedNode,
-  leasedNodeName,
   syncerName,
-  LeasedNodes,
   LeaseGuards,
   VolumeDriver,
   vnodeName,
 } from '@kubeocean/shared/api';
-import {
-  isNotFound,
-  type KubeObject,
-  Leases,
-  microTime,
-  Namespaces,
-  Pods,
-  type Resource,
-} from '@kubeocean/shared/kube';
+import { isNotFound, type KubeObject, Namespaces, Pods, type Resource } from '@kubeocean/shared/kube';
 import type { Claim } from '../../packages/syncer/src/volumes/types.ts';
 import { Claims, StorageClasses, Volumes } from '../../packages/syncer/src/volumes/types.ts';
 import {
@@ -36,7 +25,10 @@ import {
   forgetBinding,
   free,
   giveKubeconfig,
+  heartOf,
   kubectl,
+  lendByHand,
+  lentStatus,
   rendered,
   type RunningProcess,
   startProcess,
@@ -100,8 +92,12 @@ export async function createRig(prefix: string, policies: Record<string, unknown
   const spec = { clusterID, mountNamespace: name, secretRef: { name: 'none', namespace: 'kubeocean-system' } };
   const binding = await home.create<ClusterBinding>(ClusterBindings, { metadata: { name }, spec });
   const bindingUID = binding.metadata.uid ?? '';
-  await lend(name);
-  beat(name);
+  for (const nodeName of NODES) {
+    await lendByHand(worker, name, name, nodeName, lentStatus({ cpu: '2', memory: '4Gi', pods: '40' }));
+  }
+  const heart = heartOf(worker, name);
+  await heart.beat();
+  heart.start();
 
   const rig: Rig = {
     name,
@@ -196,43 +192,6 @@ async function createDaemon(name: string, account: string, folder: string): Prom
   const file = join(folder, 'daemon.kubeconfig') as `/${string}`;
   writeFileSync(file, JSON.stringify(config), { mode: 0o600 });
   return file;
-}
-
-async function lend(name: string): Promise<void> {
-  for (const nodeName of NODES) {
-    const record = leasedNodeName(name, nodeName);
-    const lease: LeasedNode = {
-      metadata: { name: record, namespace: name, labels: { [Label.clusterBinding]: name } },
-      spec: { cluster: name, nodeName, nodeUID: 'by-hand', policy: 'by-hand' },
-    };
-    await worker.create(LeasedNodes, lease);
-    const status: LeasedNode['status'] = {
-      phase: 'Active',
-      allocatable: { cpu: '2', memory: '4Gi', pods: '40' },
-      node: {
-        labels: { 'kubernetes.io/os': 'linux', 'kubernetes.io/arch': 'amd64' },
-        conditions: [{ type: 'Ready', status: 'True', reason: 'KubeletReady', message: 'ready' }],
-        innerIP: '10.0.0.1',
-      },
-    };
-    await worker.patch(LeasedNodes, name, record, { status }, { subresource: 'status' });
-  }
-}
-
-/** Says that the agent lives, as the agent would. */
-function beat(namespace: string): void {
-  const write = async () => {
-    const spec = { holderIdentity: 'by-hand', leaseDurationSeconds: 40, renewTime: microTime(new Date()) };
-    try {
-      await worker.patch(Leases, namespace, ChartName.agent, { spec });
-    } catch (error) {
-      gone(error);
-      await worker.create(Leases, { metadata: { name: ChartName.agent, namespace }, spec });
-    }
-  };
-  const timer = setInterval(() => void write().catch(() => undefined), 5000);
-  cleanup(() => clearInterval(timer));
-  void write().catch(() => undefined);
 }
 
 async function offer(rig: string, workerClass: string, more: OfferMore): Promise<string> {

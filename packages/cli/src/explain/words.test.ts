@@ -3,9 +3,8 @@ import { claimName, type LeasedNodeStatus } from '@kubeocean/shared/api';
 import { expect, test } from 'vitest';
 import type { WorkerFacts } from './facts.ts';
 import { explainNode } from './node.ts';
-import { explainPod } from './pod.ts';
 import { explainPolicy } from './policy.ts';
-import { binding, home, lease, mount, node, now, policy, record, vnode, worker } from './samples.ts';
+import { binding, home, lease, node, now, policy, record, vnode, worker } from './samples.ts';
 import { explanationText } from './text.ts';
 
 const NIGHTS = { timeZone: 'UTC', timeWindows: [{ start: '18:00', end: '07:59' }] };
@@ -257,56 +256,4 @@ test.each<[string, LeasedNodeStatus, string]>([
   ['closed', { phase: 'Closed', reason: 'NotSelected' }, 'Worker node n1: it is not lent.'],
 ])('node: %s', (_, status, summary) => {
   expect(explainNode('n1', { now, worker: worker(states(status)) })?.summary).toBe(summary);
-});
-
-test('pod: refused by the worker', () => {
-  const message = 'the worker cluster refused what the pod needs: exceeded quota';
-  const answer = explainPod(
-    {
-      now,
-      namespace: 'default',
-      name: 'web',
-      home: {
-        server: 'https://home',
-        pod: {
-          value: {
-            metadata: { namespace: 'default', name: 'web', uid: 'u' },
-            spec: { nodeName: 'vnode-cls-n1' },
-            status: {
-              phase: 'Pending',
-              reason: 'RefusedByWorker',
-              message,
-              conditions: [{ type: 'kubeocean.io/Refused', status: 'True', reason: 'FailedCreate', message }],
-            },
-          },
-        },
-        node: { value: { ...vnode, spec: {} } },
-        binding: { value: binding },
-        events: { value: [] },
-        vnodes: { value: 1 },
-      },
-      worker: {
-        server: 'https://worker',
-        where: `${mount}/web`,
-        pod: { value: undefined },
-        events: { value: [] },
-        record: { value: record({ phase: 'Active', allocatable }) },
-        policy: { value: policy('p') },
-      },
-    },
-    'UTC',
-  );
-  expect(answer && explanationText(answer).trimEnd()).toBe(`Pod default/web: Pending (RefusedByWorker).
-
-Now:
-  At home it is bound to vnode-cls-n1, which is Ready.
-  The worker cluster has no pod kubeocean-worker/web yet, or any more.
-  The worker node n1: lent to b under policy p: cpu 8, pods 110.
-
-Why not, or not more:
-  kubeocean.io/Refused (FailedCreate): the worker cluster refused what the pod needs: exceeded quota
-
-What happens next:
-  The syncer asks the worker again, ever more rarely, at most 5 min apart.
-  No window closes: it stays lent until the policy, the node or the claim changes.`);
 });

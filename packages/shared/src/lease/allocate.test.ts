@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { AllocationInput, DesiredRecord } from './allocate.ts';
 import { claim, lent, mount, node, pod, policy, run, written } from './allocate-fixtures.ts';
-import type { WorkerNode } from './record.ts';
 
 describe('what is lent', () => {
   it('is all that native pods leave, without limits', () => {
@@ -249,54 +248,5 @@ describe('windows', () => {
     expect(run({ policies: [late, other] }).nextChange?.toISOString()).toBe('2026-11-20T12:30:00.000Z');
     expect(run({ policies: [closedNow] }).nextChange?.toISOString()).toBe('2026-11-20T12:10:00.000Z');
     expect(run({}).nextChange).toBeUndefined();
-  });
-});
-
-describe('what the record shows of the node', () => {
-  it('leaves out heartbeats and taints of Kubernetes, and tells a cordon', () => {
-    const busy: WorkerNode = {
-      ...node('node1'),
-      spec: {
-        unschedulable: true,
-        taints: [
-          { key: 'node.kubernetes.io/unschedulable', effect: 'NoSchedule' },
-          { key: 'dedicated', value: 'x', effect: 'NoExecute' },
-        ],
-      },
-      status: {
-        allocatable: { cpu: '8' },
-        addresses: [
-          { type: 'Hostname', address: 'n' },
-          { type: 'InternalIP', address: '10.0.0.1' },
-        ],
-        conditions: [
-          {
-            type: 'Ready',
-            status: 'True',
-            lastHeartbeatTime: '2026-11-20T11:59:00Z',
-            lastTransitionTime: '2026-11-20T10:00:00Z',
-          },
-          { type: 'DiskPressure', status: 'False', lastHeartbeatTime: '2026-11-20T11:59:00Z' },
-        ],
-        nodeInfo: { kubeletVersion: 'v1.34.4' },
-      },
-    };
-    expect(run({ nodes: [busy] }).open[0]?.status).toEqual({
-      phase: 'Active',
-      policy: 'p1',
-      allocatable: { cpu: '8' },
-      ceiling: { cpu: '8' },
-      taints: [{ key: 'dedicated', value: 'x', effect: 'NoExecute' }],
-      unschedulable: true,
-      node: {
-        labels: { role: 'worker' },
-        conditions: [
-          { type: 'DiskPressure', status: 'False' },
-          { type: 'Ready', status: 'True', lastTransitionTime: '2026-11-20T10:00:00Z' },
-        ],
-        nodeInfo: { kubeletVersion: 'v1.34.4' },
-        innerIP: '10.0.0.1',
-      },
-    });
   });
 });

@@ -45,7 +45,7 @@ export function createPodController(state: PodState): PodController {
   const { homePods, workerPods, records } = context.stores;
   const queue = new WorkQueue(sync, {
     ...context.queue('pods'),
-    workers: 32,
+    workers: 16,
     baseDelayMs: 100,
     maxDelayMs: 10_000,
     // A namespace with thousands of pods to run does not keep the pods of others waiting.
