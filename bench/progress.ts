@@ -1,12 +1,4 @@
 /** What the bench says while it runs, with the time since it began. */
+import { startProgress } from '../e2e/clusters/progress.ts';
 
-const started = performance.now();
-
-/** Milliseconds since the bench began. */
-export function elapsedMs(): number {
-  return performance.now() - started;
-}
-
-export function say(line: string): void {
-  console.log(`[${(elapsedMs() / 1000).toFixed(1).padStart(7)}s] ${line}`);
-}
+export const say = startProgress((line) => console.log(line));

@@ -8,7 +8,7 @@ import type { Case } from './options.ts';
 import { BENCH_NAMESPACE } from './pods.ts';
 import { processesOf } from './processes.ts';
 import { profileProcess } from './profile.ts';
-import { elapsedMs, say } from './progress.ts';
+import { say } from './progress.ts';
 import type { ScenarioResult } from './report.ts';
 import { empty, fill, runIdle, runRestart } from './scenarios/present.ts';
 import { runSingle } from './scenarios/single.ts';
@@ -23,7 +23,7 @@ export const TENANTS: readonly string[] = Array.from({ length: 10 }, (_, n) => `
 
 /** True while there is time for another run. */
 export function inTime({ options }: Session): boolean {
-  return !stopping.aborted && elapsedMs() < options.maxMinutes * 60_000;
+  return !stopping.aborted && performance.now() < options.maxMinutes * 60_000;
 }
 
 /** Runs one piece; a failure is told and kept, and the next piece goes on after a clearing. */

@@ -7,10 +7,11 @@ import { dirname, join } from 'node:path';
 import { Annotation, workerName } from '@kubeocean/shared/api';
 import { Pods } from '@kubeocean/shared/kube';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { binding, createPod, createPolicy, createWorld, mount, vnode, type World } from './cli/world.ts';
+import { createPod, createWorld, vnode, type World } from './cli/world.ts';
 import { run } from './clusters/local/run.ts';
 import { checkout } from './clusters/paths.ts';
 import { kubectl, programPath, uniqueName } from './harness/index.ts';
+import { binding, mount } from './worker-agent/plain.ts';
 
 const bin = join(checkout, 'packages/cli/bin');
 
@@ -29,8 +30,8 @@ function command(...args: string[]) {
 }
 
 function explain(...args: string[]) {
-  const { homeServer, workerServer } = world;
-  const both = ['--kubeconfig', homeServer.kubeconfig, '--worker-kubeconfig', workerServer.kubeconfig];
+  const { homeServer, worker } = world;
+  const both = ['--kubeconfig', homeServer.kubeconfig, '--worker-kubeconfig', worker.server.kubeconfig];
   return command('explain', ...args, ...both);
 }
 
@@ -67,7 +68,7 @@ describe('kubeocean explain', () => {
     const atHome = await command('explain', 'node', vnode, '--kubeconfig', world.homeServer.kubeconfig);
     expect(atHome.stdout).toContain(`Vnode ${vnode} of ${binding}`);
     expect(atHome.stdout).toContain('give --worker-kubeconfig');
-    const atWorker = await command('explain', 'node', vnode, '--worker-kubeconfig', world.workerServer.kubeconfig);
+    const atWorker = await command('explain', 'node', vnode, '--worker-kubeconfig', world.worker.server.kubeconfig);
     expect(atWorker.stdout).toContain(`Vnode ${vnode} stands for the worker node node1`);
     expect(atWorker.stdout).toContain('How its vnodes are, and whether pods run on them: give --kubeconfig.');
   });
@@ -75,7 +76,7 @@ describe('kubeocean explain', () => {
   test('pod: its counterpart, its state and the lease', async () => {
     const { metadata } = await createPod(world.home, 'default', 'web', vnode, '1');
     const name = workerName(world.bindingUID, 'default', 'web');
-    await createPod(world.worker, mount, name, '', '1', { [Annotation.virtualPodUID]: metadata.uid ?? '' });
+    await createPod(world.worker.client, mount, name, '', '1', { [Annotation.virtualPodUID]: metadata.uid ?? '' });
     const { stdout } = await explain('pod', 'web', '-n', 'default');
     expect(stdout).toContain('Pod default/web: Pending');
     expect(stdout).toContain(`Its counterpart in the worker: ${mount}/${name}, Pending, not scheduled yet.`);
@@ -108,7 +109,7 @@ describe('kubeocean explain', () => {
     const { stderr, status } = await explain('policy', 'none');
     expect(status).toBe(1);
     expect(stderr).toContain(
-      `there is no ResourceLeasingPolicy none in the worker cluster (${world.workerServer.url})`,
+      `there is no ResourceLeasingPolicy none in the worker cluster (${world.worker.server.url})`,
     );
     expect((await explain('pod', 'none')).status).toBe(1);
     const swapped = await command(
@@ -123,7 +124,7 @@ describe('kubeocean explain', () => {
 
   test('a released claim, and no policy', async () => {
     const policy = uniqueName('unclaimed');
-    await createPolicy(world.worker, policy, { cluster: 'nobody' });
+    await world.worker.createPolicy(policy, { cluster: 'nobody' });
     const { stdout } = await explain('policy', policy);
     expect(stdout).toContain('no computing cluster claims "nobody"');
     expect(stdout).toContain(`The computing cluster (${world.homeServer.url}) has no ClusterBinding nobody.`);
@@ -134,7 +135,14 @@ describe('kubeocean windows', () => {
   test('of an object, and as kubectl kubeocean', async () => {
     const path = `${bin}:${dirname(programPath('kubectl'))}:/usr/bin:/bin`;
     const found = await run(
-      [programPath('kubectl'), 'kubeocean', 'windows', 'example-policy', '--kubeconfig', world.workerServer.kubeconfig],
+      [
+        programPath('kubectl'),
+        'kubeocean',
+        'windows',
+        'example-policy',
+        '--kubeconfig',
+        world.worker.server.kubeconfig,
+      ],
       { env: { ...process.env, PATH: path } },
     );
     expect(found.stdout).toContain('Policy example-policy, lends to example-cluster');
@@ -156,14 +164,14 @@ describe('kubeocean windows', () => {
       'nodeSelectorTerms[0].matchFields[0].key',
     ],
   ])('%s: refused by the command and by the API server in the same words', async (field, path) => {
-    const file = join(world.workerServer.folder, 'bad.yaml');
+    const file = join(world.worker.server.folder, 'bad.yaml');
     const text = `apiVersion: cloud.tencent.com/v1beta1\nkind: ResourceLeasingPolicy\nmetadata: {name: bad}\nspec:\n  cluster: c\n  ${field}\n`;
     writeFileSync(file, text);
     const ours = await command('windows', file);
     expect(ours.status).toBe(1);
     expect(ours.stderr).toContain(`${file}:6: `);
     expect(ours.stderr).toContain(path);
-    const theirs = await kubectl(world.workerServer.kubeconfig as `/${string}`, ['create', '-f', file], {
+    const theirs = await kubectl(world.worker.server.kubeconfig as `/${string}`, ['create', '-f', file], {
       anyExit: true,
     });
     expect(theirs.status).not.toBe(0);

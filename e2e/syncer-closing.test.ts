@@ -71,9 +71,7 @@ beforeAll(async () => {
   vnode = vnodeName(clusterID, node);
   const spec = { clusterID, mountNamespace: ns, secretRef: { name: 'none', namespace: 'kubeocean-system' } };
   await home.create<ClusterBinding>(ClusterBindings, { metadata: { name: bindingName }, spec });
-  const heart = heartOf(worker, ns);
-  await heart.beat();
-  heart.start();
+  await heartOf(worker, ns).start();
   await lendByHand(worker, ns, bindingName, node, {
     phase: 'Active',
     window: { closesAt },

@@ -45,7 +45,7 @@ test('an agent that falls silent taints the vnodes, not before its time; heard a
   expect(told.message).toContain('for 12 s');
   await rig.waitTaint(UNKNOWN, true);
   expect((await rig.vnodeNow()).spec.unschedulable).toBeUndefined();
-  rig.heart.start();
+  await rig.heart.start();
   await rig.waitTaint(UNKNOWN, false);
   await rig.waitCondition('AgentReady', 'True', 'AgentAlive');
 });
@@ -56,7 +56,7 @@ test('an agent that is not installed is told apart from a silent one', async () 
   const told = await rig.waitCondition('AgentReady', 'False', 'AgentNotInstalled');
   expect(told.message).toContain('install charts/kubeocean-worker');
   await rig.waitTaint(UNKNOWN, true);
-  rig.heart.start();
+  await rig.heart.start();
   await rig.waitTaint(UNKNOWN, false);
 });
 

@@ -85,8 +85,7 @@ test('nor does it where nobody says which cluster it is', async () => {
   await rig.waitCondition('Claimed', 'False', 'WorkerNotKnown');
   expect(await noClaim()).toBe(true);
   expect(await phaseOf()).toBe('Running');
-  await rig.heart.beat();
-  rig.heart.start();
+  await rig.heart.start();
   await says('second');
   await rig.waitCondition('Claimed', 'False', 'WorkerReplaced');
 });

@@ -2,57 +2,33 @@
  * Two API servers with the charts' kinds, an agent, and what a syncer would have written: node1 is lent to a binding, node2
  * is its owner's own, a native pod takes 2 of node1's 8 processors.
  */
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import {
-  Annotation,
-  claimName,
-  type ClusterBinding,
-  ClusterBindings,
-  Label,
-  type LeasedNode,
-  LeasedNodes,
-  ResourceLeasingPolicies,
-  type ResourceLeasingPolicySpec,
-} from '@kubeocean/shared/api';
-import { type KubeClient, type KubeObject, Leases, microTime, Nodes, Pods } from '@kubeocean/shared/kube';
-import {
-  type ApiServer,
-  applyChart,
-  type RunningProcess,
-  startApiServer,
-  startProcess,
-  waitFor,
-} from '../harness/index.ts';
+import { Annotation, type ClusterBinding, ClusterBindings, Label } from '@kubeocean/shared/api';
+import { type KubeClient, type KubeObject, Nodes, Pods } from '@kubeocean/shared/kube';
+import { type ApiServer, applyChart, type RunningProcess, startApiServer } from '../harness/index.ts';
+import { becomes, binding, mount, PlainCluster, selectsWorkers } from '../worker-agent/plain.ts';
 
-export const mount = 'kubeocean-worker';
-export const binding = 'example-cluster';
 const clusterID = 'cls-example';
 export const vnode = `vnode-${clusterID}-node1`;
 
 export interface World {
   homeServer: ApiServer;
-  workerServer: ApiServer;
   home: KubeClient;
-  worker: KubeClient;
+  worker: PlainCluster;
   agent: RunningProcess;
   bindingUID: string;
 }
 
 /** Made in a hook; all goes with the file. */
 export async function createWorld(): Promise<World> {
-  const [homeServer, workerServer] = await Promise.all([startApiServer(), startApiServer()]);
-  const [home, worker] = [homeServer.client(), workerServer.client()];
-  await Promise.all([
-    applyChart(homeServer, 'kubeocean', 'manager.replicas=0'),
-    applyChart(workerServer, 'kubeocean-worker', 'agent.replicas=0', 'agent.timeZone=Asia/Shanghai'),
-  ]);
-  for (const name of ['node1', 'node2']) await createNode(worker, name, name === 'node1' ? 'worker' : 'own');
-  const agent = startAgent(workerServer);
+  const worker = new PlainCluster();
+  const [homeServer] = await Promise.all([startApiServer(), worker.setUp('agent.timeZone=Asia/Shanghai')]);
+  const home = homeServer.client();
+  await applyChart(homeServer, 'kubeocean', 'manager.replicas=0');
+  await worker.client.patch(Nodes, '', 'node2', { metadata: { labels: { 'kubeocean.io/role': 'own' } } });
+  const agent = await worker.startAgent('agent');
   const bindingUID = await createBinding(home);
-  await writeClaim(worker);
-  await createPolicy(worker, 'example-policy', {
-    nodeSelector: selects('worker'),
+  await worker.createClaim({ [Annotation.clusterID]: clusterID });
+  await worker.createPolicy('example-policy', {
     timeZone: 'UTC',
     timeWindows: [
       { start: '00:00', end: '23:58' },
@@ -60,41 +36,11 @@ export async function createWorld(): Promise<World> {
     ],
     resourceLimits: [{ resource: 'cpu', quantity: '4', percent: 80 }],
   });
-  await createPolicy(worker, 'later-policy', { nodeSelector: selects('worker') });
-  await createPod(worker, 'default', 'native', 'node1', '2');
-  await waitFor(
-    'node1 lent',
-    async () => {
-      const { status } = await worker.get<LeasedNode>(LeasedNodes, mount, `${binding}.node1`);
-      return status?.allocatable?.['cpu'] === '4';
-    },
-    { timeoutMs: 60_000 },
-  );
-  await createVnode(home, worker, bindingUID);
-  return { homeServer, workerServer, home, worker, agent, bindingUID };
-}
-
-function startAgent({ folder, kubeconfig }: ApiServer): RunningProcess {
-  const tenants = join(folder, 'tenants.json');
-  writeFileSync(tenants, JSON.stringify([{ namespace: mount, serviceAccount: 'kubeocean-syncer', bindings: ['*'] }]));
-  return startProcess('worker-agent', [
-    `--kubeconfig=${kubeconfig}`,
-    `--tenants-file=${tenants}`,
-    '--leader-election-namespace=kubeocean-agent',
-  ]);
-}
-
-function selects(role: string): NonNullable<ResourceLeasingPolicySpec['nodeSelector']> {
-  return { nodeSelectorTerms: [{ matchExpressions: [{ key: 'kubeocean.io/role', operator: 'In', values: [role] }] }] };
-}
-
-async function createNode(worker: KubeClient, name: string, role: string): Promise<void> {
-  const amounts = { cpu: '8', memory: '32Gi', pods: '110' };
-  await worker.create(Nodes, {
-    metadata: { name, labels: { 'kubeocean.io/role': role } },
-    spec: {},
-    status: { capacity: amounts, allocatable: amounts },
-  });
+  await worker.createPolicy('later-policy');
+  await createPod(worker.client, 'default', 'native', 'node1', '2');
+  await becomes(() => worker.record(), { status: { allocatable: { cpu: '4' } } });
+  await createVnode(home, worker.client, bindingUID);
+  return { homeServer, home, worker, agent, bindingUID };
 }
 
 /** Gives its UID. */
@@ -105,26 +51,10 @@ async function createBinding(home: KubeClient): Promise<string> {
       clusterID,
       mountNamespace: mount,
       secretRef: { name: 'worker-cluster-kubeconfig', namespace: 'kubeocean-system' },
-      nodeSelector: selects('worker'),
+      nodeSelector: selectsWorkers,
     },
   });
   return metadata.uid ?? '';
-}
-
-/** As the syncer claims. */
-async function writeClaim(worker: KubeClient): Promise<void> {
-  await worker.create(Leases, {
-    metadata: {
-      namespace: mount,
-      name: claimName(binding),
-      labels: { [Label.claim]: 'true', [Label.clusterBinding]: binding },
-      annotations: {
-        [Annotation.nodeSelector]: JSON.stringify(selects('worker')),
-        [Annotation.clusterID]: clusterID,
-      },
-    },
-    spec: { holderIdentity: 'home/binding', leaseDurationSeconds: 40, renewTime: microTime(new Date()) },
-  });
 }
 
 async function createVnode(home: KubeClient, worker: KubeClient, bindingUID: string): Promise<void> {
@@ -145,14 +75,6 @@ async function createVnode(home: KubeClient, worker: KubeClient, bindingUID: str
       conditions: [{ type: 'Ready', status: 'True', reason: 'KubeletReady', message: 'ready' }],
     },
   });
-}
-
-export async function createPolicy(
-  worker: KubeClient,
-  name: string,
-  spec: Partial<ResourceLeasingPolicySpec>,
-): Promise<void> {
-  await worker.create(ResourceLeasingPolicies, { metadata: { name }, spec: { cluster: binding, ...spec } });
 }
 
 export async function createPod(

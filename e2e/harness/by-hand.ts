@@ -17,8 +17,8 @@ const BEAT_MS = 2000;
 export interface Heart {
   /** Once, now. */
   beat(): Promise<void>;
-  /** From now on, until `stop` or the end of the file. */
-  start(): void;
+  /** Now, which may fail, and from then on until `stop` or the end of the file. */
+  start(): Promise<void>;
   stop(): void;
 }
 
@@ -39,7 +39,8 @@ export function heartOf(worker: KubeClient, namespace: string): Heart {
   cleanup(stop);
   return {
     beat,
-    start() {
+    async start() {
+      await beat();
       // A beat that fails is followed by the next: the API server may be one that a test takes away.
       timer ??= setInterval(() => void beat().catch(() => undefined), BEAT_MS);
     },

@@ -180,8 +180,7 @@ export async function agentLives(): Promise<void> {
   if (heart) return;
   heart = heartOf(worker, WORKER);
   cleanup(noAgent);
-  await heart.beat();
-  heart.start();
+  await heart.start();
 }
 
 /** From now on it is silent. */

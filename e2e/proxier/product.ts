@@ -12,6 +12,7 @@ import {
   client,
   type ClusterName,
   kubeconfigOf,
+  isReady,
   kubectl,
   programPath,
   uniqueName,
@@ -109,10 +110,10 @@ export async function startProduct(settings: readonly string[]): Promise<Product
       const { items } = await home.list<PodObject>(Pods, { namespace: Namespace.system, labelSelector: proxiers });
       return items
         .filter(({ metadata }) => metadata.deletionTimestamp === undefined)
-        .map(({ metadata, status }) => ({
-          name: metadata.name,
-          address: status?.podIP ?? '',
-          ready: status?.conditions?.some((one) => one.type === 'Ready' && one.status === 'True') ?? false,
+        .map((pod) => ({
+          name: pod.metadata.name,
+          address: pod.status?.podIP ?? '',
+          ready: isReady(pod),
         }));
     },
     async syncers() {

@@ -32,6 +32,7 @@ import {
   client,
   forgetBinding,
   heartOf,
+  isReady,
   kubeconfigOf,
   lendByHand,
   lentStatus,
@@ -40,6 +41,8 @@ import {
   uniqueName,
   waitFor,
 } from '../harness/index.ts';
+
+export { isReady } from '../harness/index.ts';
 
 export interface Condition {
   type: string;
@@ -115,10 +118,6 @@ export const SLOW_MS = 120_000;
 /** Runs until it is told to end, which it does at once. */
 export const FOREVER = 'trap "exit 0" TERM; sleep 100000 & wait';
 
-export function isReady(pod: Pod): boolean {
-  return pod.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false;
-}
-
 export function conditionOf(pod: Pod, type: string): Condition | undefined {
   return pod.status?.conditions?.find((each) => each.type === type);
 }
@@ -144,9 +143,7 @@ export async function podRig(prefix: string, options: RigOptions = {}): Promise<
   const bindingUID = binding.metadata.uid ?? '';
   const allocatable = options.allocatable ?? { cpu: '2', memory: '4Gi', pods: '60' };
   await lendByHand(worker, mountNamespace, bindingName, 'node1', lentStatus(allocatable));
-  const heart = heartOf(worker, mountNamespace);
-  await heart.beat();
-  heart.start();
+  await heartOf(worker, mountNamespace).start();
   watchMade();
   const rig: PodRig = {
     home,
@@ -248,10 +245,7 @@ export async function podRig(prefix: string, options: RigOptions = {}): Promise<
   cleanup(() => removeRig(rig));
   await waitFor(
     'vnode ready',
-    async () => {
-      const node = await home.get<KubeObject & { status: { conditions?: Condition[] } }>(Nodes, '', vnode);
-      return node.status.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True');
-    },
+    async () => isReady(await home.get<KubeObject & { status: { conditions?: Condition[] } }>(Nodes, '', vnode)),
     { timeoutMs: SLOW_MS },
   ).catch((error: unknown) => {
     throw new Error(`${String(error)}\n${syncer.tail()}`, { cause: error });

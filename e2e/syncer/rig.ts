@@ -80,8 +80,7 @@ export class SyncerRig {
     cleanup(() => this.removeAtHome());
     await this.makeBinding();
     this.heart = heartOf(this.worker, this.mount);
-    await this.heart.beat();
-    this.heart.start();
+    await this.heart.start();
     this.start(...flags);
     await this.syncer.waitReady(60_000);
   }

@@ -3,7 +3,7 @@ import { workerClaimName, workerName } from '@kubeocean/shared/api';
 import { Events, type KubeObject, Nodes, Pods, type Resource } from '@kubeocean/shared/kube';
 import type { Claim, Volume } from '../../packages/syncer/src/volumes/types.ts';
 import { Claims, Volumes } from '../../packages/syncer/src/volumes/types.ts';
-import { kubectl, type RunningProcess, waitFor } from '../harness/index.ts';
+import { isReady, kubectl, type RunningProcess, waitFor } from '../harness/index.ts';
 import { home, type HomePod, type Rig, worker } from './rig.ts';
 
 /** What a failed test needs to be understood. */
@@ -19,14 +19,9 @@ export async function showWhy(rig: Rig, syncer: RunningProcess): Promise<void> {
 
 export async function vnodesReady(rig: Rig, syncer: RunningProcess): Promise<void> {
   for (const vnode of rig.vnodes) {
-    await waitFor(
-      `${vnode} ready`,
-      async () => {
-        const node = await home.get<HomePod>(Nodes, '', vnode);
-        return node.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True');
-      },
-      { timeoutMs: 120_000 },
-    ).catch((error: unknown) => {
+    await waitFor(`${vnode} ready`, async () => isReady(await home.get<HomePod>(Nodes, '', vnode)), {
+      timeoutMs: 120_000,
+    }).catch((error: unknown) => {
       throw new Error(`${String(error)}\n${syncer.tail()}`, { cause: error });
     });
   }
@@ -55,7 +50,7 @@ export function running(rig: Rig, name: string): Promise<HomePod> {
     `${name} ready`,
     async () => {
       const pod = await getPod(rig, name);
-      if (pod.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True')) return pod;
+      if (isReady(pod)) return pod;
       throw new Error(JSON.stringify(pod.status));
     },
     { timeoutMs: 90_000, everyMs: 200 },

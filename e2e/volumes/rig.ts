@@ -95,9 +95,7 @@ export async function createRig(prefix: string, policies: Record<string, unknown
   for (const nodeName of NODES) {
     await lendByHand(worker, name, name, nodeName, lentStatus({ cpu: '2', memory: '4Gi', pods: '40' }));
   }
-  const heart = heartOf(worker, name);
-  await heart.beat();
-  heart.start();
+  await heartOf(worker, name).start();
 
   const rig: Rig = {
     name,

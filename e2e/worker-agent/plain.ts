@@ -36,11 +36,11 @@ export class PlainCluster {
   server!: ApiServer;
   client!: KubeClient;
 
-  /** Two nodes; nothing else. */
-  async setUp(): Promise<void> {
+  /** Two nodes; nothing else. @param values of the chart, such as `agent.timeZone=UTC` */
+  async setUp(...values: string[]): Promise<void> {
     this.server = await startApiServer();
     this.client = this.server.client();
-    await applyChart(this.server, 'kubeocean-worker');
+    await applyChart(this.server, 'kubeocean-worker', ...values);
     for (const name of ['node1', 'node2']) await this.createNode(name);
   }
 
@@ -124,13 +124,14 @@ export class PlainCluster {
     return this.client.patch(ResourceLeasingPolicies, '', name, { spec });
   }
 
-  async createClaim(): Promise<void> {
+  /** As a syncer claims. */
+  async createClaim(annotations: Record<string, string> = {}): Promise<void> {
     await this.client.create(Leases, {
       metadata: {
         namespace: mount,
         name: claimName(binding),
         labels: { [Label.claim]: 'true', [Label.clusterBinding]: binding },
-        annotations: { [Annotation.nodeSelector]: JSON.stringify(selectsWorkers) },
+        annotations: { [Annotation.nodeSelector]: JSON.stringify(selectsWorkers), ...annotations },
       },
       spec: { holderIdentity: 'computing/binding', leaseDurationSeconds: 40, renewTime: '2026-01-01T00:00:00.000000Z' },
     });

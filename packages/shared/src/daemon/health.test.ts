@@ -1,5 +1,6 @@
 import { Counter, Registry } from 'prom-client';
 import { expect, test } from 'vitest';
+import { sleep } from '../kube/sleep.ts';
 import { startHealthServers } from './health.ts';
 
 async function ask(port: number, path: string): Promise<{ status: number; text: string; type: string | null }> {
@@ -53,7 +54,7 @@ test('what waits for something after its time to start has started all the same'
   const servers = await startHealthServers({ ...local, registry: new Registry(), ready, startingMs: 50 });
   try {
     expect(await ask(servers.healthPort, '/startz')).toMatchObject({ status: 503, text: 'worker: does not answer\n' });
-    await new Promise((resolve) => setTimeout(resolve, 60));
+    await sleep(60);
     expect(await ask(servers.healthPort, '/startz')).toMatchObject({ status: 200 });
   } finally {
     await servers.close();

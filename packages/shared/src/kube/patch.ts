@@ -38,6 +38,14 @@ export function replacePatch(current: Json | undefined, desired: Json): Json | u
   return Object.keys(patch).length > 0 ? patch : undefined;
 }
 
+/**
+ * Metadata of a strategic merge patch that takes one finalizer off the object with this UID; those of others stay, which a
+ * list in the patch would not see to (`$deleteFromPrimitiveList`, apimachinery's strategicpatch).
+ */
+export function withoutFinalizer(uid: string | undefined, finalizer: string): Json {
+  return { uid, '$deleteFromPrimitiveList/finalizers': [finalizer] };
+}
+
 export function isObject(value: unknown): value is Json {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

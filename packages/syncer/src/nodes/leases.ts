@@ -21,6 +21,7 @@ export interface VnodeLeaseOptions {
   paused: () => boolean;
 }
 
+const EVERY_MS = Seconds.renewEvery * 1000;
 /** Renewals under way at the same time: a thousand vnodes must not be a thousand calls at once. */
 const AT_A_TIME = 8;
 const CALL = { timeoutMs: 5000, retry: false, metadataOnly: true } as const;
@@ -76,8 +77,6 @@ export function createVnodeLeases(context: SyncerContext, options: VnodeLeaseOpt
     },
   };
 }
-
-const EVERY_MS = Seconds.renewEvery * 1000;
 
 /**
  * Milliseconds until the next renewal of one that was just renewed: at the turn that is the same for all vnodes.

@@ -1,6 +1,6 @@
 /** Writes on worker pods. Each names the UID of the pod it means, and none is made while writes are held back. */
 import { Finalizer } from '@kubeocean/shared/api';
-import { isConflict, isNotFound, Pods } from '@kubeocean/shared/kube';
+import { isConflict, isNotFound, Pods, withoutFinalizer } from '@kubeocean/shared/kube';
 import { isGone, mayWriteWorker } from './gate.ts';
 import type { PodState } from './state.ts';
 import type { Pod } from './types.ts';
@@ -59,8 +59,7 @@ export async function releaseWorker(state: PodState, worker: Pod): Promise<void>
   if (state.released.has(uid) || !finalizers.includes(Finalizer.homeSync)) return;
   mayWriteWorker(state.context);
   const metadata = {
-    uid,
-    '$deleteFromPrimitiveList/finalizers': [Finalizer.homeSync],
+    ...withoutFinalizer(uid, Finalizer.homeSync),
     ...(deletionTimestamp && { managedFields: NO_MANAGED_FIELDS }),
   };
   const options = { type: 'strategic', metadataOnly: true } as const;

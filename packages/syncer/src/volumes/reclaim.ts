@@ -10,7 +10,7 @@ import {
   VolumeFinalizer,
   homeVolumeName,
 } from '@kubeocean/shared/api';
-import { isNotFound, type KubeObject, type Outcome, type Resource } from '@kubeocean/shared/kube';
+import { isNotFound, type KubeObject, type Outcome, type Resource, withoutFinalizer } from '@kubeocean/shared/kube';
 import { isGone, mayWriteHome, mayWriteWorker } from '../pods/gate.ts';
 import { markUsed, removeUnused, workerNow } from './provision.ts';
 import type { VolumeState } from './state.ts';
@@ -129,7 +129,7 @@ export async function retain(state: Pick<VolumeState, 'context'>, claimName: str
 async function letGo({ context }: VolumeState, volume: Volume): Promise<void> {
   const { uid, name } = volume.metadata;
   mayWriteHome(context);
-  const patch = { metadata: { uid, '$deleteFromPrimitiveList/finalizers': [VolumeFinalizer] } };
+  const patch = { metadata: withoutFinalizer(uid, VolumeFinalizer) };
   await ignoreGone(context.home.patch(Volumes, '', name, patch, { type: 'strategic' }));
 }
 

@@ -4,6 +4,7 @@
  * finds both again.
  */
 import { Label, labelValue, VolumeDriver, VolumeFinalizer } from '@kubeocean/shared/api';
+import { withoutFinalizer } from '@kubeocean/shared/kube';
 import type { SyncerContext } from '../context.ts';
 import { isGone, mayWriteHome } from '../pods/gate.ts';
 import { isDynamic, retain, workerClaimOf } from './reclaim.ts';
@@ -32,7 +33,7 @@ async function keepAtHome(context: SyncerContext, volume: Volume): Promise<void>
   const { uid, name, finalizers = [] } = volume.metadata;
   if (!finalizers.includes(VolumeFinalizer) && volume.spec.persistentVolumeReclaimPolicy === 'Retain') return;
   mayWriteHome(context);
-  const metadata = { uid, '$deleteFromPrimitiveList/finalizers': [VolumeFinalizer] };
+  const metadata = withoutFinalizer(uid, VolumeFinalizer);
   const patch = { metadata, spec: { persistentVolumeReclaimPolicy: 'Retain' } };
   try {
     await context.home.patch(Volumes, '', name, patch, { type: 'strategic' });

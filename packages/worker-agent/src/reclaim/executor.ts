@@ -11,6 +11,7 @@ import {
   messageOf,
   type Outcome,
   Pods,
+  withoutFinalizer,
   WorkQueue,
 } from '@kubeocean/shared/kube';
 import { rfc3339 } from '@kubeocean/shared/lease';
@@ -100,8 +101,7 @@ export class Reclaimer {
     } else if (kind === 'retract') {
       await this.retract(step);
     } else if (kind === 'unfollow') {
-      // Finalizers of others stay: `$deleteFromPrimitiveList` is a directive of strategic merge patches.
-      const metadata = { uid, '$deleteFromPrimitiveList/finalizers': [Finalizer.homeSync] };
+      const metadata = withoutFinalizer(uid, Finalizer.homeSync);
       await client.patch(Pods, namespace, name, { metadata }, { type: 'strategic', ...options });
       await client.delete(Pods, namespace, name, { uid, ...options }).catch((error: unknown) => {
         if (!isNotFound(error)) throw error;
