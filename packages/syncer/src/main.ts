@@ -7,5 +7,6 @@ await runDaemon({
   name: 'kubeocean-syncer',
   summary: 'shows the lent nodes of one worker cluster as nodes of this cluster, and runs their pods there',
   options: SYNCER_OPTIONS,
+  coalescing: { calls: 4, eventsPerSecond: 200, restMs: 10 },
   run: runSyncer,
 });

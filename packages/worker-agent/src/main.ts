@@ -7,5 +7,6 @@ await runDaemon({
   name: 'worker-agent',
   summary: 'lends nodes of this cluster to computing clusters, as its ResourceLeasingPolicies say',
   options: AGENT_OPTIONS,
+  coalescing: { calls: 8, eventsPerSecond: 50, restMs: 10 },
   run: runAgent,
 });

@@ -4,6 +4,7 @@ import { hostname } from 'node:os';
 import { Counter, Histogram, Registry } from 'prom-client';
 import type { CredentialSource } from '../kube/credentials.ts';
 import { KubeClient } from '../kube/client.ts';
+import { type Coalescing, coalesceWakeUps } from '../kube/coalescing.ts';
 import { runAsLeader, type Leadership } from '../kube/leader.ts';
 import { messageOf } from '../kube/errors.ts';
 import { Transport } from '../kube/transport.ts';
@@ -51,6 +52,8 @@ export interface DaemonDefinition<T extends OptionTable> {
   options: T;
   /** Seconds an orderly stop may take, for a process whose pod is given longer than the usual 30. Default 25. */
   stopSeconds?: (options: OptionValues<T>) => number;
+  /** For a process that may have thousands of calls and events a minute, none of which is urgent. Default: never rests. */
+  coalescing?: Coalescing;
   /** Works until the signal aborts. An error ends the process with code 1. */
   run(daemon: Daemon<T>): Promise<void>;
 }
@@ -104,6 +107,7 @@ export async function runDaemon<T extends OptionTable & typeof COMMON_OPTIONS>(
       process.exit(1);
     });
   }
+  if (definition.coalescing) coalesceWakeUps(definition.coalescing);
   const registry = new Registry();
   collectProcessMetrics(registry);
   const ready: Record<string, ReadyCheck> = {};

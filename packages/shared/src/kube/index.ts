@@ -1,5 +1,6 @@
 /** Talking to an API server: the part that every process stands on. */
 export * from './client.ts';
+export type { Coalescing } from './coalescing.ts';
 export * from './credentials.ts';
 export * from './errors.ts';
 export * from './events.ts';

@@ -7,6 +7,7 @@
  */
 import { type KubeClient, pathOf, type Selection } from './client.ts';
 import { ApiError, isExpired, type Status } from './errors.ts';
+import { eventCame } from './coalescing.ts';
 import { isOlder, mustListAgain, StateWentBack } from './revisions.ts';
 import { Sharing } from './share.ts';
 import { type IndexFunction, type ReadonlyStore, Store } from './store.ts';
@@ -216,6 +217,7 @@ export function createReflector<T extends KubeObject = KubeObject>(
     response.socket.setTimeout(silenceMs, () => response.destroy(new Error('the watch fell silent')));
     for await (const line of lines(response)) {
       options.onContact?.();
+      eventCame();
       take(line);
     }
   }

@@ -7,6 +7,7 @@ import { type Agent, request as httpsRequest } from 'node:https';
 import type { CredentialSource } from './credentials.ts';
 import type { ClusterAccess } from './kubeconfig.ts';
 import { type Connections, connectionsTo, isIdle } from './connections.ts';
+import { callBegan, callEnded } from './coalescing.ts';
 import { parsed, readBody, toApiError, toConnectionError } from './answer.ts';
 import { Deadline } from './deadline.ts';
 import { ApiError } from './errors.ts';
@@ -123,6 +124,7 @@ export class Transport {
     const deadline = performance.now() + (options.timeoutMs ?? 30_000);
     return this.attempts(options, deadline, async (access, remainingMs) => {
       const ending = new Deadline(remainingMs, options.signal);
+      callBegan();
       let text: string;
       let response: IncomingMessage;
       try {
@@ -130,6 +132,7 @@ export class Transport {
         text = await readBody(response, access.server, ending);
       } finally {
         ending.over();
+        callEnded();
       }
       const code = response.statusCode ?? 0;
       if (code >= 400) throw toApiError(code, text, response, options);
