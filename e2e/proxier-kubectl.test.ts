@@ -49,12 +49,17 @@ describe.each(kubectls)('%s', (program) => {
     );
   });
 
-  test('logs -f of a container that writes nothing stays open', async () => {
+  test('logs -f of a container that writes nothing stays open, and ends as the client’s wish', async () => {
     const { status, stderr } = await run(
       ['timeout', '2', program, '--kubeconfig', kubeconfigOf('computing'), '-n', id, 'logs', '-f', pod, '-c', 'silent'],
       { anyExit: true },
     );
     expect({ status, stderr }).toEqual({ status: 124, stderr: '' });
+    const told = await proxier.waitLog(
+      'its audit line',
+      (line) => line['verb'] === 'logs' && line['container'] === 'silent',
+    );
+    expect(told['reason']).toBe('client gone');
   });
 
   test('logs --previous says in the worker’s words that there is none, under the home pod’s name', async () => {

@@ -20,13 +20,18 @@ export interface GateOptions {
 }
 
 /**
- * `meanwhile` is called with an authenticated caller's request while rights are asked about: what it begins must change
- * nothing, and its outcome must not be told to a caller that is refused.
+ * `meanwhile` is called with the request of a caller who had the right to another one before, while rights are asked about:
+ * what it begins must change nothing, and its outcome must not be told to a caller that is refused. Others cannot make us
+ * ask anything of anybody but for their rights.
  */
 export type Gate = (request: IncomingMessage, meanwhile?: (known: Admitted) => void) => Promise<Admitted>;
 
+/** Callers who are remembered to have been admitted. In practice there is one, home's API server. */
+const MOST_ADMITTED = 100;
+
 /** @throws Refusal (from the returned function) 503, 401, 400, 404 or 403, in this order. */
 export function createGate(options: GateOptions): Gate {
+  const admitted = new Set<string>();
   return async (request, meanwhile) => {
     if (!options.trusted()) {
       throw new Refusal(503, 'the client CA of this cluster is not known yet, so nobody can be authenticated');
@@ -42,16 +47,19 @@ export function createGate(options: GateOptions): Gate {
     if (!vnode) throw new Refusal(404, 'no vnode is served on this port');
     const question = questionOf(request.method ?? '', target.first);
     const asking = options.authorize(user, vnode, question);
-    meanwhile?.({ ...target, user, vnode });
+    if (admitted.has(user.name)) meanwhile?.({ ...target, user, vnode });
     const allowed = await asking.catch((error: unknown) => {
       throw new Refusal(500, `Authorization error (user=${user.name}): ${messageOf(error)}`, { cause: error });
     });
     if (!allowed) {
+      admitted.delete(user.name);
       throw new Refusal(
         403,
         `Forbidden (user=${user.name}, verb=${question.verb}, resource=nodes, subresource(s)=[${question.subresources.join(' ')}])`,
       );
     }
+    if (admitted.size >= MOST_ADMITTED) admitted.clear();
+    admitted.add(user.name);
     return { ...target, user, vnode };
   };
 }

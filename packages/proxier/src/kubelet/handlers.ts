@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { STATUS_CODES } from 'node:http';
 import type { TLSSocket } from 'node:tls';
 import type { Logger } from '@kubeocean/shared/daemon';
+import { messageOf } from '@kubeocean/shared/kube';
 import { METHOD_NOT_ALLOWED, type Refusal, toRefusal, Refusal as Refused } from '../errors.ts';
 import type { Admitted, Gate } from './gate.ts';
 import { streamLogs } from './logs.ts';
@@ -96,6 +97,11 @@ export function createHandlers(options: HandlerOptions): Handlers {
       );
       session.end(end);
     } catch (error) {
+      // A container that has written nothing yet: nobody waits for an answer any more, and nothing was refused.
+      if (gone.signal.aborted) {
+        session.end({ bytesUp: 0, bytesDown: 0, reason: messageOf(gone.signal.reason) });
+        return;
+      }
       const refusal = toRefusal(error);
       session.end({ bytesUp: 0, bytesDown: 0, reason: `refused: ${refusal.message}` });
       throw refusal;
@@ -111,10 +117,10 @@ export function createHandlers(options: HandlerOptions): Handlers {
     });
     const { route } = admitted;
     if (route.kind === 'unknown') throw new Refused(404, '404 page not found');
-    if (!isSession(route) || !looking) throw new Refused(400, 'this path is not one to upgrade');
+    if (!isSession(route)) throw new Refused(400, 'this path is not one to upgrade');
     const protocol = checkUpgrade(request, head);
     const query = sessionQuery(route, admitted.query);
-    const counterpart = await looking;
+    const counterpart = await (looking ?? findCounterpart(clusters, admitted.vnode, route));
     if (client.destroyed) return;
     const gone = new AbortController();
     let kill = (reason: string) => {
@@ -151,6 +157,10 @@ export function createHandlers(options: HandlerOptions): Handlers {
       kill = joined.kill;
       session.end(await joined.done);
     } catch (error) {
+      if (gone.signal.aborted) {
+        session.end({ bytesUp: 0, bytesDown: 0, reason: messageOf(gone.signal.reason) });
+        return;
+      }
       const refusal = toRefusal(error);
       session.end({ bytesUp: 0, bytesDown: 0, reason: `refused: ${refusal.message}` });
       const inHomeWords = refusal.message

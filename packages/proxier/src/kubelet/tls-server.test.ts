@@ -1,9 +1,10 @@
 /** The TLS side with certificates that openssl made, over real connections on loopback. */
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { type IncomingMessage, request as httpRequest } from 'node:http';
 import { Agent, request as httpsRequest } from 'node:https';
-import { type AddressInfo, createServer, type Server } from 'node:net';
+import { type AddressInfo, connect as connectTcp, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect, type TLSSocket } from 'node:tls';
@@ -98,6 +99,24 @@ function ask(client?: string, agent?: Agent): Promise<Seen> {
   return promise;
 }
 
+/** The same over a connection that is there already, but has not begun to speak TLS. */
+function askThrough(early: Socket, client: string): Promise<Seen> {
+  const socket = connect({
+    socket: early,
+    ca: certificate.cert,
+    cert: read(`${client}.crt`),
+    key: read(`${client}.key`),
+    checkServerIdentity: () => undefined,
+  });
+  const { promise, resolve, reject } = Promise.withResolvers<Seen>();
+  let text = '';
+  socket.on('data', (chunk: Buffer) => (text += chunk.toString()));
+  socket.on('error', reject);
+  socket.on('close', () => resolve(JSON.parse(text.slice(text.indexOf('{'))) as Seen));
+  socket.write('GET / HTTP/1.1\r\nhost: vnode\r\nconnection: close\r\n\r\n');
+  return promise;
+}
+
 describe('before certificate and client CA are known', () => {
   it('no connection is made', async () => {
     await expect(ask('good')).rejects.toThrow();
@@ -173,14 +192,43 @@ describe('TLS', () => {
   });
 
   it('after a change of the client CA the old one vouches for nobody, on old connections neither', async () => {
+    // Connected before the change, its handshake comes after it.
+    const early = connectTcp({ host: '127.0.0.1', port });
+    const accepted = once(listener, 'connection');
+    await Promise.all([once(early, 'connect'), accepted]);
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
     expect((await ask('good', agent)).user?.name).toBe('kube-apiserver');
+    const idle = Object.values(agent.freeSockets).flat()[0];
+    if (!idle) throw new Error('the connection was not kept');
+    const closed = once(idle, 'close');
     server.setClientCa(read('new-ca.crt'));
-    const again = await ask('good', agent).catch(() => ({ user: null }));
-    expect(again.user).toBeNull();
+    expect((await askThrough(early, 'good')).user).toBeNull();
+    await closed;
     expect((await ask('good')).user).toBeNull();
     expect((await ask('renewed')).user?.name).toBe('kube-apiserver');
     agent.destroy();
+  });
+
+  it('who connects and says nothing, or stops in the middle of a request, is let go', async () => {
+    const impatient = createTlsServer({
+      onRequest: (_request, response) => response.end(),
+      onUpgrade: () => undefined,
+      headersMs: 300,
+      lookEveryMs: 100,
+    });
+    impatient.setCertificate(certificate);
+    impatient.setClientCa(read('ca.crt'));
+    const there = createServer((socket) => impatient.accept(socket)).listen(0, '127.0.0.1');
+    await once(there, 'listening');
+    for (const text of ['', 'GET / HTTP/1.1\r\nhost: a\r\n']) {
+      const to = (there.address() as AddressInfo).port;
+      const socket = connect({ host: '127.0.0.1', port: to, ca: certificate.cert });
+      await once(socket, 'secureConnect');
+      socket.write(text);
+      socket.resume();
+      await once(socket, 'close');
+    }
+    there.close();
   });
 
   it('without a client CA nobody gets a connection', async () => {

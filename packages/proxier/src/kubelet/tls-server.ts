@@ -12,6 +12,10 @@ import type { ServingCertificate } from '../tls/certificates.ts';
 export interface TlsServerOptions {
   onRequest: RequestListener;
   onUpgrade: (request: IncomingMessage, socket: TLSSocket, head: Buffer) => void;
+  /** Longest that a request's headers may take from the end of the handshake, or of the request before. Default 15,000 ms. */
+  headersMs?: number;
+  /** How often connections are looked at for that. Default 5000 ms. */
+  lookEveryMs?: number;
 }
 
 export interface TlsServer {
@@ -33,7 +37,9 @@ export function createTlsServer(options: TlsServerOptions): TlsServer {
   let certificate: ServingCertificate | undefined;
   let clientCa: string | undefined;
   let generation = 0;
+  /** Takes the connections; those of an earlier client CA stay with the server that verified them. */
   let server: Server | undefined;
+  const retired: Server[] = [];
   const generations = new WeakMap<Socket, number>();
 
   function apply(): void {
@@ -48,10 +54,10 @@ export function createTlsServer(options: TlsServerOptions): TlsServer {
       secureOptions: constants.SSL_OP_NO_TICKET,
     };
     if (server) server.setSecureContext(context);
-    else server = create(context);
+    else server = create(context, generation);
   }
 
-  function create(context: object): Server {
+  function create(context: object, itsGeneration: number): Server {
     const made = createServer(
       {
         ...context,
@@ -61,17 +67,20 @@ export function createTlsServer(options: TlsServerOptions): TlsServer {
         rejectUnauthorized: false,
         handshakeTimeout: 15_000,
         keepAliveTimeout: KEEP_ALIVE_MS,
-        headersTimeout: 15_000,
+        headersTimeout: options.headersMs ?? 15_000,
         requestTimeout: 60_000,
+        connectionsCheckingInterval: options.lookEveryMs ?? 5000,
         // The command of an exec is in its URL; API servers take 1 MiB of headers.
         maxHeaderSize: 1024 * 1024,
       },
       options.onRequest,
     );
-    made.on('secureConnection', (socket) => generations.set(socket, generation));
+    made.on('secureConnection', (socket) => generations.set(socket, itsGeneration));
     made.on('upgrade', (request, socket, head) => options.onUpgrade(request, socket as TLSSocket, head));
     // Port scans and probes; the socket is destroyed by Node.
     made.on('tlsClientError', () => undefined);
+    // It never listens itself, and Node begins to look after connections (the timeouts above, closing idle ones) when it does.
+    made.emit('listening');
     return made;
   }
 
@@ -83,8 +92,13 @@ export function createTlsServer(options: TlsServerOptions): TlsServer {
     setClientCa(next) {
       clientCa = next;
       generation++;
+      if (server) {
+        // A handshake that has begun goes on with the CA it began with, so that it must not count as the new one's.
+        server.closeIdleConnections();
+        retired.push(server);
+        server = undefined;
+      }
       apply();
-      server?.closeIdleConnections();
     },
     get hasCertificate() {
       return certificate !== undefined;
@@ -98,7 +112,7 @@ export function createTlsServer(options: TlsServerOptions): TlsServer {
       else socket.destroy();
     },
     close() {
-      server?.closeAllConnections();
+      for (const one of [...retired, ...(server ? [server] : [])]) one.closeAllConnections();
     },
   };
 }
