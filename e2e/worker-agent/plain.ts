@@ -35,6 +35,8 @@ export const selectsWorkers = {
 export class PlainCluster {
   server!: ApiServer;
   client!: KubeClient;
+  /** Of tenants beside the usual one; each must be in the chart's values as well. */
+  otherMounts: string[] = [];
 
   /** Two nodes; nothing else. @param values of the chart, such as `agent.timeZone=UTC` */
   async setUp(...values: string[]): Promise<void> {
@@ -62,8 +64,11 @@ export class PlainCluster {
     const folder = join(this.server.folder, name);
     mkdirSync(folder, { recursive: true });
     writeFileSync(join(folder, 'kubeconfig'), this.server.kubeconfigFor({ token: answer.status.token }));
-    const tenants = [{ namespace: mount, serviceAccount: 'kubeocean-syncer', bindings: ['*'] }];
-    writeFileSync(join(folder, 'tenants.json'), JSON.stringify(tenants));
+    const tenants = [mount, ...this.otherMounts];
+    writeFileSync(
+      join(folder, 'tenants.json'),
+      JSON.stringify(tenants.map((namespace) => ({ namespace, serviceAccount: 'kubeocean-syncer', bindings: ['*'] }))),
+    );
     return startProcess(
       'worker-agent',
       [

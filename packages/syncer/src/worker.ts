@@ -2,6 +2,7 @@
 import { Seconds } from '@kubeocean/shared/api';
 import {
   ApiError,
+  isForbidden,
   type CredentialSource,
   isCertificateError,
   isNotFound,
@@ -71,7 +72,7 @@ export function failureReason(error: unknown): string {
   if (error instanceof KubeconfigError) return 'KubeconfigInvalid';
   if (isCertificateError(error)) return 'CertificateNotTrusted';
   if (error instanceof ApiError && error.code === 401) return 'Unauthorized';
-  if (error instanceof ApiError && error.code === 403) return 'Forbidden';
+  if (isForbidden(error)) return 'Forbidden';
   if (isNotFound(error)) return 'NotFound';
   return 'Unreachable';
 }

@@ -47,7 +47,15 @@ export interface LookOptions {
 /** What a look reads. */
 export type LookedAt = Pick<
   AgentStores,
-  'nodes' | 'pods' | 'policies' | 'records' | 'claims' | 'guards' | 'admissionPolicies' | 'admissionPolicyBindings'
+  | 'nodes'
+  | 'pods'
+  | 'policies'
+  | 'records'
+  | 'claims'
+  | 'guards'
+  | 'admissionPolicies'
+  | 'admissionPolicyBindings'
+  | 'isGone'
 >;
 
 export interface Look {
@@ -89,7 +97,8 @@ export class Looks {
 
   /** The stores must be complete. `monotonic` is in milliseconds. */
   look(now: Date, monotonic: number): Look {
-    const { stores, tenants, defaultTimeZone, timing, maxGraceSeconds } = this.options;
+    const { stores, defaultTimeZone, timing, maxGraceSeconds } = this.options;
+    const tenants = this.tenants();
     const claims = this.claims();
     const stale = this.freshness.observe(claims, monotonic, now);
     this.staleAtLastLook = stale.since.size;
@@ -156,13 +165,18 @@ export class Looks {
     return this.options.stores.claims.flatMap((store) => [...store.values()]);
   }
 
+  private tenants(): readonly Tenant[] {
+    const { tenants, stores } = this.options;
+    return tenants.filter(({ namespace }) => !stores.isGone(namespace));
+  }
+
   private guardWrites({ open }: Allocation): GuardWrite[] {
     const guards = new Map(
       this.options.stores.guards
         .flatMap((store) => [...store.values()])
         .map((guard) => [guard.metadata.namespace, guard]),
     );
-    const namespaces = this.options.tenants.map(({ namespace }) => namespace);
+    const namespaces = this.tenants().map(({ namespace }) => namespace);
     return planGuards(namespaces, open, (namespace) => guards.get(namespace));
   }
 

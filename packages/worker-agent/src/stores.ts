@@ -12,6 +12,7 @@ import {
 import type { Logger } from '@kubeocean/shared/daemon';
 import {
   createReflector,
+  isForbidden,
   type KubeClient,
   type KubeObject,
   Leases,
@@ -26,6 +27,7 @@ import {
 } from '@kubeocean/shared/kube';
 import type { PodForRequests, Tenant, WorkerNode } from '@kubeocean/shared/lease';
 import type { AdmissionPolicy, AdmissionPolicyBinding } from './guard/policies.ts';
+import { DeletedTenants } from './deleted-tenants.ts';
 import { matters, projectClaim, projectNode, projectPod } from './projections.ts';
 
 /**
@@ -46,8 +48,15 @@ export interface AgentStores {
   /** Admission policies of the cluster, ours among them, and what puts them in force. */
   admissionPolicies: ReadonlyStore<AdmissionPolicy>;
   admissionPolicyBindings: ReadonlyStore<AdmissionPolicyBinding>;
-  /** Resolves when every store holds a complete list. Nothing may be written before. */
+  /**
+   * Resolves when every store holds a complete list, but for those of tenants that are gone. Nothing may be written before.
+   */
   synced: Promise<unknown>;
+  /**
+   * Whether the tenant's namespace was deleted and nothing of it can be read: it is to be treated as if it were no tenant, so
+   * that the others are not left alone.
+   */
+  isGone(namespace: string): boolean;
   /** Kinds that a replica keeps whether it leads or not and that are not complete yet, for the readiness probe. */
   missing(): string[];
   /** Watches all but pods until the signal aborts: what a replica that stands by keeps, for metrics and to lead at once. */
@@ -62,6 +71,9 @@ export interface AgentStores {
 /** What the reflector of pods is filed under. */
 const PODS = 'pods';
 
+/** What is watched in each mount namespace. */
+const KINDS_OF_TENANT = ['records', 'claims', 'guards'];
+
 /** Makes the stores; `onChange` is called for every change that could change what is lent. */
 export function createStores(
   client: KubeClient,
@@ -70,11 +82,17 @@ export function createStores(
   onChange: () => void,
 ): AgentStores {
   const reflectors = new Map<string, Reflector<KubeObject>>();
+  const lookAfter = new DeletedTenants(client, log, onChange);
   function reflect<T extends KubeObject>(kind: string, options: ReflectorOptions<T>, fields: readonly string[]) {
+    const { namespace } = options;
     const reflector = createReflector<T>(client, {
       ...options,
-      onError: (error, doing) => log.warn({ kind, doing, error: messageOf(error) }, 'the watch failed and goes on'),
+      onError(error, doing) {
+        log.warn({ kind, doing, error: messageOf(error) }, 'the watch failed and goes on');
+        if (namespace && doing === 'list' && isForbidden(error)) void lookAfter.look(namespace);
+      },
     });
+    if (namespace) lookAfter.follow(namespace, reflector.store.synced);
     reflector.store.onChange((change) => {
       if (matters(change, fields)) onChange();
     });
@@ -129,9 +147,20 @@ export function createStores(
     guards,
     admissionPolicies,
     admissionPolicyBindings,
-    synced: Promise.all([...reflectors.values()].map((reflector) => reflector.store.synced)),
-    missing: () =>
-      [...reflectors].filter(([kind, { store }]) => kind !== PODS && !store.hasSynced).map(([kind]) => kind),
+    synced: Promise.all([
+      ...[nodes, pods, policies, admissionPolicies, admissionPolicyBindings].map((store) => store.synced),
+      ...tenants.map(({ namespace }) => lookAfter.syncedOrGone(namespace)),
+    ]),
+    isGone: (namespace) => lookAfter.isGone(namespace),
+    missing() {
+      const gone = tenants.filter(({ namespace }) => lookAfter.isGone(namespace));
+      const excused = new Set(
+        gone.flatMap(({ namespace }) => KINDS_OF_TENANT.map((kind) => `${kind} in ${namespace}`)),
+      );
+      return [...reflectors]
+        .filter(([kind, { store }]) => kind !== PODS && !store.hasSynced && !excused.has(kind))
+        .map(([kind]) => kind);
+    },
     async run(signal) {
       const standing = [...reflectors].filter(([kind]) => kind !== PODS);
       await Promise.all(standing.map(([, reflector]) => reflector.run(signal)));

@@ -80,12 +80,14 @@ async function takes(callers: number, coalescing: string): Promise<{ turns: numb
 const coalescing = 'coalesceWakeUps({ calls: 4, eventsPerSecond: 1000, restMs: 10 });';
 
 test('a busy process takes the answers of several calls in one turn', async () => {
-  const usual = await takes(16, '');
-  const busy = await takes(16, coalescing);
-  expect(usual.rests).toBe(0);
-  expect(busy.rests).toBeGreaterThan(0);
-  // 320 answers. Twenty rounds of 16 would be the least.
-  expect(busy.turns).toBeLessThan(usual.turns / 2);
+  const { turns, rests } = await takes(16, coalescing);
+  expect(rests).toBeGreaterThan(0);
+  // There were 320; twenty rounds of 16 would be the least. Without rests there are some 280 on a machine that is not busy.
+  expect(turns).toBeLessThan(160);
+});
+
+test('a process that did not ask for it never rests', async () => {
+  expect((await takes(16, '')).rests).toBe(0);
 });
 
 test('one call after the other is not held up', async () => {

@@ -69,6 +69,11 @@ function hasCode(error: unknown, code: number, reason?: string): boolean {
   return error instanceof ApiError && error.code === code && (reason === undefined || error.reason === reason);
 }
 
+/** Whether our account has no right to that. */
+export function isForbidden(error: unknown): boolean {
+  return hasCode(error, 403);
+}
+
 export function isNotFound(error: unknown): boolean {
   return hasCode(error, 404);
 }

@@ -1,10 +1,11 @@
 import { Readable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { KubeClient } from './client.ts';
+import { messageOf } from './errors.ts';
 import { backOffMs, createReflector } from './reflector.ts';
 import { ConfigMaps } from './resources.ts';
 import { isOlder } from './revisions.ts';
-import type { KubeList } from './types.ts';
+import type { KubeList, KubeObject } from './types.ts';
 
 test('waits from 0.8 s doubling to 30 s, half of it by chance', () => {
   expect([1, 2, 3, 6, 7, 50].map((failures) => backOffMs(failures, () => 1))).toEqual([
@@ -22,6 +23,53 @@ test.each([
   ['abc', '5', false],
 ])('revision %s comes before %s: %s', (a, b, older) => {
   expect(isOlder(a, b)).toBe(older);
+});
+
+test('an object that cannot be read is told of and stays as it was; all others are seen', async () => {
+  const named = (name: string, resourceVersion: string, data = 'good') => ({
+    metadata: { namespace: 'a', name, uid: `u-${name}`, resourceVersion },
+    data,
+  });
+  const events = [
+    { type: 'MODIFIED', object: named('known', '2', 'bad') },
+    { type: 'ADDED', object: named('new', '3', 'bad') },
+    { type: 'ADDED', object: named('after', '4') },
+    { type: 'DELETED', object: named('gone', '5', 'bad') },
+  ];
+  async function* pages(): AsyncGenerator<KubeList> {
+    const items = [named('known', '1'), named('gone', '1'), named('never', '1', 'bad')];
+    yield { items: items as KubeObject[], metadata: { resourceVersion: '1' } };
+  }
+  let opened = 0;
+  const stream = async (): Promise<unknown> => {
+    if (opened++ > 0) return new Promise(() => undefined);
+    const text = events.map((event) => `${JSON.stringify(event)}\n`).join('');
+    return Object.assign(Readable.from([Buffer.from(text)]), { socket: { setTimeout: () => undefined } });
+  };
+  const errors: string[] = [];
+  const stop = new AbortController();
+  const reflector = createReflector({ pages, transport: { stream } } as unknown as KubeClient, {
+    resource: ConfigMaps,
+    onError: (error, doing) => errors.push(`${doing}: ${messageOf(error)}`),
+    project(object) {
+      if (object['data'] === 'bad') throw new Error('no data');
+      return object;
+    },
+  });
+  void reflector.run(stop.signal);
+  await vi.waitFor(() => expect(opened).toBe(2));
+  stop.abort();
+  const seen = Object.fromEntries(
+    [...reflector.store.values()].map(({ metadata }) => [metadata.name, metadata.resourceVersion]),
+  );
+  expect(seen).toEqual({ known: '1', after: '4' });
+  expect(reflector.lists).toBe(1);
+  expect(errors).toEqual(
+    ['list: never', 'watch: known', 'watch: new', 'watch: gone'].map((text) => {
+      const [doing, name] = text.split(': ');
+      return `${doing}: ConfigMap a/${name} cannot be read, stays as it was: no data`;
+    }),
+  );
 });
 
 describe('a server that ends each watch at once', () => {

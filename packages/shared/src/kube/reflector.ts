@@ -6,7 +6,7 @@
  * Rules after client-go's reflector (tools/cache) and https://kubernetes.io/docs/reference/using-api/api-concepts/.
  */
 import { type KubeClient, pathOf, type Selection } from './client.ts';
-import { ApiError, isExpired, type Status } from './errors.ts';
+import { ApiError, isExpired, messageOf, type Status } from './errors.ts';
 import { eventCame } from './coalescing.ts';
 import { isOlder, mustListAgain, StateWentBack } from './revisions.ts';
 import { Sharing } from './share.ts';
@@ -135,7 +135,7 @@ export function createReflector<T extends KubeObject = KubeObject>(
     )) {
       options.onContact?.();
       for (const item of page.items) {
-        const kept = project(item);
+        const kept = project(item, 'list');
         if (kept) objects.push(kept);
       }
       listed = page.metadata.resourceVersion;
@@ -162,7 +162,7 @@ export function createReflector<T extends KubeObject = KubeObject>(
     if (isOlder(page.metadata.resourceVersion, revision)) throw new StateWentBack(options.resource.plural);
     for (const item of page.items) {
       const { resourceVersion = '' } = item.metadata;
-      const kept = project(item);
+      const kept = project(item, 'list');
       if (!kept || isOlder(revision, resourceVersion)) continue;
       // The watch has told everything up to our revision, so this object must be known as it is.
       const known = store.get(keyOf(kept));
@@ -178,11 +178,24 @@ export function createReflector<T extends KubeObject = KubeObject>(
     verifiedAt = performance.now();
   }
 
-  function project(object: KubeObject): T | undefined {
+  /**
+   * One object that cannot be read must not keep all others from being seen: it is told of, and stays as it was known.
+   */
+  function project(object: KubeObject, doing: 'list' | 'watch'): T | undefined {
     delete object.metadata.managedFields;
-    const kept = options.project ? options.project(object) : (object as T);
-    if (kept) sharing?.take(kept, store.get(keyOf(kept)));
-    return kept;
+    try {
+      const kept = options.project ? options.project(object) : (object as T);
+      if (kept) sharing?.take(kept, store.get(keyOf(kept)));
+      return kept;
+    } catch (error) {
+      const which = `${options.resource.kind} ${keyOf(object)}`;
+      options.onError?.(
+        new Error(`${which} cannot be read, stays as it was: ${messageOf(error)}`, { cause: error }),
+        doing,
+      );
+      const known = store.get(keyOf(object));
+      return known?.metadata.uid === object.metadata.uid ? known : undefined;
+    }
   }
 
   function selection(): Selection {
@@ -236,7 +249,7 @@ export function createReflector<T extends KubeObject = KubeObject>(
     const { metadata } = event.object;
     if (event.type !== 'BOOKMARK') {
       told = true;
-      const kept = project(event.object);
+      const kept = project(event.object, 'watch');
       const key = keyOf(event.object);
       if (event.type === 'DELETED' || !kept) {
         // A late DELETED of a namesake that is gone already must not remove its successor.

@@ -33,8 +33,9 @@ const decimalExponents = new Map<string, number>([
 const decimalSuffixes = new Map([...decimalExponents].map(([suffix, exponent]) => [exponent, suffix]));
 const binarySuffixes = ['', 'Ki', 'Mi', 'Gi', 'Ti', 'Pi', 'Ei'];
 const maxBinaryNanos = ((1n << 63n) - 1n) * NanosPerUnit;
-/** Nothing real is larger; the bound keeps `1e999999999` from becoming a number of a billion digits. */
+/** Nothing real is larger; the bound keeps `1e999999999`, which API servers take, from becoming a number of a billion digits. */
 const maxExponent = 64;
+const maxDecimalNanos = 10n ** BigInt(maxExponent) * NanosPerUnit;
 
 const shape = /^([+-]?)([0-9]*)(?:\.([0-9]*))?([eE][+-]?[0-9]+|[numkMGTPE]|[KMGTPE]i)?$/;
 
@@ -47,7 +48,7 @@ const known = new Map<string | number, Quantity>();
 
 /**
  * Reads a quantity. Numbers stand for their decimal text (a CRD's int-or-string). More precision than a billionth is
- * rounded away from zero and binary amounts end at 2^63-1, as in Kubernetes.
+ * rounded away from zero and binary amounts end at 2^63-1, as in Kubernetes; others, which have no end there, at 10^64.
  * @throws QuantityError when the text is no quantity
  */
 export function parseQuantity(text: string | number): Quantity {
@@ -78,9 +79,11 @@ function readQuantity(text: string | number): Quantity {
 
   const si = decimalExponents.get(suffix);
   const exponent = si ?? Number(suffix.slice(1));
-  if (exponent > maxExponent) throw new QuantityError(`"${String(text)}" is out of range: no cluster holds that much`);
-  const nanos = scale(mantissa, exponent - fraction.length + 9);
-  return { nanos: sign * nanos, format: si === undefined ? 'DecimalExponent' : 'DecimalSI' };
+  const format = si === undefined ? 'DecimalExponent' : 'DecimalSI';
+  const shift = exponent - fraction.length;
+  if (mantissa > 0n && shift > maxExponent) return { nanos: sign * maxDecimalNanos, format };
+  const nanos = scale(mantissa, shift + 9);
+  return { nanos: sign * (nanos < maxDecimalNanos ? nanos : maxDecimalNanos), format };
 }
 
 function parseBinary(sign: bigint, mantissa: bigint, decimals: number): Quantity {

@@ -2,7 +2,7 @@
 import { type ClusterBinding, Namespace } from '@kubeocean/shared/api';
 import type { Logger } from '@kubeocean/shared/daemon';
 import {
-  ApiError,
+  isForbidden,
   type KubeClient,
   type KubeObject,
   messageOf,
@@ -36,7 +36,7 @@ export async function homeIdentity(home: KubeClient, log: Logger, signal: AbortS
     try {
       return (await home.get<KubeObject>(Namespaces, '', Namespace.kubeSystem, { signal })).metadata.uid;
     } catch (error) {
-      if (error instanceof ApiError && error.code === 403) {
+      if (isForbidden(error)) {
         throw new Error(
           `may not read the namespace ${Namespace.kubeSystem}: the ClusterRole kubeocean-syncer must allow "get namespaces"`,
           { cause: error },
