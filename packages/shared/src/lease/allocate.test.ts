@@ -236,6 +236,33 @@ describe('windows', () => {
     });
   });
 
+  describe('of an older policy, outside of them,', () => {
+    const day = policy(
+      'day',
+      { cluster: 'b2', timeWindows: [{ start: '08:00', end: '18:00' }] },
+      '2026-02-01T00:00:00Z',
+    );
+    const both = { policies: [closedNow, day], claims: [claim('b1'), claim('b2', 'other')] };
+    const cpuOf = (result: ReturnType<typeof run>) => lent(result)['b2.node1']?.['cpu'];
+
+    it('keep nothing from a younger one', () => {
+      expect(cpuOf(run(both))).toBe('8');
+      const night = new Date('2026-11-20T20:00:00Z');
+      expect(lent(run({ ...both, now: night }))).toMatchObject({ 'b1.node1': { cpu: '8' }, 'b2.node1': { cpu: '0' } });
+    });
+
+    it('keep what pods still hold', () => {
+      const pods = [pod('leaving', 'node1', '3', mount, { 'kubeocean.io/cluster-binding': 'b1' })];
+      expect(cpuOf(run({ ...both, pods }))).toBe('5');
+    });
+
+    it('keep all that the owner takes back', () => {
+      const { metadata } = closedNow;
+      const taken = { ...closedNow, metadata: { ...metadata, annotations: { 'kubeocean.io/reclaim': 'now' } } };
+      expect(cpuOf(run({ ...both, policies: [taken, day] }))).toBe('0');
+    });
+  });
+
   it('the notice is not begun again by the next look', () => {
     const records = written(run({ policies: [closedNow] }).open);
     const later = new Date('2026-11-20T12:05:00Z');

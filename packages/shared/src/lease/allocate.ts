@@ -15,8 +15,17 @@ import { lentShare } from './limits.ts';
 import { type JudgedPolicy, judgePolicy, olderPolicyFirst } from './policies.ts';
 import { minQuantity, type Quantity, QuantityError, Zero } from './quantity.ts';
 import { DefaultReclaimTiming, nextReclaimChange, type ReclaimFacts, type ReclaimTiming } from './reclaim.ts';
-import { closedStatus, frozenStatus, isLendable, isOpen, openStatus, type WorkerNode } from './record.ts';
-import { accumulate, parseResources, type Resources, remaining } from './resources.ts';
+import {
+  closedStatus,
+  closingOf,
+  frozenStatus,
+  isLendable,
+  isOpen,
+  openStatus,
+  WindowClosed,
+  type WorkerNode,
+} from './record.ts';
+import { accumulate, parseResources, type Resources, remaining, smaller } from './resources.ts';
 import type { PodForRequests } from './requests.ts';
 import { matchesNode } from './selector.ts';
 import { countPods, groupName, PodUsage } from './usage.ts';
@@ -193,7 +202,8 @@ function lend(
     const within = smaller(left, remaining(free, heldByOthers(group, bids, used.lent)));
     const entitled = spec ? lentShare(left, spec.resourceLimits) : atMost(left, previous?.allocatable);
     const share = smaller(entitled, within);
-    left = remaining(left, entitled);
+    // A lease whose window is closed keeps nothing from younger policies but what its pods still hold, which is in `within`.
+    if (!spec || closingOf(node, bid.outcome)?.reason !== WindowClosed) left = remaining(left, entitled);
     // A record under this name of a node that is gone must be closed and removed first.
     if (bid.existing && bid.existing.spec.nodeUID !== node.metadata.uid) continue;
     const cluster = (spec ?? policy.spec).cluster;
@@ -254,13 +264,6 @@ function heldByOthers(
   const held = new Map<string, Quantity>();
   for (const [other, { requests }] of lent) if (other !== group && bids.has(other)) accumulate(held, requests);
   return held;
-}
-
-/** Per resource of `a` the smaller of both amounts. */
-function smaller(a: Resources, b: Resources): Resources {
-  const least = new Map<string, Quantity>();
-  for (const [name, amount] of a) least.set(name, minQuantity(amount, b.get(name) ?? Zero));
-  return least;
 }
 
 /** `listed` resources of `left`, none above what is left; those not listed are zero. */

@@ -96,8 +96,11 @@ function windowOf({ closesAt, opensAt }: JudgedPolicy): Pick<LeasedNodeStatus, '
   };
 }
 
+/** Reason of a lease that waits for its next window. */
+export const WindowClosed = 'WindowClosed';
+
 /** Why a lease on this node must not take pods now; undefined while it may. The owner's own word goes before the clock. */
-function closingOf(node: WorkerNode, judged: JudgedPolicy): { reason: string; message: string } | undefined {
+export function closingOf(node: WorkerNode, judged: JudgedPolicy): { reason: string; message: string } | undefined {
   const { policy, inside, opensAt } = judged;
   const taken = isTakenBack(policy) ? `policy ${policy.metadata.name}` : isTakenBack(node) ? 'the node' : undefined;
   if (taken !== undefined) {
@@ -108,7 +111,7 @@ function closingOf(node: WorkerNode, judged: JudgedPolicy): { reason: string; me
   }
   if (inside) return undefined;
   const opens = opensAt ? `opens again at ${rfc3339(opensAt)}` : 'never opens again';
-  return { reason: 'WindowClosed', message: `no time window of policy ${policy.metadata.name} is open; it ${opens}` };
+  return { reason: WindowClosed, message: `no time window of policy ${policy.metadata.name} is open; it ${opens}` };
 }
 
 /**
@@ -172,7 +175,7 @@ export function frozenStatus(
   if (!due && !taken) return { phase: 'Active', ...shrunk(terms), ...common, ...window, taints: shownTaints(node) };
   const closing = taken
     ? closingOf(node, judged)
-    : { reason: 'WindowClosed', message: `the window closed, and policy ${previous.policy} is not valid` };
+    : { reason: WindowClosed, message: `the window closed, and policy ${previous.policy} is not valid` };
   const announced = previous.phase === 'Closing' ? previous.reclaimAt : undefined;
   const reclaimAt = taken ? earlier(announced, rfc3339(now)) : announced;
   const reclaim = reclaimAt === undefined ? {} : reclaimStatus(reclaimAt, facts, now);

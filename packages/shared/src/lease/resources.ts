@@ -3,6 +3,7 @@ import {
   addQuantities,
   formatQuantity,
   maxQuantity,
+  minQuantity,
   parseQuantity,
   type Quantity,
   subtractQuantities,
@@ -57,4 +58,11 @@ export function remaining(total: Resources, taken: Resources): Map<string, Quant
     else left.set(name, maxQuantity(subtractQuantities(quantity, off ?? Zero), { ...quantity, nanos: 0n }));
   }
   return left;
+}
+
+/** Per resource of `a` the smaller of both amounts. */
+export function smaller(a: Resources, b: Resources): Resources {
+  const least = new Map<string, Quantity>();
+  for (const [name, amount] of a) least.set(name, minQuantity(amount, b.get(name) ?? Zero));
+  return least;
 }

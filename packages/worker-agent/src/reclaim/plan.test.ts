@@ -104,6 +104,17 @@ describe('what is done with a pod', () => {
     else expect(step).toBeUndefined();
   });
 
+  it.each<[LeasedNodeStatus, object | undefined]>([
+    [{ ...evicting, reclaimStage: 'Notice' }, undefined],
+    [evicting, { kind: 'evict', deadline }],
+    [deleting, { kind: 'delete' }],
+  ])('of a binding that may claim there no longer, but has a lease: by the lease’s stage', (status, expected) => {
+    const lease = record(status);
+    const step = plan(pod({ namespace: 'x' }), status, { ...lease, metadata: { ...lease.metadata, namespace: 'x' } });
+    if (expected) expect(step).toMatchObject(expected);
+    else expect(step).toBeUndefined();
+  });
+
   it('waits until the record says so', () => {
     const { reclaimAt: _, ...without } = evicting;
     expect(plan(pod(), evicting, record(without))).toBeUndefined();

@@ -48,21 +48,25 @@ const DefaultGraceSeconds = 30;
 /** The steps that are due, by pod UID. */
 export function planReclaim(input: ReclaimInput): Map<string, PodStep> {
   const ending = new Map<string, LeasedNodeStatus>();
+  const leased = new Set<string>();
   for (const { record, status } of input.leases) {
     const { reclaimStage, reclaimAt } = status;
+    const place = `${record.spec.nodeName}/${groupName(record.metadata.namespace, labelValue(record.spec.cluster))}`;
+    leased.add(place);
     if (reclaimStage !== 'Evicting' && reclaimStage !== 'Deleting') continue;
     // Nothing happens to pods on the strength of a statement that nobody could read yet.
     if (record.status?.reclaimAt !== reclaimAt) continue;
-    const group = groupName(record.metadata.namespace, labelValue(record.spec.cluster));
-    ending.set(`${record.spec.nodeName}/${group}`, status);
+    ending.set(place, status);
   }
   const tenants = new Map(input.tenants.map((tenant) => [tenant.namespace, tenant]));
   const steps = new Map<string, PodStep>();
   for (const { node, namespace, label, group, pods } of input.pods) {
     const tenant = tenants.get(namespace);
     if (!tenant) continue;
-    const status = ending.get(`${node}/${group}`);
-    const welcome = isLent(label, tenant);
+    const place = `${node}/${group}`;
+    const status = ending.get(place);
+    // Who may claim there no longer, but has a lease, goes by that lease's rules: budgets and the deadline count.
+    const welcome = isLent(label, tenant) || leased.has(place);
     if (welcome && !status) continue;
     for (const pod of pods) {
       if (isEarlier(pod, input.guardedSince)) continue;
