@@ -2,8 +2,16 @@ import { describe, expect, it } from 'vitest';
 import { BindingProblem } from './problem.ts';
 import { binding } from './fixtures.ts';
 import { accessOf, holderOf, type KubeconfigSecret, specProblem } from './validate.ts';
+import { newKeyPair, selfSignedCertificate } from '@kubeocean/shared/tls';
 
-const CA = Buffer.from('-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n').toString('base64');
+const CA = Buffer.from(
+  selfSignedCertificate(
+    { commonName: 'test', organizations: [], ips: [], dnsNames: [] },
+    newKeyPair(),
+    new Date('2026-01-01T00:00:00Z'),
+    new Date('2027-01-01T00:00:00Z'),
+  ),
+).toString('base64');
 
 function kubeconfig(change: { user?: object; cluster?: object } = {}): string {
   return JSON.stringify({

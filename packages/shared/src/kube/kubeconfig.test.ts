@@ -1,10 +1,22 @@
 import { expect, test } from 'vitest';
 import { parse, stringify } from 'yaml';
+import { newKeyPair, privateKeyPem, selfSignedCertificate } from '../tls/index.ts';
 import { isLocalAddress, KubeconfigError, parseKubeconfig } from './kubeconfig.ts';
 
 type Entry = Record<string, unknown>;
 
-const PEM = Buffer.from('-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n').toString('base64');
+const key = newKeyPair();
+const certificate = selfSignedCertificate(
+  { commonName: 'test', organizations: [], ips: [], dnsNames: [] },
+  key,
+  new Date('2026-01-01T00:00:00Z'),
+  new Date('2027-01-01T00:00:00Z'),
+);
+const base64 = (text: string) => Buffer.from(text).toString('base64');
+const PEM = base64(certificate);
+const KEY = base64(privateKeyPem(key));
+/** As an editor leaves it that lost a line. */
+const damaged = (text: string) => base64(text.split('\n').toSpliced(2, 1).join('\n'));
 const SERVER = 'https://api.example.test:6443';
 
 /** A good kubeconfig with some entries changed. */
@@ -39,14 +51,14 @@ test('takes the current context: server, authority, token, namespace', () => {
   );
   expect(access).toEqual({
     server: SERVER,
-    ca: '-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n',
+    ca: certificate,
     token: 'secret-token',
     namespace: 'kubeocean-worker',
   });
 });
 
 test('takes a client certificate with its key, JSON, and a server name', () => {
-  const user = { token: undefined, 'client-certificate-data': PEM, 'client-key-data': PEM };
+  const user = { token: undefined, 'client-certificate-data': PEM, 'client-key-data': KEY };
   const text = kubeconfig({ user, cluster: { 'tls-server-name': 'kubernetes' } });
   for (const form of [text, JSON.stringify(parse(text))]) {
     const access = parseKubeconfig(form, { trust: 'untrusted' });
@@ -58,6 +70,48 @@ test('takes a client certificate with its key, JSON, and a server name', () => {
 });
 
 const refused: { name: string; text: string; reason: string; message: RegExp }[] = [
+  {
+    name: 'an authority that is damaged',
+    text: kubeconfig({ cluster: { 'certificate-authority-data': damaged(certificate) } }),
+    reason: 'Malformed',
+    message: /^the certificate-authority of the kubeconfig is not a certificate in PEM, or is damaged$/,
+  },
+  {
+    name: 'an authority of which the second is damaged',
+    text: kubeconfig({
+      cluster: {
+        'certificate-authority-data': base64(certificate + Buffer.from(damaged(certificate), 'base64').toString()),
+      },
+    }),
+    reason: 'Malformed',
+    message: /certificate-authority/,
+  },
+  {
+    name: 'an authority that is a key',
+    text: kubeconfig({ cluster: { 'certificate-authority-data': KEY } }),
+    reason: 'Malformed',
+    message: /certificate-authority/,
+  },
+  {
+    name: 'a client certificate that is damaged',
+    text: kubeconfig({ user: { 'client-certificate-data': damaged(certificate), 'client-key-data': KEY } }),
+    reason: 'Malformed',
+    message: /^the client-certificate of/,
+  },
+  {
+    name: 'a client key that is damaged',
+    text: kubeconfig({ user: { 'client-certificate-data': PEM, 'client-key-data': damaged(privateKeyPem(key)) } }),
+    reason: 'Malformed',
+    message: /^the client-key of the kubeconfig is not a private key in PEM, or is damaged$/,
+  },
+  {
+    name: 'the key of another certificate',
+    text: kubeconfig({
+      user: { 'client-certificate-data': PEM, 'client-key-data': base64(privateKeyPem(newKeyPair())) },
+    }),
+    reason: 'Malformed',
+    message: /^the client-key of the kubeconfig is not that of its client-certificate$/,
+  },
   { name: 'not YAML', text: 'a: [', reason: 'Malformed', message: /not valid YAML/ },
   { name: 'an alias bomb', text: 'a: &a [x, x]\nb: [*a, *a]\n', reason: 'Malformed', message: /not valid YAML/ },
   { name: 'empty', text: '', reason: 'Malformed', message: /empty/ },

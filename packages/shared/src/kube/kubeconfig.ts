@@ -2,6 +2,7 @@
  * Reads a kubeconfig into where an API server is and how to prove who we are. One that came out of a Secret is
  * untrusted input and may name neither programs nor files, nor weaken TLS, nor lead back to this host.
  */
+import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { resolve } from 'node:path';
@@ -94,8 +95,17 @@ export function parseKubeconfig(text: string, options: KubeconfigOptions): Clust
   const ca = text1(cluster, 'certificate-authority', 'cluster');
   const cert = text1(user, 'client-certificate', 'user');
   const key = text1(user, 'client-key', 'user');
-  if (ca) access.ca = ca;
-  if (cert && key) Object.assign(access, { cert, key });
+  if (ca) {
+    certificatesIn(ca, 'certificate-authority');
+    access.ca = ca;
+  }
+  if (cert && key) {
+    const [own] = certificatesIn(cert, 'client-certificate');
+    if (!own?.checkPrivateKey(privateKeyIn(key))) {
+      throw new KubeconfigError('Malformed', 'the client-key of the kubeconfig is not that of its client-certificate');
+    }
+    Object.assign(access, { cert, key });
+  }
   if (typeof user['token'] === 'string') access.token = user['token'].trim();
   else if (typeof user['tokenFile'] === 'string') access.token = readReferred(user['tokenFile'], options).trim();
   if (access.token && !/^[\x21-\x7e]+$/.test(access.token)) {
@@ -193,6 +203,33 @@ function pem(entry: Entry, field: string, what: string, options: KubeconfigOptio
   }
   const file = entry[field];
   return typeof file === 'string' && file !== '' ? readReferred(file, options) : undefined;
+}
+
+const CERTIFICATES = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g;
+
+/**
+ * All certificates of the text. What OpenSSL cannot read must be refused here, while a kubeconfig that can be read is still
+ * in force, and not by every connection.
+ */
+function certificatesIn(text: string, field: string): X509Certificate[] {
+  try {
+    const found = (text.match(CERTIFICATES) ?? []).map((one) => new X509Certificate(one));
+    if (found.length > 0) return found;
+  } catch {
+    // Said below.
+  }
+  throw new KubeconfigError('Malformed', `the ${field} of the kubeconfig is not a certificate in PEM, or is damaged`);
+}
+
+function privateKeyIn(text: string): KeyObject {
+  try {
+    return createPrivateKey(text);
+  } catch {
+    throw new KubeconfigError(
+      'Malformed',
+      'the client-key of the kubeconfig is not a private key in PEM, or is damaged',
+    );
+  }
 }
 
 /** Reads a file that a trusted kubeconfig, or a pod's service account, names. */
