@@ -75,6 +75,9 @@ describe('both charts', () => {
     ['kubeocean', 'manger.replicas=1', /additional properties 'manger' not allowed/],
     ['kubeocean', 'manager.replica=1', /at '\/manager': additional properties 'replica' not allowed/],
     ['kubeocean', 'manager.replicas=many', /at '\/manager\/replicas': got string, want integer/],
+    ['kubeocean', 'syncer.replicas=0', /at '\/syncer\/replicas': minimum: got 0, want 1/],
+    ['kubeocean', 'proxier.replicas=0', /at '\/proxier\/replicas': minimum: got 0, want 1/],
+    ['kubeocean', 'syncer.replicas=11', /at '\/syncer\/replicas': maximum: got 11, want 10/],
     [
       'kubeocean',
       'proxier.servingCertificate=none',

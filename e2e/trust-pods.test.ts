@@ -35,6 +35,11 @@ import {
   volume,
 } from './trust/rig.ts';
 
+/** All pods of all namespaces, on all nodes of the same system. */
+const term = { labelSelector: {}, namespaceSelector: {}, topologyKey: 'kubernetes.io/os' };
+const toOthers = { requiredDuringSchedulingIgnoredDuringExecution: [term] };
+const rather = { preferredDuringSchedulingIgnoredDuringExecution: [{ weight: 100, podAffinityTerm: term }] };
+
 beforeAll(async () => {
   await setUp();
   await claim();
@@ -89,6 +94,20 @@ describe('a stolen credential of a computing cluster', () => {
         () => create({ spec: { schedulingGates: [{ name: 'x/y' }] } }),
         POLICY,
         'scheduling gates',
+      ],
+      ...['podAntiAffinity', 'podAffinity'].map(
+        (field): Attack => [
+          `that keeps others off every node by ${field}`,
+          () => create({ spec: { affinity: { [field]: toOthers } } }),
+          POLICY,
+          'must have neither podAffinity nor podAntiAffinity',
+        ],
+      ),
+      [
+        'that would rather have others elsewhere',
+        () => create({ spec: { affinity: { podAntiAffinity: rather } } }),
+        POLICY,
+        'must have neither podAffinity nor podAntiAffinity',
       ],
       [
         'as another ServiceAccount',
@@ -146,6 +165,18 @@ describe('a stolen credential of a computing cluster', () => {
         () => create(container({ securityContext: { privileged: true } })),
         POD_SECURITY,
         'privileged',
+      ],
+      [
+        'without seccomp',
+        () => create({ spec: { securityContext: { seccompProfile: { type: 'Unconfined' } } } }),
+        POD_SECURITY,
+        'seccompProfile',
+      ],
+      [
+        'that sets the host’s limits',
+        () => create({ spec: { securityContext: { sysctls: [{ name: 'kernel.msgmax', value: '65536' }] } } }),
+        POD_SECURITY,
+        'forbidden sysctls',
       ],
       ['in the agent’s namespace', () => inNamespace('kubeocean-agent'), RIGHTS, 'in the namespace "kubeocean-agent"'],
       ['in another tenant’s', () => inNamespace(others), RIGHTS, `in the namespace "${others}"`],
