@@ -40,6 +40,8 @@ export function flagsDocument(): string {
     '',
     'Generated from the option tables (`npm run generate`). The charts set them by their values; `extraArgs` adds more.',
     'A flag that is unknown, given twice or of the wrong form ends the process with code 2 and a line that says what it takes.',
+    'So `extraArgs` must not repeat what the chart or, for syncers and proxiers, the manager passes already (`args` of the Deployment):',
+    "that is changed by the chart's value.",
     '',
   ];
   return [...head, ...sections].join('\n');

@@ -55,7 +55,7 @@ export const OPTIONS = {
     default: 'self-signed',
     choices: ['self-signed', 'csr', 'secret'],
     description:
-      "where the proxiers' serving certificate comes from; csr needs a cluster that signs kubelet certificates, secret one Secret a binding named as its proxier Deployment",
+      "where the proxiers' serving certificate comes from; csr needs a cluster that signs kubelet certificates, secret a Secret kubeocean-proxier-CLUSTERID-tls a binding, in kubeocean-system",
   },
   'agent-stale-after': {
     type: 'integer',

@@ -84,7 +84,7 @@ function unreachable(node: string, error: NodeJS.ErrnoException): StatsRefusal {
     return new StatsRefusal(504, `the kubelet of node ${node} gave no answer within ${DEADLINE_MS / 1000} s`);
   }
   const advice = UNTRUSTED.test(error.code ?? '')
-    ? "; its certificate is not one of the cluster's CA: let kubelets have their serving certificates signed (serverTLSBootstrap), or start the agent with --kubelet-insecure-tls"
+    ? "; its certificate is not one of the cluster's CA: let kubelets have their serving certificates signed (serverTLSBootstrap), or set agent.kubeletInsecureTLS=true for the chart kubeocean-worker"
     : '';
   return new StatsRefusal(502, `the kubelet of node ${node} cannot be asked: ${error.message}${advice}`, {
     cause: error,
