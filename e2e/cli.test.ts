@@ -4,7 +4,7 @@
  */
 import { writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { Annotation, workerName } from '@kubeocean/shared/api';
+import { Annotation, Label, migratedWorkerName, workerName } from '@kubeocean/shared/api';
 import { Pods } from '@kubeocean/shared/kube';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { createPod, createWorld, vnode, type World } from './cli/world.ts';
@@ -33,6 +33,22 @@ function explain(...args: string[]) {
   const { homeServer, worker } = world;
   const both = ['--kubeconfig', homeServer.kubeconfig, '--worker-kubeconfig', worker.server.kubeconfig];
   return command('explain', ...args, ...both);
+}
+
+/** A home pod and a worker pod as gocrane/kubeocean named it, labelled as adopted by a binding. @returns that name. */
+async function createMigrated(pod: string, bindingUID: string): Promise<string> {
+  const name = migratedWorkerName('default', pod);
+  const annotations = { [Annotation.physicalPodName]: name, [Annotation.physicalPodNamespace]: mount };
+  const { metadata } = await createPod(world.home, 'default', pod, vnode, '1', { annotations });
+  await createPod(world.worker.client, mount, name, '', '1', {
+    labels: { [Label.bindingUID]: bindingUID, [Label.virtualNamespace]: 'default' },
+    annotations: {
+      [Annotation.virtualPodNamespace]: 'default',
+      [Annotation.virtualPodName]: pod,
+      [Annotation.virtualPodUID]: metadata.uid ?? '',
+    },
+  });
+  return name;
 }
 
 describe('kubeocean explain', () => {
@@ -76,7 +92,8 @@ describe('kubeocean explain', () => {
   test('pod: its counterpart, its state and the lease', async () => {
     const { metadata } = await createPod(world.home, 'default', 'web', vnode, '1');
     const name = workerName(world.bindingUID, 'default', 'web');
-    await createPod(world.worker.client, mount, name, '', '1', { [Annotation.virtualPodUID]: metadata.uid ?? '' });
+    const annotations = { [Annotation.virtualPodUID]: metadata.uid ?? '' };
+    await createPod(world.worker.client, mount, name, '', '1', { annotations });
     const { stdout } = await explain('pod', 'web', '-n', 'default');
     expect(stdout).toContain('Pod default/web: Pending');
     expect(stdout).toContain(`Its counterpart in the worker: ${mount}/${name}, Pending, not scheduled yet.`);
@@ -86,6 +103,23 @@ describe('kubeocean explain', () => {
       unknown: string[];
     };
     expect(answer).toMatchObject({ kind: 'pod', name: 'default/web', unknown: [] });
+  });
+
+  test('pod that was adopted: its counterpart is found by the name that gocrane/kubeocean gave it', async () => {
+    const name = await createMigrated('moved', world.bindingUID);
+    const { stdout } = await explain('pod', 'moved');
+    expect(stdout).toContain(`Its counterpart in the worker: ${mount}/${name}, Pending, not scheduled yet.`);
+    expect(stdout).not.toContain('was not made for this one');
+    const atWorker = await command('explain', 'pod', 'moved', '--worker-kubeconfig', world.worker.server.kubeconfig);
+    expect(atWorker.stdout).toContain(`In the worker: ${mount}/${name}, Pending, not scheduled yet.`);
+  });
+
+  test("pod whose old name is another binding's", async () => {
+    const name = await createMigrated('stranger', 'another-uid');
+    const { stdout } = await explain('pod', 'stranger');
+    expect(stdout).not.toContain(name);
+    const ours = workerName(world.bindingUID, 'default', 'stranger');
+    expect(stdout).toContain(`The worker cluster has no pod ${mount}/${ours} yet, or any more.`);
   });
 
   test('pod without a node', async () => {

@@ -1,8 +1,8 @@
 /** A binding that is sound, and the end of bindings, with the manager between two real clusters (e2e/manager/rig.ts). */
-import { type ClusterBinding, ClusterBindings } from '@kubeocean/shared/api';
+import { type ClusterBinding, ClusterBindings, syncerName } from '@kubeocean/shared/api';
 import { ClusterRoleBindings, Deployments, Leases, ServiceAccounts, Services } from '@kubeocean/shared/kube';
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { cleanup, kubectl, type RunningProcess, waitFor } from './harness/index.ts';
+import { cleanup, kubectl, type RunningProcess, uniqueName, waitFor } from './harness/index.ts';
 import {
   agentFallsSilent,
   agentLives,
@@ -19,6 +19,7 @@ import {
   putSecret,
   startManager,
   SYSTEM,
+  unbind,
   workerKubeconfig,
 } from './manager/rig.ts';
 
@@ -36,6 +37,18 @@ async function restart(...image: [string?]): Promise<void> {
 
 async function imagesOf(name: string): Promise<string> {
   return JSON.stringify((await home.get(Deployments, SYSTEM, name))['spec']);
+}
+
+async function uidsOf(clusterID: string): Promise<[string, string | undefined][]> {
+  return [...(await madeFor(clusterID))].map(([key, { metadata }]) => [key, metadata.uid]);
+}
+
+/** Makes the Lease as a syncer of the clusterID would. @returns its name. */
+async function electSyncer(clusterID: string): Promise<string> {
+  const name = syncerName(clusterID);
+  await home.create(Leases, { metadata: { name, namespace: SYSTEM }, spec: { holderIdentity: 'somebody' } });
+  cleanup(() => kubectl('computing', ['-n', SYSTEM, 'delete', 'lease', name, '--ignore-not-found']));
+  return name;
 }
 
 describe('a binding that is sound', () => {
@@ -138,20 +151,43 @@ describe('a binding that is sound', () => {
 });
 
 describe('deletion', () => {
+  const gone = (name: string) => waitFor(`${name} gone`, async () => !(await get(ClusterBindings, '', name)), MINUTE);
+
   it('takes away what was made and nothing else', async () => {
-    const { name, clusterID } = await good();
-    const lease = {
-      metadata: { name: `kubeocean-syncer-${name}`, namespace: SYSTEM },
-      spec: { holderIdentity: 'gone' },
-    };
-    await home.create(Leases, lease);
+    const { name, clusterID } = await good({ clusterID: uniqueName('id') });
+    const [elected, others] = [await electSyncer(clusterID), await electSyncer(name)];
     await kubectl('computing', ['delete', 'clusterbinding', name, '--wait=false']);
-    await waitFor(
-      'all gone',
-      async () => (await madeFor(clusterID)).size === 0 && !(await get(ClusterBindings, '', name)),
-      MINUTE,
-    );
-    expect(await get(Leases, SYSTEM, lease.metadata.name)).toBeUndefined();
+    await gone(name);
+    expect(await madeFor(clusterID)).toEqual(new Map());
+    expect(await get(Leases, SYSTEM, elected)).toBeUndefined();
+    expect(await get(Leases, SYSTEM, others)).toBeDefined();
+  });
+
+  it("of a binding that has another's clusterID for a name leaves that one's Lease and objects alone", async () => {
+    const other = await good({ clusterID: uniqueName('id') });
+    const lease = await electSyncer(other.clusterID);
+    const before = await uidsOf(other.clusterID);
+    const namesake = await good({ clusterID: uniqueName('id') }, other.clusterID);
+    await unbind(namesake.name);
+    expect(await madeFor(namesake.clusterID)).toEqual(new Map());
+    expect(await get(Leases, SYSTEM, lease)).toBeDefined();
+    expect(await uidsOf(other.clusterID)).toEqual(before);
+  });
+
+  it('of a binding whose clusterID is taken leaves the Lease and the objects of the holder alone', async () => {
+    const holder = await good({ clusterID: uniqueName('id') });
+    const lease = await electSyncer(holder.clusterID);
+    const before = await uidsOf(holder.clusterID);
+    const refused = await bind({
+      clusterID: holder.clusterID,
+      secretRef: { name: holder.secret, namespace: SYSTEM },
+    });
+    await notReady(refused.name, 'ClusterIDTaken');
+    await unbind(refused.name);
+    expect(await get(Leases, SYSTEM, lease)).toBeDefined();
+    expect(await uidsOf(holder.clusterID)).toEqual(before);
+    await unbind(holder.name);
+    expect(await get(Leases, SYSTEM, lease)).toBeUndefined();
   });
 
   it('waits for the syncer and keeps it running; an abandoned one ends without it', async () => {

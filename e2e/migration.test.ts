@@ -5,6 +5,7 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { resolve } from 'node:path';
+import { migratedWorkerName } from '@kubeocean/shared/api';
 import { KUBECONFIG_FILE, bash, LOCAL } from '../scripts/tutorial.ts';
 import { waitFor } from './harness/index.ts';
 import {
@@ -54,11 +55,10 @@ function startOver(): void {
   removeKinds();
 }
 
-function adopt(...flags: string[]) {
-  const cli = resolve('packages/cli/bin/kubeocean');
-  const files = `--kubeconfig ${LOCAL}/computing.kubeconfig --worker-kubeconfig ${LOCAL}/worker-1.kubeconfig`;
-  return bash('computing', `${cli} adopt ${BINDING} ${files} ${flags.join(' ')}`);
-}
+const BOTH = `--kubeconfig ${LOCAL}/computing.kubeconfig --worker-kubeconfig ${LOCAL}/worker-1.kubeconfig`;
+const kubeocean = (command: string, files = BOTH) =>
+  bash('computing', `${resolve('packages/cli/bin/kubeocean')} ${command} ${files}`);
+const adopt = (...flags: string[]) => kubeocean(`adopt ${BINDING} ${flags.join(' ')}`);
 
 /** Home pods by UID, and worker pods by UID with their containers: the same text means that nothing was lost or run again. */
 function everything(): string[] {
@@ -219,10 +219,7 @@ describe('kubeocean adopt', () => {
     ['no such binding', 'adopt nobody', /clusterbindings.* "nobody" not found/],
     ['one cluster only', `adopt ${BINDING} --kubeconfig x`, /both clusters are needed/],
   ])('refuses %s', (_, command, words) => {
-    const files = command.includes('--kubeconfig')
-      ? ''
-      : `--kubeconfig ${LOCAL}/computing.kubeconfig --worker-kubeconfig ${LOCAL}/worker-1.kubeconfig`;
-    const { status, stderr } = bash('computing', `${resolve('packages/cli/bin/kubeocean')} ${command} ${files}`);
+    const { status, stderr } = kubeocean(command, command.includes('--kubeconfig') ? '' : BOTH);
     expect(status).toBe(1);
     expect(stderr).toMatch(words);
   });
@@ -263,6 +260,8 @@ describe('kubeocean adopt', () => {
     );
     expect(ok('computing', 'kubectl logs alone')).toBe('began once\n');
     for (const pod of pods('computing', '-l app=moved')) expect(pod.status?.phase, pod.metadata.name).toBe('Running');
+    const kept = `${MOUNT}/${migratedWorkerName('default', 'alone')}`;
+    expect(kubeocean('explain pod alone').stdout).toContain(`Its counterpart in the worker: ${kept}, Running`);
   }, 150_000);
 
   it('pods that come later run beside them; deleted ones go in the worker, too', async () => {

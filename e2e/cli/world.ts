@@ -3,7 +3,7 @@
  * is its owner's own, a native pod takes 2 of node1's 8 processors.
  */
 import { Annotation, type ClusterBinding, ClusterBindings, Label } from '@kubeocean/shared/api';
-import { type KubeClient, type KubeObject, Nodes, Pods } from '@kubeocean/shared/kube';
+import { type KubeClient, type KubeObject, Nodes, type ObjectMeta, Pods } from '@kubeocean/shared/kube';
 import { type ApiServer, applyChart, type RunningProcess, startApiServer } from '../harness/index.ts';
 import { becomes, binding, mount, PlainCluster, selectsWorkers } from '../worker-agent/plain.ts';
 
@@ -83,10 +83,10 @@ export async function createPod(
   name: string,
   nodeName: string,
   cpu: string,
-  annotations: Record<string, string> = {},
+  marks: Pick<ObjectMeta, 'annotations' | 'labels'> = {},
 ): Promise<KubeObject> {
   return client.create(Pods, {
-    metadata: { namespace, name, annotations },
+    metadata: { namespace, name, ...marks },
     spec: {
       ...(nodeName && { nodeName }),
       automountServiceAccountToken: false,

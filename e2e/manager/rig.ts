@@ -114,8 +114,7 @@ export interface Made {
 }
 
 /** Creates a binding; it is taken away after the file, and Kubernetes collects what was made for it. */
-export async function bind(change: Partial<ClusterBinding['spec']> = {}): Promise<Made> {
-  const name = uniqueName('mgr');
+export async function bind(change: Partial<ClusterBinding['spec']> = {}, name = uniqueName('mgr')): Promise<Made> {
   const spec = {
     clusterID: name,
     mountNamespace: WORKER,
@@ -216,8 +215,8 @@ export async function madeFor(clusterID: string): Promise<Map<string, KubeObject
 export const ALL_MADE = 9;
 
 /** A binding that lacks nothing, with everything made for it. */
-export async function good(): Promise<Made> {
-  const made = await bind();
+export async function good(...wanted: Parameters<typeof bind>): Promise<Made> {
+  const made = await bind(...wanted);
   await putSecret(made.secret, { kubeconfig: await workerKubeconfig() });
   await agentLives();
   await waitFor('everything made', async () => (await madeFor(made.clusterID)).size === ALL_MADE, {

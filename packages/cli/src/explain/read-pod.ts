@@ -8,6 +8,7 @@ import {
   type LeasedNode,
   leasedNodeName,
   LeasedNodes,
+  migratedWorkerName,
   ResourceLeasingPolicies,
   type ResourceLeasingPolicy,
   workerName,
@@ -72,8 +73,8 @@ async function readWorkerPod(connection: Connection, facts: PodFacts): Promise<N
   const binding = valueOr(home?.binding, undefined);
   const expected =
     binding && `${binding.spec.mountNamespace}/${workerName(binding.metadata.uid ?? '', namespace, name)}`;
-  const pod = expected
-    ? await readOne<ExplainedPod>(client, Pods, where, ...(expected.split('/') as [string, string]))
+  const pod = binding
+    ? await readCounterpart(connection, where, binding, facts)
     : home
       ? nothing
       : await searchPod(connection, where, namespace, name);
@@ -93,6 +94,24 @@ async function readWorkerPod(connection: Connection, facts: PodFacts): Promise<N
     ? await readOne<ResourceLeasingPolicy>(client, ResourceLeasingPolicies, where, '', policyName)
     : nothing;
   return { server, ...(expected && { where: expected }), pod, events, record, policy };
+}
+
+/**
+ * The pod under our name, or under the one that gocrane/kubeocean gave it when home says that it did. The latter counts only
+ * with the label of this binding, which it has once it is adopted.
+ */
+async function readCounterpart(
+  { client }: Connection,
+  where: string,
+  { metadata: { uid = '' }, spec: { mountNamespace } }: ClusterBinding,
+  { home, namespace, name }: PodFacts,
+): Promise<Known<ExplainedPod | undefined>> {
+  const ours = await readOne<ExplainedPod>(client, Pods, where, mountNamespace, workerName(uid, namespace, name));
+  const migrated = migratedWorkerName(namespace, name);
+  const said = valueOr(home?.pod, undefined)?.metadata.annotations?.[Annotation.physicalPodName];
+  if (!('value' in ours) || ours.value || said !== migrated) return ours;
+  const adopted = await readOne<ExplainedPod>(client, Pods, where, mountNamespace, migrated);
+  return mapped(adopted, (pod) => (pod?.metadata.labels?.[Label.bindingUID] === uid ? pod : undefined));
 }
 
 /** Without the computing cluster: by what the worker pods say of their home pods. */

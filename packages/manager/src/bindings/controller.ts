@@ -185,7 +185,7 @@ export class BindingController {
 
   private async unbind(binding: ClusterBinding): Promise<Outcome> {
     const { applier, events, log } = this.options;
-    const { finalizers = [], uid = '', name } = binding.metadata;
+    const { finalizers = [], name } = binding.metadata;
     if (!finalizers.includes(Finalizer.bindingManager)) return undefined;
     if (finalizers.includes(Finalizer.bindingSyncer)) {
       const abandoned = binding.metadata.annotations?.[Annotation.abandon] === 'true';
@@ -217,10 +217,9 @@ export class BindingController {
       );
       return undefined;
     }
-    const left = await applier.removeAll(uid);
+    const left = await applier.removeAll(binding);
     // Their disappearance comes back as a change; the time is for one that was missed.
     if (left > 0) return { againInMs: POLL_MS };
-    await applier.removeElectionLease(name);
     await this.setFinalizers(
       binding,
       finalizers.filter((one) => one !== Finalizer.bindingManager),

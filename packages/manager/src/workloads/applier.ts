@@ -2,7 +2,15 @@
  * Brings the objects of a binding to what they should be by server-side apply, and writes nothing that is so already.
  * An object of the same name that is not this binding's is never touched.
  */
-import { Annotation, FieldManager, Label, ManagedByValue, Namespace } from '@kubeocean/shared/api';
+import {
+  Annotation,
+  type ClusterBinding,
+  FieldManager,
+  Label,
+  ManagedByValue,
+  Namespace,
+  syncerName,
+} from '@kubeocean/shared/api';
 import {
   ClusterRoleBindings,
   createReflector,
@@ -22,14 +30,17 @@ import {
 } from '@kubeocean/shared/kube';
 import { covers, isOwnedBy, type Made } from './made.ts';
 
-/** Where the manager makes objects; each place has a store of what lies there. */
+/**
+ * Where the manager makes objects, in the order in which they are removed; each place has a store of what lies there.
+ * Accounts go last: who owns the syncer's account owns its election Lease, too.
+ */
 const PLACES: readonly { resource: Resource; namespace?: string }[] = [
   { resource: Deployments, namespace: Namespace.system },
   { resource: Services, namespace: Namespace.system },
-  { resource: ServiceAccounts, namespace: Namespace.system },
   { resource: RoleBindings, namespace: Namespace.system },
   { resource: RoleBindings, namespace: Namespace.nodeLease },
   { resource: ClusterRoleBindings },
+  { resource: ServiceAccounts, namespace: Namespace.system },
 ];
 
 /** The name is somebody else's, or still of a binding that is on its way out. */
@@ -59,7 +70,7 @@ export class ForeignStateError extends Error {
 export interface MadeStores {
   readonly reflectors: readonly Reflector<KubeObject>[];
   get(made: Made): KubeObject | undefined;
-  /** Everything made for the binding of this UID, Deployments first. */
+  /** Everything made for the binding of this UID, Deployments first and ServiceAccounts last. */
   ownedBy(bindingUID: string): Made[];
 }
 
@@ -126,32 +137,29 @@ export class Applier {
     return { object: applied, written: true };
   }
 
-  /** Deletes what was made for a binding. @returns how many objects are still there. */
-  async removeAll(bindingUID: string): Promise<number> {
-    const left = this.stores.ownedBy(bindingUID);
+  /**
+   * Deletes what was made for a binding, and the Lease by which its syncers elected their leader. What is another
+   * binding's stays, also when that one has the clusterID.
+   * @returns how many objects are still there.
+   * @throws ApiError, ConnectionError
+   */
+  async removeAll({ metadata, spec }: ClusterBinding): Promise<number> {
+    const left = this.stores.ownedBy(metadata.uid ?? '');
+    const election = syncerName(spec.clusterID);
     for (const { resource, object } of left) {
-      const { namespace, name, uid, deletionTimestamp } = object.metadata;
+      const { namespace = '', name, uid, deletionTimestamp } = object.metadata;
       this.settled.delete(`${resource.plural}/${keyOf(object)}`);
       if (deletionTimestamp) continue;
-      try {
-        await this.client.delete(resource, namespace ?? '', name, {
-          ...(uid && { uid }),
-          propagationPolicy: 'Background',
-        });
-      } catch (error) {
-        if (!isNotFound(error)) throw error;
-      }
+      // Its holder has just lost the right to give it back, and no other syncer can have it before this account is gone.
+      if (resource === ServiceAccounts && name === election) await this.remove(Leases, Namespace.system, election);
+      await this.remove(resource, namespace, name, { ...(uid && { uid }), propagationPolicy: 'Background' });
     }
     return left.length;
   }
 
-  /**
-   * Deletes the Lease by which a binding's syncers elected their leader: they could not give it back, their rights
-   * went with them, and a new binding of that name would wait for it to run out.
-   */
-  async removeElectionLease(binding: string): Promise<void> {
+  private async remove(...what: Parameters<KubeClient['delete']>): Promise<void> {
     try {
-      await this.client.delete(Leases, Namespace.system, `kubeocean-syncer-${binding}`);
+      await this.client.delete(...what);
     } catch (error) {
       if (!isNotFound(error)) throw error;
     }
