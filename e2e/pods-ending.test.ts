@@ -18,6 +18,10 @@ import {
   STAY,
 } from './pods/helpers.ts';
 
+const NOT_CARRIED = [
+  { name: 'data', iscsi: { targetPortal: '192.0.2.1:3260', iqn: 'iqn.2001-04.com.example:x', lun: 0 } },
+];
+
 let rig: PodRig;
 explainFailures(() => rig);
 
@@ -59,6 +63,42 @@ describe('the end that nobody at home asked for', () => {
     expect(rig.made.get(metadata.uid ?? '')?.size).toBe(1);
     await absent('worker pod of the one forced away', () => rig.inWorker(forced));
   });
+});
+
+test('a pod that ends before it ran, and is kept by somebody’s finalizer, comes to an end all the same', async () => {
+  // As a Job's controller keeps it until it has counted it, for which some Jobs wait for the phase.
+  const finalizers = ['example.com/job-tracking'];
+  const [waits, refused] = [podName(rig, 'waits'), podName(rig, 'refused')];
+  const missing = [{ name: 'data', persistentVolumeClaim: { claimName: 'not-there' } }];
+  // Past the scheduler, which would wait for the claim itself.
+  await rig.create(waits, rig.spec(STAY, { nodeName: rig.vnode, volumes: missing }), { finalizers });
+  await rig.create(refused, rig.spec(STAY, { volumes: NOT_CARRIED }), { finalizers });
+  for (const name of [waits, refused]) {
+    await waitFor('why it does not run', async () => (await rig.atHome(name)).status?.reason !== undefined);
+    await rig.home.delete(Pods, rig.homeNamespace, name);
+    await rig.phase(name, 'Failed');
+    await rig.home.patch(Pods, rig.homeNamespace, name, { metadata: { finalizers: null } });
+    await absent('home pod', () => rig.atHome(name));
+  }
+});
+
+test('a pod forced away at home is counted by the agent until it is over: its finalizer goes at once', async () => {
+  const name = podName(rig, 'lingers');
+  await rig.create(name, rig.spec("trap '' TERM; while true; do sleep 1; done", { terminationGracePeriodSeconds: 60 }));
+  await rig.ready(name);
+  await rig.kill();
+  try {
+    await rig.home.delete(Pods, rig.homeNamespace, name, { gracePeriodSeconds: 0 });
+  } finally {
+    rig.start();
+  }
+  const lingering = await waitFor('the finalizer gone', async () => {
+    const pod = await rig.inWorker(name);
+    return pod.metadata.finalizers === undefined && pod;
+  });
+  expect(lingering.metadata.deletionTimestamp).toBeDefined();
+  expect(lingering.metadata.deletionGracePeriodSeconds).toBe(60);
+  await rig.worker.delete(Pods, rig.mountNamespace, lingering.metadata.name, { gracePeriodSeconds: 0 });
 });
 
 test("our finalizer goes when home's pod is gone, somebody else's stays", async () => {
@@ -147,10 +187,7 @@ describe('mapping', () => {
 describe('not taken', () => {
   test('what cannot be carried is refused in words', async () => {
     const name = podName(rig, 'refused');
-    const volumes = [
-      { name: 'data', iscsi: { targetPortal: '192.0.2.1:3260', iqn: 'iqn.2001-04.com.example:x', lun: 0 } },
-    ];
-    await rig.create(name, rig.spec(STAY, { volumes }));
+    await rig.create(name, rig.spec(STAY, { volumes: NOT_CARRIED }));
     expect(await rig.event(name, 'NotRun')).toContain('volumes of kind iscsi are not carried');
     const pod = await rig.atHome(name);
     expect(conditionOf(pod, 'kubeocean.io/NotRun')?.reason).toBe('VolumeNotCarried');

@@ -4,9 +4,9 @@
  * docs/operations.md for a lost and for a replaced cluster, with the commands that the condition names.
  */
 import { Annotation, claimName } from '@kubeocean/shared/api';
-import { Leases, Pods } from '@kubeocean/shared/kube';
+import { Leases, Pods, sleep } from '@kubeocean/shared/kube';
 import { afterEach, beforeAll, expect, test } from 'vitest';
-import { cleanup, kubectl, uniqueName, waitFor } from './harness/index.ts';
+import { absent, cleanup, kubectl, uniqueName, waitFor } from './harness/index.ts';
 import { ignoreMissing, openStatus, SyncerRig } from './syncer/rig.ts';
 
 const rig = new SyncerRig();
@@ -42,8 +42,8 @@ function noClaim(): Promise<boolean> {
   );
 }
 
-async function phaseOf(): Promise<string | undefined> {
-  const { status } = await home.get(Pods, 'default', pod);
+async function phaseOf(name = pod): Promise<string | undefined> {
+  const { status } = await home.get(Pods, 'default', name);
   return (status as { phase?: string; reason?: string } | undefined)?.phase;
 }
 
@@ -51,6 +51,31 @@ test('the cluster that a binding is in is remembered, as its agent says it', asy
   await rig.waitCondition('Claimed', 'True', 'ClaimHeld');
   await says('first');
   await remembered('first');
+});
+
+test('a syncer that runs believes nothing of a cluster whose claim is not its own', async () => {
+  const { holderIdentity } = (await rig.claim()).spec ?? {};
+  await rig.patchClaim({ spec: { holderIdentity: 'another-cluster/another-binding' } });
+  await rig.waitCondition('Claimed', 'False', 'NameTaken');
+  const [running, ending] = [uniqueName('running'), uniqueName('ending')];
+  const containers = [{ name: 'main', image: 'busybox:1.36' }];
+  const spec = { nodeName: rig.vnode, tolerations: [{ operator: 'Exists' }], containers };
+  const status = { phase: 'Running', startTime: '2026-11-20T12:00:00Z' };
+  for (const name of [running, ending]) {
+    await home.create(Pods, { metadata: { name, namespace: 'default' }, spec });
+    cleanup(() => home.delete(Pods, 'default', name, { gracePeriodSeconds: 0 }).catch(ignoreMissing));
+    // It was shown to run in the right cluster.
+    await home.patch(Pods, 'default', name, { status }, { subresource: 'status' });
+  }
+  await home.delete(Pods, 'default', ending);
+  // Long enough for what was done at once before.
+  await sleep(5000);
+  expect(await phaseOf(running)).toBe('Running');
+  expect(await phaseOf(ending)).toBe('Running');
+  await rig.patchClaim({ spec: { holderIdentity } });
+  await rig.waitCondition('Claimed', 'True', 'ClaimHeld');
+  await waitFor('the pod Failed', async () => (await phaseOf(running)) === 'Failed', slow);
+  await absent('the pod that was deleted', () => home.get(Pods, 'default', ending));
 });
 
 test('a syncer that starts and finds another cluster writes nothing there, loses no pod, and tells', async () => {

@@ -31,6 +31,8 @@ export interface SyncerContext {
   leadership: Leadership;
   /** True while writes to the worker are allowed: the claim is held and leadership is current. */
   mayWriteWorker: () => boolean;
+  /** Whether the worker is at this moment the cluster that has our claim. @throws ApiError, ConnectionError */
+  confirmWorker: () => Promise<boolean>;
   settings: SyncerSettings;
   /** Beginnings of labels and annotations that the worker's owner lets home's pods bring along; the agent tells them. */
   carriedPrefixes: () => readonly string[];

@@ -124,6 +124,7 @@ async function lead(
     now,
     leadership,
     mayWriteWorker: () => claim.held && leadership.isCurrent(),
+    confirmWorker: () => claim.confirm(),
     settings,
     carriedPrefixes: () => carriedPrefixes(reflectors.heartbeat.store.get(`${mountNamespace}/${ChartName.agent}`)),
     stores: {
@@ -136,7 +137,7 @@ async function lead(
     queue: metrics.queue,
   };
   const claim = createClaimKeeper(context, {
-    onTurn: (error) => (error === undefined ? onWorkerContact() : reachability.failed(error)),
+    onTurn: (error) => (error === undefined ? reachability.accepted(performance.now()) : reachability.failed(error)),
     releasing: () => removalOf(last) !== 'none',
     onSuperseded: (error) => failed.reject(error),
   });

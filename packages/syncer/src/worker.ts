@@ -25,8 +25,10 @@ export function workerCredentials(path: string, onInvalid: (error: KubeconfigErr
 }
 
 export interface Reachability {
-  /** A request succeeded. */
+  /** A watch told of something. That may go on for hours with a credential that no call is answered with any more. */
   contact(atMs: number): void;
+  /** A call of ours was answered as it should. */
+  accepted(atMs: number): void;
   /** A request failed; the last error is what people are told. */
   failed(error: unknown): void;
   /** Undefined until the worker has answered once or has been silent long enough. */
@@ -45,12 +47,18 @@ export interface Reachability {
 export function createReachability(startedAtMs: number, silenceMs = 30_000): Reachability {
   let last: number | undefined;
   let error: unknown;
+  let rejected = false;
   return {
     contact(atMs) {
+      if (!rejected) last = atMs;
+    },
+    accepted(atMs) {
+      rejected = false;
       last = atMs;
     },
     failed(cause) {
       error = cause;
+      if (cause instanceof ApiError && cause.code === 401) rejected = true;
     },
     unreachable(atMs) {
       const silentMs = atMs - (last ?? startedAtMs);

@@ -36,6 +36,12 @@ export interface ClaimKeeper {
   readonly refusal: string | undefined;
   /** Resolves when the claim is held for the first time. */
   readonly firstHeld: Promise<void>;
+  /**
+   * Asks the worker whether the claim there is ours at this moment. What the worker says it has not got counts only then: it
+   * may be another cluster since the last turn, or one that was restored. Callers at the same time share one answer.
+   * @throws ApiError, ConnectionError
+   */
+  confirm(): Promise<boolean>;
   /** Look and renew now rather than at the next turn. */
   nudge(): void;
   run(signal: AbortSignal): Promise<void>;
@@ -56,6 +62,8 @@ export interface ClaimKeeperOptions {
 class HomeSilent extends Error {}
 
 const CALL = { timeoutMs: 8000, retry: false } as const;
+/** So long, in milliseconds, an answer to {@link ClaimKeeper.confirm} stands for those who ask next. */
+const CONFIRMED_MS = 500;
 /** Turns between two looks at whether the computing cluster is still the same one: a minute. */
 const TURNS_PER_IDENTITY = 6;
 
@@ -71,6 +79,7 @@ export function createClaimKeeper(context: SyncerContext, options: ClaimKeeperOp
   let turns = 0;
   let identified = false;
   let wake = Promise.withResolvers<void>();
+  let confirming: { at: number; answer: Promise<boolean> } | undefined;
 
   async function turn(): Promise<void> {
     const lease = await leaseNow(name);
@@ -91,6 +100,16 @@ export function createClaimKeeper(context: SyncerContext, options: ClaimKeeperOp
     }
     if (!context.leadership.isCurrent()) return;
     await hold(lease, binding, verdict.kind === 'ours' ? verdict.adoptEpoch : undefined);
+  }
+
+  async function isOursNow(): Promise<boolean> {
+    const verdict = judgeClaim(await leaseNow(name), claimantOf(context.binding()));
+    // A claim that its owner took back is still of this cluster; one that is gone while we unbind was ours to delete.
+    const believed = verdict.kind === 'refused' ? verdict.reason : held ? 'held' : refusal;
+    const ours =
+      verdict.kind === 'create' ? options.releasing() && held : believed === 'held' || believed === 'Released';
+    if (!ours) wake.resolve();
+    return ours;
   }
 
   async function leaseNow(lease: string): Promise<Lease | undefined> {
@@ -207,6 +226,19 @@ export function createClaimKeeper(context: SyncerContext, options: ClaimKeeperOp
     },
     firstHeld: first.promise,
     nudge: () => wake.resolve(),
+    confirm() {
+      const now = performance.now();
+      if (!confirming || now - confirming.at > CONFIRMED_MS) {
+        const answer = isOursNow();
+        const asked = { at: now, answer };
+        confirming = asked;
+        // Nobody is told of a failure that was another's.
+        answer.catch(() => {
+          if (confirming === asked) confirming = undefined;
+        });
+      }
+      return confirming.answer;
+    },
     async run(signal) {
       while (!signal.aborted) {
         const next = wake.promise;

@@ -68,6 +68,7 @@ test('no copy is taken away before the pods are known that may hold it', async (
     log: { info: () => undefined, warn: () => undefined },
     now: () => new Date(),
     mayWriteWorker: () => true,
+    confirmWorker: async () => true,
     queue: (name: string) => ({ name }),
   } as unknown as SyncerContext;
   const known = Promise.withResolvers<void>();

@@ -64,7 +64,7 @@ export function createTokens(context: SyncerContext, written: Written): Tokens {
 
   async function renew(key: string): Promise<{ againInMs: number } | undefined> {
     const home = context.stores.homePods.get(key) as Pod | undefined;
-    if (!home || isTerminal(home)) {
+    if (!home || isTerminal(home) || referencesOf(home).tokens.length === 0) {
       followed.delete(key);
       return undefined;
     }

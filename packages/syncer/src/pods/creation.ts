@@ -12,6 +12,7 @@ import {
 } from '@kubeocean/shared/kube';
 import { podRequests } from '@kubeocean/shared/lease';
 import { isForNoPod } from '../dependents/tokens.ts';
+import { ForeignObject } from '../dependents/write-copy.ts';
 import { leaseRefusal, misfit, notRunReason, type Reason } from './eligibility.ts';
 import { mayWriteWorker } from './gate.ts';
 import { counterpartNow, isMigrated } from './counterpart.ts';
@@ -80,7 +81,9 @@ export async function createWorker(state: PodState, stored: Pod, refusals: Map<s
     rememberCreated(state, home, migrated);
     return { againInMs: 0 };
   }
-  if (refused) return refuse(state, home, refused);
+  // Others may have been let in while the API servers were asked; from here to `admit` nothing is waited for.
+  const why = refused ?? (asks ? roomOn(state, record, home) : undefined);
+  if (why) return refuse(state, home, why);
 
   const { uid = '' } = home.metadata;
   admit(state, home, true);
@@ -234,13 +237,26 @@ async function refusedByServer(
   error: unknown,
   refusals: Map<string, number>,
 ): Promise<Outcome> {
-  if (!(error instanceof ApiError) || ![400, 403, 404, 422].includes(error.code)) throw error;
-  const whose = error.path.includes(`/namespaces/${state.context.mountNamespace}/`)
-    ? 'the worker cluster'
-    : 'this cluster';
+  const isRefusal = error instanceof ApiError && REFUSALS.includes(error.code);
+  const isFailure = error instanceof ForeignObject || (error instanceof ApiError && FAILURES.includes(error.code));
+  if (!isRefusal && !isFailure) throw error;
+  const { mountNamespace } = state.context;
+  const athome = error instanceof ApiError && !error.path.includes(`/namespaces/${mountNamespace}/`);
   const words = wordsFor(home, state.context, asked);
-  return refusedFor(state, home, `${whose} refused what the pod needs: ${words(messageOf(error))}`, refusals);
+  const message = `${athome ? 'this cluster' : 'the worker cluster'} refused what the pod needs: ${words(messageOf(error))}`;
+  if (isRefusal) return refusedFor(state, home, message, refusals);
+  // Once may be for a moment only. From the second time on the pod's user is told, while the queue goes on.
+  const { uid = '' } = home.metadata;
+  const before = refusals.get(uid) ?? 0;
+  refusals.set(uid, before + 1);
+  if (before > 0) await tellRefused(state, home, { reason: 'FailedCreate', message });
+  throw error;
 }
+
+/** Answers that are a server's own word on what was asked of it. */
+const REFUSALS = [400, 403, 404, 422];
+/** Answers of a webhook that does not answer, and of an object that is too large: neither goes by itself. */
+const FAILURES = [413, 500];
 
 async function refusedFor(
   state: PodState,

@@ -45,9 +45,12 @@ test('once stopped it stays so until a person approves just what waits', () => {
   world.now = 120_000;
   expect(guard.allow('uid-24')).toBe(false);
   expect(guard.state()).toEqual({ stopped: true, token: 't1', waiting: 5 });
+  // Nothing need be asked about those that wait; others may not wait at all.
+  expect(['uid-24', 'uid-0', 'unknown'].map((uid) => guard.holdsBack(uid))).toEqual([true, false, false]);
   world.approval = 'anything';
   expect(guard.allow('uid-24')).toBe(false);
   world.approval = 't1';
+  expect(guard.holdsBack('uid-24')).toBe(false);
   expect(allowed(20, 25)).toBe(5);
   expect(guard.state()).toEqual({ stopped: false });
   // The same annotation does not approve the next stop.

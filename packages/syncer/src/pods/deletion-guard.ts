@@ -25,6 +25,8 @@ export type GuardState = { stopped: false } | { stopped: true; token: string; wa
 export interface DeletionGuard {
   /** True when this pod may go now. Ask once for each deletion, right before it. */
   allow(uid: string): boolean;
+  /** True while this pod waits for a person: whoever works on it need not ask any API server meanwhile. */
+  holdsBack(uid: string): boolean;
   state(): GuardState;
 }
 
@@ -59,6 +61,10 @@ export function createDeletionGuard(options: DeletionGuardOptions): DeletionGuar
     state() {
       checkApproval();
       return state();
+    },
+    holdsBack(uid) {
+      checkApproval();
+      return token !== undefined && waiting.has(uid);
     },
     allow(uid) {
       checkApproval();

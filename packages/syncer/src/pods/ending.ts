@@ -13,7 +13,11 @@ import { wordsFor } from './words.ts';
 import { deleteWorker, releaseWorker } from './worker.ts';
 
 const LAG_MS = 500;
-const GUARD_RETRY_MS = 5000;
+
+/** Until a pod that the guard holds back is looked at again; spread, as there may be thousands. */
+function guardRetryMs(): number {
+  return 5000 * (1 + Math.random());
+}
 
 /** Nothing of the worker pod runs any more: home shows how it ended, or goes, and then the worker pod may go. */
 export async function finish(state: PodState, home: Pod, worker: Pod): Promise<void> {
@@ -25,7 +29,7 @@ export async function finish(state: PodState, home: Pod, worker: Pod): Promise<v
     withoutAddresses: addressesHidden(context, home),
   });
   if (patch) await patchHomeStatus(context, home, patch);
-  if (home.metadata.deletionTimestamp) await finishHomeDeletion(context, home);
+  if (home.metadata.deletionTimestamp) await finishHomeDeletion(context, home, patch);
   await releaseWorker(state, worker);
   context.log.info({ pod: `${home.metadata.namespace}/${home.metadata.name}` }, 'worker pod released');
 }
@@ -45,6 +49,7 @@ export async function finishWithoutWorker(state: PodState, home: Pod): Promise<O
 export async function lost(state: PodState, stored: Pod): Promise<Outcome> {
   const { context } = state;
   const { namespace = '', name, uid = '' } = stored.metadata;
+  if (state.guard.holdsBack(uid)) return { againInMs: guardRetryMs() };
   const worker = await counterpartNow(state, stored);
   if (worker) {
     rememberCreated(state, stored, worker);
@@ -55,7 +60,7 @@ export async function lost(state: PodState, stored: Pod): Promise<Outcome> {
   if (!home || home.metadata.uid !== uid || isTerminal(home) || home.metadata.deletionTimestamp || !wasShown(home)) {
     return undefined;
   }
-  if (!state.guard.allow(uid)) return { againInMs: GUARD_RETRY_MS };
+  if (!state.guard.allow(uid)) return { againInMs: guardRetryMs() };
   const message = 'the worker pod is gone from the worker cluster; nobody in this cluster asked for it';
   const end = { reason: PodReason.workerPodLost, message, disruption: true };
   await patchHomeStatus(context, home, failurePatch(home, end, context.now()));
@@ -73,6 +78,7 @@ export async function orphan(state: PodState, homeKey: string, worker: Pod): Pro
     context.log.warn({ worker: workerPod, pod: homeKey }, 'worker pod disagrees with its name; left alone');
     return undefined;
   }
+  if (state.guard.holdsBack(uid)) return { againInMs: guardRetryMs() };
   const { namespace, name } = splitKey(homeKey);
   const home = await currentHome(context, namespace, name);
   if (home && home.metadata.uid === claimedUID(worker)) return { againInMs: LAG_MS };
@@ -82,8 +88,10 @@ export async function orphan(state: PodState, homeKey: string, worker: Pod): Pro
   }
   // Once: the sweep may look again before the watch has told of the deletion.
   if (worker.metadata.deletionTimestamp || state.orphans.has(uid)) return undefined;
-  if (!state.guard.allow(uid)) return { againInMs: GUARD_RETRY_MS };
+  if (!state.guard.allow(uid)) return { againInMs: guardRetryMs() };
   await deleteWorker(state, worker);
+  // Home has no such pod, so that nobody there counts what this one takes until it is over; the agent does without the finalizer.
+  await releaseWorker(state, worker);
   state.orphans.add(uid);
   state.repairs.count('pod', 'orphan');
   context.log.info({ worker: workerPod, pod: homeKey }, 'orphan deleted');

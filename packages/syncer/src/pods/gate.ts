@@ -15,6 +15,14 @@ export function mayWriteWorker(context: SyncerContext): void {
   if (!context.mayWriteWorker()) throw new WritesHeld('worker');
 }
 
+/**
+ * To be asked before anything is done because the worker has not got something: another cluster has not got it either.
+ * @throws WritesHeld, ApiError, ConnectionError
+ */
+export async function mayBelieveAbsence(context: SyncerContext): Promise<void> {
+  if (!(await context.confirmWorker())) throw new WritesHeld('worker');
+}
+
 /** @throws WritesHeld */
 export function mayWriteHome(context: SyncerContext): void {
   if (!context.leadership.isCurrent()) throw new WritesHeld('home');

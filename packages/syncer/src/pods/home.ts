@@ -49,10 +49,18 @@ function withoutRefused(patch: StatusPatch, error: unknown): StatusPatch | undef
   return Object.keys(status).length < Object.keys(patch.status).length ? { ...patch, status } : undefined;
 }
 
-/** Takes the home pod away for good, as a kubelet does when nothing of the pod runs any more. */
-export async function finishHomeDeletion(context: SyncerContext, home: Pod): Promise<void> {
+/**
+ * Takes the home pod away for good, as a kubelet does when nothing of the pod runs any more. Where finalizers of others keep
+ * it, it must have come to an end first, as kubelets see to: the Job controller waits for that.
+ * @param shown the patch by which home was just shown the pod's status
+ */
+export async function finishHomeDeletion(context: SyncerContext, home: Pod, shown?: StatusPatch): Promise<void> {
+  const { namespace = '', name, uid, finalizers = [] } = home.metadata;
+  const phase = shown?.status['phase'] ?? home.status?.phase;
+  if (finalizers.length > 0 && phase !== 'Succeeded' && phase !== 'Failed') {
+    await patchHomeStatus(context, home, { metadata: { uid }, status: { phase: 'Failed' } });
+  }
   mayWriteHome(context);
-  const { namespace = '', name, uid } = home.metadata;
   await gone(
     context.home.delete(Pods, namespace, name, { ...(uid && { uid }), gracePeriodSeconds: 0, metadataOnly: true }),
   );

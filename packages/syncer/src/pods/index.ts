@@ -16,8 +16,6 @@ import { type PodState, takenBy } from './state.ts';
 import { startWorkerEvents } from './worker-events.ts';
 
 export interface Pods {
-  /** Counts deletions that nobody asked for; removals of vnodes ask it too. */
-  guard: DeletionGuard;
   /** The binding says something else by now: pods that were not run are looked at again. */
   resync(): void;
   stop(): Promise<void>;
@@ -76,7 +74,6 @@ export function startPods(context: SyncerContext, ready: Promise<unknown>): Pods
 
   start().catch((error: unknown) => context.log.error({ error: messageOf(error) }, 'pods could not be started'));
   return {
-    guard,
     resync: () => controller?.resync(),
     async stop() {
       stopping.abort();

@@ -45,10 +45,7 @@ export function startVolumes(context: SyncerContext, options: VolumeOptions): Po
 
   async function syncClaim(key: string): Promise<Outcome> {
     const claim = stores.claims.get(key);
-    if (!claim || claim.metadata.deletionTimestamp) {
-      if (!claim) state.refusedSince.clear();
-      return undefined;
-    }
+    if (!claim || claim.metadata.deletionTimestamp) return undefined;
     if (!claim.spec.volumeName) {
       const storageClass = stores.classes.get(claim.spec.storageClassName ?? '');
       return storageClass ? provision(state, claim, storageClass) : undefined;
@@ -74,7 +71,12 @@ export function startVolumes(context: SyncerContext, options: VolumeOptions): Po
     for (const pod of context.stores.homePods.values()) {
       if (claimNames(pod as Pod).length > 0) options.onAppeared(keyOf(pod));
     }
-    stops.push(stores.claims.onChange(({ previous, current }) => wakePods((current ?? previous) as Claim)));
+    stops.push(
+      stores.claims.onChange(({ previous, current }) => {
+        if (!current) state.refusedSince.delete(previous?.metadata.uid ?? '');
+        wakePods((current ?? previous) as Claim);
+      }),
+    );
     onEach(stores.claims, (claim, key) => {
       claims.add(key);
       for (const worker of workerClaimsOf(claim)) copies.add(worker);

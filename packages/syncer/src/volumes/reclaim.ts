@@ -11,7 +11,7 @@ import {
   homeVolumeName,
 } from '@kubeocean/shared/api';
 import { isNotFound, type KubeObject, type Outcome, type Resource, withoutFinalizer } from '@kubeocean/shared/kube';
-import { isGone, mayWriteHome, mayWriteWorker } from '../pods/gate.ts';
+import { isGone, mayBelieveAbsence, mayWriteHome, mayWriteWorker } from '../pods/gate.ts';
 import { markUsed, removeUnused, workerNow } from './provision.ts';
 import type { VolumeState } from './state.ts';
 import { holderOf } from './to-worker.ts';
@@ -109,6 +109,7 @@ async function remove(state: VolumeState, volume: Volume, claimName: string): Pr
     }
     return { againInMs: WAIT_MS };
   }
+  await mayBelieveAbsence(context);
   mayWriteHome(context);
   await ignoreGone(context.home.delete(Volumes, '', name, { ...(uid && { uid }) }));
   await letGo(state, volume);
@@ -119,6 +120,7 @@ async function remove(state: VolumeState, volume: Volume, claimName: string): Pr
 export async function retain(state: Pick<VolumeState, 'context'>, claimName: string): Promise<void> {
   const { context } = state;
   const worker = await workerNow(state, claimName);
+  if (!worker) await mayBelieveAbsence(context);
   if (!worker || !holderOf(worker, context) || worker.metadata.annotations?.[VolumeAnnotation.retained]) return;
   mayWriteWorker(context);
   const annotations = { [VolumeAnnotation.retained]: context.now().toISOString() };
