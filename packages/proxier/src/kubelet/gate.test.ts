@@ -12,7 +12,7 @@ const request = {
 function gateFor(caller: { name: string; allowed: boolean }) {
   return createGate({
     trusted: () => true,
-    authenticate: async () => ({ name: caller.name, groups: [] }) as never,
+    authenticate: async () => ({ name: caller.name, groups: [] }),
     authorize: async () => caller.allowed,
     vnodeOf: () => 'vnode',
   });

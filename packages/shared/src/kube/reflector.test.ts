@@ -5,7 +5,7 @@ import { messageOf } from './errors.ts';
 import { backOffMs, createReflector } from './reflector.ts';
 import { ConfigMaps } from './resources.ts';
 import { isOlder } from './revisions.ts';
-import type { KubeList, KubeObject } from './types.ts';
+import type { KubeList } from './types.ts';
 
 test('waits from 0.8 s doubling to 30 s, half of it by chance', () => {
   expect([1, 2, 3, 6, 7, 50].map((failures) => backOffMs(failures, () => 1))).toEqual([
@@ -38,7 +38,7 @@ test('an object that cannot be read is told of and stays as it was; all others a
   ];
   async function* pages(): AsyncGenerator<KubeList> {
     const items = [named('known', '1'), named('gone', '1'), named('never', '1', 'bad')];
-    yield { items: items as KubeObject[], metadata: { resourceVersion: '1' } };
+    yield { items, metadata: { resourceVersion: '1' } };
   }
   let opened = 0;
   const stream = async (): Promise<unknown> => {
