@@ -138,7 +138,7 @@ describe('kubeocean', () => {
       'image.tag=v9',
       'clusterDNS={10.0.0.10,fd00::a}',
       'syncer.replicas=1',
-      'syncer.extraArgs={--log-level=debug}',
+      'syncer.extraArgs={--mirror-normal-events=true}',
     );
     const spec = podSpec(find(objects, 'Deployment', 'kubeocean-manager', 'kubeocean-system'));
     const [container] = spec.containers;
@@ -156,7 +156,7 @@ describe('kubeocean', () => {
     );
     const config = find(objects, 'ConfigMap', 'kubeocean-manager', 'kubeocean-system').data?.['workloads.json'];
     expect(JSON.parse(config ?? '')).toMatchObject({
-      syncer: { extraArgs: ['--log-level=debug'] },
+      syncer: { extraArgs: ['--mirror-normal-events=true'] },
       proxier: { resources: {} },
     });
     expect(JSON.stringify(spec.affinity)).toContain('"key":"type","operator":"NotIn","values":["virtual-kubelet"]');

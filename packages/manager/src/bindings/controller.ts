@@ -56,6 +56,15 @@ interface Applied {
 /** How often to look why pods do not come up, and at a deletion that waits for others. */
 const POLL_MS = 5000;
 
+/**
+ * What stands where ours belongs is not watched, so it is looked for again and again, at the pace of everything else that is
+ * waited for; other failures go to the queue's back-off.
+ */
+function tryAgain(error: unknown): Outcome {
+  if (error instanceof ForeignStateError) return { againInMs: POLL_MS };
+  throw error;
+}
+
 export class BindingController {
   private readonly options: ControllerOptions;
   /** The status last written and what it was made from: the store may lag behind our own writes. */
@@ -94,8 +103,7 @@ export class BindingController {
     );
     // Nothing new to say: the end of the first look comes back here.
     if (!checked) {
-      if (applied?.error) throw applied.error;
-      return undefined;
+      return applied?.error ? tryAgain(applied.error) : undefined;
     }
     const agentWell = binding.status?.conditions?.some((one) => one.type === 'AgentReady' && one.status === 'True');
     const trouble = checked.problem?.stage === 'agent' && agentWell ? undefined : checked.problem;
@@ -111,7 +119,7 @@ export class BindingController {
     };
     const down = await this.explain(binding, known);
     await this.report(this.newest(this.options.bindings.get(name) ?? binding), known);
-    if (applied?.error) throw applied.error;
+    if (applied?.error) return tryAgain(applied.error);
     const waits = [checked.againInMs, down ? POLL_MS : undefined].filter((ms) => ms !== undefined);
     return waits.length > 0 ? { againInMs: Math.min(...waits) } : undefined;
   }
@@ -200,7 +208,7 @@ export class BindingController {
         };
         await this.explain(binding, known);
         await this.report(binding, known);
-        if (applied?.error) throw applied.error;
+        if (applied?.error) return tryAgain(applied.error);
         return { againInMs: abandoned ? Math.min(POLL_MS, this.options.abandonAfterMs) : POLL_MS };
       }
       events.event(
