@@ -69,6 +69,8 @@ export const Annotation = {
   virtualPodName: 'kubeocean.io/virtual-pod-name',
   virtualPodUID: 'kubeocean.io/virtual-pod-uid',
   virtualNodeName: 'kubeocean.io/virtual-node-name',
+  /** What was last asked for of deadline, images and resources: written and read by the syncer alone. */
+  asked: 'kubeocean.io/asked',
   /** On worker pods that the agent takes back: why, in words. The Eviction API overwrites the condition that says so. */
   leaseClosed: 'kubeocean.io/lease-closed',
   /** On worker copies of ConfigMaps and Secrets. */

@@ -11,6 +11,7 @@ export * from './queue.ts';
 export * from './reflector.ts';
 export * from './resources.ts';
 export { retryDelayMs } from './retry.ts';
+export { isOlder } from './revisions.ts';
 export { byController } from './share.ts';
 export { sleep, untilAborted } from './sleep.ts';
 export * from './store.ts';

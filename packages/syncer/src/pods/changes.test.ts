@@ -1,6 +1,16 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { askedRequests, ephemeralPatch, grows, missingEphemeral, resizePatch, specPatch } from './changes.ts';
+import { migratedWorkerName } from '@kubeocean/shared/api';
+import {
+  askedRequests,
+  ephemeralPatch,
+  grows,
+  missingEphemeral,
+  resized,
+  resizePatch,
+  specPatch,
+  updatePatch,
+} from './changes.ts';
 import { arbitraryPod, FACTS, samplePod } from './samples.ts';
 import { toWorkerPod } from './to-worker.ts';
 import type { Pod } from './types.ts';
@@ -20,8 +30,141 @@ test('what was just made needs no change', () => {
       expect(specPatch(home, worker)).toBeUndefined();
       expect(resizePatch(home, worker)).toBeUndefined();
       expect(ephemeralPatch(home, worker, FACTS)).toBeUndefined();
+      expect(updatePatch(home, worker, undefined, 'none')).toBeUndefined();
     }),
   );
+});
+
+const ASKED = 'kubeocean.io/asked';
+
+describe('what the worker’s owner made of it', () => {
+  const home = (image: string, cpu = '100m', more: object = {}) =>
+    samplePod({
+      containers: [
+        { name: 'main', image, resources: { requests: { cpu, memory: '1Gi' } } },
+        { name: 'other', image: 'other:1' },
+      ],
+      initContainers: [{ name: 'i', image: 'i:1' }],
+      ...more,
+    });
+  /** The worker pod of `asked`, as a webhook there changed it. */
+  function mutated(asked: Pod): Pod {
+    const worker = structuredClone(workerOf(asked));
+    for (const container of [...worker.spec.containers, ...(worker.spec.initContainers ?? [])]) {
+      container.image = `mirror/${container.image}`;
+    }
+    const [main] = worker.spec.containers;
+    if (main) main.resources = { requests: { cpu: '2', memory: '2Gi' } };
+    worker.spec.activeDeadlineSeconds = 500;
+    return worker;
+  }
+  /** As the API server has it after the patch. */
+  function after(worker: Pod, patch: ReturnType<typeof updatePatch>): Pod {
+    const annotations = { ...worker.metadata.annotations, ...(patch?.metadata['annotations'] as object) };
+    return { ...worker, metadata: { ...worker.metadata, annotations } };
+  }
+
+  test('stays: containers are not started anew for it', () => {
+    const asked = home('a:1', '100m', { activeDeadlineSeconds: 3000 });
+    const worker = mutated(asked);
+    expect(specPatch(asked, worker)).toBeUndefined();
+    expect(resizePatch(asked, worker)).toBeUndefined();
+    expect(updatePatch(asked, worker, undefined, 'none')).toBeUndefined();
+  });
+
+  test('stays of one container when home changes another, or anything else of the pod', () => {
+    const worker = mutated(home('a:1'));
+    const changed = home('a:2', '100m', {
+      tolerations: [{ operator: 'Exists' }],
+      ephemeralContainers: [{ name: 'd' }],
+    });
+    expect(specPatch(changed, worker)?.spec).toEqual({ containers: [{ name: 'main', image: 'a:2' }] });
+    expect(resizePatch(home('a:1', '3'), worker)?.spec).toEqual({
+      containers: [{ name: 'main', resources: { requests: { cpu: '3' } } }],
+    });
+  });
+
+  test('is what counts when room for a resize is looked for', () => {
+    const worker = mutated(home('a:1'));
+    const patch = resizePatch(home('a:1', '3'), worker);
+    const wanted = patch && askedRequests(resized(worker, patch));
+    expect(wanted?.get('memory')).toEqual(askedRequests(worker).get('memory'));
+    expect(wanted?.get('cpu')?.nanos).toBe(3_000_000_000n);
+  });
+
+  test('of a change is not asked about again, and changing back is followed', () => {
+    let worker = mutated(home('a:1'));
+    const changed = home('a:2');
+    const patch = updatePatch(changed, worker, specPatch(changed, worker), 'none');
+    expect(patch).toMatchObject({ metadata: { uid: 'worker-uid' }, spec: { containers: [{ image: 'a:2' }] } });
+    // The webhook has changed it to its own again.
+    worker = after(worker, patch);
+    expect(specPatch(changed, worker)).toBeUndefined();
+    expect(specPatch(home('a:1'), worker)?.spec).toEqual({ containers: [{ name: 'main', image: 'a:1' }] });
+  });
+
+  test('a change to what is there already is only noted, so that the way back is followed', () => {
+    let worker = mutated(home('a:1'));
+    const changed = home('mirror/a:1');
+    const patch = updatePatch(changed, worker, specPatch(changed, worker), 'none');
+    expect(patch).not.toHaveProperty('spec');
+    worker = after(worker, patch);
+    expect(specPatch(home('a:1'), worker)?.spec).toEqual({ containers: [{ name: 'main', image: 'a:1' }] });
+  });
+
+  test('a resize that waits is not noted with an image that does not, one that was sent is', () => {
+    const before = workerOf(home('a:1'));
+    const changed = home('a:2', '3');
+    const waiting = after(before, updatePatch(changed, before, specPatch(changed, before), 'waits'));
+    expect(specPatch(changed, waiting)).toBeUndefined();
+    expect(resizePatch(changed, waiting)).toBeDefined();
+    const sent = after(before, updatePatch(changed, before, specPatch(changed, before), 'sent'));
+    expect(resizePatch(changed, sent)).toBeUndefined();
+  });
+
+  test('nothing noted: what differs is followed, and noted with that', () => {
+    const worker = mutated(home('a:1'));
+    delete worker.metadata.annotations?.[ASKED];
+    const spec = specPatch(home('a:1'), worker);
+    expect(spec?.spec['containers']).toHaveLength(2);
+    expect(resizePatch(home('a:1'), worker)).toBeDefined();
+    const noted = after(worker, updatePatch(home('a:1'), worker, spec, 'sent'));
+    expect(specPatch(home('a:1'), noted)).toBeUndefined();
+    expect(resizePatch(home('a:1'), noted)).toBeUndefined();
+    const same = workerOf(home('a:1'));
+    delete same.metadata.annotations?.[ASKED];
+    expect(updatePatch(home('a:1'), same, undefined, 'none')).toBeUndefined();
+  });
+
+  test('an adopted pod is taken as it is, and follows from then on', () => {
+    const asked = home('a:1');
+    const worker = mutated(asked);
+    worker.metadata.name = migratedWorkerName('shop', asked.metadata.name);
+    delete worker.metadata.annotations?.[ASKED];
+    expect(specPatch(asked, worker)).toBeUndefined();
+    expect(resizePatch(asked, worker)).toBeUndefined();
+    const patch = updatePatch(asked, worker, undefined, 'none');
+    expect(patch).not.toHaveProperty('spec');
+    expect(specPatch(home('a:2'), after(worker, patch))?.spec).toEqual({
+      containers: [{ name: 'main', image: 'a:2' }],
+    });
+  });
+
+  test('a note that somebody spoiled is as none', () => {
+    const worker = workerOf(home('a:1'));
+    for (const text of ['', ';;;', 'x', ';,:', ';:////////']) {
+      worker.metadata.annotations = { [ASKED]: text };
+      expect(specPatch(home('a:1'), worker)).toBeUndefined();
+      expect(specPatch(home('a:2'), worker)?.spec).toEqual({ containers: [{ name: 'main', image: 'a:2' }] });
+    }
+  });
+
+  test('is noted in few bytes', () => {
+    const image = `registry.example.com/a/long/name@sha256:${'0'.repeat(64)}`;
+    const resources = { requests: { cpu: '100m', memory: '64Mi' }, limits: { cpu: '1', memory: '1Gi' } };
+    const worker = workerOf(samplePod({ containers: [{ name: 'main', image, resources }] }));
+    expect(worker.metadata.annotations?.[ASKED]).toMatch(/^;[\w-]{8}:100m\/64Mi\/1\/1Gi$/);
+  });
 });
 
 describe('images and deadline', () => {

@@ -5,8 +5,21 @@
  * Which fields may change at all: k8s.io/kubernetes/pkg/apis/core/validation ValidatePodUpdate, ValidatePodResize,
  * ValidatePodEphemeralContainersUpdate.
  */
+import { Annotation } from '@kubeocean/shared/api';
 import type { Json } from '@kubeocean/shared/kube';
 import { parseQuantity, podRequests, type Quantity } from '@kubeocean/shared/lease';
+import {
+  amountAt,
+  type Asked,
+  askedBefore,
+  askedText,
+  asksFor,
+  imageHash,
+  isAdopted,
+  isResizable,
+  RESIZABLE,
+  withAmountsOf,
+} from './asked.ts';
 import { translateContainer } from './environment.ts';
 import type { WorkerFacts } from './to-worker.ts';
 import type { Container, Pod } from './types.ts';
@@ -17,20 +30,52 @@ export interface SpecPatch extends Json {
   spec: Json;
 }
 
-/** Images of containers and init containers, and `activeDeadlineSeconds`. */
+/** For `pods/resize`. */
+export interface ResizePatch extends SpecPatch {
+  spec: { [list in 'containers' | 'initContainers']?: { name: string; resources: ResizedResources }[] };
+}
+
+type ResizedResources = { [field in 'requests' | 'limits']?: Record<string, string> };
+
+/**
+ * Images of containers and init containers, and `activeDeadlineSeconds`: what home has changed since it was asked for. What
+ * the worker's owner made of it stays.
+ */
 export function specPatch(home: Pod, worker: Pod): SpecPatch | undefined {
   const spec: Json = {};
+  const before = askedBefore(home, worker);
   for (const list of ['containers', 'initContainers'] as const) {
     const changed = paired(home, worker, list)
       .filter(([wanted, present]) => wanted.image !== undefined && wanted.image !== present.image)
+      .filter(([{ name, image }]) => before?.containers.get(name)?.image !== imageHash(image))
       .map(([{ name, image }]) => ({ name, image }));
     if (changed.length > 0) spec[list] = changed;
   }
-  const { activeDeadlineSeconds } = home.spec;
-  if (activeDeadlineSeconds !== undefined && activeDeadlineSeconds !== worker.spec.activeDeadlineSeconds) {
-    spec['activeDeadlineSeconds'] = activeDeadlineSeconds;
-  }
+  const { activeDeadlineSeconds: wanted } = home.spec;
+  // A later one is refused by every API server.
+  const isSooner = wanted !== undefined && wanted < (worker.spec.activeDeadlineSeconds ?? Number.POSITIVE_INFINITY);
+  if (isSooner && before?.deadline !== String(wanted)) spec['activeDeadlineSeconds'] = wanted;
   return patchOf(worker, spec);
+}
+
+/**
+ * What is sent of `spec` (that of {@link specPatch}): with it goes the note of what is asked for, or the note alone where
+ * only that is out of date. A worker pod without one gets it with the first change.
+ * @param resize what became of the resize, if there is one: `waits` is not asked for yet
+ */
+export function updatePatch(
+  home: Pod,
+  worker: Pod,
+  spec: SpecPatch | undefined,
+  resize: 'none' | 'sent' | 'waits',
+): { metadata: Json; spec?: Json } | undefined {
+  const noted = worker.metadata.annotations?.[Annotation.asked];
+  if (noted === undefined && !spec && resize !== 'sent' && !isAdopted(home, worker)) return undefined;
+  const now = asksFor(home);
+  const asked = resize === 'waits' ? withAmountsOf(now, askedBefore(home, worker) ?? asksFor(worker)) : now;
+  const text = askedText(asked);
+  if (text === noted) return spec;
+  return { ...spec, metadata: { uid: worker.metadata.uid, annotations: { [Annotation.asked]: text } } };
 }
 
 /** Debug containers that the worker pod has not got; none is ever removed. For `pods/ephemeralcontainers`. */
@@ -46,32 +91,59 @@ export function missingEphemeral(home: Pod, worker: Pod): Container[] {
   return (home.spec.ephemeralContainers ?? []).filter(({ name }) => !present.has(name));
 }
 
-/** Resources that can be resized while a container runs (KEP-1287). */
-const RESIZABLE = ['cpu', 'memory'] as const;
-
-/** Requests and limits that differ. What only the worker has (defaults of a LimitRange there) stays. For `pods/resize`. */
-export function resizePatch(home: Pod, worker: Pod): SpecPatch | undefined {
-  const spec: Json = {};
+/**
+ * Requests and limits that differ and that home has changed since they were asked for. What only the worker has (defaults of
+ * a LimitRange there) stays, and so does what its owner made of them.
+ */
+export function resizePatch(home: Pod, worker: Pod): ResizePatch | undefined {
+  const spec: ResizePatch['spec'] = {};
+  const before = askedBefore(home, worker);
   for (const list of ['containers', 'initContainers'] as const) {
     const changed = paired(home, worker, list)
-      .filter(([wanted]) => list === 'containers' || wanted.restartPolicy === 'Always')
-      .map(([wanted, present]) => ({ name: wanted.name, resources: resourcesDifference(wanted, present) }))
-      .filter(({ resources }) => resources !== undefined);
+      .filter(([wanted]) => isResizable(wanted, list))
+      .flatMap(([wanted, present]) => {
+        const resources = resourcesDifference(wanted, present, before);
+        return resources ? [{ name: wanted.name, resources }] : [];
+      });
     if (changed.length > 0) spec[list] = changed;
   }
   return patchOf(worker, spec);
 }
 
-function resourcesDifference(wanted: Container, present: Container): Json | undefined {
-  const difference: Json = {};
+/** The worker pod as it asks once `patch` is through. */
+export function resized(worker: Pod, { spec }: ResizePatch): Pod {
+  const after = structuredClone(worker);
+  for (const list of ['containers', 'initContainers'] as const) {
+    for (const { name, resources } of spec[list] ?? []) {
+      const container = after.spec[list]?.find((each) => each.name === name);
+      if (!container) continue;
+      const { requests, limits, ...rest } = container.resources ?? {};
+      container.resources = {
+        ...rest,
+        requests: { ...requests, ...resources.requests },
+        limits: { ...limits, ...resources.limits },
+      };
+    }
+  }
+  return after;
+}
+
+function resourcesDifference(
+  wanted: Container,
+  present: Container,
+  before: Asked | undefined,
+): ResizedResources | undefined {
+  const difference: ResizedResources = {};
+  const asked = before?.containers.get(wanted.name)?.amounts;
   for (const field of ['requests', 'limits'] as const) {
     const changed = RESIZABLE.filter((resource) => {
       const [to, from] = [wanted.resources?.[field]?.[resource], present.resources?.[field]?.[resource]];
-      return to !== undefined && (from === undefined || nanos(to) !== nanos(from));
+      if (to === undefined || to === asked?.[amountAt(field, resource)]) return false;
+      return from === undefined || nanos(to) !== nanos(from);
     });
     if (changed.length === 0) continue;
     difference[field] = Object.fromEntries(
-      changed.map((resource) => [resource, wanted.resources?.[field]?.[resource]]),
+      changed.map((resource) => [resource, wanted.resources?.[field]?.[resource] ?? '']),
     );
   }
   return Object.keys(difference).length > 0 ? difference : undefined;
@@ -100,6 +172,6 @@ function paired(home: Pod, worker: Pod, list: 'containers' | 'initContainers'): 
   });
 }
 
-function patchOf(worker: Pod, spec: Json): SpecPatch | undefined {
+function patchOf<S extends Json>(worker: Pod, spec: S): { metadata: { uid: string | undefined }; spec: S } | undefined {
   return Object.keys(spec).length > 0 ? { metadata: { uid: worker.metadata.uid }, spec } : undefined;
 }

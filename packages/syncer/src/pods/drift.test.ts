@@ -38,7 +38,7 @@ it('gives back every label and annotation of ours that was changed or taken off'
   const made = workerPod(() => undefined);
   for (const kind of ['labels', 'annotations'] as const) {
     for (const [key, value] of Object.entries(made.metadata[kind] ?? {})) {
-      if (key.startsWith('kubeocean.io/downward.')) continue;
+      if (key.startsWith('kubeocean.io/downward.') || key === 'kubeocean.io/asked') continue;
       for (const map of [without(made.metadata[kind], key), { ...made.metadata[kind], [key]: 'forged' }]) {
         const drift = driftOf(
           home,

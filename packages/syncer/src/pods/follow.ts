@@ -2,8 +2,19 @@
  * Makes the worker pod follow what changed of its home pod while it runs. Each step looks at the two objects anew, so a
  * step that failed is simply taken again.
  */
-import { ApiError, keyOf, messageOf, type PatchOptions, Pods } from '@kubeocean/shared/kube';
-import { askedRequests, ephemeralPatch, grows, missingEphemeral, resizePatch, specPatch } from './changes.ts';
+import { ApiError, keyOf, type KubeObject, messageOf, type PatchOptions, Pods } from '@kubeocean/shared/kube';
+import type { Quantity } from '@kubeocean/shared/lease';
+import {
+  askedRequests,
+  ephemeralPatch,
+  grows,
+  missingEphemeral,
+  type ResizePatch,
+  resized,
+  resizePatch,
+  specPatch,
+  updatePatch,
+} from './changes.ts';
 import { factsFor } from './creation.ts';
 import { misfit, type Reason } from './eligibility.ts';
 import { isGone, mayWriteWorker } from './gate.ts';
@@ -39,32 +50,51 @@ export async function follow(state: PodState, home: Pod, worker: Pod, refused: R
 
   const metadata = workerMetadataPatch(home, worker, { carriedPrefixes: state.carriedPrefixes() });
   if (metadata) await send('labels', metadata, { type: 'merge' });
-  const spec = specPatch(home, worker);
-  if (spec) await send('update', spec);
   const debug = missingEphemeral(home, worker);
   if (debug.length > 0) {
     const message = await addDebug();
     if (message !== undefined) own.debug = { names: debug.map((container) => container.name), message };
   }
   const resize = resizePatch(home, worker);
-  if (resize) {
-    const why = whyNotResized(state, home, worker);
-    if (why) {
-      own.resize = why;
-      waits.push(DEFERRED_MS);
-    } else {
-      const message = await send('resize', resize, { subresource: 'resize' });
-      if (message !== undefined) own.resize = { reason: 'Deferred', message };
-    }
-  }
+  if (resize) own.resize = await resizeNow(resize);
+  const spec = specPatch(home, worker);
+  // Last: the note that goes with it tells of the resize, too.
+  const update = updatePatch(home, worker, spec, resize ? (own.resize ? 'waits' : 'sent') : 'none');
+  if (update) await send('update', update);
   own.behind = spec !== undefined || debug.length > 0 || resize !== undefined;
   return { own, ...(waits.length > 0 && { againInMs: Math.min(...waits) }) };
 
-  /** @returns the worker's words when it refuses. */
+  /** @returns why it has to wait. */
+  async function resizeNow(patch: ResizePatch): Promise<Reason | undefined> {
+    const wanted = askedRequests(resized(worker, patch));
+    const why = whyNotResized(state, home, worker, wanted);
+    if (why) {
+      waits.push(DEFERRED_MS);
+      return why;
+    }
+    // At once, so that the next pod that looks for room sees it: the watch tells of it much later.
+    const key = keyOf(home);
+    state.room.asks(key, wanted);
+    let revision: string | undefined;
+    try {
+      const message = await send('resize', patch, { subresource: 'resize' }, ({ metadata }) => {
+        revision = metadata.resourceVersion;
+      });
+      return message === undefined ? undefined : { reason: 'Deferred', message };
+    } finally {
+      state.room.answered(key, revision);
+    }
+  }
+
+  /**
+   * @param done told of the worker pod as it is then
+   * @returns the worker's words when it refuses.
+   */
   async function send(
     what: (typeof CHANGES)[number],
     patch: object,
     options: Pick<PatchOptions, 'type' | 'subresource'> = {},
+    done?: (after: KubeObject) => void,
   ): Promise<string | undefined> {
     const key = `${home.metadata.uid}/${what}`;
     const asked = JSON.stringify(patch);
@@ -78,7 +108,9 @@ export async function follow(state: PodState, home: Pod, worker: Pod, refused: R
     }
     mayWriteWorker(context);
     try {
-      await unlessGone(context.worker.patch(Pods, namespace, name, patch, { type: 'strategic', ...options }));
+      const sent = context.worker.patch(Pods, namespace, name, patch, { type: 'strategic', ...options });
+      const after = await unlessGone(sent);
+      if (after) done?.(after);
       refused.delete(key);
       return undefined;
     } catch (error) {
@@ -111,9 +143,13 @@ export async function follow(state: PodState, home: Pod, worker: Pod, refused: R
  * What a kubelet checks before it resizes a pod: the scheduler has no say in it. A resize that only takes less is let
  * through whatever is lent.
  */
-function whyNotResized(state: PodState, home: Pod, worker: Pod): Reason | undefined {
+function whyNotResized(
+  state: PodState,
+  home: Pod,
+  worker: Pod,
+  asked: ReadonlyMap<string, Quantity>,
+): Reason | undefined {
   const record = state.context.stores.records.byIndex('vnode', home.spec.nodeName ?? '')[0];
-  const asked = askedRequests(home);
   if (!grows(askedRequests(worker), asked)) return undefined;
   if (record?.status?.phase !== 'Active') {
     const message = `the lease of ${home.spec.nodeName} is ${record?.status?.phase ?? 'not known'}: nothing more is taken of it now`;
@@ -126,10 +162,11 @@ function whyNotResized(state: PodState, home: Pod, worker: Pod): Reason | undefi
   return now && { reason: 'Deferred', message: now.message };
 }
 
-async function unlessGone(call: Promise<unknown>): Promise<void> {
+async function unlessGone<T>(call: Promise<T>): Promise<T | undefined> {
   try {
-    await call;
+    return await call;
   } catch (error) {
     if (!isGone(error)) throw error;
+    return undefined;
   }
 }

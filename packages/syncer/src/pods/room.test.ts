@@ -46,6 +46,38 @@ describe('what the pods of a vnode take', () => {
     );
   });
 
+  test('counts what a pod is asked to take, until the watch tells of it or it was not done', () => {
+    const cpu = (amount: string, revision: string): Taken => ({
+      vnode: 'vnode-1',
+      requests: parseResources({ cpu: amount }),
+      revision,
+    });
+    let taken = cpu('1', '100');
+    const room = createRoom(() => taken);
+    const used = () => amounts(room.used('vnode-1', 'other'))['cpu'];
+    room.changed('a/1');
+    expect(used()).toBe('1');
+    room.asks('a/1', parseResources({ cpu: '3' }));
+    expect(used()).toBe('3');
+    room.answered('a/1', undefined);
+    expect(used()).toBe('1');
+
+    room.asks('a/1', parseResources({ cpu: '3' }));
+    room.answered('a/1', '105');
+    expect(used()).toBe('3');
+    // Something else of the pod, from before.
+    taken = cpu('1', '99');
+    room.changed('a/1');
+    expect(used()).toBe('3');
+    taken = cpu('2', '105');
+    room.changed('a/1');
+    expect(used()).toBe('2');
+
+    // Less is asked for: until it is so, it still takes what it took.
+    room.asks('a/1', parseResources({ cpu: '500m' }));
+    expect(used()).toBe('2');
+  });
+
   test('is worked out only of what changed', () => {
     const asked: string[] = [];
     const room = createRoom((key) => {

@@ -2,12 +2,15 @@
  * What the pods of each vnode take, kept as sums: whether one more fits must not cost a look at all of them. Changes are
  * only noted; what a pod takes is worked out when somebody asks for its vnode.
  */
-import { accumulate, deduct, type Quantity, type Resources } from '@kubeocean/shared/lease';
+import { isOlder } from '@kubeocean/shared/kube';
+import { accumulate, deduct, type Quantity, raise, type Resources } from '@kubeocean/shared/lease';
 
 /** What a home pod takes of which vnode. */
 export interface Taken {
   vnode: string;
   requests: Resources;
+  /** Of its worker pod, as the watch has told it. */
+  revision?: string | undefined;
 }
 
 export interface Room {
@@ -15,6 +18,16 @@ export interface Room {
   changed(homeKey: string): void;
   /** What all pods on the vnode take, without the one of the home pod `exceptKey`. */
   used(vnode: string, exceptKey: string): Resources;
+  /** The pod is about to be asked to take so much: from now on the larger of this and what it is known to take counts. */
+  asks(homeKey: string, requests: Resources): void;
+  /** @param revision what the worker pod is by now: from then on it says itself what it takes. Undefined: it was not done. */
+  answered(homeKey: string, revision: string | undefined): void;
+}
+
+/** What a pod was asked to take, until the watch has told of `revision`. */
+interface Promised {
+  requests: Resources;
+  revision?: string;
 }
 
 /** Of so many different takings one copy is kept. */
@@ -25,6 +38,7 @@ export function createRoom(takenBy: (homeKey: string) => Taken | undefined): Roo
   const pods = new Map<string, Taken>();
   const totals = new Map<string, Map<string, Quantity>>();
   const stale = new Set<string>();
+  const promises = new Map<string, Promised>();
   const kinds = new Map<string, Taken>();
 
   function totalOf(vnode: string): Map<string, Quantity> {
@@ -41,13 +55,26 @@ export function createRoom(takenBy: (homeKey: string) => Taken | undefined): Roo
         deduct(total, before.requests);
         if (total.size === 0) totals.delete(before.vnode);
       }
-      const taken = takenBy(key);
+      const taken = withPromise(key, takenBy(key));
       if (taken) {
         pods.set(key, sharing(taken));
         accumulate(totalOf(taken.vnode), taken.requests);
       } else pods.delete(key);
     }
     stale.clear();
+  }
+
+  function withPromise(key: string, taken: Taken | undefined): Taken | undefined {
+    const promised = promises.get(key);
+    if (!promised) return taken;
+    const isTold = promised.revision !== undefined && !isOlder(taken?.revision ?? '', promised.revision);
+    if (!taken || isTold) {
+      promises.delete(key);
+      return taken;
+    }
+    const requests = new Map(taken.requests);
+    raise(requests, promised.requests);
+    return { ...taken, requests };
   }
 
   /** Pods of one workload ask for the same: it is kept once. */
@@ -69,6 +96,16 @@ export function createRoom(takenBy: (homeKey: string) => Taken | undefined): Roo
       const own = pods.get(exceptKey);
       if (own?.vnode === vnode) deduct(others, own.requests);
       return others;
+    },
+    asks(homeKey, requests) {
+      promises.set(homeKey, { requests });
+      stale.add(homeKey);
+    },
+    answered(homeKey, revision) {
+      const promised = promises.get(homeKey);
+      if (promised && revision !== undefined) promised.revision = revision;
+      else promises.delete(homeKey);
+      stale.add(homeKey);
     },
   };
 }

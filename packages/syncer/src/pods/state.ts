@@ -75,5 +75,7 @@ export function takenBy(state: Omit<PodState, 'room'>, homeKey: string): Taken |
   if (!home || isTerminal(home)) return undefined;
   const worker = workerOf(state, home);
   const counts = worker ? !isTerminal(worker) : state.admitted.has(home.metadata.uid ?? '');
-  return counts ? { vnode: home.spec.nodeName ?? '', requests: podRequests(worker ?? home) } : undefined;
+  if (!counts) return undefined;
+  const requests = podRequests(worker ?? home);
+  return { vnode: home.spec.nodeName ?? '', requests, revision: worker?.metadata.resourceVersion };
 }

@@ -126,6 +126,7 @@ describe('metadata', () => {
         'kubeocean.io/virtual-pod-uid': '22222222-2222-2222-2222-222222222222',
         'kubeocean.io/virtual-node-name': 'vnode-cls-example-node1',
         'kubeocean.io/downward.metadata.namespace': 'shop',
+        'kubeocean.io/asked': expect.stringMatching(/^;[\w-]{8}$/) as string,
       },
       finalizers: ['kubeocean.io/home-sync'],
     });

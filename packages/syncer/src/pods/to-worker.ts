@@ -4,6 +4,7 @@
  * docs/pods.md is the table of it.
  */
 import { Annotation, ChartName, Finalizer, Label, labelValue, ManagedByValue, workerName } from '@kubeocean/shared/api';
+import { askedText, asksFor } from './asked.ts';
 import { downwardAnnotations } from './downward.ts';
 import { rename, translateContainer } from './environment.ts';
 import { dnsOf, hostAliasesOf, namesOf } from './network.ts';
@@ -91,6 +92,7 @@ export function toWorkerPod(home: Pod, facts: WorkerFacts): Pod {
   }
   const { namespace = '', name } = home.metadata;
   const own = ownMetadata(home, facts);
+  const asked = { [Annotation.asked]: askedText(asksFor(home)) };
   return {
     apiVersion: 'v1',
     kind: 'Pod',
@@ -98,7 +100,12 @@ export function toWorkerPod(home: Pod, facts: WorkerFacts): Pod {
       name: workerName(facts.bindingUID, namespace, name),
       namespace: facts.mountNamespace,
       labels: { ...allowed(home.metadata.labels, facts), ...own.labels },
-      annotations: { ...allowed(home.metadata.annotations, facts), ...downwardAnnotations(home), ...own.annotations },
+      annotations: {
+        ...allowed(home.metadata.annotations, facts),
+        ...downwardAnnotations(home),
+        ...own.annotations,
+        ...asked,
+      },
       finalizers: [Finalizer.homeSync],
     },
     spec: toWorkerSpec(home, facts),
