@@ -20,6 +20,8 @@ import { mutatePods } from './pods/webhook.ts';
 
 let rig: PodRig;
 let proxy: ApiProxy;
+/** The webhook answers nothing but 500. */
+let broken = false;
 explainFailures(() => rig);
 
 beforeAll(async () => {
@@ -58,16 +60,17 @@ test('of two pods resized at once only one gets the room that is left; the other
 });
 
 test('the image and the requests that a webhook of the worker’s owner names stay; changes at home are followed', async () => {
-  await mutatePods(rig, ({ spec }) =>
-    spec.containers.flatMap(({ image }, at) =>
+  await mutatePods(rig, ({ spec }) => {
+    if (broken) throw new Error('out of order');
+    return spec.containers.flatMap(({ image }, at) =>
       image === 'busybox:1.35'
         ? [
             { op: 'replace', path: `/spec/containers/${at}/image`, value: 'busybox:1.28' },
             { op: 'replace', path: `/spec/containers/${at}/resources/requests/memory`, value: '48Mi' },
           ]
         : [],
-    ),
-  );
+    );
+  });
   const name = podName(rig, 'mirrored');
   const resources = { requests: { cpu: '50m', memory: '32Mi' } };
   await rig.create(name, rig.spec(STAY, { activeDeadlineSeconds: 4000 }, { resources }));
@@ -105,4 +108,18 @@ test('the image and the requests that a webhook of the worker’s owner names st
     image: 'busybox:1.36',
     resources: { requests: { cpu: '60m', memory: '48Mi' } },
   });
+});
+
+test('a webhook that is out of order is told of on the pod, which runs when it works again', async () => {
+  broken = true;
+  const name = podName(rig, 'waits');
+  await rig.create(name, rig.spec(STAY, {}, { resources: { requests: { cpu: '50m', memory: '32Mi' } } }));
+  const told = await homePod<Pod>(rig, name, 'told why', ({ status }) => status?.reason !== undefined);
+  expect(told.status).toMatchObject({
+    phase: 'Pending',
+    message: expect.stringContaining('failed calling webhook "owner.example.com"') as string,
+  });
+  broken = false;
+  const { status } = await rig.ready(name);
+  expect(status?.reason).toBeUndefined();
 });

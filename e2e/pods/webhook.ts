@@ -22,7 +22,10 @@ export interface PatchStep {
   value: unknown;
 }
 
-/** Has every pod that is made in the rig's mount namespace changed as `mutate` says, from now until the file is over. */
+/**
+ * Has every pod that is made in the rig's mount namespace changed as `mutate` says, from now until the file is over. When it
+ * throws, the webhook fails.
+ */
 export async function mutatePods(rig: PodRig, mutate: (pod: Pod) => PatchStep[]): Promise<void> {
   const host = addressFacing(rig.worker.transport.server);
   const { cert, key } = await certificateFor(host);
@@ -31,7 +34,15 @@ export async function mutatePods(rig: PodRig, mutate: (pod: Pod) => PatchStep[])
     incoming.on('data', (chunk: Buffer) => chunks.push(chunk));
     incoming.on('end', () => {
       const { apiVersion, kind, request } = JSON.parse(Buffer.concat(chunks).toString()) as Review;
-      const patch = Buffer.from(JSON.stringify(mutate(request.object))).toString('base64');
+      let steps: PatchStep[];
+      try {
+        steps = mutate(request.object);
+      } catch (error) {
+        outgoing.writeHead(500);
+        outgoing.end(String(error));
+        return;
+      }
+      const patch = Buffer.from(JSON.stringify(steps)).toString('base64');
       const response = { uid: request.uid, allowed: true, patchType: 'JSONPatch', patch };
       outgoing.writeHead(200, { 'content-type': 'application/json' });
       outgoing.end(JSON.stringify({ apiVersion, kind, response }));

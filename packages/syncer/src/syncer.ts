@@ -203,11 +203,15 @@ async function lead(
     if (scope.aborted) return;
     late.health?.look(performance.now());
     nodes.start();
-    running.push(lookAgain(), unbind(context, { claim, nodes, everClaimed }, scope));
+    running.push(lookAgain(), unbind(context, { claim, nodes, everClaimed, workerAnswers }, scope));
     await known;
     if (scope.aborted) return;
     log.info('all stores are complete and the claim is held');
     await untilAborted(scope);
+  }
+
+  function workerAnswers(): boolean {
+    return reachability.unreachable(performance.now()) === false;
   }
 
   function everClaimed(): boolean {

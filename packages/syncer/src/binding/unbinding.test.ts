@@ -11,13 +11,29 @@ const state = {
   everClaimed: true,
   claimHeld: true,
   claimRefusal: undefined,
+  workerAnswers: true,
   workerPodsKnown: true,
   workerPods: 0,
 };
 
 test.each<[string, Partial<Parameters<typeof unbindingWaitsFor>[0]>, RegExp | undefined]>([
   ['nothing left', {}, undefined],
-  ['vnodes', { vnodes: 2, homePods: 3 }, /2 vnodes with 3 pods/],
+  ['vnodes', { vnodes: 2, homePods: 3 }, /^2 vnodes with 3 pods to go$/],
+  [
+    'vnodes, and a worker that does not answer',
+    { vnodes: 2, homePods: 3, workerAnswers: false },
+    /^2 vnodes with 3 pods to go, but .*abandon=true$/,
+  ],
+  [
+    'vnodes, and a worker that is another',
+    { vnodes: 2, homePods: 3, claimHeld: false, claimRefusal: 'WorkerReplaced' },
+    /abandon=true$/,
+  ],
+  [
+    'vnodes, taken back',
+    { vnodes: 2, homePods: 3, claimHeld: false, claimRefusal: 'Released' },
+    /^2 vnodes with 3 pods to go$/,
+  ],
   ['worker pods', { workerPods: 4 }, /4 pods in the worker/],
   ['a worker that does not answer', { claimHeld: false, workerPodsKnown: false }, /abandon=true/],
   ['abandoned: only vnodes count', { removal: 'abandon', claimHeld: false, workerPodsKnown: false }, undefined],

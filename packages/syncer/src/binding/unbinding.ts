@@ -23,6 +23,8 @@ export interface UnbindingParts {
   nodes: NodesController;
   /** Whether anything of this binding can be in the worker at all: it has held its claim once. */
   everClaimed: () => boolean;
+  /** Whether the worker has answered lately. */
+  workerAnswers: () => boolean;
 }
 
 /** What unbinding waits for, or undefined when the next step can be taken. Pure. */
@@ -33,15 +35,21 @@ export function unbindingWaitsFor(state: {
   everClaimed: boolean;
   claimHeld: boolean;
   claimRefusal: string | undefined;
+  workerAnswers: boolean;
   workerPodsKnown: boolean;
   workerPods: number;
 }): string | undefined {
-  if (state.vnodes > 0) return `${state.vnodes} vnodes with ${state.homePods} pods to go`;
+  const cut = `the worker cluster to clean up in does not answer or does not know this binding; to end without it: kubectl annotate clusterbinding NAME ${Annotation.abandon}=true`;
+  if (state.vnodes > 0) {
+    const left = `${state.vnodes} vnodes with ${state.homePods} pods to go`;
+    const isCut = state.homePods > 0 && !(state.claimHeld && state.workerAnswers) && state.claimRefusal !== 'Released';
+    return state.removal === 'drain' && isCut ? `${left}, but ${cut}` : left;
+  }
   if (state.removal === 'abandon' || !state.everClaimed) return undefined;
   // The worker serves somebody else by now, or its owner took the lease back: the agent cleans up there.
   if (state.claimRefusal === 'NameTaken' || state.claimRefusal === 'Released') return undefined;
   if (!state.claimHeld || !state.workerPodsKnown) {
-    return `the worker cluster to clean up in does not answer or does not know this binding; to end without it: kubectl annotate clusterbinding NAME ${Annotation.abandon}=true`;
+    return cut;
   }
   if (state.workerPods > 0) return `${state.workerPods} pods in the worker to go`;
   return undefined;
@@ -69,6 +77,7 @@ export async function unbind(context: SyncerContext, parts: UnbindingParts, sign
         everClaimed: parts.everClaimed(),
         claimHeld: parts.claim.held,
         claimRefusal: parts.claim.refusal,
+        workerAnswers: parts.workerAnswers(),
         workerPodsKnown: stores.workerPods.hasSynced,
         workerPods: stores.workerPods.size,
       });
