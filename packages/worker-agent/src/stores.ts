@@ -71,9 +71,6 @@ export interface AgentStores {
 /** What the reflector of pods is filed under. */
 const PODS = 'pods';
 
-/** What is watched in each mount namespace. */
-const KINDS_OF_TENANT = ['records', 'claims', 'guards'];
-
 /** Makes the stores; `onChange` is called for every change that could change what is lent. */
 export function createStores(
   client: KubeClient,
@@ -81,7 +78,7 @@ export function createStores(
   log: Logger,
   onChange: () => void,
 ): AgentStores {
-  const reflectors = new Map<string, Reflector<KubeObject>>();
+  const reflectors = new Map<string, { reflector: Reflector<KubeObject>; namespace: string | undefined }>();
   const lookAfter = new DeletedTenants(client, log, onChange);
   function reflect<T extends KubeObject>(kind: string, options: ReflectorOptions<T>, fields: readonly string[]) {
     const { namespace } = options;
@@ -97,7 +94,7 @@ export function createStores(
       if (matters(change, fields)) onChange();
     });
     void reflector.store.synced.then(onChange);
-    reflectors.set(kind, reflector);
+    reflectors.set(kind, { reflector, namespace });
     return reflector.store;
   }
 
@@ -153,20 +150,19 @@ export function createStores(
     ]),
     isGone: (namespace) => lookAfter.isGone(namespace),
     missing() {
-      const gone = tenants.filter(({ namespace }) => lookAfter.isGone(namespace));
-      const excused = new Set(
-        gone.flatMap(({ namespace }) => KINDS_OF_TENANT.map((kind) => `${kind} in ${namespace}`)),
-      );
       return [...reflectors]
-        .filter(([kind, { store }]) => kind !== PODS && !store.hasSynced && !excused.has(kind))
+        .filter(([kind, { reflector, namespace }]) => {
+          const isExcused = kind === PODS || (namespace !== undefined && lookAfter.isGone(namespace));
+          return !isExcused && !reflector.store.hasSynced;
+        })
         .map(([kind]) => kind);
     },
     async run(signal) {
       const standing = [...reflectors].filter(([kind]) => kind !== PODS);
-      await Promise.all(standing.map(([, reflector]) => reflector.run(signal)));
+      await Promise.all(standing.map(([, { reflector }]) => reflector.run(signal)));
     },
     async runPods(signal) {
-      await reflectors.get(PODS)?.run(signal);
+      await reflectors.get(PODS)?.reflector.run(signal);
     },
   };
 }

@@ -8,7 +8,7 @@ import {
   type LeasedNode,
   leasedNodeName,
   LeasedNodes,
-  migratedWorkerName,
+  migratedNameSaidBy,
   ResourceLeasingPolicies,
   type ResourceLeasingPolicy,
   workerName,
@@ -107,9 +107,9 @@ async function readCounterpart(
   { home, namespace, name }: PodFacts,
 ): Promise<Known<ExplainedPod | undefined>> {
   const ours = await readOne<ExplainedPod>(client, Pods, where, mountNamespace, workerName(uid, namespace, name));
-  const migrated = migratedWorkerName(namespace, name);
-  const said = valueOr(home?.pod, undefined)?.metadata.annotations?.[Annotation.physicalPodName];
-  if (!('value' in ours) || ours.value || said !== migrated) return ours;
+  const known = valueOr(home?.pod, undefined);
+  const migrated = known && migratedNameSaidBy(known);
+  if (!('value' in ours) || ours.value || migrated === undefined) return ours;
   const adopted = await readOne<ExplainedPod>(client, Pods, where, mountNamespace, migrated);
   return mapped(adopted, (pod) => (pod?.metadata.labels?.[Label.bindingUID] === uid ? pod : undefined));
 }

@@ -9,7 +9,7 @@ import type { Admitted, Gate } from './gate.ts';
 import { streamLogs } from './logs.ts';
 import { asRunningPod, type Clusters, type Counterpart, findCounterpart, podsOf } from './pods.ts';
 import { logQuery, type Route, type SessionKind, sessionQuery } from './routes.ts';
-import type { SessionFacts, Sessions } from './sessions.ts';
+import type { Session, SessionFacts, Sessions } from './sessions.ts';
 import type { Stats } from '../stats/index.ts';
 import { checkUpgrade, join, openUpstream } from './upgrade.ts';
 
@@ -97,14 +97,9 @@ export function createHandlers(options: HandlerOptions): Handlers {
       );
       session.end(end);
     } catch (error) {
-      // A container that has written nothing yet: nobody waits for an answer any more, and nothing was refused.
-      if (gone.signal.aborted) {
-        session.end({ bytesUp: 0, bytesDown: 0, reason: messageOf(gone.signal.reason) });
-        return;
-      }
-      const refusal = toRefusal(error);
-      session.end({ bytesUp: 0, bytesDown: 0, reason: `refused: ${refusal.message}` });
-      throw refusal;
+      // Also of a container that has written nothing yet.
+      const refusal = endWithout(session, gone.signal, error);
+      if (refusal) throw refusal;
     }
   }
 
@@ -157,12 +152,8 @@ export function createHandlers(options: HandlerOptions): Handlers {
       kill = joined.kill;
       session.end(await joined.done);
     } catch (error) {
-      if (gone.signal.aborted) {
-        session.end({ bytesUp: 0, bytesDown: 0, reason: messageOf(gone.signal.reason) });
-        return;
-      }
-      const refusal = toRefusal(error);
-      session.end({ bytesUp: 0, bytesDown: 0, reason: `refused: ${refusal.message}` });
+      const refusal = endWithout(session, gone.signal, error);
+      if (!refusal) return;
       const inHomeWords = refusal.message
         .replaceAll(`${counterpart.name}_${clusters.binding.mountNamespace}`, `${route.pod}_${route.namespace}`)
         .replaceAll(counterpart.name, route.pod);
@@ -201,6 +192,14 @@ export function createHandlers(options: HandlerOptions): Handlers {
       });
     },
   };
+}
+
+/** Ends a session that never began. @returns what to answer; nothing where nobody waits for it any more, so that nothing was refused */
+function endWithout(session: Session, gone: AbortSignal, error: unknown): Refusal | undefined {
+  const refusal = gone.aborted ? undefined : toRefusal(error);
+  const reason = refusal ? `refused: ${refusal.message}` : messageOf(gone.reason);
+  session.end({ bytesUp: 0, bytesDown: 0, reason });
+  return refusal;
 }
 
 function isSession(route: Route): route is SessionRoute {

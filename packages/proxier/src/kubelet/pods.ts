@@ -2,7 +2,7 @@
  * From the pod in a path to its counterpart in the worker. Nothing that a user can write decides where a session goes:
  * the worker pod's name is derived, and it counts only when it says it belongs to the home pod's UID.
  */
-import { Annotation, Label, migratedWorkerName, workerName } from '@kubeocean/shared/api';
+import { Annotation, Label, migratedNameSaidBy, workerName } from '@kubeocean/shared/api';
 import { isNotFound, type KubeClient, type KubeObject, messageOf, Pods } from '@kubeocean/shared/kube';
 import { Refusal, workerRefusal } from '../errors.ts';
 import type { SessionKind } from './routes.ts';
@@ -75,8 +75,8 @@ export async function findCounterpart(
 
   /** One that bears the name gocrane/kubeocean gave it, and the label that says it was adopted. Home decides only that it is looked for. */
   async function adopted(): Promise<KubeObject | undefined> {
-    const other = migratedWorkerName(namespace, name);
-    if (pod?.metadata.annotations?.[Annotation.physicalPodName] !== other) return undefined;
+    const other = pod && migratedNameSaidBy(pod);
+    if (other === undefined) return undefined;
     const known = await inWorker(other);
     return known?.metadata.labels?.[Label.bindingUID] === binding.uid ? known : undefined;
   }

@@ -5,6 +5,7 @@ import {
   isWorkerNameOf,
   labelValue,
   leasedNodeName,
+  migratedNameSaidBy,
   migratedWorkerName,
   proxierName,
   syncerName,
@@ -113,6 +114,13 @@ describe('names', () => {
     expect(migratedWorkerName('shop', 'a'.repeat(40))).toMatch(/^a{30}-[0-9a-f]{32}$/);
     expect(isWorkerNameOf(workerName('u', 'shop', 'web'), 'u', 'shop', 'web')).toBe(true);
     expect(isWorkerNameOf(migratedWorkerName('shop', 'web'), 'u', 'shop', 'web')).toBe(true);
+    const saying = (said: string) => ({
+      metadata: { namespace: 'shop', name: 'web', annotations: { 'kubeocean.io/physical-pod-name': said } },
+    });
+    const given = migratedWorkerName('shop', 'web');
+    expect(migratedNameSaidBy(saying(given))).toBe(given);
+    expect(migratedNameSaidBy(saying(migratedWorkerName('shop', 'other')))).toBeUndefined();
+    expect(migratedNameSaidBy({ metadata: { namespace: 'shop', name: 'web' } })).toBeUndefined();
     expect(isWorkerNameOf(workerName('other', 'shop', 'web'), 'u', 'shop', 'web')).toBe(false);
     expect(isWorkerNameOf(migratedWorkerName('shop', 'other'), 'u', 'shop', 'web')).toBe(false);
   });

@@ -3,6 +3,8 @@
  * process. Where a part has no bound, the name is cut and a hash keeps it distinct.
  */
 import { hash } from 'node:crypto';
+import type { KubeObject } from '../kube/types.ts';
+import { Annotation } from './constants.ts';
 
 const labelMax = 63;
 const subdomainMax = 253;
@@ -90,6 +92,17 @@ function inMap<V>(map: Map<string, Map<string, V>>, key: string): Map<string, V>
  */
 export function migratedWorkerName(namespace: string, name: string): string {
   return `${name.slice(0, prefixMax)}-${hash('md5', `${namespace}/${name}`, 'hex')}`;
+}
+
+/**
+ * {@link migratedWorkerName}, where the home pod says that its counterpart has it. Users may write what it says, so it decides
+ * no more than that a pod of that name is looked for, too.
+ */
+export function migratedNameSaidBy({
+  metadata: { namespace = '', name, annotations },
+}: KubeObject): string | undefined {
+  const said = annotations?.[Annotation.physicalPodName];
+  return said !== undefined && said === migratedWorkerName(namespace, name) ? said : undefined;
 }
 
 /**

@@ -2,7 +2,7 @@ import type { Lease } from '@kubeocean/shared/kube';
 import { expect, test } from 'vitest';
 import { sampleBinding } from '../nodes/samples.ts';
 import { createHeartbeat } from './heartbeat.ts';
-import { claimLease, type Claimant, judgeClaim } from './judge.ts';
+import { claimLease, type Claimant, type ClaimVerdict, isStillOurs, judgeClaim } from './judge.ts';
 
 const now = new Date('2026-11-21T06:00:00Z');
 const us: Claimant = { binding: sampleBinding(), bindingUID: 'binding-uid', homeUID: 'home', epoch: 'e1' };
@@ -49,6 +49,25 @@ test.each<[string, Lease | undefined, Claimant, string]>([
   const verdict = judgeClaim(found, claimant);
   expect(verdict.kind === 'refused' ? verdict.reason : verdict.kind).toBe(expected);
 });
+
+test.each<[string, Parameters<typeof isStillOurs>, boolean]>([
+  ['ours as before', [{ kind: 'ours' }, { held: true, refusal: undefined, releasing: false }], true],
+  ['ours, not seen so before', [{ kind: 'ours' }, { held: false, refusal: undefined, releasing: false }], false],
+  ['ours, in another cluster', [{ kind: 'ours' }, { held: false, refusal: 'NameTaken', releasing: false }], false],
+  ['ours again, taken back before', [{ kind: 'ours' }, { held: false, refusal: 'Released', releasing: false }], true],
+  ['taken back', [refusedFor('Released'), { held: true, refusal: undefined, releasing: false }], true],
+  ['of somebody else', [refusedFor('NameTaken'), { held: true, refusal: undefined, releasing: false }], false],
+  ['of another epoch', [refusedFor('ForeignEpoch'), { held: true, refusal: 'Released', releasing: true }], false],
+  ['gone', [{ kind: 'create' }, { held: true, refusal: undefined, releasing: false }], false],
+  ['gone while we unbind', [{ kind: 'create' }, { held: true, refusal: undefined, releasing: true }], true],
+  ['never ours while we unbind', [{ kind: 'create' }, { held: false, refusal: 'NameTaken', releasing: true }], false],
+])('between two turns, a claim %s', (_name, [found, last], expected) => {
+  expect(isStillOurs(found, last)).toBe(expected);
+});
+
+function refusedFor(reason: 'NameTaken' | 'Released' | 'ForeignEpoch'): ClaimVerdict {
+  return { kind: 'refused', reason, message: '' };
+}
 
 test('a refusal says who and what to do', () => {
   const verdict = judgeClaim(lease('other/x'), us);

@@ -53,6 +53,28 @@ export function judgeClaim(lease: Lease | undefined, claimant: Claimant): ClaimV
   };
 }
 
+/** What the keeper knows of the claim from its last turn. */
+export interface LastTurn {
+  held: boolean;
+  refusal: string | undefined;
+  /** We are unbinding. */
+  releasing: boolean;
+}
+
+/** Whether a claim that is found so between two turns says that the worker is the cluster we have known. */
+export function isStillOurs(verdict: ClaimVerdict, { held, refusal, releasing }: LastTurn): boolean {
+  switch (verdict.kind) {
+    // One that is gone while we unbind was ours to delete.
+    case 'create':
+      return releasing && held;
+    // One that its owner took back is still of this cluster.
+    case 'refused':
+      return verdict.reason === 'Released';
+    case 'ours':
+      return held || refusal === 'Released';
+  }
+}
+
 function taken(where: string, holder: string, claimant: Claimant): string {
   const name = claimant.binding.metadata.name;
   const [home, binding] = holder.split('/');

@@ -27,7 +27,7 @@ import {
 import type { SyncerContext } from '../context.ts';
 import { judgeWorker, type Stranger, workerUIDOf } from './worker-identity.ts';
 import { clusterUID, currentBinding, epochsOf, keepEpochs, nextStep } from './epoch.ts';
-import { claimLease, type Claimant, judgeClaim } from './judge.ts';
+import { claimLease, type Claimant, isStillOurs, judgeClaim } from './judge.ts';
 
 export interface ClaimKeeper {
   /** Whether the last look at the claim found it ours. A worker that does not answer changes nothing. */
@@ -104,10 +104,7 @@ export function createClaimKeeper(context: SyncerContext, options: ClaimKeeperOp
 
   async function isOursNow(): Promise<boolean> {
     const verdict = judgeClaim(await leaseNow(name), claimantOf(context.binding()));
-    // A claim that its owner took back is still of this cluster; one that is gone while we unbind was ours to delete.
-    const believed = verdict.kind === 'refused' ? verdict.reason : held ? 'held' : refusal;
-    const ours =
-      verdict.kind === 'create' ? options.releasing() && held : believed === 'held' || believed === 'Released';
+    const ours = isStillOurs(verdict, { held, refusal, releasing: options.releasing() });
     if (!ours) wake.resolve();
     return ours;
   }

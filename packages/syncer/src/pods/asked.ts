@@ -3,7 +3,7 @@
  * resources. It is noted on the worker pod, because the worker's owner may make something else of it (a webhook that names
  * a mirror, or enlarges requests): followed is what home has changed since, not what differs. Pure.
  */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { Annotation, migratedWorkerName } from '@kubeocean/shared/api';
 import type { Container, Pod } from './types.ts';
 
@@ -82,7 +82,7 @@ export function amountAt(field: 'requests' | 'limits', resource: (typeof RESIZAB
 }
 
 export function imageHash(image: string | undefined): string {
-  return image ? createHash('sha256').update(image).digest('base64url').slice(0, 8) : '';
+  return image ? hash('sha256', image, 'base64url').slice(0, 8) : '';
 }
 
 function askedOf({ image, resources }: Container): AskedOfContainer {

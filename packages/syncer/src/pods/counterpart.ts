@@ -1,5 +1,5 @@
 /** The counterpart of a home pod, asked for at the worker's API server: what a watch tells may be late. */
-import { Annotation, migratedWorkerName, workerName } from '@kubeocean/shared/api';
+import { migratedNameSaidBy, workerName } from '@kubeocean/shared/api';
 import { mayBelieveAbsence } from './gate.ts';
 import type { PodState } from './state.ts';
 import type { Pod } from './types.ts';
@@ -14,13 +14,8 @@ export async function counterpartNow(state: PodState, home: Pod): Promise<Pod | 
   const { namespace = '', name } = home.metadata;
   const worker = await currentWorker(state, workerName(state.context.bindingUID, namespace, name));
   if (worker) return worker;
-  const migrated = isMigrated(home) ? await currentWorker(state, migratedWorkerName(namespace, name)) : undefined;
+  const other = migratedNameSaidBy(home);
+  const migrated = other === undefined ? undefined : await currentWorker(state, other);
   if (!migrated) await mayBelieveAbsence(state.context);
   return migrated;
-}
-
-/** Whether home says that gocrane/kubeocean began to run this pod. */
-export function isMigrated({ metadata: { namespace = '', name, annotations } }: Pod): boolean {
-  const said = annotations?.[Annotation.physicalPodName];
-  return said !== undefined && said === migratedWorkerName(namespace, name);
 }

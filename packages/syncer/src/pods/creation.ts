@@ -1,5 +1,5 @@
 /** From a home pod that was never run to its worker pod: whether it may, what it needs, and the one create. */
-import { type LeasedNode, PodReason } from '@kubeocean/shared/api';
+import { type LeasedNode, migratedNameSaidBy, PodReason } from '@kubeocean/shared/api';
 import {
   ApiError,
   isAlreadyExists,
@@ -15,7 +15,7 @@ import { isForNoPod } from '../dependents/tokens.ts';
 import { ForeignObject } from '../dependents/write-copy.ts';
 import { leaseRefusal, misfit, notRunReason, type Reason } from './eligibility.ts';
 import { mayWriteWorker } from './gate.ts';
-import { counterpartNow, isMigrated } from './counterpart.ts';
+import { counterpartNow } from './counterpart.ts';
 import { droppedVolumes, wouldDrop } from './dropped-volumes.ts';
 import { currentHome, patchHomeStatus } from './home.ts';
 import { relationOf } from './ownership.ts';
@@ -76,7 +76,7 @@ export async function createWorker(state: PodState, stored: Pod, refusals: Map<s
   if (!home || home.metadata.uid !== stored.metadata.uid || home.metadata.deletionTimestamp) return undefined;
   if (isTerminal(home) || wasShown(home)) return undefined;
   // One that gocrane/kubeocean was about to run: it may run already.
-  const migrated = isMigrated(home) ? await counterpartNow(state, home) : undefined;
+  const migrated = migratedNameSaidBy(home) ? await counterpartNow(state, home) : undefined;
   if (migrated) {
     rememberCreated(state, home, migrated);
     return { againInMs: 0 };
