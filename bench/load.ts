@@ -12,8 +12,10 @@ import { difference, readWrites, total, type Writes } from './writes.ts';
 
 /** Share of its time that the generator's event loop was busy, above which it may have been what held things up. */
 const SATURATED = 0.85;
-/** Dependents of deleted pods are gone by then, and the system is quiet. */
-const SETTLE_MS = 3000;
+/** So long nothing was written when all that belongs to the pods is done: what is removed later than they counts as well. */
+const QUIET_MS = 3000;
+/** A system that goes on writing has its own reasons. */
+const QUIET_MOST_MS = 60_000;
 
 export interface LoadSetup {
   computing: KubeClient;
@@ -185,9 +187,8 @@ export async function runLoad(mode: Mode, size: Case, setup: LoadSetup): Promise
     say,
   );
   const deleteSeconds = (performance.now() - deleting) / 1000;
-  await after(SETTLE_MS);
+  const after_ = await quiet(read);
   const usage = stop();
-  const after_ = await read();
   const computing = difference(before[0], after_[0]);
   const worker = difference(before[1], after_[1]);
   return {
@@ -206,6 +207,18 @@ export async function runLoad(mode: Mode, size: Case, setup: LoadSetup): Promise
     cutWatches: trackers.reduce((sum, tracker, at) => sum + tracker.watches - (watches[at] ?? 0), 0),
     ...(phases && { phases }),
   };
+}
+
+/** Waits until neither side has written anything but Leases and Events for a while. @returns the last counts */
+async function quiet(read: () => Promise<[Writes, Writes]>): Promise<[Writes, Writes]> {
+  const end = performance.now() + QUIET_MOST_MS;
+  for (let last = await read(); ; ) {
+    await after(QUIET_MS);
+    const now = await read();
+    const written = now.some((writes, side) => total(difference(last[side] as Writes, writes)) > 0);
+    if (!written || performance.now() > end) return now;
+    last = now;
+  }
 }
 
 /** Without the scheduler's binding, and without the generator's creation and deletion where it wrote itself. */

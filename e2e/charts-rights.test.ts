@@ -66,6 +66,7 @@ it('a syncer at home', async () => {
     '/services': READ,
     '/namespaces': READ,
     'discovery.k8s.io/endpointslices': READ,
+    'networking.k8s.io/networkpolicies': READ,
     '/serviceaccounts/token': 'create',
     'storage.k8s.io/storageclasses': READ,
     '/persistentvolumeclaims': 'get list patch watch',

@@ -2,7 +2,7 @@
  * What the user is told of a pod on a vnode, at home, in home's names: waiting reasons and events of the worker's real
  * kubelet, refusals of the worker's API server in its own words, and that a pod waits for a ConfigMap as at home.
  */
-import { ConfigMaps, type KubeObject, Namespaces, Pods } from '@kubeocean/shared/kube';
+import { ConfigMaps, type KubeObject, Namespaces, NetworkPolicies, Pods } from '@kubeocean/shared/kube';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { kubectl, uniqueName, waitFor } from './harness/index.ts';
 import {
@@ -19,7 +19,7 @@ import {
   Quotas,
   STAY,
 } from './pods/helpers.ts';
-import { eventOf, expectHomeWords, statusColumn, waiting, type Waiting } from './pods/told.ts';
+import { eventOf, eventsOn, expectHomeWords, statusColumn, waiting, type Waiting } from './pods/told.ts';
 
 let rig: PodRig;
 explainFailures(() => rig);
@@ -102,6 +102,26 @@ describe.concurrent('a ConfigMap that does not exist yet', () => {
     );
     expect(waiting(pod)?.message).toBe(`couldn't find key none in ConfigMap ${rig.homeNamespace}/${map}`);
   });
+});
+
+test.concurrent('a NetworkPolicy of home does not hold in the worker: it says so itself, and so does the pod that it selects', async () => {
+  const isolated = (app: string) => ({ podSelector: { matchLabels: { app } }, policyTypes: ['Ingress'] });
+  const [before, later, other] = [uniqueName('before'), uniqueName('later'), uniqueName('other')];
+  const policy = (name: string, app: string) =>
+    made(rig.home, NetworkPolicies, rig.homeNamespace, { metadata: { name }, spec: isolated(app) });
+  await Promise.all([policy(before, before), policy(other, other)]);
+  const name = podName(rig, 'isolated');
+  await rig.create(name, rig.spec(STAY), { labels: { app: before } });
+  expect(await eventOf(rig, name, 'NetworkPolicyNotEnforced', `NetworkPolicy ${before}. It runs`)).toMatchObject({
+    type: 'Warning',
+  });
+  const ofPolicy = (policyName: string) =>
+    eventOf(rig, policyName, 'NetworkPolicyNotEnforced', `such as ${rig.homeNamespace}/${name}`);
+  expect((await ofPolicy(before)).message).toContain(`ClusterBinding ${rig.bindingName}`);
+  // One that comes when the pod runs.
+  await policy(later, before);
+  expect((await ofPolicy(later)).type).toBe('Warning');
+  expect(await eventsOn(rig, other)).toEqual([]);
 });
 
 test.concurrent('what goes wrong with images and containers is told as the kubelet says it', async () => {

@@ -24,6 +24,7 @@ export const CSINodes = grouped('storage.k8s.io', 'v1', 'csinodes', 'CSINode', f
 export const PriorityClasses = grouped('scheduling.k8s.io', 'v1', 'priorityclasses', 'PriorityClass', false);
 export const StorageClasses = grouped('storage.k8s.io', 'v1', 'storageclasses', 'StorageClass', false);
 export const Leases = grouped('coordination.k8s.io', 'v1', 'leases', 'Lease', true);
+export const NetworkPolicies = grouped('networking.k8s.io', 'v1', 'networkpolicies', 'NetworkPolicy', true);
 export const EndpointSlices = grouped('discovery.k8s.io', 'v1', 'endpointslices', 'EndpointSlice', true);
 export const ClusterRoleBindings = grouped(
   'rbac.authorization.k8s.io',

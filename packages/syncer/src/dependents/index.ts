@@ -20,6 +20,7 @@ import { WritesHeld } from '../pods/gate.ts';
 import type { Pod } from '../pods/types.ts';
 import type { Repairs } from '../repairs.ts';
 import { createHolders } from './holders.ts';
+import { createLeftovers } from './leftovers.ts';
 import { bare, familyOf, ours } from './kept.ts';
 import { type DependentReference, referencesOf } from './references.ts';
 import { createTokens, type Tokens } from './tokens.ts';
@@ -92,7 +93,8 @@ export async function startDependents(context: SyncerContext, options: Dependent
   };
   const tokens = createTokens(context, written.secret);
   const queue = new WorkQueue(sync, { ...context.queue('dependents'), workers: 8, maxDelayMs: 30_000 });
-  const holders = createHolders(context.stores, bindingUID, (copy) => queue.add(copy));
+  const leftovers = createLeftovers((copy) => queue.add(copy));
+  const holders = createHolders(context.stores, bindingUID, (copy) => leftovers.add(copy));
 
   /** Token Secrets that somebody else wrote. */
   const suspects = new Set<string>();
@@ -294,6 +296,7 @@ export async function startDependents(context: SyncerContext, options: Dependent
     },
     async stop() {
       holders.stop();
+      leftovers.stop();
       await Promise.all([queue.stop(), tokens.stop()]);
     },
   };

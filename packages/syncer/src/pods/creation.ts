@@ -125,6 +125,7 @@ export async function createWorker(state: PodState, stored: Pod, refusals: Map<s
     rememberCreated(state, home, made);
     state.phases.reached(uid, 'accepted');
     tellLeftOut(state, home, pod, made);
+    state.networkPolicies.made(home);
     if (unlinked) context.homeEvents.event(podSubject(home), 'Warning', 'ServiceLinksLeftOut', unlinked);
   } catch (error) {
     if (isAlreadyExists(error)) return existsAlready(state, home, pod.metadata.name);

@@ -8,6 +8,7 @@ import { createRepairs } from '../repairs.ts';
 import { createPodController, type PodController } from './controller.ts';
 import { createDeletionGuard, type DeletionGuard, type GuardState } from './deletion-guard.ts';
 import { createHomeNetwork } from './home-network.ts';
+import { watchNetworkPolicies } from './network-policies.ts';
 import { createPodPhases } from './phases.ts';
 import { sweepEvery } from './sweep.ts';
 import { startVolumes } from '../volumes/index.ts';
@@ -54,6 +55,7 @@ export function startPods(context: SyncerContext, ready: Promise<unknown>): Pods
       volumes,
       guard,
       network: createHomeNetwork(context.home, context.settings),
+      networkPolicies: watchNetworkPolicies(context, signal),
       services: services.store,
       carriedPrefixes: context.carriedPrefixes,
       phases: createPodPhases(context.registry),

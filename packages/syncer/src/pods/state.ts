@@ -8,6 +8,7 @@ import type { Repairs } from '../repairs.ts';
 import type { PodVolumes } from '../volumes/index.ts';
 import type { DeletionGuard } from './deletion-guard.ts';
 import type { HomeNetwork } from './home-network.ts';
+import type { NetworkPolicyWatch } from './network-policies.ts';
 import type { PodPhases } from './phases.ts';
 import type { Room, Taken } from './room.ts';
 import { isTerminal, type Pod } from './types.ts';
@@ -21,6 +22,7 @@ export interface PodState {
   volumes: PodVolumes;
   guard: DeletionGuard;
   network: () => Promise<HomeNetwork>;
+  networkPolicies: NetworkPolicyWatch;
   /** Services of home; index `namespace`. */
   services: ReadonlyStore<KubeObject>;
   /** Beginnings of labels and annotations that the worker's owner lets home's pods bring along. */

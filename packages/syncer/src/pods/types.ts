@@ -137,7 +137,7 @@ export function isReady(pod: Pod): boolean {
 }
 
 /** The owner that made the pod and replaces it, if any. */
-export function controllerOf(pod: KubeObject): { kind: string; name: string } | undefined {
+export function controllerOf(pod: KubeObject): { kind: string; name: string; uid?: string } | undefined {
   return pod.metadata.ownerReferences?.find((owner) => owner.controller);
 }
 
