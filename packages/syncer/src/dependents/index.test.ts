@@ -56,9 +56,8 @@ const holder: KubeObject = {
   spec: { containers: [], volumes: [{ name: 'v', secret: { secretName: 'held' } }] },
 };
 
-test('no copy is taken away before the pods are known that may hold it', async () => {
+function start(stores: object, ready: Promise<unknown>): Promise<Dependents | undefined> {
   const client = new KubeClient(server.transport());
-  const stores = { homePods: new Store<KubeObject>(), workerPods: new Store<KubeObject>() };
   const context = {
     bindingUID,
     mountNamespace: 'mount',
@@ -71,14 +70,18 @@ test('no copy is taken away before the pods are known that may hold it', async (
     confirmWorker: async () => true,
     queue: (name: string) => ({ name }),
   } as unknown as SyncerContext;
+  const options = { signal: stop.signal, ready, onAppeared: () => undefined, repairs: { count: () => undefined } };
+  return startDependents(context, options);
+}
+
+function noPods(): { homePods: Store<KubeObject>; workerPods: Store<KubeObject> } {
+  return { homePods: new Store<KubeObject>(), workerPods: new Store<KubeObject>() };
+}
+
+test('no copy is taken away before the pods are known that may hold it', async () => {
+  const stores = noPods();
   const known = Promise.withResolvers<void>();
-  const options = {
-    signal: stop.signal,
-    ready: known.promise,
-    onAppeared: () => undefined,
-    repairs: { count: () => undefined },
-  };
-  const starting = startDependents(context, options);
+  const starting = start(stores, known.promise);
   // Listed at once, beside the pods: both kinds on both sides.
   await vi.waitFor(() => expect(listed).toHaveLength(4));
   await new Promise((resolve) => setTimeout(resolve, 300));
@@ -88,4 +91,16 @@ test('no copy is taken away before the pods are known that may hold it', async (
   known.resolve();
   running = await starting;
   await vi.waitFor(() => expect(deleted).toEqual(['left']));
+});
+
+test('a start that is called off before the pods are known takes nothing away', async () => {
+  const known = Promise.withResolvers<void>();
+  const starting = start(noPods(), known.promise);
+  await vi.waitFor(() => expect(listed).toHaveLength(4));
+  stop.abort();
+  // As when leadership ends: what is waited for is then over, not known.
+  known.resolve();
+  running = await starting;
+  expect(running).toBeUndefined();
+  expect(deleted).toEqual([]);
 });

@@ -42,11 +42,24 @@ export async function writeCopy(
       written.note(await replace(current));
     } else if (isNotFound(error) && known) {
       written.note(await create());
-    } else if (error instanceof ApiError && error.code === 422 && known) {
-      // The type of a Secret cannot be changed: another Secret took the name at home.
+    } else if (known && isImmutable(error)) {
+      // The type of a Secret cannot be changed: another Secret took the name at home. The old one goes only when the
+      // new one is sure to come: pods use it.
+      await tryCreate();
       await context.worker.delete(resource, namespace, name, withUID(known));
       written.note(await create());
     } else throw error;
+  }
+
+  /** @throws ApiError when the worker would not take it even if the name were free */
+  async function tryCreate(): Promise<void> {
+    mayWriteWorker(context);
+    try {
+      await context.worker.create<KubeObject>(resource, desired, { metadataOnly: true, dryRun: true });
+    } catch (error) {
+      // The name is looked at last, after all else was found to be right.
+      if (!isAlreadyExists(error)) throw error;
+    }
   }
 
   function create(): Promise<KubeObject> {
@@ -81,8 +94,23 @@ export async function removeCopy(
   } catch (error) {
     if (!(error instanceof ApiError && (error.code === 404 || error.code === 409))) throw error;
   }
-  written.forget(name);
+  written.gone(known);
 }
+
+/**
+ * Whether a server refuses to change an object at all, and nothing else of it: the type of a Secret, or content that was
+ * declared immutable (k8s.io/kubernetes/pkg/apis/core/validation). Admission policies answer 422, too, but name no field.
+ */
+function isImmutable(error: unknown): boolean {
+  if (!(error instanceof ApiError) || error.code !== 422) return false;
+  const causes = (error.status.details?.causes ?? []) as { field?: string; message?: string }[];
+  return (
+    causes.length > 0 &&
+    causes.every(({ field, message }) => FIXED.includes(field ?? '') && /immutable/.test(message ?? ''))
+  );
+}
+
+const FIXED = ['type', 'data', 'binaryData', 'immutable'];
 
 function withUID(object: KubeObject): { uid?: string } {
   return object.metadata.uid ? { uid: object.metadata.uid } : {};

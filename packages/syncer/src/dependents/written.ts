@@ -9,7 +9,10 @@ export interface Written {
   latest(name: string): KubeObject | undefined;
   /** Notes what a write gave back. */
   note(object: KubeObject): void;
+  /** Our last write may not be what is there now. */
   forget(name: string): void;
+  /** We have removed the object: it is not there, although the watch may not have told of it yet. */
+  gone(object: KubeObject): void;
   /** True when the object is as our own last write left it. */
   isOwn(object: KubeObject): boolean;
   /** Runs `work` when nothing else of this name runs. */
@@ -20,9 +23,12 @@ export function createWritten(store: ReadonlyStore<KubeObject>, namespace: strin
   const own = new Map<string, KubeObject>();
   /** Revision of our last write, by key. */
   const revisions = new Map<string, string | undefined>();
+  /** UIDs of what we have removed, by key, until the watch tells. */
+  const removed = new Map<string, string | undefined>();
   const tails = new Map<string, Promise<unknown>>();
   store.onChange(({ key, previous, current }) => {
     if (!current) revisions.delete(key);
+    if (current?.metadata.uid !== removed.get(key)) removed.delete(key);
     const known = own.get(key);
     // Once the watch has caught up its word is enough.
     if (!known || (current ? isOlder(current, known) : previous?.metadata.uid !== known.metadata.uid)) return;
@@ -32,7 +38,8 @@ export function createWritten(store: ReadonlyStore<KubeObject>, namespace: strin
   return {
     latest(name) {
       const key = `${namespace}/${name}`;
-      return own.get(key) ?? store.get(key);
+      const known = own.get(key) ?? store.get(key);
+      return known && removed.has(key) && removed.get(key) === known.metadata.uid ? undefined : known;
     },
     note(object) {
       const kept = ours(object);
@@ -43,6 +50,11 @@ export function createWritten(store: ReadonlyStore<KubeObject>, namespace: strin
     },
     forget(name) {
       own.delete(`${namespace}/${name}`);
+    },
+    gone({ metadata: { name, uid } }) {
+      const key = `${namespace}/${name}`;
+      own.delete(key);
+      if (store.get(key)?.metadata.uid === uid) removed.set(key, uid);
     },
     isOwn: (object) => revisions.get(keyOf(object)) === object.metadata.resourceVersion,
     async alone(name, work) {

@@ -46,6 +46,7 @@ export function startPods(context: SyncerContext, ready: Promise<unknown>): Pods
     const volumes = startVolumes(context, { signal, ready, onAppeared });
     stops.push(() => volumes.stop());
     const dependents = await startDependents(context, { signal, ready, repairs, onAppeared });
+    if (!dependents) return;
     stops.push(() => dependents.stop());
     await services.store.synced;
     if (signal.aborted) return;
