@@ -1,35 +1,26 @@
 /** One run of the load: create all pods, wait until they are Ready, delete them, wait until they are gone. */
 import { performance } from 'node:perf_hooks';
-import { setTimeout as after } from 'node:timers/promises';
-import { isNotFound, type KubeClient, Pods } from '@kubeocean/shared/kube';
+import {
+  createPods,
+  deletePods,
+  latencies,
+  type LoadSetup,
+  loopMeter,
+  podNames,
+  type Target,
+  targetsOf,
+  trackersOf,
+} from './generator.ts';
 import type { Case, Mode } from './options.ts';
-import { BENCH_NAMESPACE, benchPod, type Placement } from './pods.ts';
-import { meter, type Proc, type Usage } from './processes.ts';
-import { stopping } from './stop.ts';
-import { quantile, summarize, type Summary } from './statistics.ts';
-import type { Tracker } from './tracker.ts';
-import { difference, readWrites, total, type Writes } from './writes.ts';
+import { allOrNone, until } from './parallel.ts';
+import { type Phases, phasesOf } from './phases.ts';
+import { meter, type SideProcesses, sidesWithout, type Usage } from './processes.ts';
+import { QUIET_MOST_MS, settle } from './quiet.ts';
+import { summarize, type Summary } from './statistics.ts';
+import { difference, type Readings, readBoth, restartedSides, total, type Writes } from './writes.ts';
 
 /** Share of its time that the generator's event loop was busy, above which it may have been what held things up. */
 const SATURATED = 0.85;
-/** So long nothing was written when all that belongs to the pods is done: what is removed later than they counts as well. */
-const QUIET_MS = 3000;
-/** A system that goes on writing has its own reasons. */
-const QUIET_MOST_MS = 60_000;
-
-export interface LoadSetup {
-  computing: KubeClient;
-  worker: KubeClient;
-  /** Pods of the load at home, in the worker, and the worker pods of home pods. */
-  home: Tracker;
-  direct: Tracker;
-  lent: Tracker;
-  bindingName: (group: number) => string;
-  creators: number;
-  timeoutMs: number;
-  processes: () => Promise<Proc[]>;
-  say: (line: string) => void;
-}
 
 export interface LoadResult extends Summary {
   mode: Mode;
@@ -43,154 +34,120 @@ export interface LoadResult extends Summary {
   /** Writes a pod, without the generator's own and the scheduler's binding. */
   writesComputing: number;
   writesWorker: number;
+  /** False: the processes of a side run elsewhere, and nothing is said of CPU and memory. */
+  measured: boolean;
   usage: Usage[];
-  /** Of the generator, while pods were made: 1 = it had no moment free. */
-  generatorBusy: number;
-  saturated: boolean;
-  /** Measured processes that ended meanwhile: CPU and memory are not complete. */
-  restarted: number;
+  /** How busy the generator was while it sent creations, and deletions: 1 = it had no moment free. */
+  generatorBusy: { creating: number; deleting: number };
   /** Watches that the API servers cut and the generator resumed. */
   cutWatches: number;
-  /** Through: p50 and p99 in seconds of each step of a pod's way. */
+  /** Why the run does not count; empty: it does. */
+  flaws: string[];
+  /** What a reader of its figures has to know. */
+  remarks: string[];
+  /** Through: each step of a pod's way. */
   phases?: Phases;
 }
 
-/** p50 and p99 in seconds of each step of a pod's way. */
-export type Phases = Record<string, { p50: number; p99: number }>;
-
-interface Target {
-  client: KubeClient;
-  tracker: Tracker;
-  place: (n: number) => Placement;
+/** Whether a run is part of latest.json and of ratios. */
+export function counts({ flaws }: Pick<LoadResult, 'flaws'>): boolean {
+  return flaws.length === 0;
 }
 
-export function targetsOf(mode: Mode, size: Case, setup: LoadSetup): Target[] {
-  const hollow = (): Placement => 'hollow';
-  const direct: Target = { client: setup.worker, tracker: setup.direct, place: hollow };
-  if (mode === 'direct') return [direct];
-  if (mode === 'twin') return [{ client: setup.computing, tracker: setup.home, place: hollow }, direct];
-  const onVnode = (n: number): Placement => ({ binding: setup.bindingName(n % size.bindings) });
-  return [{ client: setup.computing, tracker: setup.home, place: onVnode }];
+export interface Evidence {
+  generatorBusy: LoadResult['generatorBusy'];
+  usage: readonly Usage[];
+  /** CPU and memory are measured in this session. */
+  measured: boolean;
+  /** Found when the run began. */
+  processes: SideProcesses;
+  before: Readings;
+  after: Readings;
+  profiled: boolean;
 }
 
-let series = 0;
-
-/** Names of the pods of one filling; no two are equal in the life of this process. */
-export function podNames(count: number): string[] {
-  const prefix = `b${process.pid.toString(36)}-${(series++).toString(36)}`;
-  return Array.from({ length: count }, (_, n) => `${prefix}-${n}`);
+function busiest({ creating, deleting }: LoadResult['generatorBusy']): number {
+  return Math.max(creating, deleting);
 }
 
-/** Runs `work` for each item, `width` at a time. */
-export async function inParallel<T>(items: readonly T[], width: number, work: (item: T, at: number) => Promise<void>) {
-  let next = 0;
-  const lane = async (): Promise<void> => {
-    for (let at = next++; at < items.length; at = next++) await work(items[at] as T, at);
-  };
-  await Promise.all(Array.from({ length: Math.min(width, items.length) }, lane));
+/** Whether the generator may have been what held things up. */
+function isSaturated(busy: LoadResult['generatorBusy']): boolean {
+  return busiest(busy) > SATURATED;
 }
 
-/** Waits until `done`; says how far it is every ten seconds. @throws Error naming what did not come. */
-export async function until(
-  what: string,
-  timeoutMs: number,
-  done: () => boolean,
-  progress: () => string,
-  say: (line: string) => void,
-): Promise<void> {
-  const start = performance.now();
-  let told = start;
-  while (!done()) {
-    stopping.throwIfAborted();
-    const now = performance.now();
-    if (now - start > timeoutMs) throw new Error(`${what}: not within ${timeoutMs / 1000} s (${progress()})`);
-    if (now - told > 10_000) {
-      say(`    ${what}: ${progress()}`);
-      told = now;
-    }
-    await after(20);
+/** Whether a run does not count for nothing but a generator that got too little of the machine. */
+export function onlySaturated({ flaws, generatorBusy }: Pick<LoadResult, 'flaws' | 'generatorBusy'>): boolean {
+  return flaws.length === 1 && isSaturated(generatorBusy);
+}
+
+/** What makes a run's figures look better, or worse, than the system is. */
+export function flawsOf(evidence: Evidence): string[] {
+  const { generatorBusy, usage, measured, processes, before, after, profiled } = evidence;
+  const flaws: string[] = [];
+  if (isSaturated(generatorBusy)) flaws.push(`generator saturated (${Math.round(busiest(generatorBusy) * 100)} %)`);
+  const ended = usage.filter((each) => each.ended);
+  if (ended.length > 0)
+    flaws.push(`${ended.length} measured process(es) ended: ${ended.map(({ pod }) => pod).join(', ')}`);
+  if (measured) {
+    for (const side of sidesWithout(processes)) flaws.push(`no process of the ${side} cluster's side was found`);
   }
+  for (const side of restartedSides(before, after)) flaws.push(`the API server of the ${side} cluster restarted`);
+  if (profiled) flaws.push('profiled');
+  return flaws;
 }
 
-/** Makes pods on a target; gives when each creation was sent. */
-export async function createPods(
-  target: Target,
-  names: readonly string[],
-  creators: number,
-  namespace = BENCH_NAMESPACE,
-): Promise<Map<string, number>> {
-  const sent = new Map<string, number>();
-  await inParallel(names, creators, async (name, at) => {
-    const pod = benchPod(namespace, name, target.place(at));
-    sent.set(`${namespace}/${name}`, performance.now());
-    await target.client.create(Pods, pod, { timeoutMs: 120_000 });
-  });
-  return sent;
+export interface RunOptions {
+  /** A profiler slows the system down meanwhile. */
+  profiled?: boolean;
 }
 
-export async function deletePods(
-  client: KubeClient,
-  names: readonly string[],
-  creators: number,
-  namespace = BENCH_NAMESPACE,
-): Promise<void> {
-  await inParallel(names, creators, async (name) => {
-    await client.delete(Pods, namespace, name, { timeoutMs: 120_000 }).catch((error: unknown) => {
-      if (!isNotFound(error)) throw error;
-    });
-  });
-}
-
-/** Seconds from creation to Ready of each pod. */
-export function latencies(sent: Map<string, number>, tracker: Tracker): number[] {
-  return [...sent].map(([key, at]) => ((tracker.times.get(key)?.ready ?? Number.NaN) - at) / 1000);
-}
-
-export async function runLoad(mode: Mode, size: Case, setup: LoadSetup): Promise<LoadResult> {
+export async function runLoad(
+  mode: Mode,
+  size: Case,
+  setup: LoadSetup,
+  { profiled = false }: RunOptions = {},
+): Promise<LoadResult> {
   const { creators, timeoutMs, say } = setup;
   const targets = targetsOf(mode, size, setup);
-  const trackers = [setup.home, setup.direct, setup.lent];
-  for (const tracker of trackers) tracker.reset();
+  const trackers = trackersOf(setup);
+  for (const tracker of trackers) tracker.begin();
   const watches = trackers.map((tracker) => tracker.watches);
   const names = podNames(size.pods);
-  const read = (): Promise<[Writes, Writes]> => Promise.all([readWrites(setup.computing), readWrites(setup.worker)]);
-  const before = await read();
-  const stop = meter(await setup.processes());
+  const before = await readBoth(setup);
+  const processes = await setup.processes();
+  const stop = meter(processes);
 
-  const idle = performance.eventLoopUtilization();
+  const creating = loopMeter();
   const start = performance.now();
-  const sent = await Promise.all(targets.map((target) => createPods(target, names, creators)));
-  const count = () => targets.reduce((sum, { tracker }) => sum + tracker.readyCount, 0);
+  const sent = await allOrNone(targets.map((target) => (signal) => createPods(target, names, creators, { signal })));
+  // To the answer of the last creation: no more pods than writers are sent in one turn of the loop, which is always busy.
+  creating.mark();
+  const ready = () => targets.reduce((sum, { tracker }) => sum + tracker.readyCount, 0);
   const all = size.pods * targets.length;
-  await until(
-    'pods Ready',
-    timeoutMs,
-    () => count() >= all,
-    () => `${count()} of ${all}`,
-    say,
-  );
-  const generatorBusy = performance.eventLoopUtilization(idle).utilization;
-  const seconds = targets.flatMap(({ tracker }, at) => latencies(sent[at] as Map<string, number>, tracker));
-  const lastReady = Math.max(
-    ...targets.flatMap(({ tracker }) => [...tracker.times.values()].map(({ ready }) => ready ?? 0)),
-  );
-  const phases = mode === 'through' ? phasesOf(sent[0] as Map<string, number>, setup.home, setup.lent) : undefined;
+  const progress = (): string => `${ready()} of ${all}`;
+  await until({ what: 'pods Ready', progress, done: () => ready() >= all, timeoutMs, say });
+  const seconds = targets.flatMap(({ tracker }, at) => latencies(sent[at] ?? new Map(), tracker));
+  const lastReady = lastReadyOf(targets, sent);
+  const phases = mode === 'through' ? phasesOf(sent[0] ?? new Map(), setup.home.times, setup.lent.times) : undefined;
 
-  const deleting = performance.now();
-  await Promise.all(targets.map(({ client }) => deletePods(client, names, creators)));
-  const left = () => trackers.reduce((sum, { present }) => sum + present, 0);
-  await until(
-    'pods gone',
-    timeoutMs,
-    () => left() === 0,
-    () => `${left()} left`,
-    say,
+  const deleting = loopMeter();
+  const deletion = performance.now();
+  await allOrNone(
+    targets.map(
+      ({ client }) =>
+        (signal) =>
+          deletePods(client, names, creators, { signal }),
+    ),
   );
-  const deleteSeconds = (performance.now() - deleting) / 1000;
-  const after_ = await quiet(read);
+  deleting.mark();
+  const left = () => trackers.reduce((sum, { present }) => sum + present, 0);
+  await until({ what: 'pods gone', progress: () => `${left()} left`, done: () => left() === 0, timeoutMs, say });
+  const deleteSeconds = (performance.now() - deletion) / 1000;
+  const { readings: after, quiet } = await settle(() => readBoth(setup));
   const usage = stop();
-  const computing = difference(before[0], after_[0]);
-  const worker = difference(before[1], after_[1]);
+  const computing = difference(before.computing.writes, after.computing.writes);
+  const worker = difference(before.worker.writes, after.worker.writes);
+  const generatorBusy = { creating: creating.busy, deleting: deleting.busy };
   return {
     mode,
     ...size,
@@ -200,49 +157,26 @@ export async function runLoad(mode: Mode, size: Case, setup: LoadSetup): Promise
     writes: { computing: Object.fromEntries(computing), worker: Object.fromEntries(worker) },
     writesComputing: perPod(computing, size.pods, mode !== 'direct'),
     writesWorker: perPod(worker, size.pods, mode !== 'through'),
+    measured: setup.measured,
     usage,
     generatorBusy,
-    saturated: generatorBusy > SATURATED,
-    restarted: usage.filter(({ peakMiB }) => peakMiB === 0).length,
     cutWatches: trackers.reduce((sum, tracker, at) => sum + tracker.watches - (watches[at] ?? 0), 0),
+    flaws: flawsOf({ generatorBusy, usage, measured: setup.measured, processes, before, after, profiled }),
+    remarks: quiet ? [] : [`still writing ${QUIET_MOST_MS / 1000} s after its pods`],
     ...(phases && { phases }),
   };
 }
 
-/** Waits until neither side has written anything but Leases and Events for a while. @returns the last counts */
-async function quiet(read: () => Promise<[Writes, Writes]>): Promise<[Writes, Writes]> {
-  const end = performance.now() + QUIET_MOST_MS;
-  for (let last = await read(); ; ) {
-    await after(QUIET_MS);
-    const now = await read();
-    const written = now.some((writes, side) => total(difference(last[side] as Writes, writes)) > 0);
-    if (!written || performance.now() > end) return now;
-    last = now;
+/** When the last pod that was sent became Ready. */
+function lastReadyOf(targets: readonly Target[], sent: readonly Map<string, number>[]): number {
+  let last = 0;
+  for (const [at, { tracker }] of targets.entries()) {
+    for (const key of sent[at]?.keys() ?? []) last = Math.max(last, tracker.times.get(key)?.ready ?? 0);
   }
+  return last;
 }
 
 /** Without the scheduler's binding, and without the generator's creation and deletion where it wrote itself. */
 function perPod(writes: Writes, pods: number, generator: boolean): number {
   return total(writes, ['POST pods/binding']) / pods - (generator ? 2 : 0);
-}
-
-/** Steps of a home pod's way, as seen from outside by both API servers' watches. */
-export function phasesOf(sent: Map<string, number>, home: Tracker, lent: Tracker): Phases {
-  const steps: Record<string, number[]> = { scheduled: [], accepted: [], placed: [], ready: [], shown: [] };
-  for (const [key, created] of sent) {
-    const here = home.times.get(key);
-    const there = lent.times.get(key);
-    if (!here?.bound || !here.ready || !there?.bound || !there.ready) continue;
-    steps['scheduled']?.push(here.bound - created);
-    steps['accepted']?.push(there.seen - here.bound);
-    steps['placed']?.push(there.bound - there.seen);
-    steps['ready']?.push(there.ready - there.bound);
-    steps['shown']?.push(here.ready - there.ready);
-  }
-  return Object.fromEntries(
-    Object.entries(steps).map(([step, values]) => {
-      const sorted = values.map((ms) => ms / 1000).toSorted((a, b) => a - b);
-      return [step, { p50: quantile(sorted, 0.5), p99: quantile(sorted, 0.99) }];
-    }),
-  );
 }

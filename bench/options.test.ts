@@ -1,5 +1,10 @@
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { type BenchOptions, help, parseOptions, UsageError } from './options.ts';
+import { UsageError } from './flags.ts';
+import { help } from './help.ts';
+import { type BenchOptions, parseOptions } from './options.ts';
 
 function parse(...argv: string[]): BenchOptions {
   const options = parseOptions(argv, { files: false });
@@ -70,6 +75,18 @@ describe('the command line', () => {
     [['--secret', 'justaname'], '--secret wants two names parted by "/"'],
     [['--processes', 'one'], '--processes wants two names parted by ","'],
     [['--binding-prefix', 'Not_A_Name'], '--binding-prefix wants a name'],
+    [['--binding-prefix', 'b'.repeat(21)], '--binding-prefix wants a name of at most 20'],
+    [['--mount-namespace', 'n'.repeat(64)], '--mount-namespace wants a name of at most 63'],
+    [['--mount-namespace', 'a.b'], '--mount-namespace wants a name'],
+    [['--restart-selector', ''], 'an empty one would select every pod'],
+    [['--restart-selector', ' '], 'an empty one would select every pod'],
+    [['--quick', '--scenarios', 'load'], '--quick judges load and restart: --scenarios must name both'],
+    [['--quick', '--scenarios', 'restart'], '--quick judges load and restart'],
+    [['--quick', '--profile-seconds', '5'], '--quick judges runs that count, and profiled ones do not'],
+    [['--profile-seconds', '5', '--modes', 'direct,twin'], '--modes must name through'],
+    [['--profile-seconds', '5', '--scenarios', 'idle'], '--scenarios load'],
+    [['--keep', '--nodes', '10,20'], '--keep leaves one set of nodes and bindings: give one number of each, not 2'],
+    [['--keep', '--full'], '--keep leaves one set'],
     [['--idle-seconds', '1'], '--idle-seconds must be from 5 to 3600'],
     [['--creators', '0'], '--creators must be from 1 to 200'],
     [['--frobnicate'], 'see --help'],
@@ -79,11 +96,30 @@ describe('the command line', () => {
     expect(() => parse(...argv)).toThrow(message);
   });
 
+  it('takes names as long as Kubernetes does, and several sizes with --keep', () => {
+    expect(parse('--mount-namespace', 'n'.repeat(63)).mountNamespace).toHaveLength(63);
+    expect(parse('--keep', '--pods', '10,20').keep).toBe(true);
+    expect(parse().kwok).toBeUndefined();
+  });
+
+  it('refuses one cluster for two, by whatever name', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'kubeocean-options-'));
+    try {
+      const file = join(folder, 'a');
+      writeFileSync(file, '');
+      symlinkSync(file, join(folder, 'b'));
+      const read = () => parseOptions(['--computing', file, '--worker', join(folder, 'b')]);
+      expect(read).toThrow('--computing and --worker are the same file');
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
   it('refuses files that do not exist, saying how they come', () => {
     expect(() => parseOptions(['--worker', '/no/such/file', '--computing', '/dev/null'])).toThrow(
       '--worker: there is no file /no/such/file; "npm run cluster -- up --nodes 1" makes it',
     );
-    expect(() => parseOptions(['--worker', '/dev/null', '--computing', '/dev/null', '--kwok', '/no/kwok'])).toThrow(
+    expect(() => parseOptions(['--worker', '/dev/null', '--computing', '/dev/zero', '--kwok', '/no/kwok'])).toThrow(
       '--kwok: there is no file /no/kwok',
     );
   });

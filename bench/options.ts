@@ -1,8 +1,9 @@
 /** What `npm run bench` takes: the flags, their limits, and the sentence for everything it refuses. */
-import { existsSync } from 'node:fs';
+import { existsSync, realpathSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { binFolder, kubeconfigPath, stateRoot } from '../e2e/clusters/paths.ts';
+import { kubeconfigPath, stateRoot } from '../e2e/clusters/paths.ts';
+import { choices, labelName, listOf, numbers, pair, selector, UsageError, wholeNumber } from './flags.ts';
 
 export const MODES = ['direct', 'twin', 'through'] as const;
 export type Mode = (typeof MODES)[number];
@@ -43,7 +44,8 @@ export interface BenchOptions {
   processes: { computing: string; worker: string };
   /** Selects, in `processes.computing`, the pods that the restart scenario deletes. */
   restartSelector: string;
-  kwok: string;
+  /** undefined: the one that this checkout builds. */
+  kwok: string | undefined;
   output: string;
   /** What the output folder has of an earlier invocation stays, and is judged together with what is found now. */
   continues: boolean;
@@ -51,57 +53,8 @@ export interface BenchOptions {
   keep: boolean;
 }
 
-/** A command line that was refused; the message says why and what would be right. */
-export class UsageError extends Error {
-  override name = 'UsageError';
-}
-
-export const help = `How fast pods become Ready, how much that costs, against a direct write and against the limit.
-
-usage: npm run bench -- [flags]        (clusters: npm run cluster -- up --nodes 1)
-
-What is run
-  --quick               short form for CI: 100 pods, one run of each mode, restart; fails on wide ratios only
-  --full                the whole table: sizes 100 to 10,000, 10 and 100 nodes, 1 and 4 bindings, all scenarios;
-                        hours: use --max-minutes
-  --pods LIST           numbers of pods, 1 to 20000 (default 100,1000)
-  --nodes LIST          numbers of hollow nodes on each side, 1 to 500 (default 10)
-  --bindings LIST       numbers of bindings that share the nodes, 1 to 8 (default 1)
-  --cases LIST          instead of the three: PODSxNODESxBINDINGS, such as 1000x10x1,1000x100x4
-  --runs N              runs of each size and mode, interleaved, 1 to 20 (default 3)
-  --modes LIST          of direct (generator to worker cluster), twin (the same load to both clusters at once),
-                        through (home pods on vnodes) (default all)
-  --scenarios LIST      of load, single (one pod at a time), idle, restart (with all pods there), storm (the status of
-                        all pods changes within 10 s), tenants (one with all pods, ten with 10)
-                        (default load,single,idle,restart)
-  --creators N          parallel writers of the generator on each side, 1 to 200 (default 20)
-  --idle-seconds N      length of the idle measurement, 5 to 3600 (default 120)
-  --single N            pods, one at a time, of the single scenario, 1 to 1000 (default 30)
-  --timeout-seconds N   longest a run may take to make or to delete its pods, 10 to 7200 (default 900)
-  --max-minutes N       begin no run after so long, 1 to 1440 (default 600)
-
-What is measured
-  --computing FILE      kubeconfig of the computing cluster, an administrator's (default .local/computing.kubeconfig)
-  --worker FILE         kubeconfig of the worker cluster (default .local/worker-1.kubeconfig)
-  --system WHAT         charts: install the charts of this checkout (default); installed: use what is installed there
-  --binding-prefix P    ClusterBindings and policies are made as P-1, P-2, ... (default bench)
-  --mount-namespace N   namespace of the worker that receives the pods (default kubeocean-worker)
-  --secret NS/NAME      Secret with the worker's kubeconfig (default kubeocean-system/bench-worker-kubeconfig; made when
-                        --system is charts)
-  --direct-scheduling   bindings with directScheduling: worker pods name their node instead of asking the scheduler there
-  --processes NS,NS     namespaces whose pods are the measured processes, in the computing cluster and in the worker;
-                        they must run on this machine (default kubeocean-system,kubeocean-agent)
-  --restart-selector S  label selector of the pods that the restart scenario deletes (default kubeocean.io/component=syncer)
-  --kwok FILE           program that plays the hollow nodes (default: built by "npm run cluster -- up --hollow 1")
-
-Output
-  --output FOLDER       latest.json (runs that count), details.json (everything), latency.svg (default .local/bench)
-  --continue            keeps the runs that the folder has already: a long table in several goes. Ratios are of medians
-                        of all of them, so let each size have its direct, twin and through in one go
-  --profile-seconds N   takes a CPU profile of the leading syncer during the first N seconds of each "through" run
-  --keep                leaves bindings, nodes and kwok for a look; the next run clears them away
-  --help
-`;
+/** Bindings have it in their names, which vnodes, Leases and labels are named after. */
+const PREFIX_MAX = 20;
 
 const FULL: Case[] = [
   ...[100, 1000, 5000, 10_000].map((pods) => ({ pods, nodes: 10, bindings: 1 })),
@@ -109,49 +62,6 @@ const FULL: Case[] = [
   { pods: 1000, nodes: 10, bindings: 4 },
   { pods: 10_000, nodes: 100, bindings: 4 },
 ];
-
-function wholeNumber(flag: string, text: string, least: number, most: number): number {
-  const value = Number(text);
-  if (!/^\d+$/.test(text)) throw new UsageError(`--${flag} wants a whole number, not "${text}"`);
-  if (value < least || value > most) throw new UsageError(`--${flag} must be from ${least} to ${most}, not ${text}`);
-  return value;
-}
-
-function listOf(flag: string, text: string): string[] {
-  const items = text.split(',').map((item) => item.trim());
-  if (items.includes('')) throw new UsageError(`--${flag} is a list parted by commas; "${text}" has an empty place`);
-  const twice = items.find((item, at) => items.indexOf(item) !== at);
-  if (twice !== undefined) throw new UsageError(`--${flag} names ${twice} twice`);
-  return items;
-}
-
-function numbers(flag: string, text: string, least: number, most: number): number[] {
-  return listOf(flag, text).map((item) => wholeNumber(flag, item, least, most));
-}
-
-function choices<T extends string>(flag: string, text: string, known: readonly T[]): T[] {
-  return listOf(flag, text).map((item) => {
-    if (!(known as readonly string[]).includes(item)) {
-      throw new UsageError(`--${flag} takes ${known.join(', ')}, not "${item}"`);
-    }
-    return item as T;
-  });
-}
-
-function pair(flag: string, text: string, separator: string): [string, string] {
-  const parts = text.split(separator);
-  if (parts.length !== 2 || parts.some((part) => !/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/.test(part))) {
-    throw new UsageError(`--${flag} wants two names parted by "${separator}", not "${text}"`);
-  }
-  return parts as [string, string];
-}
-
-function name(flag: string, text: string): string {
-  if (!/^[a-z0-9]([-a-z0-9]{0,18}[a-z0-9])?$/.test(text)) {
-    throw new UsageError(`--${flag} wants a name of at most 20 small letters, digits and "-", not "${text}"`);
-  }
-  return text;
-}
 
 function caseOf(text: string): Case {
   const parts = /^(\d+)x(\d+)x(\d+)$/.exec(text);
@@ -254,38 +164,21 @@ export function parseOptions(argv: readonly string[], { files = true } = {}): Be
     maxMinutes: number('max-minutes', 1, 1440, 600),
     computing: resolve(values.computing ?? kubeconfigPath('computing')),
     worker: resolve(values.worker ?? kubeconfigPath('worker-1')),
-    prefix: name('binding-prefix', values['binding-prefix'] ?? 'bench'),
-    mountNamespace: name('mount-namespace', values['mount-namespace'] ?? 'kubeocean-worker'),
+    prefix: labelName('binding-prefix', values['binding-prefix'] ?? 'bench', PREFIX_MAX),
+    mountNamespace: labelName('mount-namespace', values['mount-namespace'] ?? 'kubeocean-worker', 63),
     secret: { namespace: secretNamespace, name: secretName },
     system,
     directScheduling: values['direct-scheduling'] ?? false,
     processes: { computing: home, worker: away },
-    restartSelector: values['restart-selector'] ?? 'kubeocean.io/component=syncer',
-    kwok: resolve(values.kwok ?? join(binFolder(), 'kwok')),
+    restartSelector: selector('restart-selector', values['restart-selector'] ?? 'kubeocean.io/component=syncer'),
+    kwok: values.kwok === undefined ? undefined : resolve(values.kwok),
     output: resolve(values.output ?? join(stateRoot(), 'bench')),
     continues: values.continue ?? false,
     profileSeconds: number('profile-seconds', 1, 600, 0),
     keep: values.keep ?? false,
   };
-  if (
-    options.scenarios.includes('load') &&
-    options.quick &&
-    !['twin', 'through'].every((m) => options.modes.includes(m as Mode))
-  ) {
-    throw new UsageError('--quick compares through with twin: --modes must name both');
-  }
-  if (files) {
-    for (const flag of ['computing', 'worker'] as const) {
-      if (!existsSync(options[flag])) {
-        throw new UsageError(
-          `--${flag}: there is no file ${options[flag]}; "npm run cluster -- up --nodes 1" makes it`,
-        );
-      }
-    }
-    if (values.kwok !== undefined && !existsSync(options.kwok)) {
-      throw new UsageError(`--kwok: there is no file ${options.kwok}`);
-    }
-  }
+  refuseConflicts(options);
+  if (files) needFiles(options);
   return options;
 
   function casesOf(): Case[] {
@@ -295,5 +188,48 @@ export function parseOptions(argv: readonly string[], { files = true } = {}): Be
     const nodes = numbers('nodes', values.nodes ?? '10', 1, 500);
     const bindings = numbers('bindings', values.bindings ?? '1', 1, 8);
     return bindings.flatMap((b) => nodes.flatMap((n) => pods.map((p) => ({ pods: p, nodes: n, bindings: b }))));
+  }
+}
+
+/** Options that are right one by one and cannot succeed together. */
+function refuseConflicts(options: BenchOptions): void {
+  const { cases, modes, scenarios, quick, keep, profileSeconds } = options;
+  if (quick) {
+    if (!modes.includes('twin') || !modes.includes('through')) {
+      throw new UsageError('--quick compares through with twin: --modes must name both');
+    }
+    if (!scenarios.includes('load') || !scenarios.includes('restart')) {
+      throw new UsageError('--quick judges load and restart: --scenarios must name both');
+    }
+    if (profileSeconds > 0) {
+      throw new UsageError(
+        '--quick judges runs that count, and profiled ones do not: give --profile-seconds without it',
+      );
+    }
+  }
+  if (profileSeconds > 0 && !(scenarios.includes('load') && modes.includes('through'))) {
+    throw new UsageError(
+      '--profile-seconds profiles the runs of through: --modes must name through and --scenarios load',
+    );
+  }
+  const groups = new Set(cases.map(({ nodes, bindings }) => `${nodes} ${bindings}`));
+  if (keep && groups.size > 1) {
+    throw new UsageError(
+      `--keep leaves one set of nodes and bindings: give one number of each, not ${groups.size} pairs of them`,
+    );
+  }
+}
+
+function needFiles(options: BenchOptions): void {
+  for (const flag of ['computing', 'worker'] as const) {
+    if (!existsSync(options[flag])) {
+      throw new UsageError(`--${flag}: there is no file ${options[flag]}; "npm run cluster -- up --nodes 1" makes it`);
+    }
+  }
+  if (realpathSync(options.computing) === realpathSync(options.worker)) {
+    throw new UsageError(`--computing and --worker are the same file, ${options.computing}: they are two clusters`);
+  }
+  if (options.kwok !== undefined && !existsSync(options.kwok)) {
+    throw new UsageError(`--kwok: there is no file ${options.kwok}`);
   }
 }

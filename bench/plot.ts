@@ -3,7 +3,7 @@
  * sizes of one number of nodes and bindings, the one with the most; others are rings beside them. Pure.
  */
 import { MODES, type Mode } from './options.ts';
-import type { RunRecord } from './report.ts';
+import type { RunRecord } from './records.ts';
 
 const WIDTH = 720;
 const HEIGHT = 440;

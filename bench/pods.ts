@@ -7,6 +7,8 @@ export const BENCH_LABEL = 'kubeocean-bench';
 export const HOLLOW_TYPE = 'bench-hollow';
 /** Namespace of the load, on both sides. */
 export const BENCH_NAMESPACE = 'kubeocean-bench';
+/** Namespaces of the small tenants beside the large one. */
+export const TENANTS: readonly string[] = Array.from({ length: 10 }, (_, n) => `${BENCH_NAMESPACE}-tenant-${n}`);
 
 /** Value of {@link BENCH_LABEL} on hollow nodes that are never lent. */
 export const NOT_LENT = 'not-lent';

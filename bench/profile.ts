@@ -12,9 +12,15 @@ interface CpuProfile {
   timeDeltas: number[];
 }
 
-/** Profiles the process for so many seconds into `file`; resolves when it is written. */
-export function profileProcess(pid: number, seconds: number, file: string): Promise<string> {
-  const { promise, resolve } = Promise.withResolvers<string>();
+/** What the helper has beyond the time it profiles, before it counts as stuck. */
+const PATIENCE_MS = 30_000;
+
+/**
+ * Profiles the process for so many seconds into `file`; resolves when it is written.
+ * @throws Error in the helper's words when it failed, and when `signal` ended it
+ */
+export function profileProcess(pid: number, seconds: number, file: string, signal: AbortSignal): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
   const argv = [
     'nsenter',
     '-t',
@@ -26,11 +32,19 @@ export function profileProcess(pid: number, seconds: number, file: string): Prom
     String(seconds),
     file,
   ];
-  const child = spawn(argv[0] as string, argv.slice(1), { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(argv[0] as string, argv.slice(1), {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    timeout: seconds * 1000 + PATIENCE_MS,
+    signal,
+  });
   const chunks: Buffer[] = [];
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => chunks.push(chunk));
-  child.on('error', (error) => resolve(`no profile: ${error.message}`));
-  child.on('close', () => resolve(Buffer.concat(chunks).toString().trim()));
+  child.on('error', reject);
+  child.on('close', (code, killed) => {
+    if (code === 0) return resolve();
+    const words = Buffer.concat(chunks).toString().trim().split('\n').at(-1) ?? '';
+    reject(new Error(`the profiler ended with ${killed ?? code}: ${words}`));
+  });
   return promise;
 }
 

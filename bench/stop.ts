@@ -1,4 +1,5 @@
-/** Ctrl-C and SIGTERM: what runs is given up at its next look, everything is taken away; a second one ends at once. */
+/** Ctrl-C and SIGTERM: what runs is given up at once, everything is taken away; a second one ends at once. */
+import { setTimeout as after } from 'node:timers/promises';
 
 const stop = new AbortController();
 
@@ -13,7 +14,15 @@ export function stopOnSignals(say: (line: string) => void): void {
         process.exit(130);
       }
       say(`${signal}: ending, and taking everything away; once more to end at once`);
-      stop.abort();
+      stop.abort(new Error(`ended by ${signal}`));
     });
   }
+}
+
+/** Waits so long, unless `signal` ends it. @throws the signal's reason */
+export async function pause(ms: number, signal: AbortSignal = stopping): Promise<void> {
+  await after(ms, undefined, { signal }).catch((error: unknown) => {
+    signal.throwIfAborted();
+    throw error;
+  });
 }

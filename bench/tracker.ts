@@ -25,19 +25,21 @@ export interface Tracker {
   readonly times: Map<string, Times>;
   /** Pods that are there now. */
   readonly present: number;
+  /** Of the pods that are expected: those that are Ready, or were. */
   readonly readyCount: number;
-  /** UIDs that took the name of another one. */
-  readonly recreated: number;
   /** Watches opened; each beyond the first was cut. */
   readonly watches: number;
   /** performance.now() of the last change told. */
   readonly lastEvent: number;
-  reset(): void;
+  /** Forgets what was, for a new run. @throws Error while pods of an earlier one are there: they would be measured, too. */
+  begin(): void;
+  /** These keys (`namespace/name`) are pods of the run: only they are counted. */
+  expect(keys: Iterable<string>): void;
   stop(): Promise<void>;
 }
 
 /** Of a worker pod: `namespace/name` of the home pod it stands for. */
-const HOME_NAMESPACE = 'kubeocean.io/virtual-pod-namespace';
+export const HOME_NAMESPACE = 'kubeocean.io/virtual-pod-namespace';
 const HOME_NAME = 'kubeocean.io/virtual-pod-name';
 
 interface Status {
@@ -53,8 +55,8 @@ function isReady(status: Status | undefined): boolean {
 export async function track(client: KubeClient, namespace: string, labelSelector?: string): Promise<Tracker> {
   const stop = new AbortController();
   let times = new Map<string, Times>();
+  let expected = new Set<string>();
   let ready = 0;
-  let recreated = 0;
   let lastEvent = performance.now();
   const present = new Map<string, string>();
 
@@ -68,7 +70,8 @@ export async function track(client: KubeClient, namespace: string, labelSelector
       homeName === undefined ? `${inside}/${pod.metadata.name}` : `${annotations?.[HOME_NAMESPACE]}/${homeName}`;
     let known = times.get(name);
     if (known && known.uid !== uid) {
-      recreated++;
+      // Another pod by the name of one that was Ready has not been Ready yet.
+      if (known.ready !== undefined && expected.has(name)) ready--;
       known = undefined;
     }
     if (!known) {
@@ -83,7 +86,7 @@ export async function track(client: KubeClient, namespace: string, labelSelector
     const status = pod['status'] as Status | undefined;
     if (known.ready === undefined && isReady(status)) {
       known.ready = now;
-      ready++;
+      if (expected.has(name)) ready++;
     }
     const restarts = (status?.containerStatuses ?? []).reduce((sum, { restartCount = 0 }) => sum + restartCount, 0);
     if (restarts !== known.restarts) {
@@ -120,19 +123,30 @@ export async function track(client: KubeClient, namespace: string, labelSelector
     get readyCount() {
       return ready;
     },
-    get recreated() {
-      return recreated;
-    },
     get watches() {
       return reflector.watches;
     },
     get lastEvent() {
       return lastEvent;
     },
-    reset() {
+    begin() {
+      const [one] = reflector.store.keys();
+      if (one !== undefined) {
+        const others = reflector.store.size - 1;
+        throw new Error(
+          `pods of an earlier run are still there: ${one}${others > 0 ? ` and ${others} more` : ''}; they would be measured with this one`,
+        );
+      }
       times = new Map();
+      expected = new Set();
       ready = 0;
-      recreated = 0;
+    },
+    expect(keys) {
+      for (const key of keys) {
+        if (expected.has(key)) continue;
+        expected.add(key);
+        if (times.get(key)?.ready !== undefined) ready++;
+      }
     },
     async stop() {
       stop.abort();

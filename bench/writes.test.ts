@@ -1,5 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { difference, parseWrites, total } from './writes.ts';
+import {
+  difference,
+  parseReading,
+  parseWrites,
+  type Readings,
+  restartedSides,
+  total,
+  writtenBetween,
+} from './writes.ts';
 
 const METRICS = `# HELP apiserver_request_total Counter
 # TYPE apiserver_request_total counter
@@ -34,4 +42,23 @@ describe('writes from the metrics of an API server', () => {
   });
 
   it('of something that is no metrics there are none', () => expect(parseWrites('nothing').size).toBe(0));
+});
+
+describe('an API server that restarted', () => {
+  const at = (started: number, writes: string): Readings => ({
+    computing: parseReading(`${METRICS}process_start_time_seconds 1.7e+09\n`),
+    worker: parseReading(
+      `${METRICS.replace('verb="POST",version="v1"} 3', `verb="POST",version="v1"} ${writes}`)}process_start_time_seconds ${started}\n`,
+    ),
+  });
+
+  it('is told by when its process began', () => {
+    expect(restartedSides(at(5, '3'), at(5, '4'))).toEqual([]);
+    expect(restartedSides(at(5, '3'), at(6.5, '3'))).toEqual(['worker']);
+  });
+
+  it('gives no counts to judge by', () => {
+    expect(Object.fromEntries(writtenBetween(at(5, '3'), at(5, '7')))).toEqual({ 'worker: POST pods': 4 });
+    expect(() => writtenBetween(at(5, '3'), at(6, '7'))).toThrow('the API server of the worker cluster restarted');
+  });
 });

@@ -33,8 +33,22 @@ export function parseWrites(text: string): Writes {
   return writes;
 }
 
-/** What the server has written since it started. */
-export async function readWrites(client: KubeClient): Promise<Writes> {
+/** One look at an API server. */
+export interface Reading {
+  /** What it has written since it started. */
+  writes: Writes;
+  /** When it started, in seconds since 1970; undefined when it does not say. */
+  started: number | undefined;
+}
+
+/** Reads the text of `/metrics`. */
+export function parseReading(text: string): Reading {
+  const started = Number(/^process_start_time_seconds (\S+)$/m.exec(text)?.[1] ?? Number.NaN);
+  return { writes: parseWrites(text), started: Number.isFinite(started) ? started : undefined };
+}
+
+/** Reads an API server's metrics. */
+async function readMetrics(client: KubeClient): Promise<Reading> {
   const response = await client.transport.stream({
     method: 'GET',
     path: '/metrics',
@@ -42,7 +56,36 @@ export async function readWrites(client: KubeClient): Promise<Writes> {
   });
   const chunks: Buffer[] = [];
   for await (const chunk of response) chunks.push(chunk as Buffer);
-  return parseWrites(Buffer.concat(chunks).toString());
+  return parseReading(Buffer.concat(chunks).toString());
+}
+
+/** One look at both API servers. */
+export interface Readings {
+  computing: Reading;
+  worker: Reading;
+}
+
+export async function readBoth(sides: { computing: KubeClient; worker: KubeClient }): Promise<Readings> {
+  const [computing, worker] = await Promise.all([readMetrics(sides.computing), readMetrics(sides.worker)]);
+  return { computing, worker };
+}
+
+const SIDES = ['computing', 'worker'] as const;
+
+/** Sides whose API server is another process than before, or began to count anew: differences tell nothing of them. */
+export function restartedSides(before: Readings, now: Readings): string[] {
+  return SIDES.filter((side) => before[side].started !== now[side].started);
+}
+
+/** What was written between two looks, by `computing: VERB resource` and `worker: ...`. @throws Error when one restarted */
+export function writtenBetween(before: Readings, now: Readings): Writes {
+  const [restarted] = restartedSides(before, now);
+  if (restarted) throw new Error(`the API server of the ${restarted} cluster restarted meanwhile: its counts are lost`);
+  const all: Writes = new Map();
+  for (const side of SIDES) {
+    for (const [what, count] of difference(before[side].writes, now[side].writes)) all.set(`${side}: ${what}`, count);
+  }
+  return all;
 }
 
 /** What came between two readings; nothing that stayed. */

@@ -1,11 +1,13 @@
 /** A storm: the status of every pod changes in the worker within ten seconds. */
 import { performance } from 'node:perf_hooks';
-import { setTimeout as after } from 'node:timers/promises';
 import { type KubeObject, Pods } from '@kubeocean/shared/kube';
-import { inParallel, type LoadSetup, until } from '../load.ts';
+import { type LoadSetup, loopMeter } from '../generator.ts';
 import type { Case } from '../options.ts';
+import { inParallel, until } from '../parallel.ts';
 import { summarize, type Summary } from '../statistics.ts';
-import { difference, readWrites } from '../writes.ts';
+import { pause } from '../stop.ts';
+import type { Times } from '../tracker.ts';
+import { readBoth, writtenBetween } from '../writes.ts';
 
 export interface StormResult extends Case {
   scenario: 'storm';
@@ -16,62 +18,97 @@ export interface StormResult extends Case {
   /** Seconds from the change of a pod to its being shown. */
   lag: Summary;
   patchesPerPod: number;
+  /** How busy the generator was while it made the changes: 1 = it had no moment free. */
+  generatorBusy: number;
 }
 
-/** Longest the changes are spread over. */
-const STORM_MS = 10_000;
+/** The last change is sent so long after the first: a machine that keeps up has all answers within ten seconds. */
+const STORM_MS = 9500;
+/** No pod of the load has had so many restarts before. */
+const RESTARTS = 7;
+
+interface WorkerPod {
+  name: string;
+  namespace: string;
+  /** `namespace/name` of its home pod. */
+  key: string;
+}
+
+/**
+ * The worker pods of the home pods that are there.
+ * @throws Error when there are not as many as the size says: a storm over some of them would look better than it is.
+ */
+export function stormPods(items: readonly KubeObject[], home: ReadonlyMap<string, Pick<Times, 'gone'>>, size: Case) {
+  const pods = items.flatMap(({ metadata: { name, namespace = '', annotations } }): WorkerPod[] => {
+    const key = `${annotations?.['kubeocean.io/virtual-pod-namespace']}/${annotations?.['kubeocean.io/virtual-pod-name']}`;
+    const there = home.get(key);
+    return there && there.gone === undefined ? [{ name, namespace, key }] : [];
+  });
+  if (pods.length !== size.pods) throw new Error(`storm: ${pods.length} worker pods of ${size.pods} pods are there`);
+  return pods;
+}
+
+/** Seconds until each change was shown. @throws Error when one was not: it would be missing in the figures. */
+export function lags(
+  sent: ReadonlyMap<string, number>,
+  home: ReadonlyMap<string, Pick<Times, 'restartsAt'>>,
+): number[] {
+  return [...sent].map(([key, at]) => {
+    const seconds = ((home.get(key)?.restartsAt ?? Number.NaN) - at) / 1000;
+    if (!Number.isFinite(seconds)) throw new Error(`storm: the change of ${key} was never shown`);
+    return seconds;
+  });
+}
 
 export async function runStorm(size: Case, setup: LoadSetup): Promise<StormResult> {
-  const { home, lent, worker } = setup;
-  const { items } = await worker
-    .list<KubeObject>(Pods, { labelSelector: 'kubeocean.io/binding-uid' })
-    .catch(() => ({ items: [] as KubeObject[] }));
-  const pods = items.flatMap(({ metadata: { name, namespace = '', annotations } }) => {
-    const key = `${annotations?.['kubeocean.io/virtual-pod-namespace']}/${annotations?.['kubeocean.io/virtual-pod-name']}`;
-    return lent.times.get(key)?.gone === undefined && home.times.has(key) ? [{ name, namespace, key }] : [];
-  });
-  const before = await readWrites(setup.computing);
+  const { home, worker, creators, timeoutMs, say } = setup;
+  const labelSelector = 'kubeocean.io/binding-uid';
+  const { items } = await worker.list<KubeObject>(Pods, { labelSelector }, { timeoutMs: 120_000 });
+  const pods = stormPods(items, home.times, size);
+  const before = await readBoth(setup);
   const sent = new Map<string, number>();
+  const loop = loopMeter();
   const start = performance.now();
-  await inParallel(pods, setup.creators, async ({ name, namespace, key }, at) => {
+  await inParallel(pods, creators, async ({ name, namespace, key }, at, signal) => {
     const due = start + (at / pods.length) * STORM_MS;
-    if (due > performance.now()) await after(due - performance.now());
+    if (due > performance.now()) await pause(due - performance.now(), signal);
     sent.set(key, performance.now());
-    const status = {
-      containerStatuses: [
-        {
-          name: 'main',
-          image: 'busybox:1.35',
-          imageID: '',
-          ready: true,
-          restartCount: 7,
-          state: { running: { startedAt: new Date().toISOString() } },
-        },
-      ],
-    };
-    await worker.patch(Pods, namespace, name, { status }, { type: 'merge', subresource: 'status', timeoutMs: 60_000 });
+    const options = { type: 'merge', subresource: 'status', timeoutMs: 60_000, signal } as const;
+    await worker.patch(Pods, namespace, name, { status: stormStatus() }, options);
   });
+  loop.mark();
   const changed = performance.now();
-  const shown = () => [...sent.keys()].filter((key) => home.times.get(key)?.restarts === 7).length;
+  const shown = () => [...sent.keys()].filter((key) => home.times.get(key)?.restarts === RESTARTS).length;
   let last = 0;
-  await until(
-    'the last state shown',
-    setup.timeoutMs,
-    () => (last = shown()) === sent.size,
-    () => `${last} of ${sent.size}`,
-    setup.say,
-  );
+  const done = () => (last = shown()) === sent.size;
+  await until({ what: 'the last state shown', progress: () => `${last} of ${sent.size}`, done, timeoutMs, say });
   const shownSeconds = (performance.now() - changed) / 1000;
-  await after(2000);
-  const writes = difference(before, await readWrites(setup.computing));
-  const lag = [...sent].map(([key, at]) => ((home.times.get(key)?.restartsAt ?? Number.NaN) - at) / 1000);
-  const patches = (writes.get('PATCH pods/status') ?? 0) + (writes.get('PUT pods/status') ?? 0);
+  // What is written needlessly afterwards counts as well.
+  await pause(2000);
+  const writes = writtenBetween(before, await readBoth(setup));
+  const patches = (writes.get('computing: PATCH pods/status') ?? 0) + (writes.get('computing: PUT pods/status') ?? 0);
   return {
     scenario: 'storm',
     ...size,
     changeSeconds: (changed - start) / 1000,
     shownSeconds: Math.max(0, shownSeconds),
-    lag: summarize(lag),
-    patchesPerPod: patches / Math.max(1, sent.size),
+    lag: summarize(lags(sent, home.times)),
+    patchesPerPod: patches / size.pods,
+    generatorBusy: loop.busy,
+  };
+}
+
+function stormStatus() {
+  return {
+    containerStatuses: [
+      {
+        name: 'main',
+        image: 'busybox:1.35',
+        imageID: '',
+        ready: true,
+        restartCount: RESTARTS,
+        state: { running: { startedAt: new Date().toISOString() } },
+      },
+    ],
   };
 }

@@ -1,24 +1,22 @@
 /** One tenant with many pods beside ten with few: how long the few wait. */
-import { setTimeout as after } from 'node:timers/promises';
-import { type KubeObject, Pods } from '@kubeocean/shared/kube';
 import {
   createPods,
   deletePods,
-  inParallel,
   latencies,
   type LoadSetup,
-  type Phases,
-  phasesOf,
+  loopMeter,
   podNames,
-  targetsOf,
-  until,
-} from '../load.ts';
+  throughTarget,
+  trackersOf,
+} from '../generator.ts';
 import type { Case } from '../options.ts';
-import { BENCH_LABEL, BENCH_NAMESPACE } from '../pods.ts';
+import { allOrNone, inParallel, until } from '../parallel.ts';
+import { type Phases, phasesOf } from '../phases.ts';
+import { BENCH_NAMESPACE } from '../pods.ts';
 import { summarize, type Summary } from '../statistics.ts';
+import { pause } from '../stop.ts';
 
-/** So many small tenants, with so many pods each. */
-const SMALL_TENANTS = 10;
+/** Each small tenant has so many pods, one after the other. */
 const SMALL_PODS = 10;
 
 export interface TenantsResult extends Case {
@@ -26,55 +24,60 @@ export interface TenantsResult extends Case {
   /** Created → Ready of the small tenants' pods, alone and beside the big one. */
   alone: Summary & { phases: Phases };
   beside: Summary & { phases: Phases };
+  /** How busy the generator was while it sent the big one's pods: 1 = it had no moment free. */
+  generatorBusy: number;
 }
 
-/** Ten namespaces with ten pods each: alone, and while another namespace gets all pods of the size. */
+/** Namespaces with ten pods each: alone, and while another namespace gets all pods of the size. */
 export async function runTenants(size: Case, namespaces: readonly string[], setup: LoadSetup): Promise<TenantsResult> {
-  const [target] = targetsOf('through', size, setup);
-  if (!target) throw new Error('there is nowhere to make pods');
-  for (const tracker of [setup.home, setup.direct, setup.lent]) tracker.reset();
-  const small = async (): Promise<TenantsResult['alone']> => {
+  const { computing, home, lent, creators, timeoutMs, say } = setup;
+  const target = throughTarget(size, setup);
+  for (const tracker of trackersOf(setup)) tracker.begin();
+  const made: string[] = [];
+  const small = async (signal: AbortSignal): Promise<TenantsResult['alone']> => {
     const all = new Map<string, number>();
     // One pod of each tenant at a time, all along the big one's load.
     for (let round = 0; round < SMALL_PODS; round++) {
-      const made = await Promise.all(
-        namespaces.slice(0, SMALL_TENANTS).map(async (namespace) => createPods(target, podNames(1), 1, namespace)),
+      const sent = new Map<string, number>();
+      await allOrNone(
+        namespaces.map((namespace) => async (ending) => {
+          const options = { namespace, signal: ending };
+          for (const [key, at] of await createPods(target, podNames(1), 1, options)) sent.set(key, at);
+        }),
+        signal,
       );
-      const sent = new Map(made.flatMap((one) => [...one]));
-      const ready = () => [...sent.keys()].every((key) => setup.home.times.get(key)?.ready !== undefined);
-      await until("the small tenants' pods Ready", setup.timeoutMs, ready, () => 'not yet', setup.say);
+      const done = () => [...sent.keys()].every((key) => home.times.get(key)?.ready !== undefined);
+      await until({ what: "the small tenants' pods Ready", progress: () => 'not yet', done, timeoutMs, say, signal });
       for (const [key, at] of sent) all.set(key, at);
     }
-    return { ...summarize(latencies(all, setup.home)), phases: phasesOf(all, setup.home, setup.lent) };
+    made.push(...all.keys());
+    return { ...summarize(latencies(all, home)), phases: phasesOf(all, home.times, lent.times) };
   };
-  const alone = await small();
+  const [alone] = await allOrNone([small]);
   const names = podNames(size.pods);
-  const big = createPods(target, names, setup.creators);
-  // Awaited below; until then its failure is nobody's.
-  big.catch(() => undefined);
-  // The big one is under way.
-  await after(1000);
-  const beside = await small();
-  await big;
-  const all = size.pods + 2 * SMALL_TENANTS * SMALL_PODS;
-  await until(
-    'pods Ready',
-    setup.timeoutMs,
-    () => setup.home.readyCount >= all,
-    () => `${setup.home.readyCount} of ${all}`,
-    setup.say,
-  );
-  const { items } = await setup.computing.list<KubeObject>(Pods, { labelSelector: BENCH_LABEL });
-  await inParallel(items, setup.creators, async ({ metadata }) =>
-    deletePods(setup.computing, [metadata.name], 1, metadata.namespace ?? BENCH_NAMESPACE),
-  );
-  const left = () => setup.home.present + setup.lent.present;
-  await until(
-    'pods gone',
-    setup.timeoutMs,
-    () => left() === 0,
-    () => `${left()} left`,
-    setup.say,
-  );
-  return { scenario: 'tenants', ...size, alone, beside };
+  const loop = loopMeter();
+  const big = async (signal: AbortSignal): Promise<undefined> => {
+    await createPods(target, names, creators, { signal });
+    loop.mark();
+    return undefined;
+  };
+  const [, beside] = await allOrNone<TenantsResult['beside'] | undefined>([
+    big,
+    async (signal) => {
+      // The big one is under way.
+      await pause(1000, signal);
+      return small(signal);
+    },
+  ]);
+  if (!alone || !beside) throw new Error('tenants: nothing was measured');
+  made.push(...names.map((name) => `${BENCH_NAMESPACE}/${name}`));
+  const progress = () => `${home.readyCount} of ${made.length}`;
+  await until({ what: 'pods Ready', progress, done: () => home.readyCount >= made.length, timeoutMs, say });
+  await inParallel(made, creators, async (key, _, signal) => {
+    const [namespace = '', name = ''] = key.split('/');
+    await deletePods(computing, [name], 1, { namespace, signal });
+  });
+  const left = () => home.present + lent.present;
+  await until({ what: 'pods gone', progress: () => `${left()} left`, done: () => left() === 0, timeoutMs, say });
+  return { scenario: 'tenants', ...size, alone, beside, generatorBusy: loop.busy };
 }
