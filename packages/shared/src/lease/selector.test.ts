@@ -47,6 +47,11 @@ const cases: [string, NodeSelector | undefined, boolean][] = [
   ['field In with two values is not valid and matches nothing', field('In', 'node1', 'node2'), false],
 ];
 
+function term(expression: string, times = 1): string {
+  const one = `{"matchExpressions": [${expression}]}`;
+  return `{"nodeSelectorTerms": [${Array.from({ length: times }, () => one).join()}]}`;
+}
+
 describe('a node selector', () => {
   it.each(cases)('%s', (_, selector, expected) => expect(matchesNode(selector, node)).toBe(expected));
 
@@ -60,6 +65,28 @@ describe('a node selector', () => {
     [field('Exists'), /use In or NotIn/],
     [{ nodeSelectorTerms: [{ matchFields: [{ key: 'spec.x', operator: 'In' as const, values: ['a'] }] }] }, /spec\.x/],
   ])('%j is told to be wrong', (selector, problem) => expect(nodeSelectorProblem(selector)).toMatch(problem));
+
+  it.each<[string, RegExp]>([
+    ['5', /^it is not an object/],
+    ['"x"', /^it is not an object/],
+    ['[]', /^it is not an object/],
+    ['{"nodeSelectorTerms": {"length": 1}}', /^nodeSelectorTerms is not a list/],
+    ['{"nodeSelectorTerms": [null]}', /^nodeSelectorTerms\[0\] is not an object/],
+    ['{"nodeSelectorTerms": [{"matchExpressions": "ab"}]}', /\[0\]: matchExpressions is not a list/],
+    ['{"nodeSelectorTerms": [{"matchFields": [1]}]}', /\[0\]: matchFields\[0\] is not an object/],
+    [term('{"key": {"toString": 1}, "operator": "Exists"}'), /matchExpressions\[0\] has no key that is a text/],
+    [term('{"key": "a", "operator": ["In"]}'), /has no operator that is a text/],
+    [term('{"key": "a", "operator": "In", "values": "xworkerx"}'), /matchExpressions\[0\]: values is not a list/],
+    [term('{"key": "a", "operator": "In", "values": {"length": 1}}'), /values is not a list/],
+    [term('{"key": "a", "operator": "In", "values": [{}]}'), /values\[0\] is not a text/],
+    [term('{"key": "a", "operator": "Exists"}', 65), /nodeSelectorTerms has 65 items, more than 64/],
+    [
+      term(`{"key": "${'k'.repeat(500)}", "operator": "In"}`),
+      /^nodeSelectorTerms\[0\]: matchExpressions, key "k{80}…": In/,
+    ],
+  ])('that is none, such as %s, is told to be wrong, and nothing throws', (text, problem) => {
+    expect(nodeSelectorProblem(JSON.parse(text) as NodeSelector)).toMatch(problem);
+  });
 
   it('that is right has no problem', () => {
     for (const [, selector] of cases.slice(0, 21)) expect(nodeSelectorProblem(selector)).toBeUndefined();

@@ -3,6 +3,7 @@
  * that the tutorial makes: a selector left out, or with no terms at all, means every node.
  */
 import type { NodeSelector, NodeSelectorRequirement, NodeSelectorTerm } from '../api/selector.ts';
+import { selectorShapeProblem } from './selector-shape.ts';
 
 /** What a selector looks at. */
 export interface SelectableNode {
@@ -69,9 +70,10 @@ function parseInteger(text: string | undefined): bigint | undefined {
 
 /** Why a selector is not valid, in words for the object that carries it; undefined when it is. */
 export function nodeSelectorProblem(selector: NodeSelector | undefined): string | undefined {
-  const terms: unknown = selector?.nodeSelectorTerms ?? [];
-  if (!Array.isArray(terms)) return 'nodeSelectorTerms is not a list';
-  for (const [index, term] of (terms as NodeSelectorTerm[]).entries()) {
+  if (selector === undefined) return undefined;
+  const shape = selectorShapeProblem(selector);
+  if (shape) return shape;
+  for (const [index, term] of (selector.nodeSelectorTerms ?? []).entries()) {
     const problem = termProblem(term);
     if (problem) return `nodeSelectorTerms[${index}]: ${problem}`;
   }
@@ -81,17 +83,22 @@ export function nodeSelectorProblem(selector: NodeSelector | undefined): string 
 function termProblem(term: NodeSelectorTerm): string | undefined {
   for (const requirement of term.matchExpressions ?? []) {
     const problem = expressionProblem(requirement);
-    if (problem) return `matchExpressions, key "${requirement.key}": ${problem}`;
+    if (problem) return `matchExpressions, key "${shortened(requirement.key)}": ${problem}`;
   }
   for (const requirement of term.matchFields ?? []) {
     if (requirement.key !== 'metadata.name')
-      return `matchFields: "${requirement.key}" is not a field; only metadata.name is`;
+      return `matchFields: "${shortened(requirement.key)}" is not a field; only metadata.name is`;
     if (requirement.operator !== 'In' && requirement.operator !== 'NotIn') {
       return `matchFields: operator ${requirement.operator} is not allowed; use In or NotIn`;
     }
     if (requirement.values?.length !== 1) return 'matchFields: exactly one value is needed; use a term per node name';
   }
   return undefined;
+}
+
+/** Messages stand in statuses that others read. */
+function shortened(text: string): string {
+  return text.length > 80 ? `${text.slice(0, 80)}…` : text;
 }
 
 function expressionProblem(requirement: NodeSelectorRequirement): string | undefined {
@@ -108,6 +115,6 @@ function expressionProblem(requirement: NodeSelectorRequirement): string | undef
       if (values.length === 1 && parseInteger(values[0]) !== undefined) return undefined;
       return `${requirement.operator} needs exactly one integer`;
     default:
-      return `operator "${String(requirement.operator)}" does not exist; use In, NotIn, Exists, DoesNotExist, Gt or Lt`;
+      return `operator "${shortened(requirement.operator)}" does not exist; use In, NotIn, Exists, DoesNotExist, Gt or Lt`;
   }
 }
