@@ -214,4 +214,20 @@ describe('kubeocean windows', () => {
     const words = ours.stderr.split(': ').slice(-1)[0]?.trim() ?? '';
     expect(theirs.stderr).toContain(words);
   });
+
+  test('a name that no object can have, and YAML with merge keys: the same as for kubectl', async () => {
+    const file = join(world.worker.server.folder, 'odd.yaml');
+    const create = () =>
+      kubectl(world.worker.server.kubeconfig as `/${string}`, ['create', '--dry-run=server', '-f', file], {
+        anyExit: true,
+      });
+    const policy = (name: string) =>
+      `apiVersion: cloud.tencent.com/v1beta1\nkind: ResourceLeasingPolicy\nmetadata: {name: ${name}}\nspec:\n  cluster: c\n  timeWindows:\n  - &night {start: "22:00", end: "06:00"}\n  - {<<: *night, days: [Sunday]}\n`;
+    writeFileSync(file, policy('odd'));
+    expect((await create()).status).toBe(0);
+    expect((await command('windows', file)).status).toBe(0);
+    writeFileSync(file, policy('Odd_Name'));
+    const words = (await command('windows', file)).stderr.split('metadata.name: ')[1]?.trim() ?? 'nothing';
+    expect((await create()).stderr).toContain(words);
+  });
 });

@@ -211,6 +211,9 @@ describe('kubeocean adopt', () => {
     expect(stdout).toContain('worker: patch 3 Pod: goes on as it is, followed by our syncer');
     expect(stdout).toContain(`computing: patch 1 Node: becomes a vnode of this binding\n    ${VNODE}`);
     expect(stdout).toContain('has no counterpart in the computing cluster any more');
+    expect(stdout).toMatch(/^Computing cluster https:\S+, worker cluster https:/);
+    // The token in the binding's Secret is of an account of this worker.
+    expect(stdout).not.toContain('Look at this');
     expect(stdout).toContain('Nothing was changed; to do it: the same with --yes');
     expect(json('computing', `node ${VNODE}`).metadata.labels).toEqual(version);
   });

@@ -45,15 +45,34 @@ function explainFailure(): void {
   }
 }
 
-const { positionals, values } = parseArgs({
-  allowPositionals: true,
-  options: { help: { type: 'boolean', default: false } },
-});
-if (values.help || positionals.length > 1 || (positionals[0] !== undefined && positionals[0] !== 'down')) {
-  console.log('npm run demo            the tutorial on two local clusters\nnpm run demo -- down    remove them');
-  process.exit(values.help ? 0 : 2);
+const USAGE = 'npm run demo            the tutorial on two local clusters\nnpm run demo -- down    remove them';
+
+/** @throws Error when there is something else on the command line */
+function asked(): 'help' | 'up' | 'down' {
+  const { positionals, values } = parseArgs({
+    allowPositionals: true,
+    options: { help: { type: 'boolean', default: false } },
+  });
+  if (values.help) return 'help';
+  const [word, more] = positionals;
+  if (more !== undefined || (word !== undefined && word !== 'down')) {
+    throw new Error(`unexpected argument '${more ?? word}'`);
+  }
+  return word ?? 'up';
 }
-if (positionals[0] === 'down') process.exit((await show(['e2e/clusters/cli.ts', 'down'])) ? 0 : 1);
+
+let what: ReturnType<typeof asked>;
+try {
+  what = asked();
+} catch (error) {
+  console.error(`demo: ${error instanceof Error ? error.message.split('. ')[0] : String(error)}\n${USAGE}`);
+  process.exit(2);
+}
+if (what === 'help') {
+  console.log(USAGE);
+  process.exit(0);
+}
+if (what === 'down') process.exit((await show(['e2e/clusters/cli.ts', 'down'])) ? 0 : 1);
 
 console.log('Kubeocean: lending the nodes of one cluster to another, on real Kubernetes\n');
 if (!(await show(['e2e/clusters/cli.ts', 'up']))) process.exit(1);

@@ -90,6 +90,12 @@ if [ -z "$ca" ]; then
   ca=$(secret '.data.ca\.crt')
 fi
 
+# As YAML text, whatever it says: a ServiceAccount may be called 1234, which would be read as a number.
+quoted() {
+  local text=$1 quote="'"
+  printf "'%s'" "${text//$quote/$quote$quote}"
+}
+
 umask 077
 temporary=$(mktemp "$file.XXXXXX")
 trap 'rm -f "$temporary"' EXIT
@@ -100,21 +106,21 @@ kind: Config
 clusters:
   - name: worker
     cluster:
-      server: $server
-      certificate-authority-data: $ca
+      server: $(quoted "$server")
+      certificate-authority-data: $(quoted "$ca")
 CONFIG
-  [ -z "$server_name" ] || echo "      tls-server-name: $server_name"
+  [ -z "$server_name" ] || echo "      tls-server-name: $(quoted "$server_name")"
   cat <<CONFIG
 users:
-  - name: $account
+  - name: $(quoted "$account")
     user:
-      token: $token
+      token: $(quoted "$token")
 contexts:
   - name: worker
     context:
       cluster: worker
-      user: $account
-      namespace: $namespace
+      user: $(quoted "$account")
+      namespace: $(quoted "$namespace")
 current-context: worker
 CONFIG
 } >"$temporary"

@@ -1,5 +1,6 @@
 /** The command as it is installed: `bin/kubeocean`, run from source. */
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -36,4 +37,13 @@ test.each([
 
 test('says its name as it was called', () => {
   expect(help({}, resolve(import.meta.dirname, '../bin/kubectl-kubeocean')).stdout).toContain('kubectl kubeocean: ');
+});
+
+test('ends quietly when nobody reads any more', async () => {
+  const child = spawn(program, ['--help'], { stdio: ['ignore', 'pipe', 'pipe'], timeout: 30_000 });
+  child.stdout.destroy();
+  let told = '';
+  child.stderr.on('data', (text: Buffer) => (told += text.toString()));
+  const [code] = (await once(child, 'close')) as [number];
+  expect({ code, told }).toEqual({ code: 0, told: '' });
 });

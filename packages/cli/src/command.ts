@@ -61,7 +61,18 @@ export function readCommandLine<T extends OptionTable>(
       args.length > command.arguments ? `unexpected argument "${args[command.arguments]}"` : 'too few arguments';
     throw new OptionError(`${got}; usage: ${command.name} ${command.usage}`);
   }
+  // An empty name would ask the API server for the list of its kind.
+  if (args.includes('')) throw new OptionError(`an argument is empty; usage: ${command.name} ${command.usage}`);
   return { args, options };
+}
+
+/**
+ * What cannot be the name of an object (k8s.io/apimachinery, IsValidPathSegmentName), and would mean another path.
+ * @throws OptionError
+ */
+export function refuseBadName(name: string, what: string): void {
+  if (name === '') throw new OptionError(`the name of the ${what} is empty`);
+  if (name === '.' || name === '..' || /[/%]/.test(name)) throw new OptionError(`"${name}" is no name of a ${what}`);
 }
 
 /** `-n x`, `-n=x` and `-nx` are all `--namespace`. */

@@ -4,12 +4,15 @@ import { type Command, commandHelp, type Io, readCommandLine } from './command.t
 import { explainCommand } from './explain/command.ts';
 import { Failure } from './failure.ts';
 import { adoptCommand } from './adopt/command.ts';
+import { visible } from './visible.ts';
 import { windowsCommand } from './windows/command.ts';
 
 const COMMANDS = [windowsCommand, explainCommand, adoptCommand] as unknown as Command[];
 
 /** Gives the exit code: 0 answered, 1 no answer (bad file, not found, no cluster), 2 wrong command line. */
-export async function runProgram(argv: readonly string[], io: Io): Promise<number> {
+export async function runProgram(argv: readonly string[], raw: Io): Promise<number> {
+  // Whatever is said goes through here, so that nothing that was read can steer the terminal.
+  const io: Io = { ...raw, out: (text) => raw.out(visible(text)), error: (text) => raw.error(visible(text)) };
   const program = io.env['KUBEOCEAN_COMMAND'] ?? 'kubeocean';
   const [name, ...rest] = argv;
   if (name === '--help' || name === '-h' || name === 'help') {
@@ -32,10 +35,17 @@ export async function runProgram(argv: readonly string[], io: Io): Promise<numbe
     await command.run(line.args, line.options, io);
     return 0;
   } catch (error) {
-    if (!(error instanceof Failure || error instanceof OptionError)) throw error;
-    io.error(`${error.message.replace(/^/gm, `${program} ${command.name}: `)}\n`);
+    const known = error instanceof Failure || error instanceof OptionError;
+    const text = known ? error.message : mistakeText(error);
+    io.error(`${text.replace(/^/gm, `${program} ${command.name}: `)}\n`);
     return error instanceof OptionError ? 2 : 1;
   }
+}
+
+/** What nobody thought of: where it happened is wanted, but escaped as all else, for it may quote what was read. */
+function mistakeText(error: unknown): string {
+  const stack = error instanceof Error ? error.stack : undefined;
+  return `a mistake of this program, please report it: ${stack ?? String(error)}`;
 }
 
 function programHelp(program: string): string {

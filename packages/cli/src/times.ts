@@ -24,6 +24,14 @@ export function duration(milliseconds: number): string {
 
 /** `Mon 2026-11-23 08:01 +08:00, in 2 d 3 h` or `…, 5 min ago`. */
 export function whenFrom(now: Date, date: Date, zone: string): string {
+  // What a record of a foreign cluster says need not be a time.
+  if (Number.isNaN(date.getTime())) return 'at a time that cannot be read';
   const away = date.getTime() - now.getTime();
   return `${inZone(date, zone)}, ${away >= 0 ? `in ${duration(away)}` : `${duration(-away)} ago`}`;
+}
+
+/** Whether an RFC 3339 time is on the calendar: Date takes 30 February for 2 March. */
+export function isRealTime(text: string): boolean {
+  const time = DateTime.fromISO(text, { setZone: true });
+  return time.isValid && !Number.isNaN(Date.parse(text)) && time.toFormat("yyyy-MM-dd'T'HH:mm") === text.slice(0, 16);
 }

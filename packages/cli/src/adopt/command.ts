@@ -1,12 +1,13 @@
 /** `kubeocean adopt BINDING`: takes over what gocrane/kubeocean left of a binding, without ending a pod. */
 import type { OptionTable } from '@kubeocean/shared/daemon';
-import { isConflict, isNotFound, type KubeClient, messageOf, Pods, sleep } from '@kubeocean/shared/kube';
+import { isConflict, isNotFound, type KubeClient, messageOf, sleep } from '@kubeocean/shared/kube';
 import { connect, defaultKubeconfig } from '../cluster.ts';
-import { type Command, OUTPUT_OPTION } from '../command.ts';
+import { type Command, OUTPUT_OPTION, refuseBadName } from '../command.ts';
 import { Failure } from '../failure.ts';
 import type { Plan, Step } from './found.ts';
 import { planAdoption } from './plan.ts';
-import { readFound } from './read.ts';
+import { runningProcesses } from './processes.ts';
+import { readFound, readSystemPods } from './read.ts';
 import { planText } from './text.ts';
 
 const OPTIONS = {
@@ -35,6 +36,7 @@ export const adoptCommand: Command<typeof OPTIONS> = {
     'takes over what gocrane/kubeocean made for a ClusterBinding: its processes are stopped, its vnodes and running pods go on as ours. Without --yes it only tells what it would do. May be repeated at any time.',
   options: OPTIONS,
   async run([name = ''], options, io) {
+    refuseBadName(name, 'ClusterBinding');
     const homePath = options.kubeconfig || defaultKubeconfig(io.env);
     const workerPath = options['worker-kubeconfig'];
     if (!homePath || !workerPath) {
@@ -45,10 +47,14 @@ export const adoptCommand: Command<typeof OPTIONS> = {
       const worker = connect(workerPath, 'worker');
       try {
         const clients = { computing: home.client, worker: worker.client };
-        let plan = planAdoption(await readFound(home, worker, name));
-        if (options.yes && plan.problems.length > 0) throw new Failure(plan.problems.join('\n'));
+        const found = await readFound(home, worker, name);
+        let plan = planAdoption(found);
+        if (options.yes && plan.problems.length > 0) throw new Failure(plan.problems);
         if (options.yes) {
-          plan = await carryOut(plan, clients, async () => planAdoption(await readFound(home, worker, name)));
+          const { clusterID } = found.binding.spec;
+          plan = await carryOut(plan, clusterID, clients, async () =>
+            planAdoption(await readFound(home, worker, name)),
+          );
         }
         io.out(
           options.output === 'json'
@@ -67,14 +73,15 @@ export const adoptCommand: Command<typeof OPTIONS> = {
 type Clients = Record<Step['cluster'], KubeClient>;
 
 /** Stops the processes, looks again, as they were at work until then, and takes the rest of the steps. @returns all that was done */
-async function carryOut(plan: Plan, clients: Clients, again: () => Promise<Plan>): Promise<Plan> {
+async function carryOut(plan: Plan, clusterID: string, clients: Clients, again: () => Promise<Plan>): Promise<Plan> {
   const stopping = plan.steps.filter(({ awaitPods }) => awaitPods !== undefined);
   for (const step of stopping) await take(step, clients);
-  const deadline = performance.now() + STOP_MS;
-  for (const step of stopping) await stopped(step, clients.computing, deadline);
+  // Also where there was nothing to stop: a run before this one, or somebody by hand, may have deleted the Deployments.
+  await stopped(clients.computing, clusterID, stopping);
   const done = [...stopping];
   for (let tries = 1; ; tries++) {
     const rest = await again();
+    if (rest.problems.length > 0) throw new Failure(rest.problems);
     try {
       for (const step of rest.steps) {
         await take(step, clients);
@@ -111,21 +118,22 @@ async function take(step: Step, clients: Clients): Promise<void> {
   }
 }
 
-async function stopped({ awaitPods = {}, namespace, name }: Step, home: KubeClient, deadline: number): Promise<void> {
-  const labelSelector = Object.entries(awaitPods)
-    .map(([key, value]) => `${key}=${value}`)
-    .join(',');
+/** Waits until nothing of its processes runs any more. @throws Failure when something does not end in time */
+async function stopped(home: KubeClient, clusterID: string, stopping: readonly Step[]): Promise<void> {
+  const deadline = performance.now() + STOP_MS;
+  const selectors = stopping.map(({ awaitPods }) => awaitPods ?? {});
   for (;;) {
-    const { items } = await home.list(Pods, { namespace, labelSelector, limit: 1 }).catch((error: unknown) => {
+    const pods = await readSystemPods(home).catch((error: unknown) => {
       throw new Failure(
-        `cannot see whether the pods of ${namespace}/${name} are gone: ${messageOf(error)}; run it again`,
+        `cannot see whether the pods of gocrane/kubeocean's processes are gone: ${messageOf(error)}; run it again`,
+        { cause: error },
       );
     });
-    const [left] = items;
+    const [left] = runningProcesses(pods, clusterID, selectors);
     if (!left) return;
     if (performance.now() > deadline) {
       throw new Failure(
-        `pod ${left.metadata.name} of Deployment ${namespace}/${name} does not go; nothing else was changed: delete it, then run this again`,
+        `pod ${left.metadata.namespace}/${left.metadata.name} of gocrane/kubeocean does not go; no more was changed than that its Deployments were deleted: delete the pod, then run this again`,
       );
     }
     await sleep(500);

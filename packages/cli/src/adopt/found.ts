@@ -1,6 +1,7 @@
 /** What is read of both clusters before a binding's state of gocrane/kubeocean is taken over. */
 import type { ClusterBinding } from '@kubeocean/shared/api';
 import type { KubeObject, Resource } from '@kubeocean/shared/kube';
+import type { Identity } from './identity.ts';
 
 /** Names on the wire that only gocrane/kubeocean uses. */
 export const Foreign = {
@@ -24,14 +25,30 @@ export const Foreign = {
   /** Pods that held the ports of worker nodes, and where they are. */
   placeholderLabel: 'kubeocean.io/hostport-fake-pod',
   placeholderNamespace: 'kubeocean-fake',
+  /** On the pods of its syncers and proxiers: the name of their Deployment. */
+  appLabel: 'k8s-app',
   /** Where its manager has its templates. */
   managerMount: '/etc/kubeocean/syncer-template',
 } as const;
 
+/** Log collection of Tencent Cloud, which gocrane/kubeocean copies. Few clusters know the kind. */
+export const LogConfigs: Resource = {
+  group: 'cls.cloud.tencent.com',
+  version: 'v1',
+  plural: 'logconfigs',
+  kind: 'LogConfig',
+  namespaced: false,
+};
+
 export interface Found {
   binding: ClusterBinding;
-  /** Of the namespace kubeocean-system. */
+  /** URLs of the API servers. */
+  servers: Record<Step['cluster'], string>;
+  /** Whether the worker is the one of the binding. */
+  identity: Identity;
+  /** Of the namespace kubeocean-system, as the next two. */
   deployments: KubeObject[];
+  pods: KubeObject[];
   services: KubeObject[];
   /** Of the name that the manager's is to have. */
   managerBinding: KubeObject | undefined;
@@ -42,8 +59,12 @@ export interface Found {
   homePods: KubeObject[];
   /** Objects of the computing cluster that were copied to this worker. */
   copied: { resource: Resource; object: KubeObject }[];
+  /** Why the LogConfigs of the computing cluster cannot be read. */
+  logConfigsUnread?: string;
   /** Pods of the mount namespace without a binding's UID. */
   workerPods: KubeObject[];
+  /** UIDs of the home pods whose counterparts bear this binding's. */
+  adopted: ReadonlySet<string>;
   policies: KubeObject[];
   /** Worker nodes that bear the name of a policy. */
   workerNodes: KubeObject[];
@@ -60,14 +81,19 @@ export interface Step {
   uid: string;
   patch?: { type: 'merge' | 'strategic'; body: object };
   gracePeriodSeconds?: number;
-  /** Labels of the pods that must be gone before the next step. */
+  /** Of a process: labels of its pods, which must be gone before anything else is done. */
   awaitPods?: Record<string, string>;
   why: string;
 }
 
 export interface Plan {
+  servers: Found['servers'];
   /** What has to be done by hand first: nothing is written before. */
   problems: string[];
+  /** What somebody should look at, and may be right. */
+  warnings: string[];
+  /** Pods of its processes that must be gone before anything else is done. */
+  waiting: string[];
   steps: Step[];
   /** What stays as it is, and what becomes of it. */
   left: string[];

@@ -83,7 +83,7 @@ describe('a pod in the worker', () => {
 
   it('of another binding in the same namespace is not looked at', () => {
     const pod = workerPod('a', { annotations: { 'kubeocean.io/virtual-node-name': 'vnode-cls2-n1' } });
-    expect(planAdoption(found({ vnodes: [], workerPods: [pod] }))).toEqual({ problems: [], steps: [], left: [] });
+    expect(planAdoption(found({ vnodes: [], workerPods: [pod] }))).toMatchObject({ problems: [], steps: [], left: [] });
   });
 
   it('that is missing is told', () => {
@@ -91,6 +91,17 @@ describe('a pod in the worker', () => {
       'shop/a is shown to run and has no',
     );
   });
+});
+
+it('home pods that were adopted before are not lost', () => {
+  const given = { homePods: [homePod('a')], adopted: new Set(['home-a']) };
+  expect(planAdoption(found(given))).toMatchObject({ problems: [], left: [] });
+});
+
+it('a worker cluster without the counterpart of any running pod is not taken for the right one', () => {
+  const homePods = ['a', 'b'].map((name) => homePod(name));
+  expect(planAdoption(found({ homePods })).problems.join()).toContain('2 pods of the computing cluster run on vnodes');
+  expect(planAdoption(found({ homePods, workerPods: [workerPod('b')] })).problems).toEqual([]);
 });
 
 it('what would hang for ever without its maker is let go; what serves another cluster stays marked', () => {
@@ -194,14 +205,14 @@ describe('in words', () => {
 
   it('says that nothing is left', () => {
     expect(planText('b', planAdoption(found({ vnodes: [] })), true)).toBe(
-      'ClusterBinding b: nothing of gocrane/kubeocean is left to take over.\n',
+      'Computing cluster https://home, worker cluster https://worker\n\nClusterBinding b: nothing of gocrane/kubeocean is left to take over.\n',
     );
   });
 
   it('says first things first', () => {
     const metadata = { ...binding.metadata, deletionTimestamp: '2026-11-20T12:00:00Z' };
     const text = planText('b', planAdoption(found({ binding: { ...binding, metadata } })), false);
-    expect(text).toMatch(/^First:\n {2}ClusterBinding b is being deleted/);
+    expect(text).toMatch(/\n\nFirst:\n {2}ClusterBinding b is being deleted/);
     expect(text).toMatch(/Nothing was changed\.\n$/);
   });
 });

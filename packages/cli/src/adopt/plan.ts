@@ -9,7 +9,6 @@ import {
   migratedWorkerName,
   proxierName,
   ResourceLeasingPolicies,
-  syncerName,
 } from '@kubeocean/shared/api';
 import {
   ClusterRoleBindings,
@@ -24,7 +23,8 @@ import {
   type Resource,
   Services,
 } from '@kubeocean/shared/kube';
-import { Foreign, type Found, type Plan, type Step } from './found.ts';
+import { Foreign, type Found, LogConfigs, type Plan, type Step } from './found.ts';
+import { isTheirManager, isTheirWorkload, runningProcesses, selectorOf } from './processes.ts';
 import { vnodePatch } from './vnode.ts';
 
 /**
@@ -32,8 +32,10 @@ import { vnodePatch } from './vnode.ts';
  * vnode of ours, a pod whose counterpart is not known counts as lost.
  */
 export function planAdoption(found: Found): Plan {
-  const { binding } = found;
-  const plan: Plan = { problems: problems(found), steps: [], left: [] };
+  const { binding, servers, identity } = found;
+  const waiting = waitingFor(found).map(({ metadata }) => `${metadata.namespace}/${metadata.name}`);
+  const { warnings } = identity;
+  const plan: Plan = { servers, problems: problems(found), warnings: [...warnings], waiting, steps: [], left: [] };
   stopWorkloads(found, plan);
   adoptPods(found, plan);
   for (const vnode of found.vnodes.filter(isForeign)) {
@@ -51,42 +53,49 @@ function isForeign({ metadata: { labels } }: KubeObject): boolean {
   return labels?.[Label.managedBy] === ManagedByValue && labels[Label.bindingUID] === undefined;
 }
 
-function problems({ binding }: Found): string[] {
-  return binding.metadata.deletionTimestamp
-    ? [`ClusterBinding ${binding.metadata.name} is being deleted: there is nothing to take over`]
-    : [];
+function problems({ binding, identity, homePods, workerPods, adopted, servers }: Found): string[] {
+  const { name, deletionTimestamp } = binding.metadata;
+  const running = homePods.filter((pod) => isRunning(pod) && !isPlaceholder(pod));
+  const known = new Set(workerPods.map(({ metadata }) => metadata.annotations?.[Annotation.virtualPodUID]));
+  const strange =
+    running.length > 0 && !running.some(({ metadata: { uid } }) => known.has(uid) || adopted.has(uid ?? ''));
+  return [
+    ...(deletionTimestamp ? [`ClusterBinding ${name} is being deleted: there is nothing to take over`] : []),
+    ...identity.problems,
+    ...(strange
+      ? [
+          `${running.length} pods of the computing cluster run on vnodes of this binding, and the namespace ${binding.spec.mountNamespace} of --worker-kubeconfig (${servers.worker}) has the counterpart of none: is it the right cluster? If it is, they are lost: delete them, then run this again`,
+        ]
+      : []),
+  ];
 }
 
-/** Its manager has the templates of its syncers, which ours has not. */
-function isTheirManager({ spec }: KubeObject): boolean {
-  const { template } = (spec ?? {}) as { template?: { spec?: PodTemplate } };
-  const mounts = (template?.spec?.containers ?? []).flatMap(({ volumeMounts = [] }) => volumeMounts);
-  return mounts.some(({ mountPath }) => mountPath?.startsWith(Foreign.managerMount));
+function isRunning({ status }: KubeObject): boolean {
+  return (status as { phase?: string } | undefined)?.phase === 'Running';
 }
 
-interface PodTemplate {
-  containers?: { volumeMounts?: { mountPath?: string }[] }[];
+/** Pods of all its processes, also of those whose Deployments are gone. */
+function waitingFor({ binding, deployments, pods }: Found): KubeObject[] {
+  const { clusterID } = binding.spec;
+  const stopped = deployments.filter((object) => isTheirManager(object) || isTheirWorkload(object, clusterID));
+  return runningProcesses(pods, clusterID, stopped.map(selectorOf));
 }
 
 function stopWorkloads({ binding, deployments, services, managerBinding }: Found, plan: Plan): void {
   const { clusterID } = binding.spec;
   // Neither what a Deployment selects nor what a binding of roles refers to can be changed: the chart makes its own.
   for (const object of deployments.filter(isTheirManager)) {
-    const { selector } = (object['spec'] ?? {}) as { selector?: { matchLabels?: Record<string, string> } };
     const why = 'would make its syncers again, and stands in the way of the chart';
-    add(plan, 'computing', 'delete', Deployments, object, why, { awaitPods: selector?.matchLabels ?? {} });
+    add(plan, 'computing', 'delete', Deployments, object, why, { awaitPods: selectorOf(object) });
   }
   const { roleRef } = (managerBinding ?? {}) as { roleRef?: { name?: string } };
   if (managerBinding && roleRef?.name !== ChartName.manager) {
     add(plan, 'computing', 'delete', ClusterRoleBindings, managerBinding, 'stands in the way of the chart');
   }
-  const names = [syncerName(clusterID), proxierName(clusterID)];
-  for (const object of deployments) {
-    const { selector } = (object['spec'] ?? {}) as { selector?: { matchLabels?: Record<string, string> } };
-    const labels = selector?.matchLabels ?? {};
-    // Ours select by the component.
-    if (!names.includes(object.metadata.name) || labels[Label.component] !== undefined) continue;
-    add(plan, 'computing', 'delete', Deployments, object, 'must not write beside ours', { awaitPods: labels });
+  for (const object of deployments.filter((one) => isTheirWorkload(one, clusterID))) {
+    add(plan, 'computing', 'delete', Deployments, object, 'must not write beside ours', {
+      awaitPods: selectorOf(object),
+    });
   }
   for (const object of services) {
     if (object.metadata.name !== `${proxierName(clusterID)}-svc`) continue;
@@ -94,11 +103,11 @@ function stopWorkloads({ binding, deployments, services, managerBinding }: Found
   }
 }
 
-function adoptPods({ binding, homePods, workerPods, vnodes }: Found, plan: Plan): void {
+function adoptPods({ binding, homePods, workerPods, adopted, vnodes }: Found, plan: Plan): void {
   const { name, uid = '' } = binding.metadata;
   const names = new Set(vnodes.map(({ metadata }) => metadata.name));
   const byUID = new Map(homePods.map((pod) => [pod.metadata.uid, pod]));
-  const followed = new Set<string | undefined>();
+  const followed = new Set<string | undefined>(adopted);
   let copies = false;
   for (const pod of workerPods) {
     const { annotations = {} } = pod.metadata;
@@ -126,8 +135,7 @@ function adoptPods({ binding, homePods, workerPods, vnodes }: Found, plan: Plan)
     });
   }
   for (const home of homePods) {
-    const { phase } = (home['status'] ?? {}) as { phase?: string };
-    if (phase !== 'Running' || followed.has(home.metadata.uid) || isPlaceholder(home)) continue;
+    if (!isRunning(home) || followed.has(home.metadata.uid) || isPlaceholder(home)) continue;
     plan.left.push(
       `computing: pod ${home.metadata.namespace}/${home.metadata.name} is shown to run and has no counterpart in the worker: it will be Failed (WorkerPodLost), for its controller to make another`,
     );
@@ -154,7 +162,7 @@ function isPlaceholder({ metadata }: KubeObject): boolean {
   return metadata.namespace === Foreign.placeholderNamespace && metadata.labels?.[Foreign.placeholderLabel] === 'true';
 }
 
-function tidyHome({ binding, csiNodes, homePods, copied }: Found, plan: Plan): void {
+function tidyHome({ binding, csiNodes, homePods, copied, logConfigsUnread }: Found, plan: Plan): void {
   const { clusterID } = binding.spec;
   for (const object of csiNodes.filter(isForeign)) {
     add(plan, 'computing', 'delete', CSINodes, object, 'no driver of the worker is asked for by home');
@@ -180,6 +188,16 @@ function tidyHome({ binding, csiNodes, homePods, copied }: Found, plan: Plan): v
     };
     const why = 'loses the finalizer that would keep it for ever';
     add(plan, 'computing', 'patch', resource, object, why, { patch: { type: 'merge', body } });
+  }
+  if (copied.some(({ resource }) => resource === LogConfigs)) {
+    plan.left.push(
+      `worker: LogConfigs that were made of those of the computing cluster stay, and go on collecting: kubectl delete logconfig -l ${Foreign.copiedLabel}${clusterID}=true`,
+    );
+  }
+  if (logConfigsUnread !== undefined) {
+    plan.left.push(
+      `computing: LogConfigs cannot be read (${logConfigsUnread}); the finalizer ${Foreign.copiedFinalizer}${clusterID} would keep them for ever`,
+    );
   }
 }
 

@@ -1,5 +1,6 @@
 /** Reads what gocrane/kubeocean left of one binding. Unlike an explanation, it needs all of it: nothing is taken over by halves. */
 import {
+  Annotation,
   ChartName,
   type ClusterBinding,
   ClusterBindings,
@@ -9,6 +10,7 @@ import {
   ResourceLeasingPolicies,
 } from '@kubeocean/shared/api';
 import {
+  type CallOptions,
   ClusterRoleBindings,
   ConfigMaps,
   CSINodes,
@@ -29,7 +31,9 @@ import {
 } from '@kubeocean/shared/kube';
 import type { Connection } from '../cluster.ts';
 import { Failure } from '../failure.ts';
-import { Foreign, type Found } from './found.ts';
+import { Foreign, type Found, LogConfigs } from './found.ts';
+import { judgeIdentity } from './identity.ts';
+import { readEvidence } from './read-identity.ts';
 
 const PAGE_SIZE = 500;
 
@@ -43,39 +47,50 @@ export async function readFound(home: Connection, worker: Connection, name: stri
       labelSelector: `${Label.managedBy}=${ManagedByValue},${Label.physicalClusterID}=${clusterID}`,
     };
     const copies = { labelSelector: `${Foreign.copiedLabel}${clusterID}=true` };
-    const [deployments, services, vnodes, csiNodes, workerPods, policies, workerNodes, priorityClass, managerBinding] =
-      await Promise.all([
-        all(home.client, Deployments, system),
-        all(home.client, Services, system),
-        all(home.client, Nodes, ofCluster),
-        all(home.client, CSINodes, ofCluster),
-        all(worker.client, Pods, {
-          namespace: mountNamespace,
-          labelSelector: `${Label.managedBy}=${ManagedByValue},!${Label.bindingUID}`,
-        }),
-        all(worker.client, ResourceLeasingPolicies),
-        all(worker.client, Nodes, { labelSelector: Label.policyApplied }),
-        one(worker.client, PriorityClasses, ChartName.workerPriorityClass),
-        one(home.client, ClusterRoleBindings, ChartName.manager),
-      ]);
+    const [deployments, pods, services, vnodes, csiNodes, managerBinding] = await Promise.all([
+      all(home.client, Deployments, system),
+      readSystemPods(home.client),
+      all(home.client, Services, system),
+      all(home.client, Nodes, ofCluster),
+      all(home.client, CSINodes, ofCluster),
+      one(home.client, ClusterRoleBindings, ChartName.manager),
+    ]);
+    const [workerPods, adopted, policies, workerNodes, priorityClass, evidence] = await Promise.all([
+      all(worker.client, Pods, {
+        namespace: mountNamespace,
+        labelSelector: `${Label.managedBy}=${ManagedByValue},!${Label.bindingUID}`,
+      }),
+      readAdopted(worker.client, binding),
+      all(worker.client, ResourceLeasingPolicies),
+      all(worker.client, Nodes, { labelSelector: Label.policyApplied }),
+      one(worker.client, PriorityClasses, ChartName.workerPriorityClass),
+      readEvidence(home, worker, binding),
+    ]);
     const copied: Found['copied'] = [];
     for (const resource of [ConfigMaps, Secrets, PersistentVolumeClaims, PersistentVolumes]) {
       for (const object of await all(home.client, resource, copies)) copied.push({ resource, object });
     }
+    const logConfigs = await readLogConfigs(home.client, clusterID);
+    if ('objects' in logConfigs) copied.push(...logConfigs.objects.map((object) => ({ resource: LogConfigs, object })));
     const homePods: KubeObject[] = [];
     for (const { metadata } of vnodes) {
       homePods.push(...(await all(home.client, Pods, { fieldSelector: `spec.nodeName=${metadata.name}` })));
     }
     return {
       binding,
+      servers: { computing: home.server, worker: worker.server },
+      identity: judgeIdentity(evidence),
       deployments,
+      pods,
       services,
       managerBinding,
       vnodes,
       csiNodes,
       homePods,
       copied,
+      ...('unread' in logConfigs && { logConfigsUnread: logConfigs.unread }),
       workerPods,
+      adopted,
       policies,
       workerNodes,
       priorityClass,
@@ -85,9 +100,42 @@ export async function readFound(home: Connection, worker: Connection, name: stri
   }
 }
 
-async function all(client: KubeClient, resource: Resource, selection: Selection = {}): Promise<KubeObject[]> {
+/** Where the processes run. */
+export function readSystemPods(home: KubeClient): Promise<KubeObject[]> {
+  return all(home, Pods, { namespace: Namespace.system });
+}
+
+/** Home pods that were adopted before, or made by our syncer: their counterparts are no longer to be looked for. */
+async function readAdopted(worker: KubeClient, { metadata, spec }: ClusterBinding): Promise<ReadonlySet<string>> {
+  const ours = { namespace: spec.mountNamespace, labelSelector: `${Label.bindingUID}=${metadata.uid ?? ''}` };
+  const pods = await all(worker, Pods, ours, { metadataOnly: true });
+  return new Set(pods.flatMap((pod) => pod.metadata.annotations?.[Annotation.virtualPodUID] ?? []));
+}
+
+/** Every LogConfig of the computing cluster was copied, and bears no label that would select it. */
+async function readLogConfigs(
+  home: KubeClient,
+  clusterID: string,
+): Promise<{ objects: KubeObject[] } | { unread: string }> {
+  try {
+    const finalizer = `${Foreign.copiedFinalizer}${clusterID}`;
+    const every = await all(home, LogConfigs);
+    return { objects: every.filter(({ metadata }) => metadata.finalizers?.includes(finalizer)) };
+  } catch (error) {
+    // Hardly any cluster has the kind.
+    return isNotFound(error) ? { objects: [] } : { unread: messageOf(error) };
+  }
+}
+
+async function all(
+  client: KubeClient,
+  resource: Resource,
+  selection: Selection = {},
+  options: CallOptions = {},
+): Promise<KubeObject[]> {
   const objects: KubeObject[] = [];
-  for await (const page of client.pages(resource, { ...selection, limit: PAGE_SIZE })) objects.push(...page.items);
+  const pages = client.pages(resource, { ...selection, limit: PAGE_SIZE }, options);
+  for await (const page of pages) objects.push(...page.items);
   return objects;
 }
 

@@ -47,7 +47,10 @@ export function deployment(name: string, matchLabels: object, more: object = {})
 export function found(change: Partial<Found> = {}): Found {
   return {
     binding,
+    servers: { computing: 'https://home', worker: 'https://worker' },
+    identity: { problems: [], warnings: [] },
     deployments: [],
+    pods: [],
     services: [],
     managerBinding: undefined,
     vnodes: [vnode()],
@@ -55,6 +58,7 @@ export function found(change: Partial<Found> = {}): Found {
     homePods: [],
     copied: [],
     workerPods: [],
+    adopted: new Set(),
     policies: [],
     workerNodes: [],
     priorityClass: undefined,

@@ -1,12 +1,16 @@
 /** A plan in words. Pure. */
+import { oneLine } from '../visible.ts';
 import type { Plan, Step } from './found.ts';
 
 const SHOWN = 5;
 
 /** @param done whether the steps have been taken */
 export function planText(binding: string, plan: Plan, done: boolean): string {
-  const lines: string[] = [];
+  const { servers } = plan;
+  const lines = [`Computing cluster ${servers.computing}, worker cluster ${servers.worker}`, ''];
+  if (plan.warnings.length > 0) lines.push('Look at this:', ...plan.warnings.map((one) => `  ${one}`), '');
   if (plan.problems.length > 0) lines.push('First:', ...plan.problems.map((one) => `  ${one}`), '');
+  if (!done && plan.waiting.length > 0) lines.push(...waitingText(plan.waiting), '');
   if (plan.steps.length === 0) {
     lines.push(`ClusterBinding ${binding}: nothing of gocrane/kubeocean is left to take over.`);
   } else {
@@ -30,7 +34,16 @@ export function planText(binding: string, plan: Plan, done: boolean): string {
       plan.problems.length > 0 ? 'Nothing was changed.' : 'Nothing was changed; to do it: the same with --yes';
     lines.push('', next);
   }
-  return `${lines.join('\n')}\n`;
+  return `${lines.map(oneLine).join('\n')}\n`;
+}
+
+function waitingText(pods: readonly string[]): string[] {
+  const more = pods.length > SHOWN ? [`  and ${pods.length - SHOWN} more`] : [];
+  return [
+    'Still at work, and waited for before anything else is done:',
+    ...pods.slice(0, SHOWN).map((one) => `  computing: pod ${one}`),
+    ...more,
+  ];
 }
 
 /** Steps in a row that do the same to the same kind. */

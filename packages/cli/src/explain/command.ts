@@ -1,7 +1,7 @@
 /** `kubeocean explain node|pod|policy NAME`. */
 import { OptionError, type OptionTable } from '@kubeocean/shared/daemon';
 import { connect, type Connection, defaultKubeconfig } from '../cluster.ts';
-import { type Command, OUTPUT_OPTION } from '../command.ts';
+import { type Command, OUTPUT_OPTION, refuseBadName } from '../command.ts';
 import { Failure } from '../failure.ts';
 import { type Explanation, type Facts, unknowns } from './facts.ts';
 import { explainNode, workerNodeOf } from './node.ts';
@@ -35,8 +35,10 @@ export const explainCommand: Command<typeof OPTIONS> = {
     'tells in words what is lent, why not more, and what happens next. A node is a vnode or a worker node, a pod is one of the computing cluster, a policy one of the worker cluster. Either kubeconfig may be left out; then it says what cannot be known.',
   options: OPTIONS,
   async run([kind = '', name = ''], options, io) {
-    const explain = explainers[kind];
+    const explain = Object.hasOwn(explainers, kind) ? explainers[kind] : undefined;
     if (!explain) throw new OptionError(`"${kind}" cannot be explained; there are: node, pod, policy`);
+    const [namespace, called] = kind === 'pod' ? podName(name, options.namespace) : [options.namespace, name];
+    refuseBadName(called, kind);
     const workerPath = options['worker-kubeconfig'];
     const homePath = options.kubeconfig || (workerPath ? undefined : defaultKubeconfig(io.env));
     if (!homePath && !workerPath) {
@@ -46,7 +48,7 @@ export const explainCommand: Command<typeof OPTIONS> = {
     let worker: Connection | undefined;
     try {
       worker = workerPath ? connect(workerPath, 'worker') : undefined;
-      const explanation = await explain({ home, worker }, name, options.namespace, io.now());
+      const explanation = await explain({ home, worker }, called, namespace, io.now());
       io.out(
         options.output === 'json' ? `${JSON.stringify(explanation, undefined, 2)}\n` : explanationText(explanation),
       );
@@ -68,8 +70,7 @@ const explainers: Record<string, Explainer | undefined> = {
     }
     return explainNode(name, facts) ?? notFound(`vnode or worker node ${name}`, clusters, factUnknowns(facts));
   },
-  async pod(clusters, given, flag, now) {
-    const [namespace, name] = given.includes('/') ? (given.split('/', 2) as [string, string]) : [flag, given];
+  async pod(clusters, name, namespace, now) {
     const facts = await readPod(clusters.home, clusters.worker, namespace, name, now);
     // The zone only words the times; the facts are absolute.
     return (
@@ -88,6 +89,15 @@ const explainers: Record<string, Explainer | undefined> = {
   },
 };
 
+/** `NAME`, in the namespace of the flag, or `NAMESPACE/NAME`. */
+function podName(given: string, flag: string): [namespace: string, name: string] {
+  const parts = given.split('/');
+  if (parts.length > 2) throw new OptionError(`"${given}" is no name of a pod: give NAME or NAMESPACE/NAME`);
+  const [name = '', namespace = flag] = parts.toReversed();
+  refuseBadName(namespace, 'namespace');
+  return [namespace, name];
+}
+
 async function readFacts({ home, worker }: Clusters, now: Date): Promise<Facts> {
   const [homeFacts, workerFacts] = await Promise.all([home && readHome(home), worker && readWorker(worker)]);
   // One cluster that answers is enough for an answer.
@@ -99,12 +109,13 @@ function factUnknowns({ home, worker }: Facts): string[] {
   return unknowns(home?.vnodes, worker?.nodes, worker?.records);
 }
 
+/** Only what could be read, and was not found, is not there. */
 function notFound(what: string, { home, worker }: Clusters, unread: string[]): never {
   const where = [home && `the computing cluster (${home.server})`, worker && `the worker cluster (${worker.server})`];
-  const looked = where.filter((one) => one !== undefined).join(' nor in ');
-  const more =
-    unread.length > 0
-      ? unread
-      : [home && !worker ? 'The worker cluster was not asked: give --worker-kubeconfig.' : undefined];
-  throw new Failure([`there is no ${what} in ${looked}`, ...more.filter((line) => line !== undefined)].join('\n'));
+  const looked = where.filter((one) => one !== undefined);
+  if (unread.length > 0) {
+    throw new Failure([`whether there is a ${what} in ${looked.join(' or in ')} cannot be known`, ...unread]);
+  }
+  const more = home && !worker ? ['The worker cluster was not asked: give --worker-kubeconfig.'] : [];
+  throw new Failure([`there is no ${what} in ${looked.join(' nor in ')}`, ...more]);
 }

@@ -11,6 +11,10 @@ export function valueOr<T, D>(known: Known<T> | undefined, otherwise: D): T | D 
   return known && 'value' in known ? known.value : otherwise;
 }
 
+export function mapped<T, R>(known: Known<T>, change: (value: T) => R): Known<R> {
+  return 'value' in known ? { value: change(known.value) } : known;
+}
+
 /** Why things could not be read, each reason once. */
 export function unknowns(...all: (Known<unknown> | undefined)[]): string[] {
   return [...new Set(all.flatMap((known) => (known && 'unknown' in known ? [known.unknown] : [])))];
@@ -87,6 +91,8 @@ export interface EventObject extends KubeObject {
   firstTimestamp?: string;
   lastTimestamp?: string;
   eventTime?: string;
+  /** Of one that goes on (events.k8s.io): then the other times are those of its beginning. */
+  series?: { count?: number; lastObservedTime?: string };
 }
 
 export interface PodFacts {

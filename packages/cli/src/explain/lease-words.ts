@@ -18,7 +18,7 @@ import {
   type WorkerNode,
 } from '@kubeocean/shared/lease';
 import { duration, whenFrom } from '../times.ts';
-import { agentSilence, type PolicyView, recordOf, type World, zoneOf } from './world.ts';
+import { agentSilence, isGoing, type PolicyView, recordOf, type World, zoneOf } from './world.ts';
 
 /** `cpu 4, memory 27Gi, pods 80`. */
 export function amounts(resources: Record<string, string> | undefined): string {
@@ -119,8 +119,8 @@ function reclaimText(status: LeasedNodeStatus, at: (time: string) => string): st
 }
 
 export interface NodeVerdict {
-  /** Whether the policy lends the node: yes; not to new pods any more; not at all. */
-  lent: 'open' | 'closing' | 'no';
+  /** Whether the policy lends the node: yes; not to new pods any more; not at all; what would say so cannot be read. */
+  lent: 'open' | 'closing' | 'no' | 'unseen';
   /** Why, in one word, where the policy does not want the node at all. */
   reason?: 'NotSelected';
   text: string;
@@ -139,12 +139,14 @@ export function verdictOn(view: PolicyView, node: WorkerNode, world: World): Nod
     return { lent: record.status?.phase === 'Closing' ? 'closing' : 'open', text: recordText(record) };
   }
   const no = (text: string): NodeVerdict => ({ lent: 'no', text });
+  if (isGoing(view)) return no('not lent by this policy: it is being deleted');
   const { nodeSelector } = view.spec ?? policy.spec;
   if (!isLendable(node)) return no('not lent: it is a virtual node itself');
   if (!matchesNode(nodeSelector, node)) {
     const text = `not lent: the policy's nodeSelector does not match it: ${mismatch(nodeSelector, node)}`;
     return { lent: 'no', reason: 'NotSelected', text };
   }
+  if (!world.seen.leases) return unseen('the claims (Leases)', world);
   if (!claim.served) return no(`not lent: ${claim.remark}`);
   if (!view.spec) return no(`nothing new is lent: the policy is not valid: ${problem}`);
   if (claim.served.problem !== undefined) return no(`nothing new is lent: ${claim.remark}`);
@@ -154,14 +156,24 @@ export function verdictOn(view: PolicyView, node: WorkerNode, world: World): Nod
   }
   const older = world.policies
     .slice(0, world.policies.indexOf(view))
-    .find((other) => other.cluster === cluster && other.spec && matchesNode(other.spec.nodeSelector, node));
+    .find(
+      (other) =>
+        other.cluster === cluster && !isGoing(other) && other.spec && matchesNode(other.spec.nodeSelector, node),
+    );
   if (older) return no(`not lent by this policy: ${precedence(older, world)}`);
   const guard = policy.status?.conditions?.find(({ type, reason }) => type === 'Leased' && reason === 'NotGuarded');
   if (guard) return no(`not lent: ${guard.message}`);
   const silence = agentSilence(world, claim.served.namespace);
   if (silence) return no(`not lent yet: ${silence}`);
   if (record) return no(recordText(record));
+  if (!world.seen.records) return unseen('the LeasedNodes', world);
   return no('not lent yet, although everything matches: the agent has made no record; see its log');
+}
+
+/** Where it is lent there is a record: a list of them that could be read, and has none, still says that it is not. */
+function unseen(what: string, { seen }: World): NodeVerdict {
+  if (seen.records) return { lent: 'no', text: `not lent; why cannot be seen, for ${what} cannot be read` };
+  return { lent: 'unseen', text: `whether it is lent cannot be seen, for ${what} cannot be read` };
 }
 
 /** Of policies for one binding the oldest decides, whether it is open or not. */
@@ -202,6 +214,7 @@ export function takenBack(view: PolicyView, node: WorkerNode | undefined): strin
 
 /** Whether a policy is open and until when. */
 export function windowText(view: PolicyView, world: World): string {
+  if (isGoing(view)) return 'is being deleted';
   if (!view.spec) return 'is not valid';
   if (isTakenBack(view.policy)) return `is taken back by its owner (annotation ${Annotation.reclaim})`;
   if (view.problem === undefined) return openText(view, world);

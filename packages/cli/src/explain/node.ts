@@ -1,20 +1,14 @@
 /** `explain node`: what is lent of a worker node to whom, why not more, and the vnode that stands for it. Pure. */
-import { Annotation, Label, labelValue, type LeasedNode, vnodeName } from '@kubeocean/shared/api';
-import {
-  countPods,
-  formatResources,
-  groupName,
-  isOpen,
-  parseResources,
-  remaining,
-  type WorkerNode,
-} from '@kubeocean/shared/lease';
+import { Annotation, Label, labelValue, vnodeName } from '@kubeocean/shared/api';
+import { isOpen, type WorkerNode } from '@kubeocean/shared/lease';
+import { deletionText } from '../deletion.ts';
 import type { Explanation, Facts, Vnode, WorkerFacts } from './facts.ts';
 import { unknowns, valueOr } from './facts.ts';
-import { amounts, forPeople, recordNext, recordText, takenBack, verdictOn, windowText } from './lease-words.ts';
+import { amounts, recordNext, recordText, takenBack, verdictOn, windowText } from './lease-words.ts';
 import { bindingNamed, bindingProblems, sentence, WhileSilent } from './policy.ts';
-import { isReady, readyText, taintTexts } from './vnode-words.ts';
-import { agentSilence, recordOf, type World, worldOf, zoneOf } from './world.ts';
+import { whyNotMore } from './room.ts';
+import { isReady, physicalNode, readyText, taintTexts } from './vnode-words.ts';
+import { agentSilence, isGoing, type PolicyView, recordOf, type World, worldOf, zoneOf } from './world.ts';
 
 /** What a name given by the user stands for. */
 interface Target {
@@ -36,7 +30,7 @@ function targetOf(name: string, facts: Facts): Target | undefined {
     const label = vnode.metadata.labels?.[Label.clusterBinding];
     const binding = valueOr(facts.home?.bindings, []).find(({ metadata }) => labelValue(metadata.name) === label);
     const cluster = binding?.metadata.name ?? label;
-    return { node: vnode.metadata.labels?.[Label.physicalNodeName] ?? name, vnode, ...(cluster && { cluster }) };
+    return { node: physicalNode(vnode).name ?? name, vnode, ...(cluster && { cluster }) };
   }
   const { worker } = facts;
   if (!worker) return undefined;
@@ -100,38 +94,71 @@ function workerSide(target: Target, worker: WorkerFacts, facts: Facts): Side {
   const node = world.nodes.find(({ metadata }) => metadata.name === target.node);
   const policies = world.policies.filter(({ cluster }) => !target.cluster || cluster === target.cluster);
   const clusters = [...new Set([...policies.map(({ cluster }) => cluster), ...recordClusters(world, target)])];
-  const side: Side = { summary: 'it is not lent', now: [], why: [], next: [] };
-  const lentTo: string[] = [];
-  for (const cluster of clusters) {
+  const sides = clusters.map((cluster) => {
     const views = policies.filter((view) => view.cluster === cluster);
-    const namespace = views[0]?.claim.served?.namespace;
-    const record = recordOf(world, cluster, target.node, namespace);
-    if (isOpen(record)) {
-      lentTo.push(`${cluster}${record.status?.phase === 'Closing' ? ' (closing)' : ''}`);
-      side.now.push(sentence(recordText(record)));
-      if (node && record.status?.phase === 'Active') side.why.push(...notMore(record, node, worker, world));
-    } else if (record) side.now.push(sentence(recordText(record)));
-    const applied = record?.status?.policy ?? record?.spec.policy;
-    const view = views.find(({ policy }) => policy.metadata.name === applied);
-    const zone = view ? zoneOf(view, world) : world.zone;
-    const silence = namespace && isOpen(record) ? agentSilence(world, namespace) : undefined;
-    if (silence) side.next.push(WhileSilent);
-    if (record) side.next.push(...recordNext(record, view?.spec, zone, world.now));
-    for (const other of views) {
-      if (isOpen(record) && other === view) continue;
-      const text = node ? verdictOn(other, node, world).text : 'not lent: the worker cluster has no such node any more';
-      side.why.push(sentence(`policy ${other.policy.metadata.name} for ${cluster}: ${text}`));
-      if (!record && other.spec)
-        side.next.push(sentence(`policy ${other.policy.metadata.name} ${windowText(other, world)}`));
-    }
-    const taken = view && takenBack(view, node);
-    if (taken) side.why.push(sentence(taken));
-    if (silence) side.why.push(sentence(silence));
+    return { cluster, ...leaseSide(cluster, views, target, node, worker, world) };
+  });
+  const several = sides.filter(({ next }) => next.length > 0).length > 1;
+  const lentTo = sides.flatMap((side) => side.lentTo);
+  const nobody = lentTo.length === 0 && clusters.length === 0 && world.seen.policies;
+  return {
+    summary: summaryOf(lentTo, world),
+    now: sides.flatMap((side) => side.now),
+    why: [
+      ...sides.flatMap((side) => side.why),
+      ...(node?.spec?.unschedulable ? ['The worker node is cordoned: its vnodes take no new pods.'] : []),
+      ...(nobody ? [sentence(noPolicy(target))] : []),
+    ],
+    next: sides.flatMap(({ cluster, next }) => (several ? next.map((line) => `${cluster}: ${line}`) : next)),
+  };
+}
+
+function summaryOf(lentTo: readonly string[], { seen }: World): string {
+  if (lentTo.length > 0) return `it is lent to ${lentTo.join(', ')}`;
+  return seen.records ? 'it is not lent' : 'whether it is lent cannot be seen';
+}
+
+/** What is said of the leases of one binding on the node. */
+function leaseSide(
+  cluster: string,
+  views: readonly PolicyView[],
+  target: Target,
+  node: WorkerNode | undefined,
+  worker: WorkerFacts,
+  world: World,
+): Omit<Side, 'summary'> & { lentTo: string[] } {
+  const side = { now: [] as string[], why: [] as string[], next: [] as string[], lentTo: [] as string[] };
+  const namespace = views[0]?.claim.served?.namespace;
+  const record = recordOf(world, cluster, target.node, namespace);
+  if (isOpen(record)) side.lentTo.push(`${cluster}${record.status?.phase === 'Closing' ? ' (closing)' : ''}`);
+  if (record) side.now.push(sentence(recordText(record)));
+  if (isOpen(record) && node && record.status?.phase === 'Active') {
+    side.why.push(...whyNotMore(record, node, worker, world));
   }
-  if (node?.spec?.unschedulable) side.why.push('The worker node is cordoned: its vnodes take no new pods.');
-  if (lentTo.length > 0) side.summary = `it is lent to ${lentTo.join(', ')}`;
-  else if (clusters.length === 0 && 'value' in worker.policies) side.why.push(sentence(noPolicy(target)));
+  const applied = record?.status?.policy ?? record?.spec.policy;
+  const view = views.find(({ policy }) => policy.metadata.name === applied);
+  const zone = view ? zoneOf(view, world) : world.zone;
+  const silence = namespace && isOpen(record) ? agentSilence(world, namespace) : undefined;
+  if (silence) side.next.push(WhileSilent);
+  if (record) side.next.push(...recordNext(record, view?.spec, zone, world.now));
+  for (const other of views) {
+    if (isOpen(record) && other === view && !isGoing(other)) continue;
+    const name = `policy ${other.policy.metadata.name}`;
+    const text = isGoing(other) ? deletionText(other.policy) : `for ${cluster}: ${nodeText(other, node, world)}`;
+    side.why.push(sentence(`${name} ${text}`));
+    if (!record && other.spec && !isGoing(other)) side.next.push(sentence(`${name} ${windowText(other, world)}`));
+  }
+  const taken = view && takenBack(view, node);
+  if (taken) side.why.push(sentence(taken));
+  if (silence) side.why.push(sentence(silence));
   return side;
+}
+
+function nodeText(view: PolicyView, node: WorkerNode | undefined, world: World): string {
+  if (node) return verdictOn(view, node, world).text;
+  return world.seen.nodes
+    ? 'not lent: the worker cluster has no such node any more'
+    : 'what it means for this node cannot be seen, for the nodes of the worker cannot be read';
 }
 
 function noPolicy({ cluster }: Target): string {
@@ -143,49 +170,6 @@ function recordClusters({ records }: World, { node, cluster }: Target): string[]
   return named.map(({ spec }) => spec.cluster).filter((name) => !cluster || name === cluster);
 }
 
-/** Per resource that is not lent in full: what the node has, what others take, what the policy caps. */
-function notMore(record: LeasedNode, node: WorkerNode, worker: WorkerFacts, world: World): string[] {
-  const lent = record.status?.allocatable ?? {};
-  const total = node.status?.allocatable ?? {};
-  const pods = valueOr(worker.podsOnNode, undefined);
-  const usage = pods && countPods(pods, world.tenants).on(node.metadata.name);
-  const left = usage && formatResources(remaining(parseResources(total), usage.native));
-  const native = usage ? formatResources(usage.native) : {};
-  const policy = world.policies.find(
-    ({ policy }) => policy.metadata.name === (record.status?.policy ?? record.spec.policy),
-  );
-  const others = world.records.filter(
-    (other) => other !== record && isOpen(other) && other.spec.nodeName === node.metadata.name,
-  );
-  const leaving = usage?.lent.get(groupName(record.metadata.namespace, labelValue(record.spec.cluster)))?.leaving;
-  return Object.entries(total).flatMap(([resource, amount]) => {
-    if (lent[resource] === amount) return [];
-    const read = (text = '0'): string => forPeople(resource, text);
-    const caps = (policy?.spec?.resourceLimits ?? [])
-      .filter((limit) => limit.resource === resource)
-      .map(({ quantity, percent }) =>
-        [
-          quantity === undefined ? [] : `quantity ${quantity}`,
-          percent === undefined ? [] : `${percent} % of what is left`,
-        ]
-          .flat()
-          .join(' and '),
-      );
-    const shared = others.flatMap(({ spec, status }) => {
-      const share = status?.allocatable?.[resource];
-      return share && share !== '0' ? [`${forPeople(resource, share)} lent to ${spec.cluster}`] : [];
-    });
-    const parts = [
-      `the node can give ${read(amount)}`,
-      ...(left ? [`its own pods ask for ${read(native[resource])}, which leaves ${read(left[resource])}`] : []),
-      ...shared,
-      ...(caps.length > 0 ? [`the policy caps it at ${caps.join(' and ')}`] : []),
-      ...(leaving?.get(resource) ? ['pods that are ending are taken off until they are gone'] : []),
-    ];
-    return [`${resource}: ${read(lent[resource])} lent to ${record.spec.cluster}; ${parts.join('; ')}.`];
-  });
-}
-
 function vnodesOf(target: Target, { home, worker }: Facts): Vnode[] {
   if (target.vnode) return [target.vnode];
   const ids =
@@ -195,10 +179,11 @@ function vnodesOf(target: Target, { home, worker }: Facts): Vnode[] {
         .filter(({ metadata }) => metadata.name === target.node)
         .map(({ metadata }) => metadata.uid),
     );
-  return valueOr(home?.vnodes, []).filter(({ metadata: { labels = {} } }) => {
-    if (labels[Label.physicalNodeName] !== target.node) return false;
+  return valueOr(home?.vnodes, []).filter((vnode) => {
+    const { name, uid } = physicalNode(vnode);
+    if (name !== target.node) return false;
     // Another worker cluster may have a node of this name.
-    return !ids || ids.size === 0 || ids.has(labels[Label.physicalNodeUID]);
+    return !ids || ids.size === 0 || ids.has(uid);
   });
 }
 

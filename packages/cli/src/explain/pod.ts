@@ -1,12 +1,11 @@
 /** `explain pod`: a home pod, its counterpart in the worker cluster, and the lease that both stand on. Pure. */
 import { Annotation, Label, PodCondition, TaintKey } from '@kubeocean/shared/api';
-import { duration } from '../times.ts';
-import { type EventObject, type ExplainedPod, type Explanation, type PodFacts, unknowns, valueOr } from './facts.ts';
+import { eventTexts } from './event-words.ts';
+import { type ExplainedPod, type Explanation, type PodFacts, unknowns, valueOr } from './facts.ts';
 import { recordNext, recordText } from './lease-words.ts';
 import { sentence } from './policy.ts';
-import { readyText, taintTexts } from './vnode-words.ts';
-
-const LastEvents = 6;
+import { isOnVnode, readyText, taintTexts } from './vnode-words.ts';
+import { judge, zoneOf } from './world.ts';
 
 /** Undefined when neither cluster has the pod. `zone`: for times, of policies that name none. */
 export function explainPod(facts: PodFacts, zone: string): Explanation | undefined {
@@ -14,24 +13,26 @@ export function explainPod(facts: PodFacts, zone: string): Explanation | undefin
   const pod = valueOr(home?.pod, undefined);
   const counterpart = valueOr(worker?.pod, undefined);
   if (!pod && !counterpart) return undefined;
-  const onVnode = pod ? isVnode(facts) : true;
+  // What cannot be known may be so: then the counterpart is looked for, too.
+  const onVnode = pod ? isOnVnode(home) : true;
+  const mayHaveCounterpart = onVnode !== false && pod?.spec.nodeName !== undefined;
   const record = valueOr(worker?.record, undefined);
   const policy = valueOr(worker?.policy, undefined);
-  const { spec } = policy ?? {};
+  const judged = policy && judge(policy, facts.now, zone);
   return {
     kind: 'pod',
     name: `${namespace}/${name}`,
-    summary: `Pod ${namespace}/${name}: ${pod ? stateText(pod) : 'not seen at home'}${onVnode === false ? ', on an ordinary node, not on a vnode' : ''}.`,
+    summary: `Pod ${namespace}/${name}: ${stateAtHome(facts)}${onVnode === false ? ', on an ordinary node, not on a vnode' : ''}.`,
     now: [
       ...(pod?.spec.nodeName ? [`At home it is bound to ${pod.spec.nodeName}${nodeState(facts)}.`] : []),
-      ...(onVnode && pod?.spec.nodeName ? counterpartTexts(facts, pod, counterpart) : []),
+      ...(pod && mayHaveCounterpart ? counterpartTexts(facts, pod, counterpart) : []),
       ...(!pod && counterpart ? [`In the worker: ${workerText(counterpart)}.`] : []),
       ...(record ? [sentence(`the worker node ${record.spec.nodeName}: ${recordText(record)}`)] : []),
     ],
     why: [...(pod ? whyTexts(pod, facts) : []), ...(counterpart ? containerTexts(counterpart) : [])],
     next: [
       ...(pod ? nextTexts(pod, counterpart, facts) : []),
-      ...(record ? recordNext(record, spec, spec?.timeZone ?? zone, facts.now) : []),
+      ...(record ? recordNext(record, judged?.spec, judged ? zoneOf(judged, { zone }) : zone, facts.now) : []),
     ],
     events: [
       ...eventTexts('home', valueOr(home?.events, []), facts.now),
@@ -39,23 +40,21 @@ export function explainPod(facts: PodFacts, zone: string): Explanation | undefin
     ],
     unknown: [
       ...(home
-        ? unknowns(home.pod, home.node, home.binding, home.events)
+        ? unknowns(home.pod, home.node, home.binding, home.vnodes, home.events)
         : ['What the computing cluster shows of it: give --kubeconfig.']),
       ...(worker
         ? unknowns(worker.pod, worker.events, worker.record, worker.policy)
-        : onVnode && pod?.spec.nodeName
+        : mayHaveCounterpart
           ? ['How its counterpart in the worker cluster is, and when the lease ends: give --worker-kubeconfig.']
           : []),
     ],
   };
 }
 
-/** Undefined when that cannot be known. */
-function isVnode({ home }: PodFacts): boolean | undefined {
+function stateAtHome({ home }: PodFacts): string {
   const pod = valueOr(home?.pod, undefined);
-  if (!pod?.spec.nodeName) return undefined;
-  const node = valueOr(home?.node, undefined);
-  return node ? node.metadata.labels?.[Label.clusterBinding] !== undefined : undefined;
+  if (pod) return stateText(pod);
+  return home && 'unknown' in home.pod ? 'how it is at home cannot be seen' : 'not seen at home';
 }
 
 function stateText({ metadata, status }: ExplainedPod): string {
@@ -119,11 +118,11 @@ function whyTexts(pod: ExplainedPod, { home }: PodFacts): string[] {
   const taints =
     node && status?.phase === 'Pending' ? taintTexts(node).filter((text) => !text.includes(`${TaintKey.vnode}:`)) : [];
   if (spec.nodeName) return [...ended, ...told, ...taints];
-  return [...ended, ...told, ...tolerationTexts(pod, valueOr(home?.vnodes, 0))];
+  return [...ended, ...told, ...tolerationTexts(pod, valueOr(home?.vnodes, undefined))];
 }
 
-/** A pod without a node that no vnode may take. */
-function tolerationTexts({ spec }: ExplainedPod, vnodes: number): string[] {
+/** A pod without a node that no vnode may take. `vnodes`: undefined when it is not known how many there are. */
+function tolerationTexts({ spec }: ExplainedPod, vnodes: number | undefined): string[] {
   if (vnodes === 0) return ['There is no vnode in the computing cluster.'];
   const tolerated = (spec.tolerations ?? []).some(
     ({ key, effect, operator }) =>
@@ -176,19 +175,4 @@ function nextTexts(pod: ExplainedPod, counterpart: ExplainedPod | undefined, { h
     ];
   }
   return [];
-}
-
-function eventTexts(where: string, events: readonly EventObject[], now: Date): string[] {
-  const timeOf = (event: EventObject): number =>
-    Date.parse(
-      event.lastTimestamp ?? event.eventTime ?? event.firstTimestamp ?? event.metadata.creationTimestamp ?? '',
-    ) || 0;
-  return events
-    .toSorted((a, b) => timeOf(b) - timeOf(a))
-    .slice(0, LastEvents)
-    .map((event) => {
-      const { type, reason, message, count } = event;
-      const times = count && count > 1 ? `, ${count} times` : '';
-      return `${where}, ${duration(now.getTime() - timeOf(event))} ago${times}: ${type} ${reason}: ${message}`;
-    });
 }

@@ -1,9 +1,20 @@
 /** `explain policy`: what a policy lends, node by node, and why not more. Pure. */
+import { BadWhenTrue } from '@kubeocean/shared/api';
 import type { WorkerNode } from '@kubeocean/shared/lease';
+import { deletionText } from '../deletion.ts';
 import type { Explanation, Facts, WorkerFacts } from './facts.ts';
 import { unknowns, valueOr } from './facts.ts';
 import { type NodeVerdict, recordNext, verdictOn, windowText } from './lease-words.ts';
-import { agentSilence, claimSilence, type PolicyView, recordOf, type World, worldOf, zoneOf } from './world.ts';
+import {
+  agentSilence,
+  claimSilence,
+  isGoing,
+  type PolicyView,
+  recordOf,
+  type World,
+  worldOf,
+  zoneOf,
+} from './world.ts';
 
 /** Undefined when there is no such policy. */
 export function explainPolicy(name: string, facts: Facts & { worker: WorkerFacts }): Explanation | undefined {
@@ -21,9 +32,10 @@ export function explainPolicy(name: string, facts: Facts & { worker: WorkerFacts
     kind: 'policy',
     name,
     summary: `Policy ${name} ${windowText(view, world)}; ${state}.`,
-    now: byText(verdicts.filter(({ lent }) => lent !== 'no')),
+    now: byText(verdicts.filter(({ lent }) => lent === 'open' || lent === 'closing')),
     why: [
-      ...(view.problem === undefined ? [] : [invalidText(view)]),
+      ...(isGoing(view) ? [sentence(`it ${deletionText(view.policy)}`)] : []),
+      ...(view.problem === undefined || isGoing(view) ? [] : [invalidText(view)]),
       ...policyWide(view, world, worker).filter((line) => !verdicts.some(({ text }) => line === toldOfAll(text))),
       ...(silence ? [sentence(silence)] : []),
       ...('unknown' in worker.records ? [] : notLentTexts(verdicts)),
@@ -117,7 +129,7 @@ export function bindingProblems({ home }: Facts, cluster: string): string[] {
   const binding = home.bindings.value.find(({ metadata }) => metadata.name === cluster);
   if (!binding) return [`The computing cluster (${home.server}) has no ClusterBinding ${cluster}.`];
   return (binding.status?.conditions ?? [])
-    .filter(({ type, status }) => (type === 'DeletionGuard' ? status === 'True' : status !== 'True'))
+    .filter(({ type, status }) => BadWhenTrue.includes(type) === (status === 'True'))
     .map(({ type, status, message }) => `ClusterBinding ${cluster}: ${type} is ${status}: ${message ?? 'no message'}`);
 }
 
@@ -132,7 +144,7 @@ function nextOf(view: PolicyView, world: World): string[] {
     return [{ node: node.metadata.name, lines: recordNext(record, view.spec, zone, world.now) }];
   });
   const [first] = texts;
-  if (!first) return view.spec ? [`The policy ${windowText(view, world)}.`] : [];
+  if (!first) return view.spec && !isGoing(view) ? [`The policy ${windowText(view, world)}.`] : [];
   if (texts.every(({ lines }) => lines.join() === first.lines.join())) return first.lines;
   return texts.flatMap(({ node, lines }) => lines.map((line) => `${node}: ${line}`));
 }

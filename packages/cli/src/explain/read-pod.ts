@@ -1,6 +1,5 @@
 /** Reads a home pod and, where both are known, its counterpart: each step needs the one before. */
 import {
-  Annotation,
   type ClusterBinding,
   ClusterBindings,
   Label,
@@ -8,15 +7,24 @@ import {
   type LeasedNode,
   leasedNodeName,
   LeasedNodes,
-  migratedNameSaidBy,
   ResourceLeasingPolicies,
   type ResourceLeasingPolicy,
   workerName,
 } from '@kubeocean/shared/api';
 import { Events, Nodes, Pods } from '@kubeocean/shared/kube';
 import type { Connection } from '../cluster.ts';
-import { type EventObject, type ExplainedPod, type Known, type PodFacts, valueOr, type Vnode } from './facts.ts';
+import { readBlindly, readNamed, readSaid } from './counterpart.ts';
+import {
+  type EventObject,
+  type ExplainedPod,
+  type Known,
+  mapped,
+  type PodFacts,
+  valueOr,
+  type Vnode,
+} from './facts.ts';
 import { readAll, readOne } from './read.ts';
+import { isOnVnode, isVnode, physicalNode } from './vnode-words.ts';
 
 const nothing = { value: undefined };
 
@@ -73,20 +81,11 @@ async function readWorkerPod(connection: Connection, facts: PodFacts): Promise<N
   const binding = valueOr(home?.binding, undefined);
   const expected =
     binding && `${binding.spec.mountNamespace}/${workerName(binding.metadata.uid ?? '', namespace, name)}`;
-  const pod = binding
-    ? await readCounterpart(connection, where, binding, facts)
-    : home
-      ? nothing
-      : await searchPod(connection, where, namespace, name);
+  const pod = await readCounterpart(connection, where, facts);
   const found = valueOr(pod, undefined);
-  const cluster = binding?.metadata.name ?? found?.metadata.labels?.[Label.clusterBinding];
-  const node = valueOr(home?.node, undefined)?.metadata.labels?.[Label.physicalNodeName] ?? found?.spec.nodeName;
-  const mount = binding?.spec.mountNamespace ?? found?.metadata.namespace;
   const [events, record] = await Promise.all([
     found ? eventsOf(connection, where, found.metadata.uid) : { value: [] },
-    cluster && node && mount
-      ? readOne<LeasedNode>(client, LeasedNodes, where, mount, leasedNodeName(cluster, node))
-      : nothing,
+    readRecord(connection, where, facts, found),
   ]);
   const { status, spec } = valueOr(record, undefined) ?? {};
   const policyName = status?.policy ?? spec?.policy;
@@ -96,45 +95,45 @@ async function readWorkerPod(connection: Connection, facts: PodFacts): Promise<N
   return { server, ...(expected && { where: expected }), pod, events, record, policy };
 }
 
-/**
- * The pod under our name, or under the one that gocrane/kubeocean gave it when home says that it did. The latter counts only
- * with the label of this binding, which it has once it is adopted.
- */
 async function readCounterpart(
-  { client }: Connection,
+  connection: Connection,
   where: string,
-  { metadata: { uid = '' }, spec: { mountNamespace } }: ClusterBinding,
-  { home, namespace, name }: PodFacts,
+  facts: PodFacts,
 ): Promise<Known<ExplainedPod | undefined>> {
-  const ours = await readOne<ExplainedPod>(client, Pods, where, mountNamespace, workerName(uid, namespace, name));
-  const known = valueOr(home?.pod, undefined);
-  const migrated = known && migratedNameSaidBy(known);
-  if (!('value' in ours) || ours.value || migrated === undefined) return ours;
-  const adopted = await readOne<ExplainedPod>(client, Pods, where, mountNamespace, migrated);
-  return mapped(adopted, (pod) => (pod?.metadata.labels?.[Label.bindingUID] === uid ? pod : undefined));
+  const { home, namespace, name } = facts;
+  const binding = valueOr(home?.binding, undefined);
+  if (binding) return readNamed(connection, where, binding, facts);
+  if (!home || !('value' in home.pod)) return readBlindly(connection, where, namespace, name);
+  const pod = home.pod.value;
+  // Without a node, or on an ordinary one, it has no counterpart.
+  if (!pod?.spec.nodeName || isOnVnode(home) === false) return nothing;
+  return readSaid(connection, where, pod);
 }
 
-/** Without the computing cluster: by what the worker pods say of their home pods. */
-async function searchPod(
+/** The lease that the pod stands on. */
+async function readRecord(
   { client }: Connection,
   where: string,
-  namespace: string,
-  name: string,
-): Promise<Known<ExplainedPod | undefined>> {
-  const labelSelector = `${Label.virtualNamespace}=${labelValue(namespace)}`;
-  const pods = await readAll<ExplainedPod>(client, Pods, where, { labelSelector });
-  return mapped(pods, (all) =>
-    all.find(
-      ({ metadata: { annotations = {} } }) =>
-        annotations[Annotation.virtualPodName] === name && annotations[Annotation.virtualPodNamespace] === namespace,
-    ),
-  );
+  { home }: PodFacts,
+  found: ExplainedPod | undefined,
+): Promise<Known<LeasedNode | undefined>> {
+  const binding = valueOr(home?.binding, undefined);
+  const vnode = valueOr(home?.node, undefined);
+  const node = (vnode && isVnode(vnode) ? physicalNode(vnode).name : undefined) ?? found?.spec.nodeName;
+  const namespace = binding?.spec.mountNamespace ?? found?.metadata.namespace;
+  if (!node || !namespace) return nothing;
+  if (binding) {
+    const name = leasedNodeName(binding.metadata.name, node);
+    return readOne<LeasedNode>(client, LeasedNodes, where, namespace, name);
+  }
+  const label = found?.metadata.labels?.[Label.clusterBinding];
+  if (label === undefined) return nothing;
+  // A label is all that is known of the binding's name, which may be longer.
+  const labelSelector = `${Label.clusterBinding}=${label}`;
+  const records = await readAll<LeasedNode>(client, LeasedNodes, where, { namespace, labelSelector });
+  return mapped(records, (all) => all.find(({ spec }) => spec.nodeName === node));
 }
 
 function eventsOf({ client }: Connection, where: string, uid: string | undefined): Promise<Known<EventObject[]>> {
   return readAll<EventObject>(client, Events, where, { fieldSelector: `involvedObject.uid=${uid ?? ''}` });
-}
-
-function mapped<T, R>(known: Known<T>, change: (value: T) => R): Known<R> {
-  return 'value' in known ? { value: change(known.value) } : known;
 }

@@ -1,4 +1,5 @@
 /** Prints an explanation. Pure. */
+import { oneLine } from '../visible.ts';
 import type { Explanation } from './facts.ts';
 
 const sections = [
@@ -12,7 +13,7 @@ const sections = [
 export function explanationText(explanation: Explanation): string {
   const parts = sections.flatMap(([field, title]) => {
     const lines = explanation[field];
-    return lines.length > 0 ? ['', `${title}:`, ...lines.map((line) => `  ${line}`)] : [];
+    return lines.length > 0 ? ['', `${title}:`, ...lines.map((line) => `  ${oneLine(line)}`)] : [];
   });
-  return `${[explanation.summary, ...parts].join('\n')}\n`;
+  return `${[oneLine(explanation.summary), ...parts].join('\n')}\n`;
 }

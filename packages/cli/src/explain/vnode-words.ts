@@ -1,6 +1,6 @@
 /** Vnodes in words: ready or not, and what their taints mean. Pure. */
-import { TaintKey } from '@kubeocean/shared/api';
-import type { Vnode } from './facts.ts';
+import { Label, TaintKey } from '@kubeocean/shared/api';
+import { type PodFacts, valueOr, type Vnode } from './facts.ts';
 
 const meanings: Record<string, string> = {
   [TaintKey.vnode]: 'only pods that tolerate it are scheduled here (the default of vnodes)',
@@ -14,6 +14,23 @@ const meanings: Record<string, string> = {
 function meaningOf(key: string): string {
   if (key.startsWith(TaintKey.kubernetesNodePrefix)) return "Kubernetes' own, from the state of the vnode at home";
   return meanings[key] ?? "the worker node's own, or someone's at home";
+}
+
+/** The worker node behind a vnode. What is too long for a label stands in full in the annotation of the same key. */
+export function physicalNode({ metadata: { labels = {}, annotations = {} } }: Vnode): { name?: string; uid?: string } {
+  const name = annotations[Label.physicalNodeName] ?? labels[Label.physicalNodeName];
+  const uid = annotations[Label.physicalNodeUID] ?? labels[Label.physicalNodeUID];
+  return { ...(name !== undefined && { name }), ...(uid !== undefined && { uid }) };
+}
+
+export function isVnode({ metadata }: Vnode): boolean {
+  return metadata.labels?.[Label.clusterBinding] !== undefined;
+}
+
+/** Whether a home pod is on a vnode; undefined when it has no node, or that cannot be known. */
+export function isOnVnode(home: PodFacts['home']): boolean | undefined {
+  const node = valueOr(home?.node, undefined);
+  return valueOr(home?.pod, undefined)?.spec.nodeName && node ? isVnode(node) : undefined;
 }
 
 export function isReady(vnode: Vnode): boolean {

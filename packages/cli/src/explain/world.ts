@@ -1,5 +1,5 @@
 /** The worker cluster as the agent judges it: policies by age with their claims, and whether the agent is alive. Pure. */
-import { ChartName, type LeasedNode, leasedNodeName, Seconds } from '@kubeocean/shared/api';
+import { ChartName, type LeasedNode, leasedNodeName, type ResourceLeasingPolicy, Seconds } from '@kubeocean/shared/api';
 import type { KubeObject } from '@kubeocean/shared/kube';
 import {
   type Claim,
@@ -8,11 +8,13 @@ import {
   type JudgedPolicy,
   judgePolicy,
   olderPolicyFirst,
-  readClaim,
+  policyProblem,
   type Tenant,
+  windowsProblem,
   type WorkerNode,
 } from '@kubeocean/shared/lease';
 import { duration } from '../times.ts';
+import { trustedClaim } from './claims.ts';
 import { valueOr, type WorkerFacts } from './facts.ts';
 
 export interface PolicyView extends JudgedPolicy {
@@ -24,18 +26,21 @@ export interface World {
   now: Date;
   /** Of policies that name none. */
   zone: string;
+  /** By age. Those that are being deleted are among them: they lend nothing, and stand in nobody's way. */
   policies: PolicyView[];
   claims: Claim[];
   nodes: WorkerNode[];
   records: LeasedNode[];
   tenants: Tenant[];
   leases: KubeObject[];
+  /** Which of these could be read; the others are empty here, and say nothing. */
+  seen: { nodes: boolean; policies: boolean; records: boolean; leases: boolean };
 }
 
 /** What is not known counts as empty; whoever says "none" asks first whether the list was read. */
 export function worldOf(worker: WorkerFacts, now: Date): World {
   const leases = valueOr(worker.leases, []);
-  const claims = leases.map(readClaim).filter((claim) => claim !== undefined);
+  const claims = leases.map(trustedClaim).filter((claim) => claim !== undefined);
   // Without the agent's list every namespace with a claim counts as a tenant.
   const anyone = [...new Set(claims.map(({ namespace }) => namespace))].map((namespace) => ({
     namespace,
@@ -43,18 +48,41 @@ export function worldOf(worker: WorkerFacts, now: Date): World {
     bindings: ['*'],
   }));
   const tenants = valueOr(worker.tenants, anyone);
-  const zone = valueOr(worker.timeZone, 'UTC');
+  const zone = usableZone(valueOr(worker.timeZone, 'UTC'));
   const policies = [...valueOr(worker.policies, [])].sort(olderPolicyFirst).map((policy): PolicyView => {
-    const { cluster } = policy.spec;
-    const lastValid = policy.status?.lastValidSpec;
-    return { ...judgePolicy(policy, lastValid, now, zone), cluster, claim: judgeClaims(claims, tenants, cluster) };
+    const judged = judge(policy, now, zone);
+    const { cluster } = judged.spec ?? policy.spec;
+    return { ...judged, cluster, claim: judgeClaims(claims, tenants, cluster) };
   });
   const nodes = valueOr(worker.nodes, []);
-  return { now, zone, policies, claims, nodes, records: valueOr(worker.records, []), tenants, leases };
+  const seen = {
+    nodes: 'value' in worker.nodes,
+    policies: 'value' in worker.policies,
+    records: 'value' in worker.records,
+    leases: 'value' in worker.leases,
+  };
+  return { now, zone, policies, claims, nodes, records: valueOr(worker.records, []), tenants, leases, seen };
 }
 
-export function zoneOf(view: PolicyView, world: World): string {
-  return (view.spec ?? view.policy.spec).timeZone ?? world.zone;
+/** A policy as the agent judges it: while its spec is not valid, by the last valid one that its status remembers. */
+export function judge(policy: ResourceLeasingPolicy, now: Date, zone: string): JudgedPolicy {
+  const remembered = policy.status?.lastValidSpec;
+  const usable = remembered && policyProblem(remembered, zone) === undefined ? remembered : undefined;
+  return judgePolicy(policy, usable, now, zone);
+}
+
+/** The zone of the spec that applies; that of one that is not valid may not exist. */
+export function zoneOf(view: JudgedPolicy, world: Pick<World, 'zone'>): string {
+  return view.spec?.timeZone ?? world.zone;
+}
+
+function usableZone(zone: string): string {
+  return windowsProblem(undefined, zone) === undefined ? zone : 'UTC';
+}
+
+/** Whether the allocator takes no notice of a policy any more. */
+export function isGoing({ policy }: JudgedPolicy): boolean {
+  return policy.metadata.deletionTimestamp !== undefined;
 }
 
 /** The record of a binding and node, where the claim is served or else wherever there is one. */

@@ -1,11 +1,11 @@
 /**
- * Holds a YAML node against a schema of ours, as the API server would: the same paths and words, and the line besides.
+ * Holds a value of a file against a schema of ours, as the API server would: the same paths and words, and the line besides.
  * Fields that the schema does not know are refused, too; the API server only drops them with a warning, and a misspelt
  * `timeWindows` lends at all hours. Pure.
  */
 import type { Schema } from '@kubeocean/shared/api';
-import { isMap, isScalar, isSeq, type Node, type Pair } from 'yaml';
 import { RULES } from './rules.ts';
+import type { Field, Tree } from './tree.ts';
 
 export interface Problem {
   /** Of the text, where the value (or the object that lacks one) begins. */
@@ -15,19 +15,18 @@ export interface Problem {
   message: string;
 }
 
-/** Everything that is wrong with `node` under `path`. What has the wrong type is not looked at further. */
-export function checkNode(schema: Schema, node: Node, path: string): Problem[] {
-  const offset = node.range?.[0] ?? 0;
-  const value: unknown = node.toJSON();
+/** Everything that is wrong with `tree` under `path`. What has the wrong type is not looked at further. */
+export function checkTree(schema: Schema, tree: Tree, path: string): Problem[] {
+  const { offset, value } = tree;
   const wrongType = typeProblem(schema, value, path);
   if (wrongType !== undefined) return [{ offset, path, message: wrongType }];
   const found: Problem[] = plainProblems(schema, value, path).map((message) => ({ offset, path, message }));
-  if (isMap(node)) found.push(...checkFields(schema, node.items as Pair<Node, Node | null>[], offset, path));
-  if (isSeq(node)) {
-    for (const [index, item] of node.items.entries()) {
-      if (schema.items) found.push(...checkNode(schema.items, item as Node, `${path}[${index}]`));
+  if (tree.fields) found.push(...checkFields(schema, tree.fields, offset, path));
+  if (tree.items) {
+    for (const [index, item] of tree.items.entries()) {
+      if (schema.items) found.push(...checkTree(schema.items, item, `${path}[${index}]`));
     }
-    found.push(...duplicates(schema, node.items as Node[], path));
+    found.push(...duplicates(schema, tree.items, path));
   }
   // CEL is only asked about what is otherwise in order.
   if (found.length > 0) return found;
@@ -39,39 +38,48 @@ export function checkNode(schema: Schema, node: Node, path: string): Problem[] {
   return found;
 }
 
-function checkFields(schema: Schema, pairs: Pair<Node, Node | null>[], offset: number, path: string): Problem[] {
-  const { properties } = schema;
-  if (!properties) return [];
+function checkFields(schema: Schema, fields: readonly Field[], offset: number, path: string): Problem[] {
+  const { properties = {}, additionalProperties } = schema;
+  if (!schema.properties && !additionalProperties) return [];
   const found: Problem[] = [];
   const given = new Set<string>();
-  for (const { key, value } of pairs) {
-    const name = isScalar(key) ? String(key.value) : '';
-    const child = Object.hasOwn(properties, name) ? properties[name] : undefined;
+  for (const { name, offset: at, value } of fields) {
+    const child = Object.hasOwn(properties, name) ? properties[name] : additionalProperties;
     // `field:` with nothing behind it is null, which the API server drops.
-    const isNull = !value || (isScalar(value) && value.value === null);
+    const isNull = value.value === null;
     if (!isNull) given.add(name);
     if (!child) {
-      const near = Object.keys(properties).find((known) => known.toLowerCase() === name.toLowerCase());
-      const known = near ? `did you mean ${near}?` : `known here: ${Object.keys(properties).join(', ')}`;
-      found.push({ offset: key.range?.[0] ?? offset, path: `${path}.${name}`, message: `unknown field; ${known}` });
-    } else if (!isNull) found.push(...checkNode(child, value, `${path}.${name}`));
+      found.push({ offset: at, path: below(path, name), message: `unknown field; ${hint(properties, name)}` });
+    } else if (!isNull) found.push(...checkTree(child, value, below(path, name)));
   }
   for (const name of schema.required ?? []) {
-    if (!given.has(name)) found.push({ offset, path: `${path}.${name}`, message: 'Required value' });
+    if (!given.has(name)) found.push({ offset, path: below(path, name), message: 'Required value' });
   }
   return found;
 }
 
-function duplicates(schema: Schema, items: Node[], path: string): Problem[] {
+/** The root has no path. */
+function below(path: string, name: string): string {
+  return path === '' ? name : `${path}.${name}`;
+}
+
+/** What was meant: the same word in other letters, or a field of one of the fields. */
+function hint(properties: Record<string, Schema>, name: string): string {
+  const near = Object.keys(properties).find((known) => known.toLowerCase() === name.toLowerCase());
+  if (near !== undefined) return `did you mean ${near}?`;
+  const home = Object.entries(properties).find(([, child]) => Object.hasOwn(child.properties ?? {}, name));
+  return home ? `did you mean ${home[0]}.${name}?` : `known here: ${Object.keys(properties).join(', ')}`;
+}
+
+function duplicates(schema: Schema, items: readonly Tree[], path: string): Problem[] {
   const keys = schema['x-kubernetes-list-map-keys'];
   if (!keys) return [];
   const seen = new Set<string>();
-  return items.flatMap((item, index): Problem[] => {
-    const value = item.toJSON() as Record<string, unknown>;
-    const text = JSON.stringify(Object.fromEntries(keys.map((key) => [key, value?.[key]])));
+  return items.flatMap(({ value, offset }, index): Problem[] => {
+    const named = value as Record<string, unknown> | null;
+    const text = JSON.stringify(Object.fromEntries(keys.map((key) => [key, named?.[key]])));
     const known = seen.has(text);
     seen.add(text);
-    const offset = item.range?.[0] ?? 0;
     return known ? [{ offset, path: `${path}[${index}]`, message: `Duplicate value: ${text}` }] : [];
   });
 }

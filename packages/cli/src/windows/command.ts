@@ -5,9 +5,10 @@ import { OptionError, type OptionTable } from '@kubeocean/shared/daemon';
 import { isNotFound, messageOf } from '@kubeocean/shared/kube';
 import { policyProblem, windowsProblem } from '@kubeocean/shared/lease';
 import { connect, defaultKubeconfig } from '../cluster.ts';
-import { type Command, type Io, OUTPUT_OPTION } from '../command.ts';
+import { type Command, type Io, OUTPUT_OPTION, refuseBadName } from '../command.ts';
 import { Failure } from '../failure.ts';
 import { readPolicies } from '../policy-file/read.ts';
+import { isRealTime } from '../times.ts';
 import { windowsReport, windowsText } from './text.ts';
 
 const OPTIONS = {
@@ -42,7 +43,8 @@ export const windowsCommand: Command<typeof OPTIONS> = {
     const zoneProblem = windowsProblem(undefined, zone);
     if (zoneProblem) throw new OptionError(`--time-zone: ${zoneProblem}`);
     const from = options.from ? new Date(options.from) : io.now();
-    if (Number.isNaN(from.getTime())) throw new OptionError(`--from: there is no such time: ${options.from}`);
+    if (options.from && !isRealTime(options.from))
+      throw new OptionError(`--from: there is no such time: ${options.from}`);
     const policies = isFile(argument)
       ? readPolicies(readText(argument), argument === '-' ? 'standard input' : argument, zone).map(
           ({ policy }) => policy,
@@ -73,6 +75,7 @@ async function fetchPolicy(
   zone: string,
   io: Io,
 ): Promise<ResourceLeasingPolicy> {
+  refuseBadName(name, 'ResourceLeasingPolicy');
   const path = kubeconfig || defaultKubeconfig(io.env);
   if (!path) {
     throw new Failure(

@@ -64,6 +64,15 @@ test('a policy that its owner takes back says so', () => {
   );
 });
 
+test('a policy that is being deleted says so, and what keeps it', () => {
+  const finalizers = ['policy.kubeocean.io/finalizer', 'mine'];
+  const going = { ...policy({}), metadata: { name: 'p', deletionTimestamp: '2026-11-20T11:00:00Z', finalizers } };
+  const lines = windowsText(windowsReport(going, 'UTC', new Date('2026-11-20T12:00:00Z'), 1)).split('\n');
+  expect(lines[4]).toBe(
+    'It is being deleted since 2026-11-20T11:00:00Z, so it lends nothing any more; these finalizers keep it: policy.kubeocean.io/finalizer (of gocrane/kubeocean: "kubeocean adopt c" takes it off), mine',
+  );
+});
+
 test('hours that summer time skips are blank, and the repeated ones are one cell', () => {
   const spring = windowsReport(policy({ timeZone: 'Europe/Berlin' }), 'UTC', new Date('2026-03-28T23:00:00Z'), 1);
   expect(spring.days[0]).toEqual({ day: 'Sun 2026-03-29', bar: `####  ${'#'.repeat(42)}` });

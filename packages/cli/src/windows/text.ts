@@ -1,8 +1,10 @@
 /** What `windows` prints of one policy. Pure. */
 import { Annotation, type ResourceLeasingPolicy } from '@kubeocean/shared/api';
 import { isTakenBack, openIntervals, rfc3339 } from '@kubeocean/shared/lease';
+import { deletionText } from '../deletion.ts';
 import { table } from '../table.ts';
 import { duration, inZone, whenFrom } from '../times.ts';
+import { oneLine } from '../visible.ts';
 import { type DayBar, dayBars, hourScale, Mark } from './calendar.ts';
 
 const DayMs = 86_400_000;
@@ -24,6 +26,8 @@ export interface WindowsReport {
   gracefulReclaimPeriodSeconds: number;
   /** Its owner takes everything back now, whatever its windows say. */
   takenBack: boolean;
+  /** In words, that it is being deleted, and what keeps it. */
+  deletion?: string;
 }
 
 /**
@@ -56,6 +60,7 @@ export function windowsReport(
     forceReclaim: spec.forceReclaim ?? false,
     gracefulReclaimPeriodSeconds: spec.gracefulReclaimPeriodSeconds ?? 0,
     takenBack: isTakenBack(policy),
+    ...(metadata.deletionTimestamp !== undefined && { deletion: deletionText(policy) }),
   };
 }
 
@@ -71,6 +76,7 @@ export function windowsText(report: WindowsReport): string {
     ...(report.takenBack
       ? [`Taken back by its owner: nothing is lent until the annotation ${Annotation.reclaim} is taken off`]
       : []),
+    ...(report.deletion === undefined ? [] : [`It ${report.deletion}`]),
     '',
   ];
   if (report.intervals.length > 0) lines.push(...intervalTable(report, zone), '');
@@ -80,7 +86,7 @@ export function windowsText(report: WindowsReport): string {
     '',
     `${Mark.open} open   ${Mark.partly} partly open   ${Mark.closed} closed; half an hour each, by the clock of ${zone}`,
   );
-  return `${lines.join('\n')}\n`;
+  return `${lines.map(oneLine).join('\n')}\n`;
 }
 
 function stateText({ open, intervals, timeZone, ...policy }: WindowsReport, from: Date): string {

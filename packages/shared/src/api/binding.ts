@@ -81,3 +81,10 @@ export const BindingCondition = {
   serviceNamespacesUnused: 'ServiceNamespacesUnused',
 } as const;
 export type BindingConditionType = (typeof BindingCondition)[keyof typeof BindingCondition];
+
+/** Conditions of a binding that tell of something wrong while they are True. All others do while they are not True. */
+export const BadWhenTrue: readonly string[] = [
+  BindingCondition.deletionGuard,
+  BindingCondition.foreignState,
+  BindingCondition.serviceNamespacesUnused,
+];

@@ -247,6 +247,26 @@ test('a trusted kubeconfig may name files and this host, but no program', () => 
   expect(refusal(kubeconfig({ user: { token: undefined, tokenFile: 'none' } }), 'trusted').reason).toBe('Unreadable');
 });
 
+test.each<[string, Parameters<typeof kubeconfig>[0], string]>([
+  ['as', { user: { as: 'admin' } }, 'impersonation (as) is refused'],
+  ['as-groups', { user: { 'as-groups': ['system:masters'] } }, 'impersonation (as-groups) is refused'],
+  ['proxy-url', { cluster: { 'proxy-url': 'http://proxy.example.test' } }, 'proxy-url is refused'],
+  [
+    'insecure-skip-tls-verify',
+    { cluster: { 'insecure-skip-tls-verify': true } },
+    'insecure-skip-tls-verify is refused',
+  ],
+  ['auth-provider', { user: { 'auth-provider': { name: 'gcp' } } }, 'auth-provider, which is refused'],
+])('%s of a trusted kubeconfig is not left out in silence', (_, change, words) => {
+  expect(refusal(kubeconfig(change), 'trusted').message).toContain(words);
+});
+
+test('fields that say nothing are no reason to refuse a trusted kubeconfig', () => {
+  const cluster = { 'insecure-skip-tls-verify': false, 'proxy-url': '', 'tls-server-name': 'kubernetes' };
+  const access = parseKubeconfig(kubeconfig({ cluster, user: { as: '' } }), { trust: 'trusted' });
+  expect(access.tlsServerName).toBe('kubernetes');
+});
+
 test.each([
   ['localhost', true],
   ['a.localhost', true],

@@ -1,6 +1,8 @@
 /**
  * Reads a kubeconfig into where an API server is and how to prove who we are. One that came out of a Secret is
- * untrusted input and may name neither programs nor files, nor weaken TLS, nor lead back to this host.
+ * untrusted input and may name neither programs nor files, nor lead back to this host. What would change where a call goes,
+ * as whom, or how it is protected, and is not supported here, is refused of anybody: left out in silence, a person would act
+ * as somebody else than the file says.
  */
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -45,7 +47,7 @@ export class KubeconfigError extends Error {
 }
 
 export interface KubeconfigOptions {
-  /** `untrusted` refuses everything that could run a program, read a file, weaken TLS or reach this host itself. */
+  /** `untrusted` refuses everything that could run a program, read a file or reach this host itself, too. */
   trust: 'trusted' | 'untrusted';
   /** Folder that relative file names in a trusted kubeconfig start from. */
   folder?: string;
@@ -77,6 +79,7 @@ export function parseKubeconfig(text: string, options: KubeconfigOptions): Clust
   const cluster = named(document, 'clusters', context['cluster'], 'cluster');
   const user = named(document, 'users', context['user'], 'user');
   if (options.trust === 'untrusted') refuseUntrusted(cluster, user);
+  refuseUnsupported(cluster, user);
   if (user['exec'] !== undefined) {
     throw new KubeconfigError(
       'ExecPlugin',
@@ -123,9 +126,6 @@ export function parseKubeconfig(text: string, options: KubeconfigOptions): Clust
 }
 
 function refuseUntrusted(cluster: Entry, user: Entry): void {
-  if (user['auth-provider'] !== undefined) {
-    throw new KubeconfigError('AuthProvider', 'the kubeconfig uses an auth-provider, which is refused: use a token');
-  }
   for (const [entry, fields] of [
     [cluster, ['certificate-authority']],
     [user, ['client-certificate', 'client-key', 'tokenFile']],
@@ -139,20 +139,6 @@ function refuseUntrusted(cluster: Entry, user: Entry): void {
       }
     }
   }
-  if (cluster['insecure-skip-tls-verify'] === true) {
-    throw new KubeconfigError('Insecure', 'insecure-skip-tls-verify is refused: give certificate-authority-data');
-  }
-  if (cluster['proxy-url'] !== undefined) {
-    throw new KubeconfigError('Proxy', 'proxy-url is refused: the cluster must be reachable directly');
-  }
-  for (const field of Object.keys(user)) {
-    if (field === 'as' || field.startsWith('as-')) {
-      throw new KubeconfigError(
-        'Impersonation',
-        `impersonation (${field}) is refused: give the credential of the account itself`,
-      );
-    }
-  }
   const { server } = cluster;
   if (typeof server !== 'string' || !URL.canParse(server)) return;
   if (isLocalAddress(new URL(server).hostname)) {
@@ -161,6 +147,32 @@ function refuseUntrusted(cluster: Entry, user: Entry): void {
       'the server of the kubeconfig is a loopback or link-local address, which means this pod itself: use an address that pods of the computing cluster can reach',
     );
   }
+}
+
+/** What we cannot follow and must not leave out in silence. */
+function refuseUnsupported(cluster: Entry, user: Entry): void {
+  if (isGiven(user['auth-provider'])) {
+    throw new KubeconfigError('AuthProvider', 'the kubeconfig uses an auth-provider, which is refused: use a token');
+  }
+  if (cluster['insecure-skip-tls-verify'] === true) {
+    throw new KubeconfigError('Insecure', 'insecure-skip-tls-verify is refused: give certificate-authority-data');
+  }
+  if (isGiven(cluster['proxy-url'])) {
+    throw new KubeconfigError('Proxy', 'proxy-url is refused: the cluster must be reachable directly');
+  }
+  for (const [field, value] of Object.entries(user)) {
+    if (isGiven(value) && (field === 'as' || field.startsWith('as-'))) {
+      throw new KubeconfigError(
+        'Impersonation',
+        `impersonation (${field}) is refused: give the credential of the account itself`,
+      );
+    }
+  }
+}
+
+/** To kubectl, too, a field without a value is none. */
+function isGiven(value: unknown): boolean {
+  return value !== undefined && value !== null && value !== '';
 }
 
 /** Loopback, link-local and unspecified addresses, in every form a URL host takes. */

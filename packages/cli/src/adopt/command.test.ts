@@ -1,0 +1,148 @@
+/** `adopt` against two API servers that remember what was asked of them. */
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { command, type FakeCluster, kubeconfigText, listOf, startCluster } from '../fake-cluster.ts';
+
+const KIND = '/apis/cloud.tencent.com/v1beta1';
+const PODS = '/api/v1/namespaces/kubeocean-system/pods';
+const LOGS = '/apis/cls.cloud.tencent.com/v1/logconfigs';
+const go = { 'kubeocean.io/managed-by': 'kubeocean' };
+
+const binding = {
+  metadata: { name: 'b', uid: 'binding' },
+  spec: { clusterID: 'cls', mountNamespace: 'w', secretRef: { name: 's', namespace: 'kubeocean-system' } },
+};
+const labels = { ...go, 'kubeocean.io/physical-cluster-id': 'cls', 'kubeocean.io/physical-node-name': 'n1' };
+const vnode = { metadata: { name: 'vnode-cls-n1', uid: 'v', resourceVersion: '7', labels }, spec: {} };
+const left = {
+  metadata: { namespace: 'kubeocean-system', name: 'kubeocean-syncer-cls-7d9f6c5b4-x2x4z', uid: 'p' },
+  spec: {},
+  status: { phase: 'Running' },
+};
+
+let home: FakeCluster;
+let worker: FakeCluster;
+/** Pods of the system, by how often they were asked for. */
+let systemPods: (asked: number) => object[];
+let logConfigs: object | number | undefined;
+/** What the Secret of the binding holds. */
+let secret: string | undefined;
+
+beforeEach(async () => {
+  [home, worker] = await Promise.all([startCluster(), startCluster()]);
+  systemPods = () => [];
+  logConfigs = undefined;
+  secret = undefined;
+  home.answers = ({ method, path }) => {
+    if (method === 'PATCH') return {};
+    if (path === `${KIND}/clusterbindings/b`) return binding;
+    if (path.includes('/secrets/')) {
+      return secret === undefined ? undefined : { data: { kubeconfig: Buffer.from(secret).toString('base64') } };
+    }
+    if (path === PODS) return listOf(...systemPods(home.calls.filter((call) => call === `GET ${PODS}`).length));
+    if (path === '/api/v1/nodes') return listOf(vnode);
+    if (path === LOGS) return logConfigs;
+    return path.endsWith('kubeocean-manager') ? undefined : listOf();
+  };
+  worker.answers = ({ path }) =>
+    /priorityclasses|serviceaccounts|namespaces\/kube-system/.test(path) ? undefined : listOf();
+});
+afterEach(() => {
+  home.stop();
+  worker.stop();
+});
+
+function adopt(...more: string[]) {
+  return command('adopt', 'b', '--kubeconfig', home.kubeconfig, '--worker-kubeconfig', worker.kubeconfig, ...more);
+}
+
+const writes = (): string[] => home.calls.filter((call) => !call.startsWith('GET'));
+
+describe('a second run', () => {
+  it('waits for pods whose Deployment the first has deleted, before it changes anything', async () => {
+    systemPods = (asked) => (asked < 4 ? [left] : []);
+    const { code, error } = await adopt('--yes');
+    expect({ code, error }).toEqual({ code: 0, error: '' });
+    const asked = home.calls.flatMap((call, index) => (call === `GET ${PODS}` ? [index] : []));
+    const [first = 0] = home.calls.flatMap((call, index) => (call.startsWith('PATCH') ? [index] : []));
+    expect(asked[3]).toBeLessThan(first);
+  });
+
+  it('says beforehand what it would wait for', async () => {
+    systemPods = () => [left];
+    const { out } = await adopt();
+    expect(out).toContain(
+      `Still at work, and waited for before anything else is done:\n  computing: pod kubeocean-system/${left.metadata.name}\n`,
+    );
+    expect(writes()).toEqual([]);
+  });
+});
+
+describe('the worker cluster', () => {
+  it('is named, as the computing cluster is', async () => {
+    const { out } = await adopt();
+    expect(out).toMatch(/^Computing cluster https:\/\/127\.0\.0\.1:\d+, worker cluster https:\/\/127\.0\.0\.1:\d+\n/);
+    expect(out).toMatch(
+      /Look at this:\n {2}whether --worker-kubeconfig .* cannot be checked: the kubeconfig in Secret/,
+    );
+  });
+
+  it('that the token of the binding is not of is refused, and nothing is done', async () => {
+    const claims = { 'kubernetes.io': { namespace: 'w', serviceaccount: { name: 'syncer', uid: 'u1' } } };
+    const token = `e30.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.s`;
+    secret = kubeconfigText('https://elsewhere.example.test:6443', '', token);
+    const { code, error } = await adopt('--yes');
+    expect(code).toBe(1);
+    expect(error).toContain('is not the worker cluster of this binding');
+    expect(error).not.toContain(token);
+    expect(writes()).toEqual([]);
+  });
+
+  it('that leads elsewhere is told, where nothing proves it', async () => {
+    secret = kubeconfigText('https://elsewhere.example.test:6443', '', 'opaque');
+    const { code, out } = await adopt();
+    expect(code).toBe(0);
+    expect(out).toContain('leads to https://elsewhere.example.test:6443, and nothing proves that');
+  });
+
+  it('that has the counterpart of no running pod is refused, and nothing is done', async () => {
+    const answers = home.answers;
+    const pod = { metadata: { namespace: 'shop', name: 'a', uid: 'a' }, spec: {}, status: { phase: 'Running' } };
+    home.answers = (call) => (call.path === '/api/v1/pods' ? listOf(pod) : answers(call));
+    const { code, error } = await adopt('--yes');
+    expect(code).toBe(1);
+    expect(error).toContain('has the counterpart of none: is it the right cluster?');
+    expect(writes()).toEqual([]);
+  });
+});
+
+describe('LogConfigs', () => {
+  const one = (name: string, ...finalizers: string[]) => ({
+    metadata: { name, uid: name, resourceVersion: '3', finalizers },
+  });
+
+  it('lose the finalizer of this cluster', async () => {
+    logConfigs = listOf(one('a', 'kubeocean.io/finalizer-cls', 'mine'), one('b', 'kubeocean.io/finalizer-cls2'));
+    const { out, error } = await adopt('-o', 'json');
+    expect(error).toBe('');
+    const plan = JSON.parse(out) as { steps: { name: string; patch: unknown }[]; left: string[] };
+    expect(plan.steps.map(({ name, patch }) => [name, patch]).slice(1)).toEqual([
+      [
+        'a',
+        {
+          type: 'merge',
+          body: {
+            metadata: { uid: 'a', resourceVersion: '3', labels: {}, annotations: {}, finalizers: ['mine'] },
+          },
+        },
+      ],
+    ]);
+    expect(plan.left.join()).toContain('kubectl delete logconfig -l kubeocean.io/synced-by-cls=true');
+  });
+
+  it('that cannot be read are told; that nobody has are not', async () => {
+    logConfigs = 403;
+    expect((await adopt()).out).toContain('computing: LogConfigs cannot be read (');
+    logConfigs = undefined;
+    expect((await adopt()).out).not.toContain('LogConfig');
+  });
+});
