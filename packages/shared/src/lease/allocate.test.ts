@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { ResourceLeasingPolicy } from '../api/policy.ts';
 import type { AllocationInput, DesiredRecord } from './allocate.ts';
 import { claim, lent, mount, node, pod, policy, run, written } from './allocate-fixtures.ts';
 
@@ -43,6 +44,12 @@ describe('what is lent', () => {
     ['node.kubernetes.io/instance-type', 'vnode'],
   ])('is nothing of a node with %s=%s', (key, value) => {
     expect(run({ nodes: [node('node1', { labels: { [key]: value } })] }).open).toEqual([]);
+  });
+
+  it('is nothing by a policy that is being deleted, which stands in nobody’s way', () => {
+    expect(run({ policies: [deleted(policy('p1'))] })).toMatchObject({ open: [], policies: [] });
+    const policies = [deleted(policy('p1')), policy('p2', {}, '2026-02-01T00:00:00Z')];
+    expect(run({ policies }).open[0]?.status.policy).toBe('p2');
   });
 
   it('goes by both selectors', () => {
@@ -115,6 +122,11 @@ describe('who is served', () => {
   });
 });
 
+/** As it is while a finalizer keeps it. */
+function deleted(one: ResourceLeasingPolicy): ResourceLeasingPolicy {
+  return { ...one, metadata: { ...one.metadata, deletionTimestamp: '2026-11-20T11:00:00Z' } };
+}
+
 describe('what ends a lease', () => {
   const before = written(run({}).open);
 
@@ -126,6 +138,7 @@ describe('what ends a lease', () => {
     ['NotSelected', { policies: [policy('p1', { nodeSelector: { nodeSelectorTerms: [{}] } })] }],
     ['PolicyGone', { policies: [] }],
     ['PolicyGone', { policies: [policy('p1', { cluster: 'b2' })] }],
+    ['PolicyGone', { policies: [deleted(policy('p1'))] }],
     ['Released', { claims: [] }],
     ['Released', { claims: [claim('b1', mount, { 'kubeocean.io/release': 'true' })] }],
     ['Released', { tenants: [] }],
@@ -197,6 +210,34 @@ describe('a policy that is not valid', () => {
     const later = new Date('2026-11-20T12:30:00Z');
     expect(run({ policies: [broken], records: windowed }).open[0]?.status.phase).toBe('Active');
     expect(run({ policies: [broken], records: windowed, now: later }).open[0]?.status.phase).toBe('Closing');
+  });
+
+  it('goes on with a taking back that was announced', () => {
+    const closing = policy('p1', { timeWindows: [{ start: '18:00', end: '08:00' }], forceReclaim: true });
+    const records = written(run({ policies: [closing] }).open);
+    const status = { phase: 'Closing', reason: 'WindowClosed', reclaimAt: '2026-11-20T12:00:00Z' };
+    expect(records[0]?.status).toMatchObject(status);
+    const pods = [pod('lent', 'node1', '1', mount, { 'kubeocean.io/cluster-binding': 'b1' })];
+    const later = run({ policies: [broken], records, pods, now: new Date('2026-11-20T12:01:40Z') });
+    expect(later.open[0]?.status).toMatchObject({ ...status, reclaimStage: 'Evicting' });
+  });
+
+  it('opens no lease again that is closed', () => {
+    const records = written(run({ policies: [valid] }).open);
+    const [closed] = run({ policies: [], records }).closed;
+    const after = records.map((record) => ({ ...record, ...(closed && { status: closed.status }) }));
+    const result = run({ policies: [broken], records: after });
+    expect(result.open).toEqual([]);
+    expect(result.closed.map(({ status }) => status.phase)).toEqual(['Closed']);
+  });
+
+  it('does not freeze the lease of a later one that is', () => {
+    const later = policy('p2', { resourceLimits: [{ resource: 'cpu', quantity: '3' }] }, '2026-02-01T00:00:00Z');
+    const records = written(run({ policies: [later] }).open);
+    const more = { ...later, spec: { ...later.spec, resourceLimits: [{ resource: 'cpu', quantity: '5' }] } };
+    const result = run({ policies: [broken, more], records });
+    expect(result.open[0]?.status).toMatchObject({ policy: 'p2', allocatable: { cpu: '5' } });
+    expect(result.policies.map(({ nodes }) => nodes)).toEqual([[], ['node1']]);
   });
 
   it('goes on as its last valid spec says while somebody remembers it', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { policyProblem } from './policies.ts';
+import { judgePolicy, policyProblem } from './policies.ts';
 
 /** What older kinds, or an API server without our checks, might let through. */
 describe('a policy that is not valid', () => {
@@ -17,5 +17,18 @@ describe('a policy that is not valid', () => {
   });
   it('and one that is says nothing', () => {
     expect(policyProblem({ cluster: 'b', gracefulReclaimPeriodSeconds: 31_536_000 }, 'UTC')).toBeUndefined();
+  });
+});
+
+describe('a window', () => {
+  const now = new Date('2026-11-20T12:00:00Z');
+  it.each<[string | undefined, string, boolean, string | undefined]>([
+    ['Asia/Tokyo', 'UTC', true, '2026-11-20T13:01:00.000Z'],
+    [undefined, 'Asia/Tokyo', true, '2026-11-20T13:01:00.000Z'],
+    ['UTC', 'Asia/Tokyo', false, '2026-11-20T22:01:00.000Z'],
+  ])('is of the zone %s where the agent’s is %s', (timeZone, agents, inside, closesAt) => {
+    const spec = { cluster: 'b', timeWindows: [{ start: '20:00', end: '22:00' }], ...(timeZone && { timeZone }) };
+    const judged = judgePolicy({ metadata: { name: 'p' }, spec }, undefined, now, agents);
+    expect({ inside: judged.inside, closesAt: judged.closesAt?.toISOString() }).toEqual({ inside, closesAt });
   });
 });

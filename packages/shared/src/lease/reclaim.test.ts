@@ -151,6 +151,15 @@ describe('take back now', () => {
     expect(run({ policies, records, pods, now: at(5) }).open[0]?.status.reclaimAt).toBe('2026-11-20T12:00:05Z');
   });
 
+  it.each([
+    ['a policy', taken],
+    ['a policy that is not valid', { ...taken, spec: { ...taken.spec, timeZone: 'Mars/Olympus' } }],
+  ])('begins once: the next look at %s does not put it off', (_, asked) => {
+    const valid = run({ policies: [taken], pods });
+    const later = run({ policies: [asked], records: written(valid.open), pods, now: at(100) });
+    expect(later.open[0]?.status).toMatchObject({ ...expected, reclaimStage: 'Evicting' });
+  });
+
   it('taken off lends again, or gives the window its own notice', () => {
     const records = written(run({ policies: [taken] }).open);
     expect(run({ policies: [mine], records, now: at(9) }).open[0]?.status).toMatchObject({ phase: 'Active' });
@@ -179,6 +188,26 @@ describe('a closed lease', () => {
     const after = [{ ...records[0], status: closed?.status } as (typeof records)[0]];
     const [later] = run({ records: after, pods, policies: [], now: at(30) }).closed;
     expect(later?.status).toMatchObject({ reclaimAt, reclaimStage: 'Evicting', closedAt: reclaimAt });
+  });
+
+  it('says why it was closed first, and since when, whatever ends it after that', () => {
+    const [closed] = run({ records, policies: [] }).closed;
+    const after = [{ ...records[0], status: closed?.status } as (typeof records)[0]];
+    const [later] = run({ records: after, policies: [], nodes: [], now: at(60) }).closed;
+    expect(later?.reason).toBe('NodeGone');
+    expect(later?.status).toMatchObject({
+      reason: 'PolicyGone',
+      message: 'no ResourceLeasingPolicy lends to b1 any more',
+      closedAt: reclaimAt,
+    });
+  });
+
+  it('with a pod left is looked at again when the agent begins, and at the deadline', () => {
+    const first = run({ records, pods, policies: [] });
+    expect(first.nextChange).toEqual(at(30));
+    const after = [{ ...records[0], status: first.closed[0]?.status } as (typeof records)[0]];
+    expect(run({ records: after, pods, policies: [], now: at(30) }).nextChange).toEqual(at(600));
+    expect(run({ records: after, pods, policies: [], now: at(600) }).nextChange).toEqual(at(86_400));
   });
 
   it('is kept for 24 h, and longer while nobody reads it or a pod is left', () => {

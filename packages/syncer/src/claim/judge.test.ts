@@ -16,6 +16,12 @@ function lease(holder: string, annotations: Record<string, string> = {}): Lease 
   };
 }
 
+function withoutEpoch(): Lease {
+  const made = lease('home/binding-uid');
+  delete made.metadata.annotations?.['kubeocean.io/epoch'];
+  return made;
+}
+
 function approving(epoch: string): Claimant {
   const binding = sampleBinding();
   binding.metadata.annotations = { 'kubeocean.io/epoch': epoch };
@@ -42,6 +48,13 @@ test.each<[string, Lease | undefined, Claimant, string]>([
     'of an epoch before that one',
     lease('home/binding-uid', { 'kubeocean.io/epoch': 'e9' }),
     { ...us, previousEpoch: 'e0' },
+    'ForeignEpoch',
+  ],
+  ['without an epoch, which nobody gave it yet', withoutEpoch(), { ...approving('e3'), previousEpoch: 'e0' }, 'ours'],
+  [
+    'of the epoch before one that home lost',
+    lease('home/binding-uid', { 'kubeocean.io/epoch': 'e0' }),
+    { ...us, epoch: undefined, previousEpoch: 'e0' },
     'ForeignEpoch',
   ],
   ['another one approved', lease('home/binding-uid', { 'kubeocean.io/epoch': 'e2' }), approving('e3'), 'ForeignEpoch'],

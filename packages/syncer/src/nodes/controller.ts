@@ -16,7 +16,6 @@ import {
   leasedNodeName,
   type LeasedNode,
   TaintKey,
-  type Taint,
   vnodeHashedName,
   vnodeName,
 } from '@kubeocean/shared/api';
@@ -26,6 +25,7 @@ import { tellNewClosing } from './closes-first.ts';
 import { createForeignVnodes, isForeignVnode } from './foreign.ts';
 import { nodeNameOf, type VnodeFacts, vnodeFromRecord, vnodeWithoutRecord } from './from-record.ts';
 import { createVnodeLeases } from './leases.ts';
+import { hasTaint, isOpen } from './looks.ts';
 import { newVnode, planVnode } from './plan.ts';
 import { createPortBook } from './ports.ts';
 import { createReclaim } from './reclaim.ts';
@@ -79,6 +79,7 @@ export function createNodesController(context: SyncerContext, options: NodesOpti
     paused: () => options.worker().unreachable === true && options.worker().evictWhenUnreachable,
   });
   const queue = new WorkQueue(reconcile, { ...context.queue('vnodes'), maxDelayMs: 10_000 });
+  /** Worker nodes whose vnode is being made, or was made and is not known from the watch yet. */
   const pending = new Set<string>();
   const forget: (() => void)[] = [];
 
@@ -111,6 +112,7 @@ export function createNodesController(context: SyncerContext, options: NodesOpti
     const removal = options.removal();
     if (!vnode && record && removal === 'none' && isOpen(record)) return create(nodeName, record, view);
     foreign.gone(nodeName);
+    pending.delete(nodeName);
     if (!vnode) return undefined;
 
     const drained = removal !== 'none' || record?.status?.phase === 'Closed';
@@ -130,6 +132,7 @@ export function createNodesController(context: SyncerContext, options: NodesOpti
   async function create(nodeName: string, record: LeasedNode, view: WorkerView): Promise<Outcome> {
     const { maxVnodes } = context.settings;
     pending.add(nodeName);
+    let isThere = false;
     try {
       if (vnodes().length + pending.size > maxVnodes) {
         tell('TooManyVnodes', `node ${nodeName} gets no vnode: --max-vnodes is ${maxVnodes}`);
@@ -140,6 +143,7 @@ export function createNodesController(context: SyncerContext, options: NodesOpti
         try {
           await home.create(Nodes, newVnode(desired, context.now()), CALL);
           log.info({ vnode: name, node: nodeName }, 'vnode created');
+          isThere = true;
           foreign.gone(nodeName);
           return undefined;
         } catch (error) {
@@ -150,6 +154,7 @@ export function createNodesController(context: SyncerContext, options: NodesOpti
           });
           // Ours, or gone meanwhile: the watch is behind, unless the label that it selects by was taken off.
           if (!other || isOurs(other)) {
+            isThere = other !== undefined;
             const labels = { [Label.clusterBinding]: desired.ownLabels[Label.clusterBinding] };
             if (other && other.metadata.labels?.[Label.clusterBinding] !== labels[Label.clusterBinding]) {
               await home.patch(Nodes, '', name, { metadata: { uid: other.metadata.uid, labels } }, CALL);
@@ -166,7 +171,7 @@ export function createNodesController(context: SyncerContext, options: NodesOpti
       }
       throw new Error(`no free name for the vnode of node ${nodeName}: delete the Nodes that are in the way`);
     } finally {
-      pending.delete(nodeName);
+      if (!isThere) pending.delete(nodeName);
     }
   }
 
@@ -235,7 +240,9 @@ export function createNodesController(context: SyncerContext, options: NodesOpti
 
   function addVnode(node: KubeObject | undefined): void {
     const nodeName = node && isOurs(node) ? workerNodeOf(node) : undefined;
-    if (nodeName !== undefined) queue.add(nodeName);
+    if (nodeName === undefined) return;
+    pending.delete(nodeName);
+    queue.add(nodeName);
   }
 
   function addDraining(name: string | undefined): void {
@@ -287,13 +294,4 @@ export function createNodesController(context: SyncerContext, options: NodesOpti
       await Promise.all([queue.stop(3000), leases.stop()]);
     },
   };
-}
-
-function isOpen(record: LeasedNode): boolean {
-  return record.status?.phase === 'Active' || record.status?.phase === 'Closing';
-}
-
-function hasTaint(node: KubeObject, key: string): boolean {
-  const { taints = [] } = (node['spec'] ?? {}) as { taints?: Taint[] };
-  return taints.some((taint) => taint.key === key);
 }

@@ -155,6 +155,29 @@ test.each([
   expect(nodeNameOf(id, 'cls-example')).toBe(expected);
 });
 
+test('of a record that says too much the first are taken: 128 labels, 32 taints, 32 conditions, 64 resources', () => {
+  const numbers = Array.from({ length: 200 }, (_, at) => String(at).padStart(3, '0'));
+  const ofEach = (value: string) => Object.fromEntries(numbers.map((at) => [`example.com/n${at}`, value]));
+  const {
+    carriedLabels = {},
+    taints,
+    status,
+  } = vnodeFromRecord(
+    sampleRecord({
+      allocatable: ofEach('1'),
+      taints: numbers.map((at) => ({ key: `n${at}`, effect: 'NoSchedule' })),
+      node: { labels: ofEach('x'), conditions: numbers.map((at) => ({ type: `N${at}`, status: 'False' })) },
+    }),
+    sampleFacts(),
+  );
+  const last = (list: string[]) => [list.length, list.at(-1)];
+  expect(last(Object.keys(carriedLabels))).toEqual([128, 'example.com/n127']);
+  // With the one that is ours.
+  expect(last(taints.map(({ key }) => key))).toEqual([1 + 32, 'n031']);
+  expect(last((status?.conditions ?? []).map(({ type }) => type))).toEqual([32, 'N031']);
+  expect(last(Object.keys(status?.resources ?? {}))).toEqual([64, 'example.com/n063']);
+});
+
 test('whatever a record says, the vnode is bounded and its identity is ours', () => {
   const hostile = sampleRecord().status as LeasedNodeStatus;
   const anything = fc.record({

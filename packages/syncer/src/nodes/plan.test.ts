@@ -138,6 +138,28 @@ describe('what others added stays', () => {
     expect(applyPlan(node, planVnode(node, desired(), later)).metadata.labels).not.toHaveProperty('disk');
   });
 
+  test('a carried label that the worker node loses goes, unless home changed it', () => {
+    const node = created();
+    const without = desired({ node: { labels: {} } });
+    const arch = 'kubernetes.io/arch';
+    expect(applyPlan(node, planVnode(node, without, later)).metadata.labels).not.toHaveProperty('disk');
+    node.metadata.labels = { ...node.metadata.labels, disk: 'own' };
+    const next = applyPlan(node, planVnode(node, without, later));
+    expect(next.metadata.labels).toMatchObject({ disk: 'own' });
+    expect(next.metadata.labels).not.toHaveProperty([arch]);
+    // From then on it is home's alone.
+    expect(planVnode(next, without, later)).toEqual({});
+  });
+
+  test('what home says of an unreachable vnode stays while its conditions are left to home', () => {
+    const node = created();
+    const status = node['status'] as { conditions: Condition[] };
+    status.conditions = [{ type: 'Ready', status: 'Unknown', reason: 'NodeStatusUnknown' }];
+    expect(planVnode(node, desired({}, { leaveConditions: true }), later)).toEqual({});
+    const { statusPatch } = planVnode(node, desired(), later);
+    expect(statusPatch).toMatchObject({ status: { conditions: [{ type: 'Ready', status: 'True' }] } });
+  });
+
   test('a user who cordoned the vnode finds it cordoned', () => {
     const node = created();
     (node['spec'] as Json)['unschedulable'] = true;

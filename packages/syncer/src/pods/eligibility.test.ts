@@ -51,6 +51,16 @@ describe('which pods run', () => {
     const selector = { matchExpressions: [{ key: 'team', operator, values: [...values] }] };
     expect(matchesLabels(selector, { team: 'a' })).toBe(expected);
   });
+
+  test.each([
+    ['In', ['a'], false],
+    ['NotIn', ['a'], true],
+    ['Exists', [], false],
+    ['DoesNotExist', [], true],
+  ] as const)('%s %o of a label that the namespace has not got', (operator, values, expected) => {
+    const selector = { matchExpressions: [{ key: 'team', operator, values: [...values] }] };
+    expect(matchesLabels(selector, { other: 'a' })).toBe(expected);
+  });
 });
 
 describe('the lease', () => {
@@ -77,9 +87,10 @@ describe('the lease', () => {
     ['too much cpu', { cpu: '1001m', pods: '1' }, 'OutOfcpu'],
     ['no place left', { cpu: '0', pods: '2' }, 'OutOfpods'],
     ['a resource that is not lent', { pods: '1', 'example.com/gpu': '1' }, 'OutOfexample.com/gpu'],
+    ['zero of one that others overdraw', { pods: '1', memory: '0' }, undefined],
     ['zero of one that is not lent', { pods: '1', 'example.com/gpu': '0' }, undefined],
   ])('%s', (_, asked, reason) => {
-    const others = parseResources({ cpu: '1', pods: '2' });
+    const others = parseResources({ cpu: '1', memory: '2Gi', pods: '2' });
     expect(misfit(parseResources(asked), others, { cpu: '2', memory: '1Gi', pods: '3' })?.reason).toBe(reason);
   });
 

@@ -30,11 +30,10 @@ export function mayWriteHome(context: SyncerContext): void {
 
 /**
  * The object that a write meant by its UID is no longer there. A delete answers 409 for another UID, a patch 422 on
- * metadata.uid; any other conflict means only that the write is to be tried again.
+ * metadata.uid, which {@link isConflict} knows as well; any other conflict means only that the write is to be tried again.
  */
 export function isGone(error: unknown): boolean {
   if (isNotFound(error)) return true;
-  if (isConflict(error)) return (error as ApiError).message.includes('Precondition failed: UID');
-  if (!(error instanceof ApiError) || error.code !== 422) return false;
-  return ((error.status.details?.causes ?? []) as { field?: string }[]).some(({ field }) => field === 'metadata.uid');
+  if (!(error instanceof ApiError) || !isConflict(error)) return false;
+  return error.code === 422 || error.message.includes('Precondition failed: UID');
 }

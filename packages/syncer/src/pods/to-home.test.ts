@@ -97,6 +97,17 @@ describe('status', () => {
     expect(shown).toMatchObject({ status: ready, ...(reason && { reason }) });
   });
 
+  test.each([
+    ['False', 'is dated by home, when it becomes so', NOW.toISOString().replace('.000', '')],
+    ['True', 'keeps its date', '2026-01-02T03:01:00Z'],
+  ] as const)('Ready that was %s at home and is True %s', (was, _, lastTransitionTime) => {
+    const home = samplePod({ readinessGates: [{ conditionType: 'lb/ok' }] });
+    const ready = condition('Ready', was, { lastTransitionTime: '2026-01-02T03:01:00Z' });
+    home.status = { phase: 'Running', conditions: [condition('lb/ok', 'True'), ready] };
+    const shown = homeStatus(workerOf(home, running), home, NOW).conditions?.find(({ type }) => type === 'Ready');
+    expect(shown).toMatchObject({ status: 'True', lastTransitionTime });
+  });
+
   test('addresses that mean others at home are not shown', () => {
     const home = samplePod();
     const shown = homeStatus(workerOf(home, running), home, NOW, undefined, { withoutAddresses: true });
@@ -133,6 +144,29 @@ describe('the end', () => {
     const target = status.conditions?.find(({ type }) => type === 'DisruptionTarget');
     expect(target?.status).toBe(phase === 'Failed' ? 'True' : undefined);
     if (phase === 'Failed') expect(status.reason).toBe('WorkerPodLost');
+  });
+
+  const before = { terminated: { exitCode: 0, finishedAt: '2026-01-02T02:59:59Z' } };
+  const after = { terminated: { exitCode: 0, finishedAt: '2026-01-02T03:00:01Z' } };
+  test.each([
+    ['one container finished before the deletion, one by it', [before, after]],
+    ['one container finished before the deletion, of the other nobody knows', [before, {}]],
+    ['nothing is said of any container', []],
+  ])('%s: a Job must not count it', (_, states) => {
+    const home = samplePod({ containers: [{ name: 'main' }, { name: 'second' }] });
+    home.status = { phase: 'Running' };
+    const containerStatuses = states.map((state, at) => ({ name: at === 0 ? 'main' : 'second', state }));
+    const shown = homeStatus(workerOf(home, { phase: 'Succeeded', containerStatuses }, deletedAt), home, NOW);
+    expect(shown).toMatchObject({ phase: 'Failed', reason: 'WorkerPodLost' });
+    expect(shown.conditions).toMatchObject([{ type: 'DisruptionTarget', status: 'True', reason: 'WorkerPodLost' }]);
+  });
+
+  test.each(['Succeeded', 'Failed'])('a pod that home shows as %s is not said to be disrupted later', (phase) => {
+    const home = samplePod();
+    home.status = { phase };
+    const shown = homeStatus(workerOf(home, finished('2026-01-02T03:00:01Z', phase), deletedAt), home, NOW);
+    expect(shown.phase).toBe(phase);
+    expect(shown.conditions?.map(({ type }) => type)).not.toContain('DisruptionTarget');
   });
 
   test('home asked for the deletion: the exit code speaks', () => {

@@ -137,6 +137,30 @@ describe('metadata', () => {
     expect(metadata.labels).toMatchObject({ app: 'web', 'kubeocean.io/managed-by': 'kubeocean' });
   });
 
+  test('of what Kubeocean means by a key nothing of home is carried, though the owner allows it', () => {
+    const facts = { ...FACTS, carriedPrefixes: ['kubeocean.io/'] };
+    const forged = {
+      'kubeocean.io/lease-closed': 'forged',
+      'kubeocean.io/virtual-pod-uid': 'forged',
+      'kubeocean.io/binding-uid': 'forged',
+    };
+    const pod = samplePod({}, { labels: forged, annotations: forged });
+    const worker = toWorkerPod(pod, facts);
+    expect(worker.metadata).toEqual(toWorkerPod(samplePod(), FACTS).metadata);
+    expect(workerMetadataPatch(pod, worker, facts)).toBeUndefined();
+  });
+
+  test('a change of it is only for the worker pod that was looked at, and takes nothing of the owner’s away', () => {
+    const facts = { ...FACTS, carriedPrefixes: ['app'] };
+    const worker = toWorkerPod(samplePod(), facts);
+    worker.metadata.uid = 'worker-uid';
+    worker.metadata.labels = { ...worker.metadata.labels, theirs: 'x' };
+    const changed = samplePod({}, { labels: { application: 'shop' } });
+    expect(workerMetadataPatch(changed, worker, facts)).toEqual({
+      metadata: { uid: 'worker-uid', labels: { app: null, application: 'shop' } },
+    });
+  });
+
   test('follows the downward API files of home', () => {
     const items = [{ path: 'labels', fieldRef: { fieldPath: 'metadata.labels' } }];
     const pod = samplePod({ volumes: [{ name: 'info', downwardAPI: { items } }] }, { labels: { b: '2', a: '1' } });

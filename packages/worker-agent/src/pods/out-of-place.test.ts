@@ -23,6 +23,10 @@ function pod(name: string, cpu: string, change: object = {}, nodeName = 'n'): Po
   };
 }
 
+function ended(one: PodForRequests): PodForRequests {
+  return { ...one, status: { phase: 'Failed' } };
+}
+
 function find(list: PodForRequests[], ceiling: Record<string, string> | undefined, records: LeasedNode[] = []) {
   const open = [lease(ceiling)];
   const pods = countPods(list, tenants).lent();
@@ -54,7 +58,7 @@ describe('pods out of place', () => {
   it('are none where no ceiling was ever written, nor those that end or have ended', () => {
     expect(find([pod('1', '99')], undefined)).toMatchObject(none);
     expect(find([pod('1', '99', { deletionTimestamp: 'x' })], { cpu: '1' })).toMatchObject(none);
-    expect(find([{ ...pod('1', '99'), status: { phase: 'Failed' } }], { cpu: '1' })).toMatchObject(none);
+    expect(find([ended(pod('1', '99'))], { cpu: '1' })).toMatchObject(none);
   });
 
   it('are those on a node without a record', () => {
@@ -63,6 +67,15 @@ describe('pods out of place', () => {
     expect(found.strays.get('1')?.message).toBe(
       'node m is not lent to b: there is no LeasedNode for it in namespace w',
     );
+  });
+
+  it('are not those that have ended, on a node without a record neither', () => {
+    expect(find([ended(pod('1', '1', {}, 'm'))], { cpu: '4' })).toMatchObject(none);
+  });
+
+  it('are counted without those that have ended', () => {
+    const list = [ended(pod('1', '2')), pod('2', '2'), pod('3', '1')];
+    expect(find(list, { cpu: '2' }).beyond).toEqual(['3']);
   });
 
   it('are not those under any record, closed ones too: that is the taking back’s', () => {

@@ -52,6 +52,8 @@ it.each<[string, PodForRequests, KubeObject[], boolean]>([
   ['running', pod('Running'), [], false],
   ['ending in its time', pod('Running', { deletionTimestamp: '2026-11-20T12:00:20Z' }), [], false],
   ['ending for too long', pod('Running', longAgo), [], true],
+  ['ending for 59 s past its grace', pod('Running', { deletionTimestamp: '2026-11-20T11:59:01Z' }), [], false],
+  ['ending for 60 s past its grace', pod('Running', { deletionTimestamp: '2026-11-20T11:59:00Z' }), [], true],
   ['ending for too long, but followed', pod('Running', longAgo), [claim()], false],
   ['without our finalizer', pod('Failed', { finalizers: [] }), [], false],
   ['without a binding', pod('Failed', { labels: {} }), [claim()], true],

@@ -1,0 +1,155 @@
+/** The controller against a server of the tests' own, with stores that tell when the test says so. */
+import { vnodeName } from '@kubeocean/shared/api';
+import { KubeClient, type KubeObject, Store } from '@kubeocean/shared/kube';
+import { TestServer } from '@kubeocean/shared/testing';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import type { SyncerContext } from '../context.ts';
+import { createNodesController, type NodesController, type WorkerView } from './controller.ts';
+import { vnodeFromRecord } from './from-record.ts';
+import { newVnode } from './plan.ts';
+import { sampleBinding, sampleFacts, sampleRecord } from './samples.ts';
+
+const binding = sampleBinding();
+const { clusterID } = binding.spec;
+const now = new Date('2026-11-21T06:00:00Z');
+/** Of waiting, on a machine that has much else to do. */
+const DEADLINE = { timeout: 10_000 };
+const fine: WorkerView = {
+  unreachable: false,
+  recordsKnown: true,
+  leaseUnknown: false,
+  evictWhenUnreachable: false,
+  workerAheadMs: 0,
+};
+
+interface Write {
+  method: string | undefined;
+  path: string;
+  body: KubeObject;
+}
+
+let server: TestServer;
+let writes: Write[];
+/** Names of the queues that have worked on a key. */
+let worked: string[];
+let told: string[];
+let vnodes: Store<KubeObject>;
+let records: Store<ReturnType<typeof sampleRecord>>;
+/** Nodes that were made and of which the watch has yet to tell; undefined while it is as fast as the answers. */
+let untold: KubeObject[] | undefined;
+let running: NodesController | undefined;
+
+beforeAll(async () => {
+  server = await TestServer.start();
+});
+beforeEach(() => {
+  [writes, worked, told] = [[], [], []];
+  untold = undefined;
+  [vnodes, records] = [new Store(), new Store()];
+  server.answer = (request, response) => {
+    const chunks: Buffer[] = [];
+    request.on('data', (chunk: Buffer) => chunks.push(chunk));
+    request.on('end', () => {
+      const { pathname } = new URL(request.url ?? '', 'https://server');
+      const body = JSON.parse(Buffer.concat(chunks).toString()) as KubeObject;
+      writes.push({ method: request.method, path: pathname, body });
+      if (request.method === 'POST' && pathname === '/api/v1/nodes') {
+        const node = { ...body, metadata: { ...body.metadata, uid: body.metadata.name } };
+        if (untold) untold.push(node);
+        else vnodes.set(node);
+      }
+      response.end(JSON.stringify(body));
+    });
+  };
+});
+afterEach(async () => {
+  await running?.stop();
+  server.reset();
+});
+afterAll(() => server.stop());
+
+function start(view: WorkerView, maxVnodes = 100): void {
+  const context = {
+    binding: () => binding,
+    bindingName: binding.metadata.name,
+    bindingUID: binding.metadata.uid,
+    clusterID,
+    mountNamespace: binding.spec.mountNamespace,
+    home: new KubeClient(server.transport()),
+    stores: { vnodes, records, homePods: new Store({ node: () => [] }), workerPods: new Store() },
+    log: { info: () => undefined, warn: () => undefined, debug: () => undefined },
+    leadership: { isCurrent: () => true },
+    settings: { maxVnodes },
+    now: () => now,
+    queue: (name: string) => ({ name, observe: () => void worked.push(name) }),
+    homeEvents: {
+      event: (_subject: KubeObject, _type: string, reason: string, message: string) =>
+        told.push(`${reason}: ${message}`),
+    },
+  } as unknown as SyncerContext;
+  const slices = new Store<KubeObject>();
+  running = createNodesController(context, { slices, worker: () => view, removal: () => 'none' });
+  running.start();
+}
+
+function isLent(nodeName: string): void {
+  const record = sampleRecord();
+  const metadata = { ...record.metadata, name: `${binding.metadata.name}.${nodeName}` };
+  records.set({ ...record, metadata, spec: { ...record.spec, nodeName } });
+}
+
+/** Names of the Nodes that were made. */
+function made(): string[] {
+  const creations = writes.filter(({ method, path }) => method === 'POST' && path === '/api/v1/nodes');
+  return creations.map(({ body }) => body.metadata.name).sort();
+}
+
+test('no more vnodes are made than --max-vnodes allows while the watch lags behind', async () => {
+  untold = [];
+  for (let n = 0; n < 40; n++) isLent(`n${n}`);
+  start(fine, 10);
+  await vi.waitFor(() => expect(new Set(told).size).toBe(30), DEADLINE);
+  expect(made()).toHaveLength(10);
+  // Each counts once, whether the watch has told or not.
+  for (const node of untold.splice(0, 5)) vnodes.set(node);
+  isLent('later');
+  await vi.waitFor(
+    () => expect(told).toContain('TooManyVnodes: node later gets no vnode: --max-vnodes is 10'),
+    DEADLINE,
+  );
+  expect(made()).toHaveLength(10);
+});
+
+test('no more vnodes are made than --max-vnodes allows, and the binding is told of the rest', async () => {
+  for (const nodeName of ['n1', 'n2', 'n3']) isLent(nodeName);
+  start(fine, 2);
+  const two = ['n1', 'n2'].map((nodeName) => vnodeName(clusterID, nodeName));
+  await vi.waitFor(() => expect(made()).toEqual(two), DEADLINE);
+  expect(told).toEqual(['TooManyVnodes: node n3 gets no vnode: --max-vnodes is 2']);
+  // Also when those that there are were made long ago.
+  await vi.waitFor(() => expect(vnodes.size).toBe(2), DEADLINE);
+  isLent('n4');
+  await vi.waitFor(() => expect(told).toContain('TooManyVnodes: node n4 gets no vnode: --max-vnodes is 2'), DEADLINE);
+  expect(made()).toEqual(two);
+});
+
+test.each<[string, boolean, Partial<WorkerView>]>([
+  ['answers', true, { evictWhenUnreachable: true }],
+  ['has not been heard of yet', true, { unreachable: undefined, evictWhenUnreachable: true }],
+  ['does not answer', true, { unreachable: true }],
+  ['does not answer, and home is to evict', false, { unreachable: true, evictWhenUnreachable: true }],
+])('while the worker %s: Lease and conditions of the vnode kept up: %s', async (_, keptUp, view) => {
+  const vnode = newVnode(vnodeFromRecord(sampleRecord(), sampleFacts()), now);
+  const conditions = [{ type: 'Ready', status: 'Unknown', reason: 'NodeStatusUnknown' }];
+  const status = { ...(vnode['status'] as object), conditions };
+  vnodes.set({ ...vnode, metadata: { ...vnode.metadata, uid: 'u', resourceVersion: '1' }, status });
+  isLent('node1');
+  start({ ...fine, ...view });
+  await vi.waitFor(() => expect(worked).toEqual(expect.arrayContaining(['vnodes', 'vnode-leases'])), DEADLINE);
+  const path = `/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/${vnode.metadata.name}`;
+  expect(writes.some((write) => write.path === path)).toBe(keptUp);
+  const said = writes.flatMap(
+    ({ body }) => (body['status'] as { conditions?: unknown[] } | undefined)?.conditions ?? [],
+  );
+  expect(said.length > 0).toBe(keptUp);
+});
