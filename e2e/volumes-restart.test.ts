@@ -1,10 +1,10 @@
-/** A syncer that is killed at every step of a volume's life: nothing is lost, nothing is made twice, nothing is left. */
-import { VolumeAnnotation } from '@kubeocean/shared/api';
-import { Pods } from '@kubeocean/shared/kube';
+/** A syncer that is killed at every step of a volume's life, and a vnode that goes: nothing is lost, made twice or left. */
+import { leasedNodeName, LeasedNodes, VolumeAnnotation, vnodeName } from '@kubeocean/shared/api';
+import { Nodes, Pods } from '@kubeocean/shared/kube';
 import { afterAll, beforeAll, expect, onTestFailed, test } from 'vitest';
 import { type Claim, Claims, type Volume, Volumes } from '../packages/syncer/src/volumes/types.ts';
 import { absent, type RunningProcess, uniqueName, waitFor } from './harness/index.ts';
-import { getClaim, getWorkerClaim, logOf, running, showWhy, vnodesReady, volumeOf } from './volumes/look.ts';
+import { getClaim, getWorkerClaim, logOf, running, showWhy, vnodesReady, volumeOf, warned } from './volumes/look.ts';
 import { claimVolume, createRig, FOREVER, home, removeRig, type Rig, worker } from './volumes/rig.ts';
 import { storageClasses } from './volumes/storage.ts';
 
@@ -98,4 +98,28 @@ test('killed at every step', { timeout: 400_000 }, async () => {
     expect(left).toEqual(left.map(() => ({ claims: [], volumes: [] })));
     return true;
   });
+});
+
+test('a node that is lent no more while its volume is made: another is chosen', { timeout: 240_000 }, async () => {
+  onTestFailed(() => showWhy(rig, syncer));
+  const name = uniqueName('leaves');
+  rig.storage.makes = false;
+  const claim = await rig.claim(name, await rig.offer(storageClasses.node));
+  await rig.pod(name, FOREVER, [claimVolume('data', name)]);
+  const made = await waitFor('the worker claim', () => getWorkerClaim(rig, claim), { timeoutMs: 60_000 });
+  const node = made.metadata.annotations?.[VolumeAnnotation.selectedNode] ?? '';
+  const vnode = vnodeName(rig.clusterID, node);
+  // Nobody is told while no syncer runs: the next one finds the vnode missing.
+  await syncer.kill();
+  const record = leasedNodeName(rig.name, node);
+  await worker.delete(LeasedNodes, rig.name, record);
+  await home.patch(Nodes, '', vnode, { metadata: { finalizers: null } });
+  await home.delete(Nodes, '', vnode);
+  await absent('vnode', () => home.get(Nodes, '', vnode));
+  syncer = rig.startSyncer();
+  await warned(rig, 'PersistentVolumeClaim', name, `the vnode ${vnode}, for which the volume was to be made, is gone`);
+  rig.storage.makes = true;
+  const { spec } = await running(rig, name);
+  expect(spec.nodeName).not.toBe(vnode);
+  expect((await counterparts(claim)).claims).toHaveLength(1);
 });

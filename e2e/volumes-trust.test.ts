@@ -77,6 +77,15 @@ describe('a stolen credential of a computing cluster', () => {
     await tenant.delete(Claims, rig.name, metadata.name);
   });
 
+  it('marks a claim of a class that is offered no more, and gives it no other class', async () => {
+    const withdrawn = (spec: Json) => worker.create(Claims, merged(claim(), { spec }) as Claim);
+    const { metadata } = await withdrawn({ storageClassName: 'withdrawn' });
+    await tenant.patch(Claims, rig.name, metadata.name, annotated(VolumeAnnotation.retained, 'x'));
+    const none = await withdrawn({ storageClassName: null });
+    const change = { spec: { storageClassName: 'gold' } };
+    await refused(tenant.patch(Claims, rig.name, none.metadata.name, change), objects, 'must be one of');
+  });
+
   it.each<[what: string, attempt: () => Promise<unknown>, by: () => string, words: string]>([
     [
       'of a class that is not offered',

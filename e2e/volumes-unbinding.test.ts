@@ -1,7 +1,9 @@
 /** The end of a binding keeps volumes and their data; a binding of the same name finds them again. */
 import { type ClusterBinding, ClusterBindings, Label, VolumeAnnotation, VolumeFinalizer } from '@kubeocean/shared/api';
 import { expect, onTestFailed, onTestFinished, test } from 'vitest';
-import { absent, type RunningProcess, uniqueName, waitFor } from './harness/index.ts';
+import { toWorkerClaim } from '../packages/syncer/src/volumes/to-worker.ts';
+import { Claims } from '../packages/syncer/src/volumes/types.ts';
+import { absent, client, type RunningProcess, uniqueName, waitFor } from './harness/index.ts';
 import { getClaim, getWorkerClaim, logOf, running, showWhy, vnodesReady, volumeOf } from './volumes/look.ts';
 import { claimVolume, createRig, FOREVER, home, removeRig, type Rig } from './volumes/rig.ts';
 import { storageClasses } from './volumes/storage.ts';
@@ -18,6 +20,21 @@ test('volumes outlive their binding', { timeout: 400_000 }, async () => {
   const script = `echo "$HOSTNAME" >> /data/notes; echo "notes: $(cat /data/notes | tr '\\n' ' ')"; ${FOREVER}`;
   await rig.pod(`${name}-1`, script, [claimVolume('data', name)]);
   await running(rig, `${name}-1`);
+
+  // The owner offers its class no more: what exists goes on, and can be ended.
+  await rig.lendClasses(['another']);
+  const facts = { bindingName: rig.name, bindingUID: rig.bindingUID, mountNamespace: rig.name, homeUID: 'h' };
+  const other = { ...claim, metadata: { ...claim.metadata, uid: crypto.randomUUID() } };
+  await waitFor('the new list in force', () =>
+    client(rig.tenant)
+      .create(Claims, toWorkerClaim(other, { ...facts, workerClass: storageClasses.node, node: 'node1' }), {
+        dryRun: true,
+      })
+      .then(
+        () => false,
+        (error: unknown) => String(error).includes('storageClassName of a claim must be one of'),
+      ),
+  );
 
   const { spec } = await home.get<ClusterBinding>(ClusterBindings, '', rig.name);
   await home.delete(ClusterBindings, '', rig.name);

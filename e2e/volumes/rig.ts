@@ -62,6 +62,8 @@ export interface Rig {
   tenant: `/${string}`;
   daemon: `/${string}`;
   startSyncer(): RunningProcess;
+  /** Takes this for the owner's list of classes that may be claimed. */
+  lendClasses(storageClasses: string[]): Promise<void>;
   /** A StorageClass of home that lasts as long as the test file. */
   offer(workerClass: string, more?: OfferMore): Promise<string>;
   claim(name: string, storageClassName: string, more?: Record<string, unknown>): Promise<Claim>;
@@ -112,6 +114,10 @@ export async function createRig(prefix: string, policies: Record<string, unknown
         `--cluster-binding-name=${name}`,
         '--leader-elect=false',
       ]),
+    lendClasses: (classes) => {
+      const lentPods = { ...(policies['lentPods'] as object | undefined), storageClasses: classes };
+      return applyPolicies(name, folder, { ...policies, lentPods });
+    },
     offer: (workerClass, more = {}) => offer(name, workerClass, more),
     claim: (claimName, storageClassName, more = {}) =>
       home.create<Claim>(Claims, {
@@ -134,6 +140,16 @@ export async function createRig(prefix: string, policies: Record<string, unknown
 
 /** Namespace, credential and policies of a tenant, as the worker chart makes them, under names of the rig's own. */
 async function createTenant(name: string, folder: string, policies: Record<string, unknown>): Promise<`/${string}`> {
+  const file = join(folder, 'tenant.yaml');
+  cleanup(() => kubectl('worker-1', ['delete', '--wait=false', '--ignore-not-found', '-f', file]));
+  cleanup(() => freeWorker(name));
+  await applyPolicies(name, folder, policies);
+  const open = Object.fromEntries(NODES.map((node) => [node, [name]]));
+  await worker.create(LeaseGuards, { metadata: { name: ChartName.leaseGuard, namespace: name }, spec: { open } });
+  return giveKubeconfig('borrower', name, join(folder, 'tenant.kubeconfig'));
+}
+
+async function applyPolicies(name: string, folder: string, policies: Record<string, unknown>): Promise<void> {
   const values = {
     tenants: [{ namespace: name, serviceAccount: 'borrower', bindings: ['*'] }],
     ...policies,
@@ -145,12 +161,7 @@ async function createTenant(name: string, folder: string, policies: Record<strin
   const only = ['tenants', 'admission-pods', 'admission-objects', 'admission-volumes'];
   const file = join(folder, 'tenant.yaml');
   writeFileSync(file, (await rendered('kubeocean-worker', { values, only })).replaceAll('kubeocean-tenants', name));
-  cleanup(() => kubectl('worker-1', ['delete', '--wait=false', '--ignore-not-found', '-f', file]));
-  cleanup(() => freeWorker(name));
   await kubectl('worker-1', ['apply', '-f', file]);
-  const open = Object.fromEntries(NODES.map((node) => [node, [name]]));
-  await worker.create(LeaseGuards, { metadata: { name: ChartName.leaseGuard, namespace: name }, spec: { open } });
-  return giveKubeconfig('borrower', name, join(folder, 'tenant.kubeconfig'));
 }
 
 /** Takes off what only a syncer would: the namespace could not go otherwise. */

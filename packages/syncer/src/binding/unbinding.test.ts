@@ -1,8 +1,27 @@
-import { expect, test } from 'vitest';
+import { ClusterBindings, Finalizer } from '@kubeocean/shared/api';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import type { ClaimKeeper } from '../claim/keeper.ts';
 import { mustGo } from '../nodes/drain.ts';
+import type { NodesController } from '../nodes/controller.ts';
 import { sampleBinding } from '../nodes/samples.ts';
+import { Peer } from '../volumes/peer.ts';
+import { boundClaim, facts, homeClaim } from '../volumes/samples.ts';
+import { testState, volumeFor } from '../volumes/test-state.ts';
+import { Claims, Volumes } from '../volumes/types.ts';
 import { createReachability } from '../worker.ts';
-import { removalOf, unbindingWaitsFor } from './unbinding.ts';
+import { hasFinalizer } from './finalizer.ts';
+import { pauseMs, removalOf, unbind, unbindingWaitsFor } from './unbinding.ts';
+
+let home: Peer;
+let worker: Peer;
+
+beforeAll(async () => {
+  [home, worker] = await Promise.all([Peer.start(), Peer.start()]);
+});
+afterAll(() => {
+  home.stop();
+  worker.stop();
+});
 
 const state = {
   removal: 'drain' as const,
@@ -36,6 +55,7 @@ test.each<[string, Partial<Parameters<typeof unbindingWaitsFor>[0]>, RegExp | un
   ],
   ['worker pods', { workerPods: 4 }, /4 pods in the worker/],
   ['a worker that does not answer', { claimHeld: false, workerPodsKnown: false }, /abandon=true/],
+  ['a worker whose pods are not listed yet', { workerPodsKnown: false }, /abandon=true/],
   ['abandoned: only vnodes count', { removal: 'abandon', claimHeld: false, workerPodsKnown: false }, undefined],
   ['abandoned, vnodes left', { removal: 'abandon', vnodes: 1 }, /1 vnodes/],
   ['never claimed: nothing can be there', { everClaimed: false, claimHeld: false }, undefined],
@@ -57,6 +77,40 @@ test('removal of a binding', () => {
   expect(removalOf(binding)).toBe('abandon');
   delete binding.metadata.annotations;
   expect(removalOf(binding)).toBe('drain');
+});
+
+test('an end that fails says so on the binding, and how to end without the worker; it ends when nothing fails', async () => {
+  const { context, stores, events } = testState(home, worker);
+  const binding = sampleBinding();
+  binding.metadata = { name: facts.bindingName, uid: facts.bindingUID, finalizers: Object.values(Finalizer) };
+  home.put(ClusterBindings, binding);
+  binding.metadata.deletionTimestamp = '2026-11-21T06:00:00Z';
+  context.binding = () => binding;
+  context.report = { stop: () => Promise.resolve() } as typeof context.report;
+  const claim = worker.put(Claims, boundClaim(homeClaim()));
+  home.put(Volumes, volumeFor(claim));
+  for (const store of Object.values(stores)) store.replace([]);
+  worker.refuse = ({ method }) => (method === 'PATCH' ? { code: 403, message: 'a policy of the owner' } : undefined);
+
+  const stop = new AbortController();
+  const parts = {
+    claim: { held: true, release: () => Promise.resolve() } as unknown as ClaimKeeper,
+    nodes: { vnodes: () => [], resync: () => undefined } as unknown as NodesController,
+    everClaimed: () => true,
+    workerAnswers: () => true,
+  };
+  const ended = unbind(context, parts, stop.signal);
+  const { name } = binding.metadata;
+  const words = `${name} Unbinding: it cannot end yet and is tried again (to end without the worker: kubectl annotate clusterbinding ${name} kubeocean.io/abandon=true): a policy of the owner`;
+  await vi.waitFor(() => expect(events[0]).toBe(words));
+  expect(home.get(ClusterBindings, '', name)?.metadata.finalizers).toEqual(Object.values(Finalizer));
+  worker.refuse = () => undefined;
+  await ended;
+  expect(hasFinalizer(home.get(ClusterBindings, '', name) ?? binding)).toBe(false);
+});
+
+test('an end that fails is tried again with growing pauses', () => {
+  expect([1, 2, 3, 4, 5, 6, 100].map(pauseMs)).toEqual([1000, 2000, 4000, 8000, 16_000, 30_000, 30_000]);
 });
 
 test('pods that stand in the way of a drain', () => {

@@ -2,8 +2,17 @@
  * The end of a binding: vnodes are emptied and go, then the copies in the worker, then the claim, then the finalizer.
  * With the annotation `kubeocean.io/abandon: "true"` it ends without the worker.
  */
-import { Annotation, type ClusterBinding, Label } from '@kubeocean/shared/api';
-import { ConfigMaps, isConflict, isNotFound, messageOf, type Resource, Secrets, sleep } from '@kubeocean/shared/kube';
+import { Annotation, type ClusterBinding, ClusterBindings, Label } from '@kubeocean/shared/api';
+import {
+  apiVersionOf,
+  ConfigMaps,
+  isConflict,
+  isNotFound,
+  messageOf,
+  type Resource,
+  Secrets,
+  sleep,
+} from '@kubeocean/shared/kube';
 import type { ClaimKeeper } from '../claim/keeper.ts';
 import type { SyncerContext } from '../context.ts';
 import type { NodesController } from '../nodes/controller.ts';
@@ -27,6 +36,8 @@ export interface UnbindingParts {
   workerAnswers: () => boolean;
 }
 
+const WITHOUT = `to end without the worker: kubectl annotate clusterbinding NAME ${Annotation.abandon}=true`;
+
 /** What unbinding waits for, or undefined when the next step can be taken. Pure. */
 export function unbindingWaitsFor(state: {
   removal: Removal;
@@ -39,7 +50,7 @@ export function unbindingWaitsFor(state: {
   workerPodsKnown: boolean;
   workerPods: number;
 }): string | undefined {
-  const cut = `the worker cluster to clean up in does not answer or does not know this binding; to end without it: kubectl annotate clusterbinding NAME ${Annotation.abandon}=true`;
+  const cut = `the worker cluster to clean up in does not answer or does not know this binding; ${WITHOUT}`;
   if (state.vnodes > 0) {
     const left = `${state.vnodes} vnodes with ${state.homePods} pods to go`;
     const isCut = state.homePods > 0 && !(state.claimHeld && state.workerAnswers) && state.claimRefusal !== 'Released';
@@ -55,16 +66,28 @@ export function unbindingWaitsFor(state: {
   return undefined;
 }
 
+const LOOK_MS = 1000;
+const LONGEST_PAUSE_MS = 30_000;
+
+/** How long until the end is tried again that has failed so often in a row, in milliseconds. Pure. */
+export function pauseMs(failures: number): number {
+  return Math.min(LOOK_MS * 2 ** (failures - 1), LONGEST_PAUSE_MS);
+}
+
 /** Waits for the deletion of the binding and sees it through. Ends when the finalizer is off or the signal aborts. */
 export async function unbind(context: SyncerContext, parts: UnbindingParts, signal: AbortSignal): Promise<void> {
   const { stores, log } = context;
   let told = '';
   let mode: Removal = 'none';
+  let failures = 0;
+  let tryAt = 0;
   while (!signal.aborted) {
     const binding = context.binding();
     const removal = removalOf(binding);
     if (removal !== mode) {
       mode = removal;
+      // Without the worker it may end at once.
+      tryAt = 0;
       log.info({ removal }, 'unbinding');
       parts.nodes.resync();
     }
@@ -82,23 +105,35 @@ export async function unbind(context: SyncerContext, parts: UnbindingParts, sign
         workerPods: stores.workerPods.size,
       });
       if (waits === undefined) {
-        try {
-          await finish(context, parts.claim, removal);
-          log.info('unbound');
-          return;
-        } catch (error) {
-          log.warn({ error: messageOf(error) }, 'unbinding is tried again');
+        if (performance.now() >= tryAt) {
+          const error = await finish(context, parts.claim, removal).catch((thrown: unknown) => ({ thrown }));
+          if (!error) return log.info('unbound');
+          failures++;
+          tryAt = performance.now() + pauseMs(failures);
+          tellFailure(context, removal, error.thrown);
         }
       } else if (waits !== told) {
         told = waits;
-        const { name, uid } = binding.metadata;
-        const subject = { apiVersion: 'cloud.tencent.com/v1beta1', kind: 'ClusterBinding' };
-        const text = `waiting for ${waits.replace('NAME', name)}`;
-        context.homeEvents.event({ ...subject, metadata: { name, ...(uid && { uid }) } }, 'Normal', 'Unbinding', text);
+        tell(context, 'Normal', `waiting for ${waits.replace('NAME', binding.metadata.name)}`);
       }
     }
-    await sleep(1000, signal).catch(() => undefined);
+    await sleep(LOOK_MS, signal).catch(() => undefined);
   }
+}
+
+function tellFailure(context: SyncerContext, removal: Removal, error: unknown): void {
+  context.log.warn({ error: messageOf(error) }, 'unbinding is tried again');
+  // First the way out: events are cut.
+  const { name } = context.binding().metadata;
+  const wayOut = removal === 'drain' ? ` (${WITHOUT.replace('NAME', name)})` : '';
+  tell(context, 'Warning', `it cannot end yet and is tried again${wayOut}: ${messageOf(error)}`);
+}
+
+function tell(context: SyncerContext, type: 'Normal' | 'Warning', message: string): void {
+  const { name, uid } = context.binding().metadata;
+  const subject = { apiVersion: apiVersionOf(ClusterBindings), kind: ClusterBindings.kind };
+  const about = { ...subject, metadata: { name, ...(uid && { uid }) } };
+  context.homeEvents.event(about, type, 'Unbinding', message);
 }
 
 async function finish(context: SyncerContext, claim: ClaimKeeper, removal: Removal): Promise<void> {

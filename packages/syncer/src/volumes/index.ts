@@ -2,7 +2,7 @@
  * The volumes' side of the syncer: it is the provisioner and resizer of home's claims whose class is ours and whose node
  * is one of our vnodes. Pods without claims never wait for it.
  */
-import { homeVolumeName } from '@kubeocean/shared/api';
+import { homeVolumeName, Label, vnodeHashedName, vnodeName } from '@kubeocean/shared/api';
 import { keyOf, type Outcome, type ReadonlyStore, WorkQueue } from '@kubeocean/shared/kube';
 import type { KubeObject } from '@kubeocean/shared/kube';
 import type { SyncerContext } from '../context.ts';
@@ -13,7 +13,7 @@ import { isDynamic, syncVolume, syncWorkerClaim, workerClaimOf } from './reclaim
 import { resize } from './resize.ts';
 import { type ResolvedClaims, resolveClaims } from './resolve.ts';
 import { synced, type VolumeState, watchVolumes } from './state.ts';
-import { holderOf } from './to-worker.ts';
+import { holderOf, holds } from './to-worker.ts';
 import type { Claim } from './types.ts';
 import { claimNames } from './words.ts';
 
@@ -35,7 +35,13 @@ const HELD_MS = 2000;
 
 export function startVolumes(context: SyncerContext, options: VolumeOptions): PodVolumes {
   const stores = watchVolumes(context, options.signal);
-  const state: VolumeState = { context, stores, refusedSince: new Map() };
+  const state: VolumeState = {
+    context,
+    stores,
+    failing: new Map(),
+    missingSince: new Map(),
+    elapsed: () => performance.now(),
+  };
   const queueOptions = { workers: 4, baseDelayMs: 1000, maxDelayMs: 60_000 };
   const claims = new WorkQueue(held(syncClaim), { ...context.queue('claims'), ...queueOptions });
   const volumes = new WorkQueue(held(syncHomeVolume), { ...context.queue('volumes'), ...queueOptions });
@@ -53,7 +59,7 @@ export function startVolumes(context: SyncerContext, options: VolumeOptions): Po
     const volume = stores.volumes.get(claim.spec.volumeName);
     if (!volume || !isDynamic(volume) || volume.spec.claimRef?.uid !== claim.metadata.uid) return undefined;
     const worker = stores.workerClaims.get(`${context.mountNamespace}/${workerClaimOf(state, volume) ?? ''}`);
-    if (!worker || holderOf(worker, context)?.uid !== claim.metadata.uid) return undefined;
+    if (!worker || !holds(worker, volume, context)) return undefined;
     return claim.status?.phase === 'Bound' ? resize(state, claim, volume, worker) : undefined;
   }
 
@@ -73,13 +79,18 @@ export function startVolumes(context: SyncerContext, options: VolumeOptions): Po
     }
     stops.push(
       stores.claims.onChange(({ previous, current }) => {
-        if (!current) state.refusedSince.delete(previous?.metadata.uid ?? '');
+        if (!current) forget(previous);
         wakePods((current ?? previous) as Claim);
+      }),
+      stores.volumes.onChange(({ previous, current }) => {
+        if (!current) forget(previous);
       }),
     );
     onEach(stores.claims, (claim, key) => {
-      claims.add(key);
-      for (const worker of workerClaimsOf(claim)) copies.add(worker);
+      if (isOurs(claim)) claims.add(key);
+      // It may have chosen another node, or be gone.
+      const { uid = '' } = claim.metadata;
+      for (const worker of stores.workerClaims.byIndex('holder', uid)) copies.add(keyOf(worker));
     });
     onEach(stores.volumes, ({ metadata, spec }) => {
       volumes.add(metadata.name);
@@ -103,6 +114,41 @@ export function startVolumes(context: SyncerContext, options: VolumeOptions): Po
         if (!claim.spec.volumeName && claim.spec.storageClassName === metadata.name) claims.add(keyOf(claim));
       }
     });
+    followVnodes();
+  }
+
+  /** Claims for which a vnode was chosen wait for it to come, and must not wait when it goes. */
+  function followVnodes(): void {
+    const { vnodes, records } = context.stores;
+    const owner = (vnode?: KubeObject) => vnode && (vnode.metadata.labels?.[Label.bindingUID] ?? '');
+    stops.push(
+      vnodes.onChange(({ key, previous, current }) => {
+        if (owner(previous) !== owner(current)) addSelecting(key);
+      }),
+      records.onChange(({ previous, current }) => {
+        const nodeName = (current ?? previous)?.spec.nodeName;
+        if (nodeName === undefined || previous?.status?.phase === current?.status?.phase) return;
+        const { clusterID } = context;
+        for (const name of new Set([vnodeName(clusterID, nodeName), vnodeHashedName(clusterID, nodeName)])) {
+          addSelecting(name);
+        }
+      }),
+    );
+  }
+
+  function addSelecting(vnode: string): void {
+    for (const claim of stores.claims.byIndex('selected', vnode)) if (isOurs(claim)) claims.add(keyOf(claim));
+  }
+
+  /** Whether there is anything to do for a claim: most of home's are of other classes. */
+  function isOurs({ spec }: Claim): boolean {
+    return spec.volumeName ? stores.volumes.has(spec.volumeName) : stores.classes.has(spec.storageClassName ?? '');
+  }
+
+  function forget(gone: KubeObject | undefined): void {
+    const { uid = '' } = gone?.metadata ?? {};
+    state.failing.delete(uid);
+    state.missingSince.delete(uid);
   }
 
   function onEach<T extends KubeObject>(store: ReadonlyStore<T>, look: (object: T, key: string) => void): void {
@@ -121,15 +167,6 @@ export function startVolumes(context: SyncerContext, options: VolumeOptions): Po
       if (pod.metadata.namespace !== namespace || !claimNames(pod as Pod).includes(name)) continue;
       options.onAppeared(keyOf(pod));
     }
-  }
-
-  /** Keys of the worker claims made for a home claim: it may have chosen another node, or be gone. */
-  function workerClaimsOf({ metadata: { uid } }: Claim): string[] {
-    const found: string[] = [];
-    for (const worker of stores.workerClaims.values()) {
-      if (holderOf(worker, context)?.uid === uid) found.push(keyOf(worker));
-    }
-    return found;
   }
 
   void Promise.all([synced(stores), options.ready]).then(() => {

@@ -10,14 +10,21 @@ import {
   VolumeFinalizer,
   homeVolumeName,
 } from '@kubeocean/shared/api';
-import { isNotFound, type KubeObject, type Outcome, type Resource, withoutFinalizer } from '@kubeocean/shared/kube';
-import { isGone, mayBelieveAbsence, mayWriteHome, mayWriteWorker } from '../pods/gate.ts';
-import { markUsed, removeUnused, workerNow } from './provision.ts';
+import { messageOf, type Outcome, withoutFinalizer } from '@kubeocean/shared/kube';
+import type { SyncerContext } from '../context.ts';
+import { isGone, mayBelieveAbsence, mayWriteHome, mayWriteWorker, WritesHeld } from '../pods/gate.ts';
+import { failedAgain } from './failures.ts';
+import { markUsed } from './finish.ts';
+import { removeUnused } from './give-back.ts';
+import { homeNow, workerClaim, workerNow } from './look.ts';
 import type { VolumeState } from './state.ts';
-import { holderOf } from './to-worker.ts';
+import { holderOf, holds, standsFor } from './to-worker.ts';
 import { type Claim, Claims, claimSubject, type Volume, Volumes } from './types.ts';
+import { tellVolume, whyNotHeld } from './words.ts';
 
 const WAIT_MS = 5000;
+const TOLD_MS = 60_000;
+const TOLD_IN_USE_MS = 300_000;
 
 /** The worker claim that a volume of this binding stands for; undefined for others'. */
 export function workerClaimOf(state: Pick<VolumeState, 'context'>, volume: Volume): string | undefined {
@@ -30,20 +37,34 @@ export function isDynamic(volume: Volume): boolean {
   return volume.metadata.annotations?.[VolumeAnnotation.provisionedBy] === VolumeDriver;
 }
 
-/** Keeps one home volume in step with what it stands for, until both are gone. */
+/** Keeps one home volume in step with what it stands for, until both are gone. What fails is told on it. */
 export async function syncVolume(state: VolumeState, stored: Volume): Promise<Outcome> {
+  const { uid = '' } = stored.metadata;
+  try {
+    const outcome = await step(state, stored);
+    state.failing.delete(uid);
+    return outcome;
+  } catch (error) {
+    if (error instanceof WritesHeld) throw error;
+    if (failedAgain(state, uid).times > 1) tellVolume(state.context, stored, 'VolumeFailed', messageOf(error));
+    throw error;
+  }
+}
+
+async function step(state: VolumeState, stored: Volume): Promise<Outcome> {
   const claimName = workerClaimOf(state, stored);
   if (claimName === undefined || !isDynamic(stored)) return undefined;
   const ending = stored.metadata.deletionTimestamp !== undefined || stored.status?.phase === 'Released';
   if (!ending) return keep(state, stored, claimName);
   // What cannot be taken back is done on the API server's own word.
-  const volume = await now<Volume>(state, Volumes, '', stored.metadata.name);
+  const volume = await homeNow<Volume>(state, Volumes, '', stored.metadata.name);
   if (!volume || volume.metadata.uid !== stored.metadata.uid) return undefined;
-  const policy = volume.spec.persistentVolumeReclaimPolicy;
-  if (policy === 'Delete')
+  if (volume.spec.persistentVolumeReclaimPolicy === 'Delete') {
+    if (!volume.spec.claimRef?.uid) return namesNoClaim(state, volume);
     return (await isClaimGone(state, volume)) ? remove(state, volume, claimName) : { againInMs: WAIT_MS };
+  }
   if (!volume.metadata.deletionTimestamp) return undefined;
-  await retain(state, claimName);
+  await retain(state, volume, claimName);
   await letGo(state, volume);
   return undefined;
 }
@@ -54,31 +75,45 @@ async function keep(state: VolumeState, volume: Volume, claimName: string): Prom
   const { uid, name, resourceVersion, finalizers = [] } = volume.metadata;
   // At the binding's end both sides are marked as given up (release.ts), which stands.
   if (context.binding().metadata.deletionTimestamp) return undefined;
+  const { namespace = '', name: claim = '', uid: claimUID } = volume.spec.claimRef ?? {};
+  if (!claimUID) return namesNoClaim(state, volume);
   if (!finalizers.includes(VolumeFinalizer)) {
     mayWriteHome(context);
     const metadata = { uid, resourceVersion, finalizers: [...finalizers, VolumeFinalizer] };
     await context.home.patch(Volumes, '', name, { metadata });
   }
-  const worker =
-    state.stores.workerClaims.get(`${context.mountNamespace}/${claimName}`) ?? (await workerNow(state, claimName));
-  if (worker && holderOf(worker, context)?.uid === volume.spec.claimRef?.uid) {
+  const worker = await workerClaim(state, claimName);
+  if (worker && holds(worker, volume, context)) {
     await markUsed(state, worker, name);
     return undefined;
   }
-  const words = `the claim ${context.mountNamespace}/${claimName} of the worker cluster, which holds the volume ${name},`;
   const message = worker
-    ? `${words} no longer says that it belongs to it; it is not touched: ask the worker's owner`
-    : `${words} is gone, and the data with it unless the worker's owner kept the storage behind it`;
-  const { namespace = '', name: claim = '', uid: claimUID = '' } = volume.spec.claimRef ?? {};
+    ? whyNotHeld(context, worker, volume)
+    : `the claim ${context.mountNamespace}/${claimName} of the worker cluster, which holds the volume ${name}, is gone, and the data with it unless the worker's owner kept the storage behind it`;
   const subject = claimSubject({ metadata: { name: claim, namespace, uid: claimUID } });
   context.homeEvents.event(subject, 'Warning', worker ? 'MappingDisagrees' : 'VolumeLost', message);
-  return { againInMs: 300_000 };
+  return { againInMs: TOLD_IN_USE_MS };
 }
 
+/** A missing UID proves nothing: not that the claim is gone, nor that the worker's claim was made for it. */
+async function namesNoClaim(state: VolumeState, volume: Volume): Promise<Outcome> {
+  const { context } = state;
+  const worker = await workerClaim(state, workerClaimOf(state, volume) ?? '');
+  const why =
+    'spec.claimRef names no claim by its UID, so that nothing is done with this volume and what it stands for';
+  tellLeftAlone(context, volume, worker ? `${why}: ${whyNotHeld(context, worker, volume)}` : why);
+  return { againInMs: TOLD_IN_USE_MS };
+}
+
+function tellLeftAlone(context: SyncerContext, volume: Volume, why: string): void {
+  const wayOut = 'to give up this volume, set its persistentVolumeReclaimPolicy to Retain and delete it';
+  tellVolume(context, volume, 'MappingDisagrees', `${why}; ${wayOut}`);
+}
+
+/** @param volume one that names its claim by UID */
 async function isClaimGone(state: VolumeState, volume: Volume): Promise<boolean> {
   const { namespace = '', name = '', uid } = volume.spec.claimRef ?? {};
-  if (uid === undefined) return true;
-  const claim = await now<Claim>(state, Claims, namespace, name);
+  const claim = await homeNow<Claim>(state, Claims, namespace, name);
   return claim?.metadata.uid !== uid;
 }
 
@@ -88,15 +123,9 @@ async function remove(state: VolumeState, volume: Volume, claimName: string): Pr
   const { uid, name } = volume.metadata;
   const worker = await workerNow(state, claimName);
   if (worker) {
-    if (holderOf(worker, context)?.uid !== volume.spec.claimRef?.uid) {
-      const message = `the claim ${context.mountNamespace}/${claimName} of the worker cluster no longer says that it belongs to this volume and is left alone; set persistentVolumeReclaimPolicy to Retain and delete this volume to give it up`;
-      context.homeEvents.event(
-        { apiVersion: 'v1', kind: 'PersistentVolume', metadata: { name, ...(uid && { uid }) } },
-        'Warning',
-        'MappingDisagrees',
-        message,
-      );
-      return { againInMs: 60_000 };
+    if (!holds(worker, volume, context)) {
+      tellLeftAlone(context, volume, whyNotHeld(context, worker, volume));
+      return { againInMs: TOLD_MS };
     }
     if (!worker.metadata.deletionTimestamp) {
       mayWriteWorker(context);
@@ -116,12 +145,15 @@ async function remove(state: VolumeState, volume: Volume, claimName: string): Pr
   return undefined;
 }
 
-/** Says on the worker claim that its data is to stay although nothing at home stands for it any more. */
-export async function retain(state: Pick<VolumeState, 'context'>, claimName: string): Promise<void> {
+/** Says on the worker claim that its data is to stay although the home volume stands for it no more. */
+export async function retain(state: Pick<VolumeState, 'context'>, volume: Volume, claimName: string): Promise<void> {
   const { context } = state;
   const worker = await workerNow(state, claimName);
   if (!worker) await mayBelieveAbsence(context);
   if (!worker || !holderOf(worker, context) || worker.metadata.annotations?.[VolumeAnnotation.retained]) return;
+  // One whose claimRef was cleared since is known by the mark.
+  const marked = worker.metadata.annotations?.[VolumeAnnotation.homeVolume] === volume.metadata.name;
+  if (!marked && !holds(worker, volume, context)) return;
   mayWriteWorker(context);
   const annotations = { [VolumeAnnotation.retained]: context.now().toISOString() };
   const patch = { metadata: { uid: worker.metadata.uid, annotations } };
@@ -137,7 +169,7 @@ async function letGo({ context }: VolumeState, volume: Volume): Promise<void> {
 
 /** A worker claim whose home volume was never made and will not be: there was never anything in it. */
 export async function syncWorkerClaim(state: VolumeState, worker: Claim): Promise<Outcome> {
-  const { context, stores } = state;
+  const { context } = state;
   const holder = holderOf(worker, context);
   if (!holder || worker.metadata.deletionTimestamp) return undefined;
   if (worker.metadata.labels?.[Label.bindingUID] !== context.bindingUID) {
@@ -147,31 +179,21 @@ export async function syncWorkerClaim(state: VolumeState, worker: Claim): Promis
     await context.worker.patch(Claims, context.mountNamespace, worker.metadata.name, patch);
   }
   if (worker.metadata.annotations?.[VolumeAnnotation.homeVolume] !== undefined) return undefined;
-  const volume = await now<Volume>(state, Volumes, '', homeVolumeName(holder.uid));
-  if (volume) return undefined;
-  const claim = await now<Claim>(state, Claims, holder.namespace, holder.name);
+  const claim = await homeNow<Claim>(state, Claims, holder.namespace, holder.name);
   const selected = claim?.metadata.annotations?.[VolumeAnnotation.selectedNode];
   const vnode = selected === undefined ? undefined : context.stores.vnodes.get(selected);
   const wanted =
-    claim?.metadata.uid === holder.uid && vnode?.metadata.labels?.[Label.bindingUID] === context.bindingUID;
-  if (wanted || (claim?.spec.volumeName && stores.volumes.has(claim.spec.volumeName))) return undefined;
-  await removeUnused(state, worker);
-  context.log.info({ worker: worker.metadata.name }, 'worker claim that was never used deleted');
-  return undefined;
+    claim?.metadata.uid === holder.uid &&
+    !claim.spec.volumeName &&
+    vnode?.metadata.labels?.[Label.bindingUID] === context.bindingUID;
+  if (wanted && !(await hasVolumeElsewhere(state, worker, holder.uid))) return undefined;
+  return (await removeUnused(state, worker)) ? undefined : { againInMs: TOLD_MS };
 }
 
-async function now<T extends KubeObject>(
-  { context }: VolumeState,
-  resource: Resource,
-  namespace: string,
-  name: string,
-): Promise<T | undefined> {
-  try {
-    return await context.home.get<T>(resource, namespace, name);
-  } catch (error) {
-    if (isNotFound(error)) return undefined;
-    throw error;
-  }
+/** Whether another binding was first to make the home claim's volume. */
+async function hasVolumeElsewhere(state: VolumeState, worker: Claim, claimUID: string): Promise<boolean> {
+  const volume = await homeNow<Volume>(state, Volumes, '', homeVolumeName(claimUID));
+  return volume?.spec.claimRef?.uid === claimUID && !standsFor(volume, worker.metadata.name, state.context);
 }
 
 async function ignoreGone(call: Promise<unknown>): Promise<void> {

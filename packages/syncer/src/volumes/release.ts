@@ -21,7 +21,7 @@ export async function releaseVolumes(context: SyncerContext, withWorker: boolean
     for (const volume of page.items) {
       const claim = workerClaimOf({ context }, volume);
       if (claim === undefined || volume.spec.csi?.driver !== VolumeDriver || !isDynamic(volume)) continue;
-      if (withWorker) await retain({ context }, claim);
+      if (withWorker) await retain({ context }, volume, claim);
       await keepAtHome(context, volume);
       kept++;
     }

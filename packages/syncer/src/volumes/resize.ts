@@ -1,7 +1,7 @@
 /** A volume that grows: asked for on the home claim, done by the worker's storage, shown at home. */
 import { isConflict, messageOf, type Outcome } from '@kubeocean/shared/kube';
-import { mayWriteHome, mayWriteWorker } from '../pods/gate.ts';
-import { isRefusal } from './provision.ts';
+import { mayWriteHome, mayWriteWorker, WritesHeld } from '../pods/gate.ts';
+import { failedAgain, isRefusal } from './failures.ts';
 import type { VolumeState } from './state.ts';
 import { capacityPatch, claimStatusPatch } from './to-home.ts';
 import { sizePatch } from './to-worker.ts';
@@ -13,20 +13,8 @@ const REFUSED_MS = 60_000;
 export async function resize(state: VolumeState, home: Claim, volume: Volume, worker: Claim): Promise<Outcome> {
   const { context } = state;
   const { namespace = '', name } = home.metadata;
-  const ask = sizePatch(home, worker);
-  let outcome: Outcome;
-  if (ask) {
-    try {
-      mayWriteWorker(context);
-      await context.worker.patch(Claims, context.mountNamespace, worker.metadata.name, ask);
-      context.log.info({ claim: `${namespace}/${name}`, worker: worker.metadata.name }, 'worker claim resized');
-    } catch (error) {
-      if (!isRefusal(error) || isConflict(error)) throw error;
-      const message = `the worker cluster refused to enlarge the volume: ${messageOf(error)}`;
-      context.homeEvents.event(claimSubject(home), 'Warning', 'VolumeResizeFailed', message);
-      outcome = { againInMs: REFUSED_MS };
-    }
-  }
+  // What the worker has shows at home even while it takes no other size.
+  const asked = await ask(state, home, worker).catch((error: unknown) => ({ error }));
   const capacity = capacityPatch(volume, worker);
   if (capacity) {
     mayWriteHome(context);
@@ -42,5 +30,31 @@ export async function resize(state: VolumeState, home: Claim, volume: Volume, wo
       return { againInMs: 500 };
     }
   }
-  return outcome;
+  if (asked && 'error' in asked) throw asked.error;
+  return asked;
+}
+
+/** Asks the worker's storage for the size that home asks for. @throws ApiError, ConnectionError, WritesHeld */
+async function ask(state: VolumeState, home: Claim, worker: Claim): Promise<{ againInMs: number } | undefined> {
+  const { context } = state;
+  const { namespace = '', name, uid = '' } = home.metadata;
+  const patch = sizePatch(home, worker);
+  if (patch) {
+    try {
+      mayWriteWorker(context);
+      await context.worker.patch(Claims, context.mountNamespace, worker.metadata.name, patch);
+      context.log.info({ claim: `${namespace}/${name}`, worker: worker.metadata.name }, 'worker claim resized');
+    } catch (error) {
+      if (error instanceof WritesHeld || isConflict(error)) throw error;
+      const refused = isRefusal(error);
+      if (failedAgain(state, uid).times > 1 || refused) {
+        const message = `the worker cluster ${refused ? 'refused' : 'could not take'} the volume's new size: ${messageOf(error)}`;
+        context.homeEvents.event(claimSubject(home), 'Warning', 'VolumeResizeFailed', message);
+      }
+      if (!refused) throw error;
+      return { againInMs: REFUSED_MS };
+    }
+  }
+  state.failing.delete(uid);
+  return undefined;
 }

@@ -3,12 +3,12 @@ import { labelValue, OfferedTo, parseVolumeHandle, VolumeAnnotation, VolumeDrive
 import { isNotFound } from '@kubeocean/shared/kube';
 import { Refusal } from '../pods/refusal.ts';
 import type { Pod, Volume as PodVolume } from '../pods/types.ts';
-import { workerNow } from './provision.ts';
+import { workerClaim } from './look.ts';
 import { isDynamic } from './reclaim.ts';
 import type { VolumeState } from './state.ts';
-import { holderOf } from './to-worker.ts';
+import { holds } from './to-worker.ts';
 import { type Claim, Claims, type Volume, Volumes } from './types.ts';
-import { claimNameOf } from './words.ts';
+import { claimNameOf, whyNotHeld } from './words.ts';
 
 export interface ResolvedClaims {
   /** Claim in the worker by name of the pod's volume. */
@@ -63,7 +63,7 @@ async function resolve(state: VolumeState, home: Pod, podVolume: PodVolume, name
 
 /** The worker claim behind a home volume of our driver. */
 async function behind(state: VolumeState, volume: Volume, of: string): Promise<Found> {
-  const { context, stores } = state;
+  const { context } = state;
   const handle = parseVolumeHandle(volume.spec.csi?.volumeHandle ?? '');
   const { name } = volume.metadata;
   if (!handle) {
@@ -75,14 +75,11 @@ async function behind(state: VolumeState, volume: Volume, of: string): Promise<F
     throw new Refusal('VolumeElsewhere', message);
   }
   const where = `${context.mountNamespace}/${handle.claim} of the worker cluster`;
-  const stored = stores.workerClaims.get(`${context.mountNamespace}/${handle.claim}`);
-  const worker = stored ?? (await workerNow(state, handle.claim));
+  const worker = await workerClaim(state, handle.claim);
   if (!worker) return { missing: `the claim ${where}, which holds the volume ${name} of ${of}, does not exist` };
   if (isDynamic(volume)) {
-    if (holderOf(worker, context)?.uid !== volume.spec.claimRef?.uid) {
-      return {
-        missing: `the claim ${where} does not say that it holds the volume ${name} of ${of}: ask the worker's owner`,
-      };
+    if (!holds(worker, volume, context)) {
+      return { missing: `${of} cannot have its volume ${name}: ${whyNotHeld(context, worker, volume)}` };
     }
     // Without the mark it would count as never used.
     if (worker.metadata.annotations?.[VolumeAnnotation.homeVolume] !== name)

@@ -1,8 +1,16 @@
 /** Home claim → the claim in the worker that holds its volume. Pure. */
-import { Annotation, Label, VolumeAnnotation, workerClaimName } from '@kubeocean/shared/api';
+import {
+  Annotation,
+  Label,
+  OfferedTo,
+  VolumeAnnotation,
+  VolumeDriver,
+  volumeHandle,
+  workerClaimName,
+} from '@kubeocean/shared/api';
 import { compareQuantities, parseQuantity } from '@kubeocean/shared/lease';
 import { bindingLabels } from '../pods/to-worker.ts';
-import type { Claim } from './types.ts';
+import type { Claim, Volume } from './types.ts';
 
 export interface ClaimFacts {
   bindingName: string;
@@ -57,27 +65,73 @@ function sizeOf({
   };
 }
 
-/** Whose volume a worker claim holds: namespace, name and UID of a home claim, when all that it says fits its name. */
-export function holderOf(
-  worker: Claim,
-  facts: { bindingName: string; homeUID: string },
-): { namespace: string; name: string; uid: string } | undefined {
+/** A home claim, as a worker claim names it. */
+export interface Holder {
+  namespace: string;
+  name: string;
+  uid: string;
+}
+
+type HolderFacts = Pick<ClaimFacts, 'bindingName' | 'homeUID'>;
+
+/** What was found of each object: names have hashes, and thousands of claims are asked about again and again. */
+const found = new WeakMap<Claim, HolderFacts & { holder: Holder | undefined }>();
+
+/**
+ * Whose volume a worker claim holds, when all that it says fits its name. None of ours is one that its owner offers: what
+ * becomes of it is theirs to say from then on.
+ * @param worker not written to afterwards, as what a store gives
+ */
+export function holderOf(worker: Claim, facts: HolderFacts): Holder | undefined {
+  const { bindingName, homeUID } = facts;
+  const known = found.get(worker);
+  if (known?.bindingName === bindingName && known.homeUID === homeUID) return known.holder;
+  const holder = findHolder(worker, facts);
+  found.set(worker, { bindingName, homeUID, holder });
+  return holder;
+}
+
+function findHolder(worker: Claim, facts: HolderFacts): Holder | undefined {
   const { labels, annotations = {} } = worker.metadata;
-  const namespace = annotations[Annotation.virtualNamespace] ?? '';
-  const name = annotations[Annotation.virtualName] ?? '';
-  const uid = annotations[VolumeAnnotation.virtualUID] ?? '';
+  const namespace = annotations[Annotation.virtualNamespace];
+  const name = annotations[Annotation.virtualName];
+  const uid = annotations[VolumeAnnotation.virtualUID];
+  if (!namespace || !name || !uid) return undefined;
   const ours =
     labels?.[Label.clusterBinding] === bindingLabels({ ...facts, bindingUID: '' })[Label.clusterBinding] &&
+    labels?.[OfferedTo] === undefined &&
     annotations[Annotation.computingClusterUID] === facts.homeUID &&
     worker.metadata.name === workerClaimName(namespace, name, uid);
   return ours ? { namespace, name, uid } : undefined;
 }
 
-/** What has to be patched so that the worker claim asks for what the home claim asks for; undefined when it does. */
+/**
+ * Whether a worker claim holds the volume that a home volume stands for. Both have to say whose it is: that neither does is
+ * no agreement.
+ */
+export function holds(worker: Claim, volume: Volume, facts: HolderFacts): boolean {
+  const { namespace, name, uid } = volume.spec.claimRef ?? {};
+  const holder = holderOf(worker, facts);
+  return !!holder && holder.uid === uid && holder.namespace === namespace && holder.name === name;
+}
+
+/** Whether a home volume stands for the worker claim of this name in this binding's mount namespace. */
+export function standsFor(volume: Volume, worker: string, { bindingName }: Pick<ClaimFacts, 'bindingName'>): boolean {
+  return volume.spec.csi?.driver === VolumeDriver && volume.spec.csi.volumeHandle === volumeHandle(bindingName, worker);
+}
+
+/**
+ * What has to be patched so that the worker claim asks for what the home claim asks for; undefined when it asks for that or
+ * more, which is its owner's doing. Less only where Kubernetes lets a claim take back what it could not have: above what it
+ * has got, https://kubernetes.io/docs/concepts/storage/persistent-volumes/#recovering-from-failure-when-expanding-volumes
+ */
 export function sizePatch(home: Claim, worker: Claim): { metadata: { uid?: string }; spec: Claim['spec'] } | undefined {
   const wanted = home.spec.resources?.requests?.storage;
   const asked = worker.spec.resources?.requests?.storage;
-  if (wanted === undefined || (asked !== undefined && compare(wanted, asked) === 0)) return undefined;
+  const given = worker.status?.capacity?.storage;
+  if (wanted === undefined) return undefined;
+  const more = asked === undefined ? 1 : compare(wanted, asked);
+  if (more === 0 || (more < 0 && (given === undefined || compare(wanted, given) <= 0))) return undefined;
   const { uid } = worker.metadata;
   return { metadata: { ...(uid && { uid }) }, spec: { resources: { requests: { storage: wanted } } } };
 }

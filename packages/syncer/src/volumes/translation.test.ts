@@ -1,11 +1,11 @@
 /** Rules and properties of claims on their way to the worker, and of volumes on their way home. */
 import fc from 'fast-check';
-import { parseVolumeHandle, VolumeFinalizer, workerClaimName } from '@kubeocean/shared/api';
+import { OfferedTo, parseVolumeHandle, VolumeFinalizer, workerClaimName } from '@kubeocean/shared/api';
 import { describe, expect, test } from 'vitest';
 import { boundClaim, facts, homeClaim, storageClass, vnode } from './samples.ts';
 import { capacityPatch, claimStatusPatch, reach, toHomeVolume } from './to-home.ts';
-import { compare, holderOf, sizePatch, toWorkerClaim } from './to-worker.ts';
-import type { Claim } from './types.ts';
+import { compare, holderOf, holds, sizePatch, toWorkerClaim } from './to-worker.ts';
+import type { Claim, Volume } from './types.ts';
 
 const name = fc.stringMatching(/^[a-z0-9]([-a-z0-9]{0,40}[a-z0-9])?$/);
 const size = fc.integer({ min: 1, max: 4096 }).map((mebi) => `${mebi}Mi`);
@@ -82,13 +82,39 @@ describe('home claim → worker claim', () => {
   });
 
   test.each([
-    ['1Gi', '1024Mi', undefined],
-    ['2Gi', '1Gi', '2Gi'],
-    ['1Gi', '2Gi', '1Gi'],
-  ])('home asks for %s, the worker for %s', (wanted, asked, patched) => {
+    { wanted: '1Gi', asked: '1024Mi', given: '1Gi', patched: undefined },
+    { wanted: '2Gi', asked: '1Gi', given: '1Gi', patched: '2Gi' },
+    // Its owner has enlarged it, or is about to.
+    { wanted: '1Gi', asked: '2Gi', given: '2Gi', patched: undefined },
+    { wanted: '1Gi', asked: '2Gi', given: '1Gi', patched: undefined },
+    { wanted: '1Gi', asked: '2Gi', given: undefined, patched: undefined },
+    // Home takes back what the worker could not give.
+    { wanted: '2Gi', asked: '9Gi', given: '1Gi', patched: '2Gi' },
+  ])('home asks for $wanted, the worker for $asked and has $given: $patched', ({ wanted, asked, given, patched }) => {
     const home = homeClaim({ resources: { requests: { storage: wanted } } });
     const made = toWorkerClaim(homeClaim({ resources: { requests: { storage: asked } } }), facts);
+    if (given) made.status = { phase: 'Bound', capacity: { storage: given } };
     expect(sizePatch(home, made)?.spec.resources?.requests?.storage).toBe(patched);
+  });
+
+  test('what its owner offers is not ours', () => {
+    const made = toWorkerClaim(homeClaim(), facts);
+    made.metadata.labels = { ...made.metadata.labels, [OfferedTo]: facts.bindingName };
+    expect(holderOf(made, facts)).toBeUndefined();
+  });
+
+  test('holds the volume of the claim that both name, and of none when neither names one', () => {
+    const made = toWorkerClaim(homeClaim(), facts);
+    const strange: Claim = { metadata: { name: 'strange' }, spec: {} };
+    const claimRef = { namespace: 'shop', name: 'data', uid: 'c1' };
+    const holding = (worker: Claim, ref: Volume['spec']['claimRef']) =>
+      holds(worker, { metadata: { name: 'v' }, spec: { ...(ref && { claimRef: ref }) } }, facts);
+    expect(holding(made, claimRef)).toBe(true);
+    for (const other of [{ uid: 'c2' }, { uid: '' }, { name: 'other' }, { namespace: 'other' }]) {
+      expect(holding(made, { ...claimRef, ...other })).toBe(false);
+    }
+    expect(holding(strange, undefined)).toBe(false);
+    expect(holding(strange, {})).toBe(false);
   });
 });
 
