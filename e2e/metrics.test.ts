@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { AgentAudience, Namespace } from '@kubeocean/shared/api';
 import { ApiError, type KubeClient, type KubeObject, Nodes } from '@kubeocean/shared/kube';
-import { STATS_PATHS, type StatsPath, type Summary, seriesOf } from '@kubeocean/shared/stats';
+import { ScrapeError, STATS_PATHS, type StatsPath, type Summary, seriesOf } from '@kubeocean/shared/stats';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { debianProgram } from './clusters/debian.ts';
 import { bindWorker, cleanup, type ClusterName, client, kubectl, uniqueName, waitFor } from './harness/index.ts';
@@ -241,8 +241,13 @@ describe('the agent', () => {
   test('gives a tenant its own pods and nothing of the node', async () => {
     const answer = await askAgent(worker, await tokenOf(worker, Namespace.worker, 'kubeocean-syncer', [AgentAudience]));
     expect(answer.code).toBe(200);
-    const namespaces = new Set([...seriesOf(answer.text)].map(({ labels }) => labels.get('namespace')));
+    const series = [...seriesOf(answer.text)];
+    const namespaces = new Set(series.flatMap(({ labels }) => (labels.size > 0 ? [labels.get('namespace')] : [])));
     expect([...namespaces]).toEqual([Namespace.worker]);
+    // Of the node itself, just whether the kubelet could tell what its pods use.
+    expect(series.filter(({ labels }) => labels.size === 0)).toEqual([
+      { metric: ScrapeError, labels: new Map(), value: '0' },
+    ]);
   });
 
   test('answers nobody else', async () => {

@@ -87,7 +87,10 @@ describe('signed by the cluster', () => {
       podName: 'some-pod',
       podIP: rig.hostIP,
       now: () => new Date(clock),
-      wait: (ms) => Promise.resolve(void (clock += ms)),
+      wait: async (ms, signal) => {
+        signal.throwIfAborted();
+        clock += ms;
+      },
       onError: (error) => errors.push(error.message),
     });
     const done = source((certificate) => {

@@ -1,8 +1,14 @@
 /** The flags of the manager: one table, from which parsing, `--help` and the docs come. */
 import { Seconds } from '@kubeocean/shared/api';
-import { COMMON_OPTIONS, LEADER_OPTIONS, type OptionTable, VERSION } from '@kubeocean/shared/daemon';
+import {
+  areIPs,
+  COMMON_OPTIONS,
+  DNS_DOMAIN,
+  LEADER_OPTIONS,
+  type OptionTable,
+  VERSION,
+} from '@kubeocean/shared/daemon';
 
-const ADDRESSES = /^[0-9a-fA-F.:]+(,[0-9a-fA-F.:]+)*$/;
 const NAME = '[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?';
 const SECRET_NAMES = new RegExp(`^${NAME}(,${NAME})*$`);
 
@@ -77,11 +83,17 @@ export const OPTIONS = {
   },
   'cluster-dns': {
     type: 'string',
-    pattern: ADDRESSES,
+    check: areIPs,
     form: 'IP addresses parted by commas',
     description: "DNS servers given to worker pods; empty: the syncer finds the computing cluster's own",
   },
-  'cluster-domain': { type: 'string', default: 'cluster.local', description: 'DNS domain of the computing cluster' },
+  'cluster-domain': {
+    type: 'string',
+    default: 'cluster.local',
+    pattern: DNS_DOMAIN,
+    form: 'a DNS domain such as cluster.local',
+    description: 'DNS domain of the computing cluster',
+  },
   'workloads-file': {
     type: 'string',
     description:

@@ -19,7 +19,7 @@ import { createAuthorizer } from './auth/authorize.ts';
 import { watchClientCa } from './auth/client-ca.ts';
 import { createGate } from './kubelet/gate.ts';
 import { createHandlers } from './kubelet/handlers.ts';
-import { createListeners, type Listeners, planPorts } from './kubelet/listeners.ts';
+import { createListeners, type Listeners, planPorts, portsProblem } from './kubelet/listeners.ts';
 import type { BindingIdentity } from './kubelet/pods.ts';
 import { createPodWatch } from './kubelet/pod-watch.ts';
 import { createSessions, type Sessions } from './kubelet/sessions.ts';
@@ -160,11 +160,13 @@ function serve(daemon: ProxierDaemon, { home, binding, server, listeners, nodes,
   const { log } = daemon;
   daemon.ready['certificate'] = () => (server.hasCertificate ? undefined : 'no serving certificate yet');
   daemon.ready['client-ca'] = () => (server.hasClientCa ? undefined : 'the client CA of the cluster is not known');
+  daemon.ready['serving'] = () => (server.isServing ? undefined : 'no connections are taken');
+  daemon.ready['ports'] = () => portsProblem(listeners);
   daemon.ready['vnodes'] = () => (nodes.store.hasSynced ? undefined : 'the vnodes have not been listed yet');
 
   let told = '';
   const plan = () => {
-    if (!nodes.store.hasSynced || !server.hasCertificate || !server.hasClientCa) return;
+    if (!nodes.store.hasSynced || !server.isServing) return;
     const { ports, refused } = planPorts(nodes.store.values(), binding.uid);
     listeners.want(ports);
     if (JSON.stringify(refused) === told) return;
@@ -182,7 +184,11 @@ function serve(daemon: ProxierDaemon, { home, binding, server, listeners, nodes,
     stop,
     (ca) => {
       if (ca === undefined) log.error('the client CA of the cluster is gone: nobody is served');
-      server.setClientCa(ca);
+      try {
+        server.setClientCa(ca);
+      } catch (error) {
+        log.error({ error: messageOf(error) }, 'client CA of the cluster cannot be used; the last one stays');
+      }
       plan();
     },
     (error) => log.warn({ error: messageOf(error) }, 'cannot read extension-apiserver-authentication'),
@@ -199,9 +205,9 @@ function serve(daemon: ProxierDaemon, { home, binding, server, listeners, nodes,
     binding,
   )((certificate) => {
     const { validTo, validToDate, fingerprint256 } = new X509Certificate(certificate.cert);
+    server.setCertificate(certificate);
     log.info({ validTo, fingerprint: fingerprint256 }, 'serving certificate taken into use');
     expiry.set(validToDate.getTime() / 1000);
-    server.setCertificate(certificate);
     plan();
   }, stop).catch((error: unknown) => {
     if (!stop.aborted) reject(error);

@@ -1,7 +1,18 @@
 /** Flags of the syncer. */
 import { MountPath, Seconds } from '@kubeocean/shared/api';
-import { COMMON_OPTIONS, LEADER_OPTIONS, type OptionTable, type OptionValues } from '@kubeocean/shared/daemon';
+import {
+  areIPs,
+  COMMON_OPTIONS,
+  DNS_DOMAIN,
+  isPort,
+  LEADER_OPTIONS,
+  type OptionTable,
+  type OptionValues,
+} from '@kubeocean/shared/daemon';
 import type { SyncerSettings } from './context.ts';
+
+/** As good as never. */
+const YEAR_SECONDS = 365 * 86_400;
 
 export const SYNCER_OPTIONS = {
   ...COMMON_OPTIONS,
@@ -19,13 +30,15 @@ export const SYNCER_OPTIONS = {
   'cluster-dns': {
     type: 'string',
     default: '',
-    pattern: /^[0-9A-Fa-f:.]+(,[0-9A-Fa-f:.]+)*$/,
+    check: areIPs,
     form: 'IP addresses separated by commas',
     description: 'DNS of the computing cluster for pods in the worker; empty: found from its Services',
   },
   'cluster-domain': {
     type: 'string',
     default: 'cluster.local',
+    pattern: DNS_DOMAIN,
+    form: 'a DNS domain such as cluster.local',
     description: 'DNS domain of the computing cluster',
   },
   'kubernetes-service-host': {
@@ -36,8 +49,8 @@ export const SYNCER_OPTIONS = {
   'kubernetes-service-port': {
     type: 'string',
     default: '',
-    pattern: /^\d{1,5}$/,
-    form: 'a port number',
+    check: isPort,
+    form: 'a port from 1 to 65535',
     description: 'port that goes with --kubernetes-service-host',
   },
   'max-vnodes': {
@@ -68,6 +81,7 @@ export const SYNCER_OPTIONS = {
     type: 'integer',
     default: 300,
     min: 0,
+    max: YEAR_SECONDS,
     unit: 'seconds',
     description: 'a pod that the worker has not scheduled for so long fails at home',
   },
@@ -80,6 +94,7 @@ export const SYNCER_OPTIONS = {
     type: 'integer',
     default: 600,
     min: 0,
+    max: 30 * 86_400,
     unit: 'seconds',
     description: 'how often everything in the worker is looked at again for changes made by hand; 0: never',
   },

@@ -1,7 +1,17 @@
 /** Flags of the worker agent. */
 import { MountPath } from '@kubeocean/shared/api';
-import { ADDRESS, COMMON_OPTIONS, LEADER_OPTIONS, type OptionTable } from '@kubeocean/shared/daemon';
+import { COMMON_OPTIONS, isBindAddress, LEADER_OPTIONS, type OptionTable } from '@kubeocean/shared/daemon';
+import { windowsProblem } from '@kubeocean/shared/lease';
 import { StatsPort } from '@kubeocean/shared/stats';
+import { parseRanges } from './network/overlap.ts';
+
+function areRanges(text: string): boolean {
+  try {
+    return parseRanges(text).length > 0;
+  } catch {
+    return false;
+  }
+}
 
 export const AGENT_OPTIONS = {
   ...COMMON_OPTIONS,
@@ -14,6 +24,8 @@ export const AGENT_OPTIONS = {
   'time-zone': {
     type: 'string',
     default: 'UTC',
+    check: (zone) => windowsProblem([], zone) === undefined,
+    form: 'the IANA name of a time zone that is known here, such as Asia/Shanghai',
     description: 'IANA zone of policies that name none, such as Asia/Shanghai',
   },
   'reclaim-deadline': {
@@ -51,7 +63,8 @@ export const AGENT_OPTIONS = {
   'computing-cidrs': {
     type: 'string',
     default: '',
-    pattern: /^[0-9a-fA-F.:]+\/\d+(,[0-9a-fA-F.:]+\/\d+)*$/,
+    pattern: /^[^,]+(,[^,]+)*$/,
+    check: areRanges,
     form: 'ranges of addresses separated by commas, such as 10.20.0.0/16,fd00:20::/48',
     description:
       "ranges of the computing clusters' pods and Services; policies say NetworkOverlap when nodes here have pods in them (the chart's value networkPolicy.computingCIDRs)",
@@ -59,7 +72,7 @@ export const AGENT_OPTIONS = {
   'stats-bind-address': {
     type: 'string',
     default: `:${StatsPort.number}`,
-    pattern: ADDRESS,
+    check: isBindAddress,
     form: 'an address such as :10260 or 127.0.0.1:10260 (:0 for any free port)',
     description: 'address at which computing clusters are given the metrics of their pods, over HTTPS',
   },

@@ -8,13 +8,14 @@ import {
   isConflict,
   isNotFound,
   type KubeClient,
+  type KubeObject,
   messageOf,
   type Outcome,
   Pods,
   type ReadonlyStore,
   WorkQueue,
 } from '@kubeocean/shared/kube';
-import { type Decision, decide, requestorOf, type SigningRequest } from './decide.ts';
+import { type Decision, decide, podNameOf, requestorOf, type SigningRequest } from './decide.ts';
 
 export interface ApproverOptions {
   home: KubeClient;
@@ -51,10 +52,19 @@ export function startApprover(options: ApproverOptions): { stop(): Promise<void>
   }
 
   async function judge(csr: SigningRequest): Promise<Decision> {
+    const name = podNameOf(csr);
     // Live: an address that was given back may be another pod's by now.
-    const labelSelector = `${Label.component}=proxier,${Label.physicalClusterID}=${requestorOf(csr)}`;
-    const pods = await home.list(Pods, { namespace: Namespace.system, labelSelector, limit: 100 });
-    return decide(csr, options.bindings.values(), pods.items);
+    const pod = name === undefined ? undefined : await readPod(name);
+    return decide(csr, options.bindings.values(), pod);
+  }
+
+  async function readPod(name: string): Promise<KubeObject | undefined> {
+    try {
+      return await home.get(Pods, Namespace.system, name);
+    } catch (error) {
+      if (isNotFound(error)) return undefined;
+      throw error;
+    }
   }
 
   async function write(csr: SigningRequest, approved: boolean, message: string): Promise<void> {

@@ -6,7 +6,7 @@ import type { KubeObject } from '@kubeocean/shared/kube';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { binding } from '../bindings/fixtures.ts';
-import { decide, type SigningRequest } from './decide.ts';
+import { decide, podNameOf, type SigningRequest } from './decide.ts';
 import { DerError } from './der.ts';
 import { canonicalIP, parseCertificateRequest } from './pkcs10.ts';
 
@@ -116,11 +116,23 @@ describe('parseCertificateRequest', () => {
   });
 });
 
+describe('the pod that a request is for', () => {
+  it.each<[string, string | undefined]>([
+    ['/O=system:nodes/CN=system:node:p-1', 'p-1'],
+    ['/O=system:nodes/CN=system:node:', undefined],
+    ['/O=system:nodes/CN=p-1', undefined],
+    ['/O=system:nodes/CN=system:node:..', undefined],
+    ['/O=system:nodes/CN=system:node:a b', undefined],
+  ])('of %s is %s', (subject, name) => expect(podNameOf(csr(request(subject)))).toBe(name));
+
+  it('is none where the request cannot be read', () => expect(podNameOf(csr('nonsense'))).toBeUndefined());
+});
+
 describe('decide', () => {
   it('approves the address of the pod that asks', () => {
-    expect(decide(csr(good), bindings, [pod()])).toMatchObject({ verdict: 'approve' });
+    expect(decide(csr(good), bindings, pod())).toMatchObject({ verdict: 'approve' });
     const both = request('/O=system:nodes/CN=system:node:p-1', 'IP:10.1.2.3,IP:fd00::1:0:0:3');
-    expect(decide(csr(both), bindings, [pod()])).toMatchObject({ verdict: 'approve' });
+    expect(decide(csr(both), bindings, pod())).toMatchObject({ verdict: 'approve' });
   });
 
   it('leaves requests of others alone, and those that are decided', () => {
@@ -132,94 +144,94 @@ describe('decide', () => {
       csr(good, { signerName: 'kubernetes.io/kube-apiserver-client' }),
       decided,
     ]) {
-      expect(decide(foreign, bindings, [pod()])).toEqual({ verdict: 'ignore' });
+      expect(decide(foreign, bindings, pod())).toEqual({ verdict: 'ignore' });
     }
   });
 
   it('waits while the pod or its address is not there yet', () => {
-    expect(decide(csr(good), bindings, [])).toMatchObject({ verdict: 'wait' });
-    expect(decide(csr(good), bindings, [pod({ status: { podIP: undefined, podIPs: undefined } })])).toMatchObject({
+    expect(decide(csr(good), bindings, undefined)).toMatchObject({ verdict: 'wait' });
+    expect(decide(csr(good), bindings, pod({ status: { podIP: undefined, podIPs: undefined } }))).toMatchObject({
       verdict: 'wait',
     });
   });
 
-  it.each<[string, () => SigningRequest, KubeObject[], RegExp]>([
+  it.each<[string, () => SigningRequest, KubeObject, RegExp]>([
     [
       'a binding that does not exist',
       () => csr(good, { username: 'system:serviceaccount:kubeocean-system:kubeocean-proxier-other' }),
-      [pod()],
+      pod(),
       /no ClusterBinding has clusterID "other"/,
     ],
-    ['no request at all', () => csr('nonsense'), [pod()], /cannot be read/],
+    ['no request at all', () => csr('nonsense'), pod(), /cannot be read/],
     [
       'a client certificate',
       () => csr(good, { usages: ['digital signature', 'client auth'] }),
-      [pod()],
+      pod(),
       /"client auth" is not for serving/,
     ],
-    ['no server usage', () => csr(good, { usages: ['digital signature'] }), [pod()], /"server auth" is missing/],
+    ['no server usage', () => csr(good, { usages: ['digital signature'] }), pod(), /"server auth" is missing/],
     [
       'a name that is no node',
       () => csr(request('/O=system:nodes/CN=admin')),
-      [pod()],
+      pod(),
       /common name must be system:node:<pod>, not "admin"/,
     ],
-    ['two common names', () => csr(request('/O=system:nodes/CN=system:node:p-1/CN=admin')), [pod()], /common name/],
+    ['two common names', () => csr(request('/O=system:nodes/CN=system:node:p-1/CN=admin')), pod(), /common name/],
     [
       'the group of administrators',
       () => csr(request('/O=system:masters/CN=system:node:p-1')),
-      [pod()],
+      pod(),
       /organization must be system:nodes/,
     ],
     [
       'a second organization',
       () => csr(request('/O=system:nodes/O=system:masters/CN=system:node:p-1')),
-      [pod()],
+      pod(),
       /organization/,
     ],
     [
       'more in the subject',
       () => csr(request('/O=system:nodes/OU=x/CN=system:node:p-1')),
-      [pod()],
+      pod(),
       /parts that do not belong/,
     ],
     [
       'a DNS name',
       () => csr(request(undefined, 'IP:10.1.2.3,DNS:kubernetes')),
-      [pod()],
+      pod(),
       /DNS names are not certified: "kubernetes"/,
     ],
-    ['a URI', () => csr(request(undefined, 'IP:10.1.2.3,URI:https://x')), [pod()], /only IP addresses/],
-    ['no address', () => csr(request(undefined, '')), [pod()], /no IP address/],
+    ['a URI', () => csr(request(undefined, 'IP:10.1.2.3,URI:https://x')), pod(), /only IP addresses/],
+    ['no address', () => csr(request(undefined, '')), pod(), /no IP address/],
     [
       "another pod's address",
       () => csr(request(undefined, 'IP:10.1.2.4')),
-      [pod()],
+      pod(),
       /10\.1\.2\.4 is not an address of pod "p-1"/,
     ],
     [
       'one address too many',
       () => csr(request(undefined, 'IP:10.1.2.3,IP:10.0.0.1')),
-      [pod()],
+      pod(),
       /10\.0\.0\.1 is not an address/,
     ],
     [
       "another pod's name",
       () => csr(request('/O=system:nodes/CN=system:node:p-2')),
-      [pod({ metadata: { name: 'p-2' } })],
+      pod({ metadata: { name: 'p-2' } }),
       /of pod "p-2", but pod "p-1" asks/,
     ],
-    ['a pod that was replaced', () => csr(good), [pod({ metadata: { uid: 'new' } })], /another one by now/],
+    ['a pod that was replaced', () => csr(good), pod({ metadata: { uid: 'new' } }), /another one by now/],
     [
       'a pod with our labels and another account',
       () => csr(good),
-      [pod({ spec: { serviceAccountName: 'default' } })],
+      pod({ spec: { serviceAccountName: 'default' } }),
       /does not run as ServiceAccount/,
     ],
-    ["a pod with its node's address", () => csr(good), [pod({ spec: { hostNetwork: true } })], /hostNetwork/],
-    ['a pod that has ended', () => csr(good), [pod({ status: { phase: 'Failed' } })], /has ended/],
-  ])('denies %s', (_, make, pods, message) => {
-    const decision = decide(make(), bindings, pods);
+    ["a pod with its node's address", () => csr(good), pod({ spec: { hostNetwork: true } }), /hostNetwork/],
+    ['a pod that has ended', () => csr(good), pod({ status: { phase: 'Failed' } }), /has ended/],
+  ])('denies %s', (_, make, pod, message) => {
+    const decision = decide(make(), bindings, pod);
     expect(decision).toMatchObject({ verdict: 'deny' });
     expect((decision as { message: string }).message).toMatch(message);
   });

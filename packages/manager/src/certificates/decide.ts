@@ -30,6 +30,7 @@ export type Decision =
 
 const ACCOUNT = `system:serviceaccount:${Namespace.system}:`;
 const NODE = 'system:node:';
+const POD = /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/;
 const ORGANIZATION = 'system:nodes';
 const USAGES = new Set(['digital signature', 'key encipherment', 'server auth']);
 const POD_NAME = 'authentication.kubernetes.io/pod-name';
@@ -42,10 +43,22 @@ export function requestorOf(csr: SigningRequest): string | undefined {
   return username.startsWith(prefix) && username.length > prefix.length ? username.slice(prefix.length) : undefined;
 }
 
+/** Name of the pod that the request is for, as its common name says; undefined when that is no name of a pod. */
+export function podNameOf({ spec }: SigningRequest): string | undefined {
+  try {
+    const [commonName = ''] = parseCertificateRequest(Buffer.from(spec.request, 'base64').toString('utf8')).commonNames;
+    const name = commonName.slice(NODE.length);
+    return commonName.startsWith(NODE) && POD.test(name) ? name : undefined;
+  } catch {
+    // Whoever decides says what is wrong with it.
+    return undefined;
+  }
+}
+
 /**
- * @param pods those of the requesting proxier, read from the API server just now.
+ * @param pod that of {@link podNameOf} in our namespace, read from the API server just now.
  */
-export function decide(csr: SigningRequest, bindings: Iterable<ClusterBinding>, pods: readonly KubeObject[]): Decision {
+export function decide(csr: SigningRequest, bindings: Iterable<ClusterBinding>, pod: KubeObject | undefined): Decision {
   const { spec, status } = csr;
   const clusterID = requestorOf(csr);
   if (clusterID === undefined || spec.signerName !== KubeletServingSigner) return { verdict: 'ignore' };
@@ -72,9 +85,8 @@ export function decide(csr: SigningRequest, bindings: Iterable<ClusterBinding>, 
     return deny(`the common name is of pod "${podName}", but pod "${claimed.name}" asks`);
   }
   const account = proxierName(clusterID);
-  const pod = pods.find(({ metadata }) => metadata.name === podName && metadata.namespace === Namespace.system);
   const missing = `there is no pod "${podName}" of ${account} in ${Namespace.system}`;
-  if (!pod || pod.metadata.deletionTimestamp) return { verdict: 'wait', message: missing };
+  if (pod?.metadata.name !== podName || pod.metadata.deletionTimestamp) return { verdict: 'wait', message: missing };
   if (claimed.uid !== undefined && claimed.uid !== pod.metadata.uid) {
     return deny(`pod "${podName}" is another one by now (UID ${pod.metadata.uid})`);
   }

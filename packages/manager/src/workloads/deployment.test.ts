@@ -154,9 +154,19 @@ describe('accessObjects', () => {
       rollingUpdate: { maxSurge: 1, maxUnavailable: 0 },
     });
     expect(pod.terminationGracePeriodSeconds).toBe(45);
-    const proxier = { ...settings.proxier, extraArgs: ['--drain-seconds=5', '--drain-seconds=300'] };
-    expect(render('proxier', { proxier }).pod.terminationGracePeriodSeconds).toBe(315);
     expect((render('syncer').object['spec'] as { strategy?: object }).strategy).toBeUndefined();
+  });
+
+  it.each<[string[], number]>([
+    [['--drain-seconds=300'], 315],
+    [['--drain-seconds', '600'], 615],
+    [['--serving-certificate-secret-dir', '--drain-seconds=7', '--drain-seconds', '0'], 15],
+    [['--session-limit=5', '--drain-seconds', '60', '--log-level', 'debug'], 45],
+    [['--drain-seconds=soon'], 45],
+    [['--help'], 45],
+  ])('of a proxier with %j ends after the time that the proxier itself reads in them', (extraArgs, seconds) => {
+    const proxier = { ...settings.proxier, extraArgs };
+    expect(render('proxier', { proxier }).pod.terminationGracePeriodSeconds).toBe(seconds);
   });
 
   it.each<ComponentName>(['syncer', 'proxier'])('%s: pull secrets, if there are any', (component) => {

@@ -12,6 +12,7 @@ import {
   syncerName,
   VnodeType,
 } from '@kubeocean/shared/api';
+import { OptionError, parseOptions, PROXIER_OPTIONS } from '@kubeocean/shared/daemon';
 import { Deployments, type Json } from '@kubeocean/shared/kube';
 import type { Settings } from '../settings.ts';
 import { componentName } from './access.ts';
@@ -25,15 +26,22 @@ const READABLE_BY_GROUP = 0o440;
 const SYNCER_GRACE = 15;
 /** Of a proxier, beyond the time in which sessions may end: to end the others, and for the kubelet's own slowness. */
 const PROXIER_GRACE_AFTER_DRAIN = 15;
-/** The proxier's own default for --drain-seconds. */
-const DRAIN_SECONDS = 30;
 
-function graceSeconds(component: ComponentName, extraArgs: readonly string[]): number {
-  if (component === 'syncer') return SYNCER_GRACE;
-  const given = extraArgs
-    .map((arg) => /^--drain-seconds=(\d+)$/.exec(arg)?.[1])
-    .findLast((value) => value !== undefined);
-  return Number(given ?? DRAIN_SECONDS) + PROXIER_GRACE_AFTER_DRAIN;
+/** @param flags all that the container is given */
+function graceSeconds(component: ComponentName, flags: readonly string[]): number {
+  return component === 'syncer' ? SYNCER_GRACE : drainSeconds(flags) + PROXIER_GRACE_AFTER_DRAIN;
+}
+
+/** As the proxier itself reads its flags. Where it cannot, it does not run, and says so. */
+function drainSeconds(flags: readonly string[]): number {
+  const flag = 'drain-seconds';
+  try {
+    const options = parseOptions(PROXIER_OPTIONS, flags);
+    return options === 'help' ? PROXIER_OPTIONS[flag].default : options[flag];
+  } catch (error) {
+    if (error instanceof OptionError) return PROXIER_OPTIONS[flag].default;
+    throw error;
+  }
 }
 
 /**
@@ -47,6 +55,7 @@ const SERVING_CERTIFICATE_FOLDER = '/etc/kubeocean/serving';
 export function deployment(binding: ClusterBinding, component: ComponentName, settings: Settings): Made {
   const workload = settings[component];
   const name = componentName(component, binding.spec.clusterID);
+  const flags = [...args(binding, component, settings), ...workload.extraArgs];
   const mounts: Json[] = [
     { name: 'worker-kubeconfig', mountPath: dirname(MountPath.workerKubeconfig), readOnly: true },
   ];
@@ -67,7 +76,7 @@ export function deployment(binding: ClusterBinding, component: ComponentName, se
   }
   const podSpec: Json = {
     serviceAccountName: name,
-    terminationGracePeriodSeconds: graceSeconds(component, workload.extraArgs),
+    terminationGracePeriodSeconds: graceSeconds(component, flags),
     ...(settings.imagePullSecrets.length > 0 && {
       imagePullSecrets: settings.imagePullSecrets.map((secret) => ({ name: secret })),
     }),
@@ -86,7 +95,7 @@ export function deployment(binding: ClusterBinding, component: ComponentName, se
         name: component,
         image: workload.image,
         imagePullPolicy: settings.imagePullPolicy,
-        args: [...args(binding, component, settings), ...workload.extraArgs],
+        args: flags,
         env: [
           { name: 'POD_NAME', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } },
           { name: 'POD_NAMESPACE', valueFrom: { fieldRef: { fieldPath: 'metadata.namespace' } } },

@@ -1,7 +1,8 @@
-import { describe, expect, it } from 'vitest';
-import { bearerToken, userOfSubject } from './authenticate.ts';
-import { questionOf } from './authorize.ts';
-import { createCache } from '@kubeocean/shared/daemon';
+import { KubeClient } from '@kubeocean/shared/kube';
+import { TestServer } from '@kubeocean/shared/testing';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { bearerToken, type User, userOfSubject } from './authenticate.ts';
+import { createAuthorizer, type Question, questionOf } from './authorize.ts';
 import { clientCaOf } from './client-ca.ts';
 
 describe('what is asked of the API server', () => {
@@ -26,6 +27,85 @@ describe('what is asked of the API server', () => {
     ['GET', '', 'get', ['proxy'], false],
   ])('%s /%s', (method, first, verb, subresources, session) => {
     expect(questionOf(method, first)).toEqual({ verb, subresources, session });
+  });
+});
+
+describe('an answer of the API server', () => {
+  let server: TestServer;
+  let asked: { spec: object }[];
+  let status: object;
+
+  beforeAll(async () => {
+    server = await TestServer.start();
+  });
+  beforeEach(() => {
+    asked = [];
+    status = { allowed: true };
+    server.answer = (request, response) => {
+      const chunks: Buffer[] = [];
+      request.on('data', (chunk: Buffer) => chunks.push(chunk));
+      request.on('end', () => {
+        asked.push(JSON.parse(Buffer.concat(chunks).toString()) as { spec: object });
+        response.end(JSON.stringify({ metadata: {}, status }));
+      });
+    };
+  });
+  afterEach(() => server.reset());
+  afterAll(() => server.stop());
+
+  const user = { name: 'jane', uid: 'u', groups: ['team-a'], extra: { scopes: ['read'] } };
+  const look = questionOf('GET', 'metrics');
+  const authorizer = () => createAuthorizer(new KubeClient(server.transport()));
+
+  it('is asked for with all that is known of the caller, and remembered', async () => {
+    const authorize = authorizer();
+    expect([await authorize(user, 'v1', look), await authorize(user, 'v1', look)]).toEqual([true, true]);
+    expect(asked.map(({ spec }) => spec)).toEqual([
+      {
+        user: 'jane',
+        uid: 'u',
+        groups: ['team-a'],
+        extra: { scopes: ['read'] },
+        resourceAttributes: { verb: 'get', version: 'v1', resource: 'nodes', subresource: 'metrics', name: 'v1' },
+      },
+    ]);
+  });
+
+  it.each<[string, User, string, Question]>([
+    ['of another name', { ...user, name: 'joe' }, 'v1', look],
+    ['with another UID', { ...user, uid: 'v' }, 'v1', look],
+    ['who is in another group by now', { ...user, groups: ['team-b'] }, 'v1', look],
+    ['who is in one more group by now', { ...user, groups: ['team-a', 'team-b'] }, 'v1', look],
+    ['whose token is for other scopes', { ...user, extra: { scopes: ['write'] } }, 'v1', look],
+    ['of whom no more is known', { name: 'jane', groups: [] }, 'v1', look],
+    ['at another vnode', user, 'v2', look],
+    ['who does something else there', user, 'v1', questionOf('POST', 'metrics')],
+    ['who looks at something else there', user, 'v1', questionOf('GET', 'logs')],
+  ])('is not that for a caller %s', async (_, other, vnode, question) => {
+    const authorize = authorizer();
+    expect(await authorize(user, 'v1', look)).toBe(true);
+    status = { allowed: false };
+    expect(await authorize(other, vnode, question)).toBe(false);
+    expect(asked).toHaveLength(2);
+  });
+
+  it('is asked for anew for each session', async () => {
+    const authorize = authorizer();
+    const exec = questionOf('POST', 'exec');
+    expect(await authorize(user, 'v1', exec)).toBe(true);
+    status = { allowed: false };
+    expect(await authorize(user, 'v1', exec)).toBe(false);
+  });
+
+  it.each([
+    [{ allowed: true }, true],
+    [{ allowed: true, denied: true }, false],
+    [{ allowed: false }, false],
+    [{}, false],
+    [undefined, false],
+  ])('%j allows: %s', async (said, expected) => {
+    status = said as object;
+    expect(await authorizer()(user, 'v1', look)).toBe(expected);
   });
 });
 
@@ -62,41 +142,5 @@ describe('client CA', () => {
     [{ 'requestheader-client-ca-file': '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----' }],
   ])('there is none in %j', (data) => {
     expect(clientCaOf({ metadata: { name: 'x' }, ...(data && { data }) })).toBeUndefined();
-  });
-});
-
-describe('cache', () => {
-  it('asks once for many, remembers for its time, forgets', async () => {
-    let now = 0;
-    let asked = 0;
-    const cache = createCache<number>({ holdMs: () => 100, bound: 10, clock: () => now });
-    const ask = async () => ++asked;
-    expect(await Promise.all([cache.get('a', ask), cache.get('a', ask), cache.get('a', ask)])).toEqual([1, 1, 1]);
-    now = 99;
-    expect(await cache.get('a', ask)).toBe(1);
-    now = 100;
-    expect(await cache.get('a', ask)).toBe(2);
-  });
-
-  it('remembers no failure and gives it to all who wait', async () => {
-    const cache = createCache<number>({ holdMs: () => 100, bound: 10 });
-    const fail = () => Promise.reject(new Error('no'));
-    const both = await Promise.allSettled([cache.get('a', fail), cache.get('a', fail)]);
-    expect(both.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
-    expect(await cache.get('a', async () => 7)).toBe(7);
-  });
-
-  it('never holds more than its bound', async () => {
-    const cache = createCache<number>({ holdMs: () => 1e9, bound: 3 });
-    for (let i = 0; i < 10; i++) await cache.get(String(i), async () => i);
-    expect(cache.size).toBe(3);
-    expect(await cache.get('9', async () => -1)).toBe(9);
-    expect(await cache.get('0', async () => -1)).toBe(-1);
-  });
-
-  it('holds nothing for no time', async () => {
-    const cache = createCache<boolean>({ holdMs: () => 0, bound: 3 });
-    await cache.get('a', async () => true);
-    expect(cache.size).toBe(0);
   });
 });

@@ -4,6 +4,7 @@ import { STATUS_CODES } from 'node:http';
 import type { TLSSocket } from 'node:tls';
 import type { Logger } from '@kubeocean/shared/daemon';
 import { messageOf } from '@kubeocean/shared/kube';
+import type { StatsPath } from '@kubeocean/shared/stats';
 import { METHOD_NOT_ALLOWED, type Refusal, toRefusal, Refusal as Refused } from '../errors.ts';
 import type { Admitted, Gate } from './gate.ts';
 import { streamLogs } from './logs.ts';
@@ -58,13 +59,25 @@ export function createHandlers(options: HandlerOptions): Handlers {
         return;
       }
       case 'stats': {
-        const { type, text } = await options.stats.get(vnode, route.path);
-        response.writeHead(200, { 'content-type': type }).end(text);
+        await metrics(vnode, route.path, response);
         return;
       }
       case 'logs':
         await logs(admitted, route, response);
         return;
+    }
+  }
+
+  async function metrics(vnode: string, path: StatsPath, response: ServerResponse): Promise<void> {
+    if (response.destroyed) return;
+    const gone = new AbortController();
+    response.once('close', () => gone.abort(new Error('client gone')));
+    try {
+      const { type, text } = await options.stats.get(vnode, path, gone.signal);
+      response.writeHead(200, { 'content-type': type }).end(text);
+    } catch (error) {
+      // Nothing was refused to somebody who left.
+      if (!gone.signal.aborted) throw error;
     }
   }
 

@@ -4,7 +4,7 @@ import { Label } from '@kubeocean/shared/api';
 import { createLogger } from '@kubeocean/shared/daemon';
 import type { KubeObject } from '@kubeocean/shared/kube';
 import { describe, expect, it } from 'vitest';
-import { createListeners, planPorts } from './listeners.ts';
+import { createListeners, planPorts, portsProblem } from './listeners.ts';
 
 function node(name: string, port: string | undefined, uid = 'u', created = '2026-01-01T00:00:00Z'): KubeObject {
   const labels = { [Label.bindingUID]: uid, ...(port !== undefined && { [Label.proxierPort]: port }) };
@@ -106,5 +106,26 @@ describe('listeners', () => {
     await new Promise((resolve) => taken.close(resolve));
     await until(() => listeners.listening === 1);
     listeners.close();
+  });
+
+  it('say so while not one port of those wanted is open', async () => {
+    const listeners = make();
+    expect(portsProblem(listeners)).toBeUndefined();
+    const taken = createServer();
+    await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve));
+    const { port } = taken.address() as AddressInfo;
+    listeners.want(new Map([[port, 'a']]));
+    expect(portsProblem(listeners)).toBe('none of the ports of 1 vnodes could be opened');
+    const free = await freePort();
+    listeners.want(
+      new Map([
+        [port, 'a'],
+        [free, 'b'],
+      ]),
+    );
+    await until(() => portsProblem(listeners) === undefined);
+    expect(listeners.listening).toBe(1);
+    listeners.close();
+    taken.close();
   });
 });

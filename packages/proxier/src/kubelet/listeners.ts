@@ -43,6 +43,8 @@ export interface Listeners {
   /** The vnode served on a port. */
   vnodeOf(port: number | undefined): string | undefined;
   readonly listening: number;
+  /** How many ports are to be open. */
+  readonly wanted: number;
   close(): void;
 }
 
@@ -122,8 +124,16 @@ export function createListeners(options: ListenerOptions): Listeners {
     get listening() {
       return [...open.values()].filter(({ server }) => server?.listening).length;
     },
+    get wanted() {
+      return vnodes.size;
+    },
     close() {
       for (const port of open.keys()) stop(port);
     },
   };
+}
+
+/** Some ports may be taken by others; where none can be opened, other replicas are to serve. Undefined: all is well. */
+export function portsProblem({ wanted, listening }: Pick<Listeners, 'wanted' | 'listening'>): string | undefined {
+  return wanted > 0 && listening === 0 ? `none of the ports of ${wanted} vnodes could be opened` : undefined;
 }

@@ -6,7 +6,7 @@ import { constants } from 'node:crypto';
 import { createServer, type Server } from 'node:https';
 import type { IncomingMessage, RequestListener } from 'node:http';
 import type { Socket } from 'node:net';
-import type { TLSSocket } from 'node:tls';
+import { createSecureContext, type SecureContextOptions, type TLSSocket } from 'node:tls';
 import type { ServingCertificate } from '../tls/certificates.ts';
 
 export interface TlsServerOptions {
@@ -19,11 +19,17 @@ export interface TlsServerOptions {
 }
 
 export interface TlsServer {
+  /** @throws Error in OpenSSL's words when it cannot be served with; the one before stays. */
   setCertificate(certificate: ServingCertificate): void;
-  /** `undefined` when nobody can be authenticated any more. */
+  /**
+   * `undefined` when nobody can be authenticated any more.
+   * @throws Error in OpenSSL's words when it cannot be served with; the one before stays, as with API servers.
+   */
   setClientCa(ca: string | undefined): void;
   readonly hasCertificate: boolean;
   readonly hasClientCa: boolean;
+  /** Whether connections are taken. */
+  readonly isServing: boolean;
   /** True when the connection was verified against the client CA that holds now. */
   isCurrent(socket: Socket): boolean;
   accept(socket: Socket): void;
@@ -42,22 +48,7 @@ export function createTlsServer(options: TlsServerOptions): TlsServer {
   const retired: Server[] = [];
   const generations = new WeakMap<Socket, number>();
 
-  function apply(): void {
-    // Without a CA of our own, Node would verify clients against the public ones.
-    if (!certificate || !clientCa) return;
-    const context = {
-      cert: certificate.cert,
-      key: certificate.key,
-      ca: clientCa,
-      minVersion: 'TLSv1.2' as const,
-      // A resumed session would carry the verdict of an older client CA along.
-      secureOptions: constants.SSL_OP_NO_TICKET,
-    };
-    if (server) server.setSecureContext(context);
-    else server = create(context, generation);
-  }
-
-  function create(context: object, itsGeneration: number): Server {
+  function create(context: SecureContextOptions, itsGeneration: number): Server {
     const made = createServer(
       {
         ...context,
@@ -86,19 +77,23 @@ export function createTlsServer(options: TlsServerOptions): TlsServer {
 
   return {
     setCertificate(next) {
+      // OpenSSL refuses more than can be seen in a certificate: keys that are too short, a chain that cannot be read.
+      createSecureContext({ cert: next.cert, key: next.key, minVersion: 'TLSv1.2' });
+      const context = contextOf(next, clientCa);
+      if (context && server) server.setSecureContext(context);
+      else if (context) server = create(context, generation);
       certificate = next;
-      apply();
     },
     setClientCa(next) {
-      clientCa = next;
+      const context = contextOf(certificate, next);
+      const before = server;
+      server = context && create(context, generation + 1);
       generation++;
-      if (server) {
-        // A handshake that has begun goes on with the CA it began with, so that it must not count as the new one's.
-        server.closeIdleConnections();
-        retired.push(server);
-        server = undefined;
-      }
-      apply();
+      clientCa = next;
+      if (!before) return;
+      // A handshake that has begun goes on with the CA it began with, so that it must not count as the new one's.
+      before.closeIdleConnections();
+      retired.push(before);
     },
     get hasCertificate() {
       return certificate !== undefined;
@@ -106,13 +101,33 @@ export function createTlsServer(options: TlsServerOptions): TlsServer {
     get hasClientCa() {
       return clientCa !== undefined;
     },
+    get isServing() {
+      return server !== undefined;
+    },
     isCurrent: (socket) => generations.get(socket) === generation,
     accept(socket) {
-      if (server && certificate && clientCa) server.emit('connection', socket);
+      if (server) server.emit('connection', socket);
       else socket.destroy();
     },
     close() {
       for (const one of [...retired, ...(server ? [server] : [])]) one.closeAllConnections();
     },
+  };
+}
+
+/** What connections are made with; undefined while something of it is not known. */
+function contextOf(
+  certificate: ServingCertificate | undefined,
+  clientCa: string | undefined,
+): SecureContextOptions | undefined {
+  // Without a CA of our own, Node would verify clients against the public ones.
+  if (!certificate || !clientCa) return undefined;
+  return {
+    cert: certificate.cert,
+    key: certificate.key,
+    ca: clientCa,
+    minVersion: 'TLSv1.2',
+    // A resumed session would carry the verdict of an older client CA along.
+    secureOptions: constants.SSL_OP_NO_TICKET,
   };
 }

@@ -3,7 +3,7 @@
  * the Authorization header away; the agent knows us by a short token made for it, in a header of its own.
  */
 import { AgentAudience, AgentTokenHeader } from '@kubeocean/shared/api';
-import { createCache } from '@kubeocean/shared/daemon';
+import { createCache, createLimiter } from '@kubeocean/shared/daemon';
 import {
   ApiError,
   ConnectionError,
@@ -11,6 +11,7 @@ import {
   type KubeObject,
   messageOf,
   SelfSubjectReviews,
+  sleep,
 } from '@kubeocean/shared/kube';
 import { createTokenSource, proxiedStatsPath, type StatsPath, type TokenSource } from '@kubeocean/shared/stats';
 import { Refusal } from '../errors.ts';
@@ -19,14 +20,31 @@ interface SelfSubjectReview extends KubeObject {
   status?: { userInfo?: { username?: string } };
 }
 
-/** Gives the agent's answer as text. @throws Refusal 502, 503 or 504. */
-export type AskAgent = (node: string, path: StatsPath) => Promise<string>;
+/**
+ * Gives the agent's answer as text.
+ * @param signal aborts when nobody waits for it any more
+ * @throws Refusal 502, 503 or 504; the signal's reason.
+ */
+export type AskAgent = (node: string, path: StatsPath, signal?: AbortSignal) => Promise<string>;
 
 const IDENTITY_MS = 60_000;
+/** With the time in line, and until an agent that is busy is so no more. */
 const DEADLINE_MS = 15_000;
+/**
+ * Questions of this replica at once. The agent lets a tenant have 64 open: two replicas of several bindings together stay
+ * below, and a thousand vnodes are through in some seconds.
+ */
+const AT_ONCE = 8;
+const WAITING = 4096;
+const BUSY_MS = 1_000;
 const MAX_BYTES = 32 * 1024 * 1024;
 
-export function createAgentClient(worker: KubeClient): AskAgent {
+export function createAgentClient(worker: KubeClient, deadlineMs = DEADLINE_MS): AskAgent {
+  const limiter = createLimiter(
+    AT_ONCE,
+    WAITING,
+    () => new Refusal(503, 'too many ask for metrics at once: try again'),
+  );
   const identities = createCache<string>({ holdMs: () => IDENTITY_MS, bound: 1 });
   let tokens: { user: string; source: TokenSource } | undefined;
 
@@ -47,17 +65,17 @@ export function createAgentClient(worker: KubeClient): AskAgent {
     return tokens.source;
   }
 
-  return async (node, path) => {
-    let source: TokenSource | undefined;
+  async function ask(node: string, path: StatsPath, ending: AbortSignal): Promise<string> {
+    const source = await tokenSource();
     try {
-      source = await tokenSource();
       const response = await worker.transport.stream({
         method: 'GET',
         path: proxiedStatsPath(node, path),
         headers: { [AgentTokenHeader]: await source.get(), accept: '*/*' },
         retry: false,
-        timeoutMs: DEADLINE_MS,
-        signal: AbortSignal.timeout(DEADLINE_MS),
+        // The signal comes first, with the time in line counted.
+        timeoutMs: 2 * deadlineMs,
+        signal: ending,
       });
       const chunks: Buffer[] = [];
       let bytes = 0;
@@ -68,8 +86,41 @@ export function createAgentClient(worker: KubeClient): AskAgent {
       }
       return Buffer.concat(chunks).toString('utf8');
     } catch (error) {
-      if (error instanceof ApiError && error.code === 401) source?.forget();
-      throw agentRefusal(error);
+      if (error instanceof ApiError && error.code === 401) source.forget();
+      throw error;
+    }
+  }
+
+  /** The agent serves others and has more to do than that: 429 means a moment later. */
+  async function askUntilFree(node: string, path: StatsPath, ending: AbortSignal, until: number): Promise<string> {
+    let busy: ApiError | undefined;
+    for (;;) {
+      try {
+        return await ask(node, path, ending);
+      } catch (error) {
+        // That it was busy all the time says more than that the time is over.
+        if (!(error instanceof ApiError) || error.code !== 429) throw (ending.aborted && busy) || error;
+        busy = error;
+        const askedMs = (error.status.details?.retryAfterSeconds ?? 0) * 1000;
+        const waitMs = (askedMs || BUSY_MS) * (0.75 + Math.random() / 2);
+        if (performance.now() + waitMs > until) throw error;
+        await sleep(waitMs, ending);
+      }
+    }
+  }
+
+  return async (node, path, signal) => {
+    const deadline = AbortSignal.timeout(deadlineMs);
+    const until = performance.now() + deadlineMs;
+    const ending = signal ? AbortSignal.any([signal, deadline]) : deadline;
+    try {
+      return await limiter.run(() => askUntilFree(node, path, ending, until), ending);
+    } catch (error) {
+      if (signal?.aborted) throw error;
+      if (!deadline.aborted || error instanceof ApiError) throw agentRefusal(error);
+      throw new Refusal(504, `no metrics: the worker's agent gave no answer within ${deadlineMs / 1000} s`, {
+        cause: error,
+      });
     }
   };
 }
@@ -82,6 +133,9 @@ export function agentRefusal(error: unknown): Refusal {
   }
   if (!(error instanceof ApiError)) return new Refusal(502, `no metrics: ${messageOf(error)}`, { cause: error });
   const text = error.message.trim();
+  if (error.code === 429) {
+    return new Refusal(503, `no metrics: the worker has too much to do at the moment: ${text}`, { cause: error });
+  }
   if (error.status.kind !== 'Status') {
     return new Refusal(error.code >= 500 ? error.code : 502, `no metrics: the worker's agent answers: ${text}`, {
       cause: error,

@@ -7,20 +7,17 @@ import type { StatsPath } from '@kubeocean/shared/stats';
 import { Refusal } from '../errors.ts';
 import type { Clusters } from '../kubelet/pods.ts';
 import { createAgentClient } from './agent.ts';
-import {
-  createSumCounter,
-  nodeExposition,
-  nodeSummary,
-  resourceFigures,
-  type SumCounter,
-  summaryCpu,
-} from './node-figures.ts';
+import { nodeExposition, nodeSummary, resourceFigures, scrapeFailed, summaryCpu } from './node-figures.ts';
 import { pairsOf } from './pairs.ts';
 import { type PodPairs, renameExposition, renameSummary } from './rename.ts';
+import { byWorkerPod, createSumCounter, type SumCounter, workerPodsOf } from './sum-counter.ts';
 
 export interface Stats {
-  /** @throws Refusal when there are no metrics, with the reason. */
-  get(vnode: string, path: StatsPath): Promise<{ type: string; text: string }>;
+  /**
+   * @param signal aborts when this caller does not wait any more
+   * @throws Refusal when there are no metrics, with the reason.
+   */
+  get(vnode: string, path: StatsPath, signal?: AbortSignal): Promise<{ type: string; text: string }>;
   /** The vnode is gone. */
   forget(vnode: string): void;
 }
@@ -48,37 +45,37 @@ export function createStats(clusters: Clusters, now: () => Date): Stats {
     return found;
   }
 
-  async function collect(vnode: string, path: StatsPath) {
+  async function collect(vnode: string, path: StatsPath, abandoned: AbortSignal) {
     const node = await readVnode(clusters.home, vnode);
     const workerNode = workerNodeOf(node, binding.clusterID);
-    const [answer, pairs] = await Promise.all([ask(workerNode, path), pairsOf(clusters, vnode, workerNode)]);
+    const [answer, pairs] = await Promise.all([ask(workerNode, path, abandoned), pairsOf(clusters, vnode, workerNode)]);
     if (path === 'stats/summary') return { type: 'application/json', text: summary(node, answer, pairs) };
     const renamed = renameExposition(answer, binding.mountNamespace, pairs);
-    return { type: TEXT, text: path === 'metrics/resource' ? resource(vnode, renamed, pairs) : renamed };
+    if (path === 'metrics/cadvisor') return { type: TEXT, text: renamed };
+    // What is told is not all there is: sums of it would be wrong.
+    const own = scrapeFailed(answer) ? nodeExposition() : nodeOf(vnode, renamed, pairs);
+    return { type: TEXT, text: own + renamed };
   }
 
-  function resource(vnode: string, renamed: string, pairs: PodPairs): string {
-    const { cpuSeconds, memoryBytes, timestamp } = resourceFigures(renamed);
-    const total = countersOf(vnode).resource.add(cpuSeconds, alive(pairs));
-    return nodeExposition(total, memoryBytes, timestamp ?? now().getTime()) + renamed;
+  function nodeOf(vnode: string, renamed: string, pairs: PodPairs): string {
+    const { cpuSeconds: readings, memoryBytes, timestamp = now().getTime() } = resourceFigures(renamed);
+    const cpuSeconds = countersOf(vnode).resource.add(byWorkerPod(readings, pairs), workerPodsOf(pairs));
+    return nodeExposition({ cpuSeconds, memoryBytes, timestamp });
   }
 
   function summary(node: Vnode, answer: string, pairs: PodPairs): string {
     const pods = renameSummary(answer, binding.mountNamespace, pairs);
     const { name, creationTimestamp = '' } = node.metadata;
-    const total = countersOf(name).summary.add(summaryCpu(pods), alive(pairs));
+    const total = countersOf(name).summary.add(byWorkerPod(summaryCpu(pods), pairs), workerPodsOf(pairs));
     const facts = { name, createdAt: creationTimestamp, memoryBytes: memoryOf(node) };
     return JSON.stringify({ node: nodeSummary(facts, pods, total, now()), pods });
   }
 
   return {
-    get: (vnode, path) => asking.get(`${vnode} ${path}`, () => collect(vnode, path)),
+    get: (vnode, path, signal) =>
+      asking.get(`${vnode} ${path}`, (abandoned) => collect(vnode, path, abandoned), signal),
     forget: (vnode) => void counters.delete(vnode),
   };
-}
-
-function alive(pairs: PodPairs): Set<string> {
-  return new Set([...pairs.values()].map(({ namespace, name }) => `${namespace}/${name}`));
 }
 
 async function readVnode(home: KubeClient, vnode: string): Promise<Vnode> {

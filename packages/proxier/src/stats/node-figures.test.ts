@@ -1,50 +1,6 @@
-import fc from 'fast-check';
+import { parseExactly, type PodSummary } from '@kubeocean/shared/stats';
 import { describe, expect, it } from 'vitest';
-import { createSumCounter, nodeExposition, nodeSummary, resourceFigures } from './node-figures.ts';
-
-const names = (...all: string[]) => new Set(all);
-
-describe('the sum of counters', () => {
-  it('goes on from where it was when a part is gone, silent, or begins anew', () => {
-    const counter = createSumCounter();
-    expect(
-      counter.add(
-        new Map([
-          ['a', 10],
-          ['b', 5],
-        ]),
-        names('a', 'b'),
-      ),
-    ).toBe(15);
-    expect(counter.add(new Map([['a', 12]]), names('a', 'b'))).toBe(17);
-    expect(
-      counter.add(
-        new Map([
-          ['a', 12],
-          ['b', 6],
-        ]),
-        names('a', 'b'),
-      ),
-    ).toBe(18);
-    expect(counter.add(new Map([['a', 12]]), names('a'))).toBe(18);
-    expect(counter.add(new Map([['a', 1]]), names('a'))).toBe(19);
-  });
-
-  it('never falls', () => {
-    const reading = fc.dictionary(fc.constantFrom('a', 'b', 'c'), fc.double({ min: 0, max: 1e6, noNaN: true }));
-    fc.assert(
-      fc.property(fc.array(fc.tuple(reading, fc.subarray(['a', 'b', 'c']))), (steps) => {
-        const counter = createSumCounter();
-        let before = 0;
-        for (const [readings, alive] of steps) {
-          const sum = counter.add(new Map(Object.entries(readings)), new Set(alive));
-          expect(sum).toBeGreaterThanOrEqual(before);
-          before = sum;
-        }
-      }),
-    );
-  });
-});
+import { nodeExposition, nodeSummary, resourceFigures, scrapeFailed, summaryCpu } from './node-figures.ts';
 
 describe('figures of a vnode', () => {
   it('are those of its pods', () => {
@@ -57,14 +13,25 @@ describe('figures of a vnode', () => {
     ].join('\n');
     expect(resourceFigures(text)).toEqual({
       cpuSeconds: new Map([
-        ['n/a', 1.5],
-        ['n/b', 2],
+        ['n/a', { value: 1.5, at: 1000 }],
+        ['n/b', { value: 2, at: 3000 }],
       ]),
       memoryBytes: 100,
       timestamp: 3000,
     });
     expect(resourceFigures('')).toEqual({ cpuSeconds: new Map(), memoryBytes: 0, timestamp: undefined });
-    expect(nodeExposition(1.5, 100, 7)).toContain('\nnode_cpu_usage_seconds_total 1.5 7\n');
+    const exposition = nodeExposition({ cpuSeconds: 1.5, memoryBytes: 100, timestamp: 7 });
+    expect(exposition).toContain('\nnode_cpu_usage_seconds_total 1.5 7\n');
+    expect(exposition).toContain('\nresource_scrape_error 0\n');
+  });
+
+  it.each([
+    ['# TYPE resource_scrape_error gauge\nresource_scrape_error 1\n', true],
+    ['# TYPE resource_scrape_error gauge\nresource_scrape_error 0\n', false],
+    ['pod_memory_working_set_bytes{namespace="n",pod="a"} 100 2000\n', false],
+  ])('are left out when the kubelet says that it could not tell: %s', (text, failed) => {
+    expect(scrapeFailed(text)).toBe(failed);
+    expect(nodeExposition()).toMatch(/^# HELP resource_scrape_error .*\n# TYPE .*\nresource_scrape_error 1\n$/);
   });
 
   it('in a summary leave what is not used of the lent memory', () => {
@@ -84,5 +51,17 @@ describe('figures of a vnode', () => {
     });
     expect(nodeSummary({ ...facts, memoryBytes: 100 }, pods, 0, now).memory.availableBytes).toBe(0);
     expect(nodeSummary(facts, [], 0, now).cpu.time).toBe('2026-01-03T00:00:00Z');
+  });
+
+  it('in a summary are never more than a reader with 64 bits can read', () => {
+    const text = `[{"podRef":{"name":"x","namespace":"y","uid":"z"},
+      "cpu":{"usageCoreNanoSeconds":18446744073709551615},"memory":{"usageBytes":18446744073709551615,"workingSetBytes":5}}]`;
+    const pods = parseExactly(text) as PodSummary[];
+    const [, reading] = [...summaryCpu(pods)][0] ?? [];
+    const facts = { name: 'vnode-a', createdAt: '2026-01-01T00:00:00Z', memoryBytes: 1000 };
+    const summary = JSON.stringify(nodeSummary(facts, [...pods, ...pods], (reading?.value ?? 0) * 2, new Date(0)));
+    const numbers = [...summary.matchAll(/"(?:usageCoreNanoSeconds|usageBytes)":(\d+)/g)].map(([, digits]) => digits);
+    expect(numbers.length).toBe(2);
+    for (const digits of numbers) expect(BigInt(digits ?? '')).toBeLessThan(2n ** 64n);
   });
 });

@@ -1,41 +1,10 @@
-/** A vnode's own figures: the sum of its pods'. What else runs on the worker node is its owner's business. Pure but for the counter. */
-import { type PodSummary, seriesOf } from '@kubeocean/shared/stats';
-
-/** A counter of many parts that never falls: parts that are gone keep counting, those not told of keep their last value. */
-export interface SumCounter {
-  /** The sum, given what is known of parts now and which parts there are at all. */
-  add(readings: ReadonlyMap<string, number>, alive: ReadonlySet<string>): number;
-}
-
-export function createSumCounter(): SumCounter {
-  const last = new Map<string, number>();
-  let gone = 0;
-  // The same figures added up in another order may come out a hair lower.
-  let highest = 0;
-  return {
-    add(readings, alive) {
-      for (const [part, value] of readings) {
-        const before = last.get(part) ?? 0;
-        // Begun anew under the same name.
-        if (value < before) gone += before;
-        last.set(part, value);
-      }
-      for (const [part, value] of last) {
-        if (alive.has(part) || readings.has(part)) continue;
-        gone += value;
-        last.delete(part);
-      }
-      let sum = gone;
-      for (const value of last.values()) sum += value;
-      highest = Math.max(highest, sum);
-      return highest;
-    },
-  };
-}
+/** A vnode's own figures: the sum of its pods'. What else runs on the worker node is its owner's business. Pure. */
+import { numberOf, type PodSummary, ScrapeError, seriesOf, sumOf } from '@kubeocean/shared/stats';
+import type { Reading } from './sum-counter.ts';
 
 export interface ResourceFigures {
   /** CPU seconds by `namespace/name` of the pod. */
-  cpuSeconds: Map<string, number>;
+  cpuSeconds: Map<string, Reading>;
   memoryBytes: number;
   /** Milliseconds since 1970 of the newest of them; undefined without any. */
   timestamp: number | undefined;
@@ -48,7 +17,8 @@ export function resourceFigures(text: string): ResourceFigures {
     const number = Number(value);
     if (!Number.isFinite(number)) continue;
     if (metric === 'pod_cpu_usage_seconds_total') {
-      figures.cpuSeconds.set(`${labels.get('namespace')}/${labels.get('pod')}`, number);
+      const at = timestamp === undefined ? {} : { at: timestamp };
+      figures.cpuSeconds.set(`${labels.get('namespace')}/${labels.get('pod')}`, { value: number, ...at });
     } else if (metric === 'pod_memory_working_set_bytes') figures.memoryBytes += number;
     else continue;
     if (timestamp !== undefined) figures.timestamp = Math.max(figures.timestamp ?? timestamp, timestamp);
@@ -56,18 +26,32 @@ export function resourceFigures(text: string): ResourceFigures {
   return figures;
 }
 
-/** The vnode's part of `/metrics/resource`, under the names and help texts of a kubelet (pkg/kubelet/metrics/collectors/resource_metrics.go). */
-export function nodeExposition(cpuSeconds: number, memoryBytes: number, timestamp: number): string {
-  return [
+const FAILED = new RegExp(`^${ScrapeError}[ \\t]+(\\S+)`, 'm');
+
+/** Whether the kubelet says that it could not tell what its pods use. An agent of an earlier version does not pass it on. */
+export function scrapeFailed(text: string): boolean {
+  const value = FAILED.exec(text)?.[1];
+  return value !== undefined && Number(value) !== 0;
+}
+
+/**
+ * The vnode's part of `/metrics/resource`, under the names and help texts of a kubelet
+ * (pkg/kubelet/metrics/collectors/resource_metrics.go). Without figures it says that there was an error.
+ */
+export function nodeExposition(figures?: { cpuSeconds: number; memoryBytes: number; timestamp: number }): string {
+  const node = figures && [
     '# HELP node_cpu_usage_seconds_total [STABLE] Cumulative cpu time consumed by the node in core-seconds',
     '# TYPE node_cpu_usage_seconds_total counter',
-    `node_cpu_usage_seconds_total ${cpuSeconds} ${timestamp}`,
+    `node_cpu_usage_seconds_total ${figures.cpuSeconds} ${figures.timestamp}`,
     '# HELP node_memory_working_set_bytes [STABLE] Current working set of the node in bytes',
     '# TYPE node_memory_working_set_bytes gauge',
-    `node_memory_working_set_bytes ${memoryBytes} ${timestamp}`,
-    '# HELP resource_scrape_error [STABLE] 1 if there was an error while getting container metrics, 0 otherwise',
-    '# TYPE resource_scrape_error gauge',
-    'resource_scrape_error 0',
+    `node_memory_working_set_bytes ${figures.memoryBytes} ${figures.timestamp}`,
+  ];
+  return [
+    ...(node ?? []),
+    `# HELP ${ScrapeError} [STABLE] 1 if there was an error while getting container metrics, 0 otherwise`,
+    `# TYPE ${ScrapeError} gauge`,
+    `${ScrapeError} ${figures ? 0 : 1}`,
     '',
   ].join('\n');
 }
@@ -76,14 +60,13 @@ const CPU_SUMS = ['usageNanoCores'] as const;
 const MEMORY_SUMS = ['usageBytes', 'workingSetBytes', 'rssBytes', 'pageFaults', 'majorPageFaults'] as const;
 
 /** CPU of the pods of a summary, in nanoseconds by `namespace/name`. */
-export function summaryCpu(pods: readonly PodSummary[]): Map<string, number> {
-  return new Map(
-    pods.flatMap(({ podRef, cpu }) =>
-      typeof cpu?.['usageCoreNanoSeconds'] === 'number'
-        ? [[`${podRef.namespace}/${podRef.name}`, cpu['usageCoreNanoSeconds']]]
-        : [],
-    ),
-  );
+export function summaryCpu(pods: readonly PodSummary[]): Map<string, Reading> {
+  const readings = new Map<string, Reading>();
+  for (const { podRef, cpu } of pods) {
+    const value = numberOf(cpu?.['usageCoreNanoSeconds']);
+    if (value !== undefined) readings.set(`${podRef.namespace}/${podRef.name}`, { value });
+  }
+  return readings;
 }
 
 export interface VnodeFacts {
@@ -113,7 +96,7 @@ export function nodeSummary(vnode: VnodeFacts, pods: readonly PodSummary[], cpuN
         pods.map((pod) => pod.cpu),
         CPU_SUMS,
       ),
-      usageCoreNanoSeconds: cpuNanoseconds,
+      usageCoreNanoSeconds: sumOf([cpuNanoseconds]),
     },
     memory: {
       time: time('memory'),
@@ -127,7 +110,8 @@ function sums<K extends string>(
   parts: readonly (Record<string, unknown> | undefined)[],
   fields: readonly K[],
 ): Record<K, number> {
-  const sumOf = (field: K) =>
-    parts.reduce((sum, part) => sum + (typeof part?.[field] === 'number' ? part[field] : 0), 0);
-  return Object.fromEntries(fields.map((field) => [field, sumOf(field)])) as Record<K, number>;
+  return Object.fromEntries(fields.map((field) => [field, sumOf(parts.map((part) => part?.[field]))])) as Record<
+    K,
+    number
+  >;
 }

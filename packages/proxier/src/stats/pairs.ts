@@ -35,6 +35,7 @@ export function pairUp(
       uid,
       workerName: counterpart.metadata.name,
       workerUID: counterpart.metadata.uid ?? '',
+      createdAt: Date.parse(counterpart.metadata.creationTimestamp ?? ''),
       claims: new Map(claims),
     });
   }
@@ -64,8 +65,8 @@ async function workerPodsOf(worker: KubeClient, namespace: string, bindingUID: s
   });
   for await (const page of pages) {
     pods.push(
-      ...page.items.map(({ metadata: { name, uid, annotations } }) => ({
-        metadata: { name, uid, annotations } as KubeObject['metadata'],
+      ...page.items.map(({ metadata: { name, uid, annotations, creationTimestamp } }) => ({
+        metadata: { name, uid, annotations, creationTimestamp } as KubeObject['metadata'],
       })),
     );
   }

@@ -10,6 +10,7 @@ const web: PodPair = {
   uid: 'aaaaaaaa-1111-1111-1111-aaaaaaaaaaaa',
   workerName: 'web-0123',
   workerUID: 'bbbbbbbb-2222-2222-2222-bbbbbbbbbbbb',
+  createdAt: 0,
   claims: new Map([['data', 'claim']]),
 };
 const pairs = new Map([[web.workerName, web]]);
@@ -94,6 +95,11 @@ describe('renameSummary', () => {
         ],
       },
     ]);
+  });
+
+  it('leaves numbers of 64 bits as the kubelet wrote them', () => {
+    const text = `{"node":{"nodeName":"n"},"pods":[{"podRef":${JSON.stringify(ref)},"volume":[{"name":"ceph","inodesFree":18446744073709551615}]}]}`;
+    expect(JSON.stringify(renameSummary(text, MOUNT, pairs))).toContain('"inodesFree":18446744073709551615');
   });
 
   it('leaves out other pods, and namesakes with another UID', () => {

@@ -11,6 +11,8 @@ export interface PodPair {
   uid: string;
   workerName: string;
   workerUID: string;
+  /** When the worker pod was made, by the worker's clock: milliseconds since 1970, NaN when that is not known. */
+  createdAt: number;
   /** Home claims by name of the volume. */
   claims: ReadonlyMap<string, string>;
 }

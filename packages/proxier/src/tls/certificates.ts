@@ -38,6 +38,8 @@ export interface CertificateOptions {
   podName: string;
   podIP: string;
   now: () => Date;
+  /** Milliseconds, never going back. Default: those of the machine. */
+  clock?: () => number;
   /** Waits so many milliseconds. Default: by the clock of the machine. */
   wait?: (ms: number, signal: AbortSignal) => Promise<void>;
   /** Told of each failure; the source goes on trying. */
@@ -45,20 +47,35 @@ export interface CertificateOptions {
 }
 
 const DAY_MS = 86_400_000;
-/** Longest time a timer is set for; a wait of months is made of several. */
-const MAX_WAIT_MS = DAY_MS;
+/** How often it is looked whether a certificate is due: a machine that slept must not sleep through that. */
+const LOOK_EVERY_MS = 3_600_000;
+/** Certificates begin some minutes before they are made, for clocks that differ (kube-controller-manager: 5 minutes). */
+const BACKDATED_MS = 5 * 60_000;
+/** After one was had, no other is asked for sooner than this, whatever clocks and signers say. */
+const LEAST_MS = 60_000;
 /** How long a request waits for approval and signature before another one is made; the cluster forgets it in an hour. */
 const SIGNATURE_WAIT_MS = 15 * 60_000;
 
-/** Waits until 80 % of a certificate's life is over. */
+/**
+ * Waits until 80 % of a certificate's life is over. How old it is at first we know better than the clock of this machine,
+ * which may be wrong by more than that life: it was made while we waited for it. From then on the clock only adds to the
+ * time that has passed, which does not count while a machine sleeps.
+ * @param waitedMs how long it took to get it
+ */
 async function untilRenewal(
   certificate: X509Certificate,
-  { now, wait = sleep }: CertificateOptions,
+  waitedMs: number,
+  { now, clock = () => performance.now(), wait = sleep }: CertificateOptions,
   signal: AbortSignal,
 ): Promise<void> {
+  const [receivedAt, startedAt] = [now().getTime(), clock()];
   const from = certificate.validFromDate.getTime();
-  const due = from + (certificate.validToDate.getTime() - from) * 0.8;
-  while (now().getTime() < due) await wait(Math.min(due - now().getTime(), MAX_WAIT_MS), signal);
+  const life = certificate.validToDate.getTime() - from;
+  const age = Math.min(Math.max(receivedAt - from, 0), BACKDATED_MS + waitedMs);
+  const dueMs = Math.max(life * 0.8 - age, LEAST_MS);
+  for (let passed = 0; passed < dueMs; passed = Math.max(clock() - startedAt, now().getTime() - receivedAt)) {
+    await wait(Math.min(dueMs - passed, LOOK_EVERY_MS), signal);
+  }
 }
 
 /** A certificate of our own making, good for a year. For API servers that do not verify kubelet certificates. */
@@ -79,7 +96,7 @@ export function selfSigned(options: CertificateOptions): CertificateSource {
         new Date(now + 365 * DAY_MS),
       );
       use({ cert, key: privateKeyPem(key) });
-      await untilRenewal(new X509Certificate(cert), options, signal);
+      await untilRenewal(new X509Certificate(cert), 0, options, signal);
     }
   };
 }
@@ -89,15 +106,24 @@ export function selfSigned(options: CertificateOptions): CertificateSource {
  * this process. https://kubernetes.io/docs/reference/access-authn-authz/certificate-signing-requests/#kubernetes-signers
  */
 export function signedByCluster(client: KubeClient, options: CertificateOptions): CertificateSource {
+  const { clock = () => performance.now() } = options;
   return async (use, signal) => {
     let waitMs = 5_000;
     while (!signal.aborted) {
       try {
         const key = newKeyPair();
+        const askedAt = clock();
         const cert = await requestCertificate(client, options, key, signal);
-        use({ cert, key: privateKeyPem(key) });
+        const waitedMs = clock() - askedAt;
+        try {
+          use({ cert, key: privateKeyPem(key) });
+        } catch (error) {
+          throw new Error(`the certificate that the cluster signed cannot be used: ${messageOf(error)}`, {
+            cause: error,
+          });
+        }
         waitMs = 5_000;
-        await untilRenewal(new X509Certificate(cert), options, signal);
+        await untilRenewal(new X509Certificate(cert), waitedMs, options, signal);
       } catch (error) {
         if (signal.aborted) return;
         options.onError(error as Error);

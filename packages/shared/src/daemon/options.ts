@@ -2,6 +2,7 @@
  * Command lines. Each process has one typed table of its options; parsing, `--help` and the docs come from that table.
  * Flags are written as Kubernetes' own programs take them: `--flag value` or `--flag=value`, booleans also bare.
  */
+import { isBindAddress } from './option-forms.ts';
 
 interface OptionBase {
   description: string;
@@ -17,6 +18,9 @@ export type OptionSpec = OptionBase &
         required?: boolean;
         choices?: readonly string[];
         pattern?: RegExp;
+        /** Whether a value can be used at all, for what no pattern can say. */
+        check?: (value: string) => boolean;
+        /** What values `pattern` and `check` take, in words. */
         form?: string;
       }
     | { type: 'integer'; default: number; min?: number; max?: number }
@@ -96,11 +100,15 @@ function valueOf(name: string, spec: OptionSpec, value: string): unknown {
     }
     return number;
   }
-  if (spec.required && value === '') throw new OptionError(`--${name} must not be empty: ${spec.description}`);
+  // Empty is for flags that may be left out; with a default, it would be a value that nobody meant.
+  if (value === '' && (spec.required || spec.default)) {
+    throw new OptionError(`--${name} must not be empty: ${spec.description}`);
+  }
   if (spec.choices && !spec.choices.includes(value)) {
     throw new OptionError(`--${name} takes one of ${spec.choices.join(', ')}, not "${value}"`);
   }
-  if (spec.pattern && value !== '' && !spec.pattern.test(value)) {
+  const fits = (spec.pattern?.test(value) ?? true) && (spec.check?.(value) ?? true);
+  if (value !== '' && !fits) {
     throw new OptionError(`--${name} takes ${spec.form ?? String(spec.pattern)}, not "${value}"`);
   }
   return value;
@@ -145,10 +153,6 @@ export function helpText(program: string, summary: string, table: OptionTable): 
   return [`${program}: ${summary}`, '', 'Flags:', ...lines, `${'  --help'.padEnd(width)}print this`, ''].join('\n');
 }
 
-/** Addresses to listen on: `:8080`, `127.0.0.1:8080`, `[::1]:8080`. */
-export const ADDRESS =
-  /^(\[[0-9a-fA-F:]+\]|[0-9A-Za-z.-]*):(\d{1,4}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d{2}|655[0-2]\d|6553[0-5])$/;
-
 /** Flags that every process has. */
 export const COMMON_OPTIONS = {
   kubeconfig: {
@@ -158,14 +162,14 @@ export const COMMON_OPTIONS = {
   'metrics-bind-address': {
     type: 'string',
     default: ':8080',
-    pattern: ADDRESS,
+    check: isBindAddress,
     form: 'an address such as :8080 or 127.0.0.1:8080 (:0 for any free port)',
     description: 'address of /metrics',
   },
   'health-probe-bind-address': {
     type: 'string',
     default: ':8081',
-    pattern: ADDRESS,
+    check: isBindAddress,
     form: 'an address such as :8081 or 127.0.0.1:8081 (:0 for any free port)',
     description: 'address of /healthz and /readyz',
   },

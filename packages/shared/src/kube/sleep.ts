@@ -1,13 +1,20 @@
 /** Waiting, ended early by a signal. */
 
-/** Resolves after `ms` milliseconds; rejects at once when the signal aborts. */
+/** setTimeout takes at most 2^31-1 ms and makes 1 ms of anything beyond; a longer wait is taken in parts. */
+const LONGEST_TIMER = 2 ** 31 - 1;
+
+/** Resolves after `ms` milliseconds, however many; rejects at once when the signal aborts. */
 export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   if (signal?.aborted) {
     reject(signal.reason as Error);
     return promise;
   }
-  const timer = setTimeout(done, ms);
+  let timer: NodeJS.Timeout;
+  function wait(leftMs: number): void {
+    timer =
+      leftMs > LONGEST_TIMER ? setTimeout(() => wait(leftMs - LONGEST_TIMER), LONGEST_TIMER) : setTimeout(done, leftMs);
+  }
   function done(): void {
     signal?.removeEventListener('abort', stop);
     resolve();
@@ -16,6 +23,7 @@ export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
     clearTimeout(timer);
     reject(signal?.reason as Error);
   }
+  wait(ms);
   signal?.addEventListener('abort', stop, { once: true });
   return promise;
 }

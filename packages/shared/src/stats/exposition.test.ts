@@ -31,6 +31,16 @@ b_sum{pod="x\\"\\\\\\ny",namespace="n1"}   +Inf
 `);
   });
 
+  it('tells HELP and TYPE of no family that nothing is left of', () => {
+    const dropped = '# HELP a x\n# TYPE a counter\na{namespace="n2"} 1\n';
+    const bare = 'b{namespace="n1"} 2\n';
+    expect(relabelExposition(dropped + bare, onlyN1)).toBe(bare);
+    const longer = 'a_longer{namespace="n1"} 2\n';
+    expect(relabelExposition(dropped + longer, onlyN1)).toBe(longer);
+    const later = 'a{namespace="n1"} 3\n';
+    expect(relabelExposition(dropped + later, onlyN1)).toBe(`# HELP a x\n# TYPE a counter\n${later}`);
+  });
+
   it('gives nothing, not even comments, when nothing is selected', () => {
     expect(relabelExposition(TEXT, () => undefined)).toBe('');
     expect(relabelExposition('', () => new Map())).toBe('');

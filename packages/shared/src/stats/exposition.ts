@@ -110,12 +110,14 @@ export function relabelExposition(text: string, relabel: Relabel): string {
     if (line.startsWith('#')) {
       if (!/^# (?:HELP|TYPE) /.test(line)) continue;
       // A family's comments come before its first series: those of a family without any are replaced by the next.
-      if (comments.length > 0 && familyOf(comments[0] as string) !== familyOf(line)) comments = [];
+      if (familyOf(comments[0]) !== familyOf(line)) comments = [];
       comments.push(line);
       continue;
     }
     const parsed = parseLine(line);
     if (!parsed) continue;
+    // Of a family that nothing is left of, and this one has no comments of its own.
+    if (!isOfFamily(parsed.metric, familyOf(comments[0]))) comments = [];
     const changes = relabel(asMap(parsed.labels), parsed.metric);
     if (!changes) continue;
     kept.push(...comments, withLabels(line, parsed.labels, changes));
@@ -124,8 +126,15 @@ export function relabelExposition(text: string, relabel: Relabel): string {
   return kept.length > 0 ? `${kept.join('\n')}\n` : '';
 }
 
-function familyOf(comment: string): string {
-  return comment.split(' ', 3)[2] ?? '';
+function familyOf(comment: string | undefined): string {
+  return comment?.split(' ', 3)[2] ?? '';
+}
+
+/** Series of histograms, summaries and (in OpenMetrics) counters have more to their names than their family has. */
+const SUFFIX = /^_(?:bucket|sum|count|total|created|info)$/;
+
+function isOfFamily(metric: string, family: string): boolean {
+  return metric === family || (metric.startsWith(family) && SUFFIX.test(metric.slice(family.length)));
 }
 
 function withLabels(line: string, labels: readonly ParsedLabel[], changes: ReadonlyMap<string, string>): string {

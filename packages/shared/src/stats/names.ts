@@ -6,6 +6,9 @@ export const STATS_PATHS = ['stats/summary', 'metrics/resource', 'metrics/cadvis
 
 export type StatsPath = (typeof STATS_PATHS)[number];
 
+/** Series of `/metrics/resource` that is 1 when the kubelet could not tell what its pods use. */
+export const ScrapeError = 'resource_scrape_error';
+
 /** Port of the agent's HTTPS server of metrics, and its name in the agent's Service. */
 export const StatsPort = { name: 'stats', number: 10260 } as const;
 

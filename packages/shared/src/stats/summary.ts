@@ -2,6 +2,7 @@
  * The part of a kubelet's `/stats/summary` that is read. Everything else in it is carried as it is.
  * https://github.com/kubernetes/kubelet/blob/master/pkg/apis/stats/v1alpha1/types.go
  */
+import { parseExactly } from './exact.ts';
 
 export interface Summary {
   node: NodeSummary;
@@ -29,11 +30,11 @@ export interface VolumeSummary {
 }
 
 /**
- * Reads a summary. Pods without a whole reference are left out.
+ * Reads a summary. Pods without a whole reference are left out; numbers are those of `parseExactly`.
  * @throws Error when the text is no summary.
  */
 export function parseSummary(text: string): Summary {
-  const value = JSON.parse(text) as Partial<Summary> | null;
+  const value = parseExactly(text) as Partial<Summary> | null;
   if (typeof value !== 'object' || value === null || typeof value.node !== 'object' || value.node === null) {
     throw new Error('the answer is not a summary of a kubelet');
   }

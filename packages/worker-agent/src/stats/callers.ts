@@ -4,10 +4,9 @@
  */
 import { createHash } from 'node:crypto';
 import { AgentAudience, AgentTokenHeader } from '@kubeocean/shared/api';
-import { createCache } from '@kubeocean/shared/daemon';
+import { createCache, createLimiter } from '@kubeocean/shared/daemon';
 import { type KubeClient, type KubeObject, messageOf, TokenReviews } from '@kubeocean/shared/kube';
 import type { Tenant } from '@kubeocean/shared/lease';
-import { createLimiter } from './limiter.ts';
 import { StatsRefusal } from './refusal.ts';
 
 interface TokenReview extends KubeObject {

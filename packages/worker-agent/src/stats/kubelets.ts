@@ -2,46 +2,46 @@
  * Reading the metrics of kubelets, with the token of a ServiceAccount that may do just that. Answers are held for a few
  * seconds and asked for once for all who ask at the same time, so tenants cost a kubelet no more than one scraper.
  */
-import type { IncomingMessage } from 'node:http';
-import { Agent, request as httpsRequest, type RequestOptions } from 'node:https';
+import { Agent } from 'node:https';
 import { createCache } from '@kubeocean/shared/daemon';
 import { isNotFound, type KubeClient, messageOf } from '@kubeocean/shared/kube';
 import type { WorkerNode } from '@kubeocean/shared/lease';
 import type { StatsPath, TokenSource } from '@kubeocean/shared/stats';
-import { createLimiter } from './limiter.ts';
+import { fetchText, TooSlow } from './fetch-text.ts';
+import { createLanes, type InTurn } from './lanes.ts';
 import { StatsRefusal } from './refusal.ts';
 
-/** Gives a kubelet's answer as text. @throws StatsRefusal 502, 503 or 504 naming the node and the cause. */
-export type Scrape = (node: WorkerNode, path: StatsPath) => Promise<string>;
+/**
+ * Gives a kubelet's answer as text.
+ * @param signal aborts when this caller does not wait any more
+ * @throws StatsRefusal 429, 502, 503 or 504 naming the node and the cause; the signal's reason.
+ */
+export type Scrape = (node: WorkerNode, path: StatsPath, signal?: AbortSignal) => Promise<string>;
 
 export interface KubeletOptions {
   /** Client of the API server, whose CA kubelets are verified against. */
-  client: KubeClient;
+  client: Pick<KubeClient, 'transport'>;
   token: TokenSource;
   /** Not to verify the kubelets' certificates. */
   insecure: boolean;
 }
 
 const HOLD_MS = 2_500;
-/** Answers held; one of a busy node is some megabytes. */
-const HELD = 8;
-const DEADLINE_MS = 10_000;
-const MAX_BYTES = 16 * 1024 * 1024;
-const AT_ONCE = 4;
-const WAITING = 128;
+/** One answer of a busy node is some megabytes. */
+const HELD = { answers: 32, bytes: 32 * 1024 * 1024 };
 const KUBELET_PORT = 10250;
 
 export function createScraper(options: KubeletOptions): Scrape {
-  const answers = createCache<string>({ holdMs: () => HOLD_MS, bound: HELD });
-  const limiter = createLimiter(
-    AT_ONCE,
-    WAITING,
-    () => new StatsRefusal(503, 'the agent is asked for the metrics of too many nodes at once: try again later'),
-  );
+  const answers = createCache<string>({
+    holdMs: () => HOLD_MS,
+    bound: HELD.answers,
+    weight: { most: HELD.bytes, of: (text) => text.length },
+  });
+  const lanes = createLanes();
   const agent = new Agent({ keepAlive: true, timeout: 60_000, maxFreeSockets: 1 });
 
-  async function scrape(node: WorkerNode, path: StatsPath): Promise<string> {
-    const { name } = node.metadata;
+  async function scrape(node: WorkerNode, path: StatsPath, abandoned: AbortSignal, inTurn: InTurn): Promise<string> {
+    const { name, uid = name } = node.metadata;
     const address = node.status?.addresses?.find(({ type }) => type === 'InternalIP')?.address;
     if (!address) throw new StatsRefusal(503, `node ${name} has no InternalIP, by which its kubelet is asked`);
     const token = await options.token.get().catch((error: unknown) => {
@@ -49,7 +49,7 @@ export function createScraper(options: KubeletOptions): Scrape {
       throw new StatsRefusal(503, `the agent gets no token for kubelets: ${messageOf(error)}${advice}`);
     });
     const ca = options.client.transport.authority;
-    const { code, text } = await fetchText({
+    const request = {
       host: address,
       port: portOf(node),
       path: `/${path}`,
@@ -59,17 +59,30 @@ export function createScraper(options: KubeletOptions): Scrape {
       },
       ...(ca && { ca }),
       rejectUnauthorized: !options.insecure,
-      minVersion: 'TLSv1.2',
+      minVersion: 'TLSv1.2' as const,
       agent,
-    }).catch((error: NodeJS.ErrnoException) => {
-      throw unreachable(name, error);
+    };
+    const { code, text } = await fetchText({ request, abandoned, inTurn }).catch((error: NodeJS.ErrnoException) => {
+      // That somebody else left, or that too many read, is no fault of the node.
+      if (abandoned.aborted || error instanceof StatsRefusal) throw error;
+      const refusal = unreachable(name, error);
+      lanes.failed(uid, refusal);
+      throw refusal;
     });
+    lanes.answered(uid);
     if (code === 200) return text;
     if (code === 401) options.token.forget();
     throw new StatsRefusal(502, `the kubelet of node ${name} answers ${code}: ${text.trim().slice(0, 300)}`);
   }
 
-  return (node, path) => answers.get(`${node.metadata.uid} ${path}`, () => limiter.run(() => scrape(node, path)));
+  return (node, path, signal) => {
+    const { name, uid = name } = node.metadata;
+    return answers.get(
+      `${uid} ${path}`,
+      (abandoned) => lanes.ask(uid, abandoned, (inTurn) => scrape(node, path, abandoned, inTurn)),
+      signal,
+    );
+  };
 }
 
 function portOf(node: WorkerNode): number {
@@ -80,30 +93,11 @@ function portOf(node: WorkerNode): number {
 const UNTRUSTED = /CERT|ISSUER|SIGNATURE/;
 
 function unreachable(node: string, error: NodeJS.ErrnoException): StatsRefusal {
-  if (error.name === 'TimeoutError' || error.name === 'AbortError') {
-    return new StatsRefusal(504, `the kubelet of node ${node} gave no answer within ${DEADLINE_MS / 1000} s`);
-  }
+  if (error instanceof TooSlow) return new StatsRefusal(504, `the kubelet of node ${node} ${error.message}`);
   const advice = UNTRUSTED.test(error.code ?? '')
     ? "; its certificate is not one of the cluster's CA: let kubelets have their serving certificates signed (serverTLSBootstrap), or set agent.kubeletInsecureTLS=true for the chart kubeocean-worker"
     : '';
   return new StatsRefusal(502, `the kubelet of node ${node} cannot be asked: ${error.message}${advice}`, {
     cause: error,
   });
-}
-
-/** @throws Error when there is no whole answer within the deadline, or it is too long. */
-async function fetchText(options: RequestOptions): Promise<{ code: number; text: string }> {
-  const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
-  const request = httpsRequest({ ...options, signal: AbortSignal.timeout(DEADLINE_MS) });
-  request.on('response', resolve).on('error', reject);
-  request.end();
-  const response = await promise;
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of response as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes > MAX_BYTES) throw new Error(`the answer is longer than ${MAX_BYTES / 1024 / 1024} MiB`);
-    chunks.push(chunk);
-  }
-  return { code: response.statusCode ?? 0, text: Buffer.concat(chunks).toString('utf8') };
 }

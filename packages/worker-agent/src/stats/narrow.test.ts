@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import { createLimiter } from './limiter.ts';
 import { narrow } from './narrow.ts';
 import { parseStatsPath } from './server.ts';
 
@@ -17,6 +16,21 @@ describe('narrow', () => {
     for (const path of ['metrics/resource', 'metrics/cadvisor'] as const) {
       expect(narrow(path, text, 'lend-a')).toBe('# HELP m M\n# TYPE m gauge\nm{namespace="lend-a",pod="x"} 1 5\n');
     }
+  });
+
+  it('leaves in that the kubelet could not tell what its pods use, and nothing else without a pod', () => {
+    const text = '# HELP resource_scrape_error E\n# TYPE resource_scrape_error gauge\nresource_scrape_error 1\n';
+    expect(narrow('metrics/resource', `${text}node_cpu_usage_seconds_total 5\n`, 'lend-a')).toBe(text);
+    expect(narrow('metrics/resource', 'resource_scrape_error{node="x"} 1\n', 'lend-a')).toBe('');
+    expect(narrow('metrics/cadvisor', text, 'lend-a')).toBe('');
+  });
+
+  it('leaves numbers of 64 bits in a summary as they are', () => {
+    const pod =
+      '{"podRef":{"name":"p","namespace":"lend-a","uid":"u"},"volume":[{"name":"ceph","inodesFree":18446744073709551615}]}';
+    expect(narrow('stats/summary', `{"node":{"nodeName":"n"},"pods":[${pod}]}`, 'lend-a')).toBe(
+      `{"node":{"nodeName":"n"},"pods":[${pod}]}`,
+    );
   });
 
   it('tells nothing of the node in a summary but its name', () => {
@@ -39,17 +53,3 @@ it.each([
   ['/v1/nodes/%ff/metrics/resource', undefined],
   ['/v1/nodes/a/../b/metrics/resource', undefined],
 ])('path %s', (url, expected) => expect(parseStatsPath(url)).toEqual(expected));
-
-it('the limiter runs so many at once, lets some wait in order and refuses the rest', async () => {
-  const limiter = createLimiter(1, 1, () => new Error('full'));
-  const first = Promise.withResolvers<void>();
-  const order: number[] = [];
-  const one = limiter.run(() => first.promise.then(() => order.push(1)));
-  const two = limiter.run(async () => order.push(2));
-  await expect(limiter.run(async () => 3)).rejects.toThrow('full');
-  first.reject(new Error('failed'));
-  await expect(one).rejects.toThrow('failed');
-  await two;
-  expect(order).toEqual([2]);
-  expect(await limiter.run(async () => 4)).toBe(4);
-});

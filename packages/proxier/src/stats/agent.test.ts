@@ -1,0 +1,108 @@
+/** Asking the agent, with the worker's API server in its place over real TLS on loopback. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { KubeClient } from '@kubeocean/shared/kube';
+import { TestServer } from '@kubeocean/shared/testing';
+import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest';
+import { createAgentClient } from './agent.ts';
+
+let server: TestServer;
+beforeAll(async () => {
+  server = await TestServer.start();
+});
+afterEach(() => server.reset());
+afterAll(() => server.stop());
+
+type Answer = (request: IncomingMessage, response: ServerResponse) => void;
+
+/** A client of an agent that answers so. */
+function client(answer: Answer, deadlineMs?: number) {
+  server.answer = (request, response) => {
+    if (request.url?.includes('/selfsubjectreviews')) {
+      response.end(JSON.stringify({ status: { userInfo: { username: 'system:serviceaccount:mount:syncer' } } }));
+    } else if (request.url?.includes('/token')) response.end(JSON.stringify({ status: { token: 't' } }));
+    else answer(request, response);
+  };
+  return createAgentClient(new KubeClient(server.transport()), deadlineMs);
+}
+
+/** Something else that the server is asked, over a connection of its own. */
+async function createReview(): Promise<void> {
+  const transport = server.transport();
+  await transport.call({ method: 'GET', path: '/selfsubjectreviews' });
+  transport.close();
+}
+
+function busy(response: ServerResponse): void {
+  response.writeHead(429, { 'content-type': 'text/plain', 'retry-after': '0.01' }).end('too many at once\n');
+}
+
+it('of one replica eight questions are open at once, however many ask', async () => {
+  const waiting: ServerResponse[] = [];
+  let most = 0;
+  const ask = client((_, response) => {
+    waiting.push(response);
+    most = Math.max(most, waiting.length);
+  });
+  const all = Array.from({ length: 40 }, (_, at) => ask(`node-${at}`, 'metrics/resource'));
+  await vi.waitFor(() => expect(waiting.length).toBe(8), { timeout: 5000, interval: 1 });
+  // Whatever else was on its way has come by then.
+  for (let other = 0; other < 50; other++) await createReview();
+  for (let done = 0; done < 40; done++) {
+    await vi.waitFor(() => expect(waiting.length).toBe(Math.min(8, 40 - done)), { timeout: 5000, interval: 1 });
+    waiting.shift()?.end('m 1\n');
+  }
+  expect(new Set(await Promise.all(all))).toEqual(new Set(['m 1\n']));
+  expect(most).toBe(8);
+});
+
+it('an agent that is busy is asked again, and nobody hears of it', async () => {
+  let asked = 0;
+  const ask = client((_, response) => (++asked < 4 ? busy(response) : response.end('m 1\n')));
+  expect(await ask('n', 'metrics/resource')).toBe('m 1\n');
+  expect(asked).toBe(4);
+});
+
+it('an agent that stays busy is 503 with its words, in time', async () => {
+  const ask = client((_, response) => busy(response), 200);
+  const began = performance.now();
+  await expect(ask('n', 'metrics/resource')).rejects.toMatchObject({
+    code: 503,
+    message: 'no metrics: the worker has too much to do at the moment: too many at once',
+  });
+  expect(performance.now() - began).toBeLessThan(2000);
+});
+
+it('other refusals are not asked again', async () => {
+  let asked = 0;
+  const ask = client((_, response) => {
+    asked++;
+    response.writeHead(504).end('the kubelet is silent\n');
+  });
+  await expect(ask('n', 'metrics/resource')).rejects.toMatchObject({ code: 504 });
+  expect(asked).toBe(1);
+});
+
+it('an agent that says nothing is 504', async () => {
+  const ask = client(() => undefined, 100);
+  await expect(ask('n', 'metrics/resource')).rejects.toMatchObject({
+    code: 504,
+    message: "no metrics: the worker's agent gave no answer within 0.1 s",
+  });
+});
+
+it('what nobody waits for any more is neither asked nor waited for', async () => {
+  const asked: string[] = [];
+  let closed = 0;
+  const ask = client((request, response) => {
+    asked.push(request.url ?? '');
+    response.on('close', () => closed++);
+  });
+  const gone = new AbortController();
+  const all = Array.from({ length: 20 }, (_, at) => ask(`node-${at}`, 'metrics/resource', gone.signal));
+  const ended = Promise.allSettled(all);
+  await vi.waitFor(() => expect(asked.length).toBe(8), { timeout: 5000, interval: 5 });
+  gone.abort(new Error('client gone'));
+  expect((await ended).map(({ status }) => status)).toEqual(Array.from({ length: 20 }, () => 'rejected'));
+  await vi.waitFor(() => expect(closed).toBe(8), { timeout: 5000, interval: 5 });
+  expect(asked.length).toBe(8);
+});
