@@ -146,7 +146,7 @@ export async function runManager(daemon: Daemon<typeof OPTIONS>): Promise<void> 
     await aborted;
     for (const stop of stops) stop();
     await Promise.all([queue.stop(5000), approver?.stop(), ...running]);
-    await events.flush();
+    await events.stop();
   }
 
   await leadWhenElected(daemon, home, lead);

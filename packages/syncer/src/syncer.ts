@@ -5,6 +5,7 @@ import {
   createEventRecorder,
   createReflector,
   credentialsFor,
+  endsWithin,
   type KubeClient,
   type Leadership,
   messageOf,
@@ -28,6 +29,9 @@ import { settingsOf, type SYNCER_OPTIONS } from './options.ts';
 import { type Pods as RunningPods, startPods } from './pods/index.ts';
 import { createReflectors } from './stores.ts';
 import { createReachability, workerCredentials } from './worker.ts';
+
+/** The next leader sees for itself what is so: it must not wait until an API server has taken our last report. */
+const LAST_WORDS_MS = 2000;
 
 type SyncerDaemon = Daemon<typeof SYNCER_OPTIONS>;
 
@@ -188,7 +192,7 @@ async function lead(
     over.abort();
     unwatch();
     await Promise.all([...pods.map((part) => part.stop()), nodes.stop()]);
-    await Promise.all([report.stop(), homeEvents.flush()]);
+    await Promise.all([endsWithin(LAST_WORDS_MS, report.stop()), homeEvents.stop()]);
     await Promise.all(running);
   }
 
@@ -197,8 +201,12 @@ async function lead(
     running.push(claim.run(scope), showVersion());
     const { vnodes, homePods, slices, records, workerPods } = reflectors;
     const atHome = orEnd(Promise.all([vnodes.store.synced, homePods.store.synced, slices.store.synced]));
-    const known = orEnd(Promise.all([atHome, records.store.synced, workerPods.store.synced, claim.firstHeld]));
+    const known = orEnd(Promise.all([atHome, records.store.synced, workerPods.store.synced, claim.firstKnown]));
     pods.push(startPods(context, known));
+    await orEnd(vnodes.store.synced);
+    if (scope.aborted) return;
+    // Home counts the seconds since the last renewal, and its pods may take minutes to list.
+    nodes.renewLeases();
     await atHome;
     if (scope.aborted) return;
     late.health?.look(performance.now());
@@ -206,7 +214,8 @@ async function lead(
     running.push(lookAgain(), unbind(context, { claim, nodes, everClaimed, workerAnswers }, scope));
     await known;
     if (scope.aborted) return;
-    log.info('all stores are complete and the claim is held');
+    if (claim.held) log.info('all stores are complete and the claim is held');
+    else log.warn({ reason: claim.refusal }, 'all stores are complete; nothing is written to the worker');
     await untilAborted(scope);
   }
 

@@ -78,7 +78,9 @@ export async function runAgent(daemon: Daemon<typeof AGENT_OPTIONS>): Promise<vo
       onTold: ({ reason }) => metrics.reclaimEvents.inc({ reason }),
       wake: () => trigger.set(),
     });
-    const namespaces = tenants.map((tenant) => tenant.namespace);
+    // A sign of life says that records are kept true.
+    const namespaces = () =>
+      tenants.map(({ namespace }) => namespace).filter((name) => !stores.isGone(name) && !stores.isFrozen(name));
     const beating = beat({
       client,
       namespaces,
@@ -107,7 +109,7 @@ export async function runAgent(daemon: Daemon<typeof AGENT_OPTIONS>): Promise<vo
     );
     await reclaimer.stop();
     await beating;
-    await events.flush();
+    await events.stop();
     await watchingPods;
   }
 

@@ -27,6 +27,7 @@ import { type Applier, ForeignStateError, type MadeStores } from '../workloads/a
 import { deployment } from '../workloads/deployment.ts';
 import { type ComponentName, isOwnedBy, type Made, selectorLabels } from '../workloads/made.ts';
 import type { WorkerChecks } from './checks.ts';
+import { LastWrites } from './last-writes.ts';
 import { whyNotRunning } from './pods.ts';
 import { isUp, type Known, readyOf, sameStatus, statusOf } from './status.ts';
 import { type KubeconfigSecret, specProblem } from './validate.ts';
@@ -67,8 +68,7 @@ function tryAgain(error: unknown): Outcome {
 
 export class BindingController {
   private readonly options: ControllerOptions;
-  /** The status last written and what it was made from: the store may lag behind our own writes. */
-  private readonly written = new Map<string, { from: string; binding: ClusterBinding }>();
+  private readonly written = new LastWrites();
   private readonly silentSince = new Map<string, number>();
 
   constructor(options: ControllerOptions) {
@@ -78,7 +78,7 @@ export class BindingController {
   async reconcile(name: string): Promise<Outcome> {
     const stored = this.options.bindings.get(name);
     if (!stored) return undefined;
-    const binding = this.newest(stored);
+    const binding = this.written.newest(stored);
     if (binding.metadata.deletionTimestamp) return this.unbind(binding);
     if (!(binding.metadata.finalizers ?? []).includes(Finalizer.bindingManager)) {
       await this.setFinalizers(binding, [...(binding.metadata.finalizers ?? []), Finalizer.bindingManager]);
@@ -118,7 +118,7 @@ export class BindingController {
       ...(applied?.error instanceof ForeignStateError && { applyReason: 'ForeignState' }),
     };
     const down = await this.explain(binding, known);
-    await this.report(this.newest(this.options.bindings.get(name) ?? binding), known);
+    await this.report(this.written.newest(this.options.bindings.get(name) ?? binding), known);
     if (applied?.error) return tryAgain(applied.error);
     const waits = [checked.againInMs, down ? POLL_MS : undefined].filter((ms) => ms !== undefined);
     return waits.length > 0 ? { againInMs: Math.min(...waits) } : undefined;
@@ -126,7 +126,7 @@ export class BindingController {
 
   forget(bindingUID: string): void {
     this.options.checks.forget(bindingUID);
-    this.written.delete(bindingUID);
+    this.written.forget(bindingUID);
     this.silentSince.delete(bindingUID);
   }
 
@@ -253,11 +253,6 @@ export class BindingController {
     await this.options.home.patch(ClusterBindings, '', name, { metadata: { uid, resourceVersion, finalizers } });
   }
 
-  private newest(stored: ClusterBinding): ClusterBinding {
-    const known = this.written.get(stored.metadata.uid ?? '');
-    return known && known.from === stored.metadata.resourceVersion ? known.binding : stored;
-  }
-
   /** Writes the status when it differs, and an event when Ready does. */
   private async report(binding: ClusterBinding, known: Known): Promise<void> {
     const { home, events, log, now } = this.options;
@@ -275,10 +270,7 @@ export class BindingController {
       FieldManager.manager,
       { subresource: 'status' },
     );
-    const stored = this.options.bindings.get(name);
-    if (uid && stored?.metadata.resourceVersion) {
-      this.written.set(uid, { from: stored.metadata.resourceVersion, binding: applied });
-    }
+    this.written.note(this.options.bindings.get(name), applied);
     const [before, after] = [readyOf(binding.status), readyOf(status)];
     if (!after || (before?.reason === after.reason && before?.message === after.message)) return;
     log.info({ binding: name, phase: status.phase, reason: after.reason, why: after.message }, 'binding status');

@@ -1,6 +1,6 @@
 /** Answers of an API server, and their absence, as text or as the errors of `errors.ts`. */
-import type { IncomingMessage } from 'node:http';
-import type { Readable } from 'node:stream';
+import type { ClientRequest, IncomingMessage } from 'node:http';
+import type { Duplex, Readable } from 'node:stream';
 import type { Ending } from './deadline.ts';
 import { ApiError, ConnectionError, type Status } from './errors.ts';
 import { isObject } from './patch.ts';
@@ -40,6 +40,21 @@ export function toConnectionError(server: string, error: NodeJS.ErrnoException, 
     );
   }
   return new ConnectionError(server, error.code ?? 'EUNKNOWN', error.message, { cause: error });
+}
+
+/**
+ * For a request's event `upgrade`. No call of ours asks for another protocol, so who switches to one is no API server; without
+ * a listener Node would end the request and report neither answer nor error.
+ */
+export function refuseUpgrade(this: ClientRequest, _: IncomingMessage, socket: Duplex): void {
+  socket.destroy();
+  this.emit('error', unwantedUpgrade());
+}
+
+/** What an answer 101 stands for. */
+export function unwantedUpgrade(): Error {
+  const message = 'HTTP 101: the server switches to another protocol, which nobody asked for';
+  return Object.assign(new Error(message), { code: 'EPROTO' });
 }
 
 /** No page of a list is as long; a hostile server must not fill our memory. */

@@ -39,6 +39,8 @@ export interface CallOptions {
   signal?: AbortSignal;
   timeoutMs?: number;
   retry?: boolean;
+  /** Opens a connection for this call: when one got no answer, others that stand idle may be as dead. */
+  newConnection?: boolean;
   /** `true`: the server checks everything and stores nothing. */
   dryRun?: boolean;
   /** `true`: the answer has the object's metadata only. Cheaper for both sides where nothing else of it is read. */
@@ -239,12 +241,15 @@ function listRequest(resource: Resource, selection: PageSelection, options: Call
   };
 }
 
-function plain(options: CallOptions): Pick<RequestOptions, 'signal' | 'timeoutMs' | 'retry' | 'metadataOnly'> {
-  const { signal, timeoutMs, retry, metadataOnly } = options;
+function plain(
+  options: CallOptions,
+): Pick<RequestOptions, 'signal' | 'timeoutMs' | 'retry' | 'newConnection' | 'metadataOnly'> {
+  const { signal, timeoutMs, retry, newConnection, metadataOnly } = options;
   return {
     ...(metadataOnly && { metadataOnly: 'object' }),
     ...(signal && { signal }),
     ...(timeoutMs !== undefined && { timeoutMs }),
     ...(retry !== undefined && { retry }),
+    ...(newConnection && { newConnection }),
   };
 }

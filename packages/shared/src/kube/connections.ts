@@ -9,6 +9,13 @@ import type { ClusterAccess } from './kubeconfig.ts';
  */
 const IDLE_MS = 60_000;
 
+/**
+ * Most connections for Leases. Vnodes renew theirs eight at a time; the rest is for the Leases that the syncer itself lives
+ * by, those of its leadership and of its claim.
+ */
+const LEASE_SOCKETS = 16;
+const LEASES = '/apis/coordination.k8s.io/';
+
 /** All its connections are to one server with one certificate: no need to spell both out for every request. */
 class OneServerAgent extends Agent {
   override getName(): string {
@@ -24,6 +31,8 @@ export interface Connections {
   at: { host: string; port: string | number; prefix: string };
   /** For calls; a connection is kept for the next one. */
   pool: Agent;
+  /** For calls about Leases, which must go on when all connections of `pool` wait for answers that do not come. */
+  leases: Agent;
   /** For streams, each of which has a connection of its own. */
   streams: Agent;
 }
@@ -51,14 +60,22 @@ export function connectionsTo(access: ClusterAccess, known: Connections | undefi
     ALPNProtocols: ['http/1.1'],
     ...(tlsServerName && { servername: tlsServerName }),
   };
-  if (known) retire(known.pool);
+  if (known) for (const pool of [known.pool, known.leases]) retire(pool);
+  const kept = { ...options, keepAlive: true, scheduling: 'lifo', timeout: IDLE_MS } as const;
   return {
     access,
     at,
     tls,
-    pool: new OneServerAgent({ ...options, keepAlive: true, maxSockets, scheduling: 'lifo', timeout: IDLE_MS }),
+    pool: new OneServerAgent({ ...kept, maxSockets }),
+    // Costs nothing before the first Lease: an agent opens connections as they are needed.
+    leases: new OneServerAgent({ ...kept, maxSockets: Math.min(maxSockets, LEASE_SOCKETS) }),
     streams: new OneServerAgent({ ...options, keepAlive: false }),
   };
+}
+
+/** The connections that a call of this path goes by. */
+export function poolFor({ pool, leases }: Connections, path: string): Agent {
+  return path.startsWith(LEASES) ? leases : pool;
 }
 
 /** Whether a call would get a connection that is there already. */

@@ -21,6 +21,7 @@ export class Deadline implements Ending {
   private readonly timer: NodeJS.Timeout;
   private readonly signal: AbortSignal | undefined;
   private followed: Destroyable | undefined;
+  private told: ((error: Error) => void) | undefined;
   private readonly onAbort = (): void => this.end(this.signal?.reason);
 
   /**
@@ -34,10 +35,14 @@ export class Deadline implements Ending {
     else signal?.addEventListener('abort', this.onAbort, { once: true });
   }
 
-  /** Destroys `what` when the call is ended; at once when it is already. */
-  follow(what: Destroyable): void {
+  /**
+   * Destroys `what` when the call is ended, and tells `told` why; at once when it is already. A request that still waits
+   * for a connection says nothing of its own end before it gets one, which may be never.
+   */
+  follow(what: Destroyable, told: (error: Error) => void): void {
     this.followed = what;
-    if (this.aborted) what.destroy(asError(this.reason));
+    this.told = told;
+    if (this.aborted) this.stop();
   }
 
   /** The call is over: nothing is destroyed any more. Always to be called, or the timer stays. */
@@ -45,13 +50,20 @@ export class Deadline implements Ending {
     clearTimeout(this.timer);
     this.signal?.removeEventListener('abort', this.onAbort);
     this.followed = undefined;
+    this.told = undefined;
   }
 
   private end(reason: unknown): void {
     if (this.aborted) return;
     this.aborted = true;
     this.reason = reason;
-    this.followed?.destroy(asError(reason));
+    this.stop();
+  }
+
+  private stop(): void {
+    const error = asError(this.reason);
+    this.followed?.destroy(error);
+    this.told?.(error);
   }
 }
 

@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import type { KubeClient } from './client.ts';
 import { isNotFound } from './errors.ts';
 import { Events } from './resources.ts';
+import { endsWithin } from './sleep.ts';
 import type { KubeObject } from './types.ts';
 
 export interface EventSubject {
@@ -21,6 +22,15 @@ export interface EventRecorder {
   flush(): Promise<void>;
 }
 
+/** Of whoever made the recorder. */
+export interface OwnEventRecorder extends EventRecorder {
+  /**
+   * Writes what is left for two seconds at most, and nothing after that: a successor must not wait until an API server has
+   * taken a thousand events one by one. What was not written is told. Never rejects.
+   */
+  stop(): Promise<void>;
+}
+
 interface Known {
   name: string;
   count: number;
@@ -32,6 +42,7 @@ interface Known {
 const BURST = 25;
 const REFILL_MS = 300_000;
 const REMEMBER = 4096;
+const LAST_MS = 2000;
 
 export interface EventRecorderOptions {
   /** Reporting component, such as `kubeocean-syncer`. */
@@ -42,12 +53,13 @@ export interface EventRecorderOptions {
   onError?: (error: unknown) => void;
 }
 
-export function createEventRecorder(client: KubeClient, options: EventRecorderOptions): EventRecorder {
+export function createEventRecorder(client: KubeClient, options: EventRecorderOptions): OwnEventRecorder {
   const now = options.now ?? (() => new Date());
   const known = new Map<string, Known>();
   const buckets = new Map<string, { tokens: number; at: number }>();
   let tail: Promise<void> = Promise.resolve();
   let pending = 0;
+  let stopped = false;
 
   function allowed(subject: string, at: number): boolean {
     const bucket = buckets.get(subject) ?? { tokens: BURST, at };
@@ -114,15 +126,20 @@ export function createEventRecorder(client: KubeClient, options: EventRecorderOp
     event(subject, type, reason, message) {
       const at = performance.now();
       const who = `${subject.kind}/${subject.metadata.namespace ?? ''}/${subject.metadata.name}`;
-      if (pending >= 1000 || !allowed(who, at)) return;
+      if (stopped || pending >= 1000 || !allowed(who, at)) return;
       pending++;
       const text = message.length > 1024 ? `${message.slice(0, 1021)}...` : message;
       tail = tail
-        .then(() => write(subject, type, reason, text))
+        .then(() => (stopped ? undefined : write(subject, type, reason, text)))
         .catch((error: unknown) => options.onError?.(error))
         .finally(() => pending--);
     },
     flush: () => tail,
+    async stop() {
+      const inTime = await endsWithin(LAST_MS, tail);
+      stopped = true;
+      if (!inTime) options.onError?.(new Error(`told to stop: ${pending} events were not written in time`));
+    },
   };
 }
 

@@ -4,7 +4,7 @@
  * monotonic clock (clocks of other machines are not trusted). Rules of client-go's tools/leaderelection.
  */
 import type { KubeClient } from './client.ts';
-import { isAlreadyExists, isConflict, isNotFound } from './errors.ts';
+import { ConnectionError, isAlreadyExists, isConflict, isNotFound } from './errors.ts';
 import { createReflector } from './reflector.ts';
 import { Leases } from './resources.ts';
 import { sleep, untilAborted } from './sleep.ts';
@@ -47,6 +47,9 @@ export interface Leadership {
   readonly transitions: number;
 }
 
+/** No try to renew is given less, in milliseconds. */
+const LEAST_TRY_MS = 1000;
+
 /** RFC 3339 with microseconds, as Leases want it. */
 export function microTime(date: Date): string {
   return date.toISOString().replace('Z', '000Z');
@@ -66,6 +69,8 @@ export async function runAsLeader(
   const deadlineMs = (options.renewDeadlineSeconds ?? 10) * 1000;
   const renewMs = (options.renewSeconds ?? 4) * 1000;
   const retryMs = Math.min((options.retrySeconds ?? 2) * 1000, renewMs);
+  // A connection that is dead must not take all the time there is: the next try opens another.
+  const tryMs = Math.max(LEAST_TRY_MS, deadlineMs / 3);
   let lease: Lease | undefined = await acquire();
   if (!lease) return;
   if (signal.aborted) {
@@ -160,26 +165,32 @@ export async function runAsLeader(
 
   async function renew(ended: AbortSignal): Promise<void> {
     let waitMs = renewMs;
+    let newConnection = false;
     while (!ended.aborted) {
       await sleep(waitMs, ended).catch(() => undefined);
       if (ended.aborted) return;
       const startedAt = performance.now();
+      const leftMs = deadlineMs - (startedAt - renewedAt);
       waitMs = retryMs;
       try {
         lease = await client.replace<Lease>(
           Leases,
           { ...(lease as Lease), spec: { ...lease?.spec, renewTime: microTime(new Date()) } },
-          { signal: ended, timeoutMs: Math.max(1000, deadlineMs - (startedAt - renewedAt)), retry: false },
+          { signal: ended, timeoutMs: Math.max(LEAST_TRY_MS, Math.min(tryMs, leftMs)), retry: false, newConnection },
         );
         // Counted from before the call: the server may have taken it at once.
         renewedAt = startedAt;
         waitMs = renewMs;
+        newConnection = false;
       } catch (error) {
         if (ended.aborted) return;
         options.onError?.(error);
+        newConnection = error instanceof ConnectionError;
         // Another writer, an answer of ours that got lost, or a deletion (a Lease may be created by PUT, so that the
         // UID in it makes a conflict, not a 404): look who holds it now.
         if (isConflict(error) || isNotFound(error)) lease = (await stillOurs(ended)) ?? lease;
+        // Counted from when the try began: after one that got no answer there is no time left to wait.
+        waitMs = Math.max(0, startedAt + retryMs - performance.now());
       }
       if (performance.now() - renewedAt > deadlineMs) {
         lost.abort(new Error(`leadership of ${options.namespace}/${options.name} could not be renewed in time`));
@@ -191,7 +202,8 @@ export async function runAsLeader(
     try {
       const current = await client.get<Lease>(Leases, options.namespace, options.name, {
         signal: ended,
-        timeoutMs: 5000,
+        timeoutMs: tryMs,
+        newConnection: true,
       });
       if (current.spec?.holderIdentity === options.identity) return current;
       lost.abort(
@@ -209,7 +221,7 @@ export async function runAsLeader(
     for (let tries = 0; tries < 3; tries++) {
       try {
         const patch = { metadata: { resourceVersion: lease?.metadata.resourceVersion }, spec: { holderIdentity: '' } };
-        await client.patch(Leases, options.namespace, options.name, patch, { timeoutMs: 3000 });
+        await client.patch(Leases, options.namespace, options.name, patch, { timeoutMs: 3000, newConnection: true });
         return;
       } catch (error) {
         if (!isConflict(error)) {

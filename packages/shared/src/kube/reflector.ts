@@ -253,7 +253,10 @@ export function createReflector<T extends KubeObject = KubeObject>(
       const key = keyOf(event.object);
       if (event.type === 'DELETED' || !kept) {
         // A late DELETED of a namesake that is gone already must not remove its successor.
-        if (store.get(key)?.metadata.uid === metadata.uid) store.remove(key);
+        const known = store.get(key);
+        if (known?.metadata.uid === metadata.uid) {
+          store.remove(key, event.type === 'DELETED' ? (kept ?? known) : undefined);
+        }
       } else {
         store.set(kept);
       }

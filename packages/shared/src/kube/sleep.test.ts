@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { sleep } from './sleep.ts';
+import { endsWithin, sleep } from './sleep.ts';
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
@@ -27,4 +27,14 @@ it('ends at once when the signal aborts, in any part of a long wait', async () =
     expect(vi.getTimerCount()).toBe(0);
   }
   await expect(sleep(1, AbortSignal.abort(new Error('before')))).rejects.toThrow('before');
+});
+
+it('tells whether work ended in time, and keeps no timer', async () => {
+  expect(await endsWithin(1000, Promise.resolve())).toBe(true);
+  expect(await endsWithin(1000, Promise.reject(new Error('failed')))).toBe(true);
+  expect(vi.getTimerCount()).toBe(0);
+  const late = endsWithin(1000, sleep(2000));
+  await vi.advanceTimersByTimeAsync(1000);
+  expect(await late).toBe(false);
+  expect(vi.getTimerCount()).toBe(1);
 });

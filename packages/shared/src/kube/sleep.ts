@@ -28,6 +28,22 @@ export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   return promise;
 }
 
+/** Whether `work` has ended, well or not, when `ms` milliseconds are over; resolves as soon as that is known. */
+export async function endsWithin(ms: number, work: Promise<unknown>): Promise<boolean> {
+  const over = new AbortController();
+  const ended = work.then(
+    () => true,
+    () => true,
+  );
+  const late = sleep(ms, over.signal).then(
+    () => false,
+    () => true,
+  );
+  const result = await Promise.race([ended, late]);
+  over.abort();
+  return result;
+}
+
 /** Resolves when the signal aborts, at once if it has. */
 export function untilAborted(signal: AbortSignal): Promise<void> {
   if (signal.aborted) return Promise.resolve();

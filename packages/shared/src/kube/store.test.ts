@@ -53,6 +53,23 @@ test('a list tells what vanished meanwhile as deleted with its last state, and w
   expect(told).toEqual(['ns/a u1@1 > -', 'ns/c u3@3 > u3@7', 'ns/d - > u4@8']);
 });
 
+test('only a deletion that the server told of says so, with the last state', () => {
+  const store = new Store<Thing>();
+  const told: unknown[] = [];
+  store.replace(['a', 'b', 'c'].map((name) => thing(name, name, '1')));
+  store.onChange(({ key, current, deleted }) => {
+    if (!current) told.push([key, deleted?.metadata.resourceVersion]);
+  });
+  store.remove('ns/a', thing('a', 'a', '2'));
+  store.set(thing('b', 'another', '3'));
+  store.replace([thing('b', 'another', '3')]);
+  expect(told).toEqual([
+    ['ns/a', '2'],
+    ['ns/b', undefined],
+    ['ns/c', undefined],
+  ]);
+});
+
 test('it has synced after the first list, even an empty one, and not before', async () => {
   const store = new Store<Thing>();
   store.set(thing('a', 'u1', '1'));

@@ -9,6 +9,11 @@ export interface Change<T> {
   key: string;
   previous: T | undefined;
   current: T | undefined;
+  /**
+   * The object as it was last, when the server itself told of its deletion on a watch: somebody asked for that. Left out
+   * when it was only found missing (a new list, a successor), which may as well be a server that has lost it.
+   */
+  deleted?: T;
 }
 
 export type Listener<T> = (change: Change<T>) => void;
@@ -102,13 +107,16 @@ export class Store<T extends KubeObject> implements ReadonlyStore<T> {
     this.put(key, previous, object);
   }
 
-  /** Removes one object; nothing happens when it is not there. */
-  remove(key: string): void {
+  /**
+   * Removes one object; nothing happens when it is not there.
+   * @param deleted its last state, when the server told of the deletion
+   */
+  remove(key: string, deleted?: T): void {
     const previous = this.objects.get(key);
     if (!previous) return;
     this.objects.delete(key);
     this.unindex(key, previous);
-    this.tell({ key, previous, current: undefined });
+    this.tell({ key, previous, current: undefined, ...(deleted && { deleted }) });
   }
 
   /**

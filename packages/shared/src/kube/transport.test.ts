@@ -1,7 +1,8 @@
 /** Calls over real TLS to a server of the tests' own; how real API servers answer is in e2e/kube-calls.test.ts. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import { say, TestServer } from '../testing/api-server.ts';
+import type { Transport } from './transport.ts';
 
 let server: TestServer;
 
@@ -51,6 +52,73 @@ test.each(['before the answer', 'within the body'])('a caller ends its call %s',
   await expect(server.transport().call({ method: 'GET', path: '/', signal: caller.signal })).rejects.toMatchObject({
     name: 'AbortError',
   });
+});
+
+/** A server that answers about Leases and nothing else, and how many calls it leaves without an answer. */
+function silentButForLeases(): { hung: () => number } {
+  let hung = 0;
+  server.answer = (request, response) => {
+    if (request.url?.startsWith('/apis/coordination.k8s.io/')) say('lease')(request, response);
+    else hung++;
+  };
+  return { hung: () => hung };
+}
+
+/** Takes up all connections for calls, with calls that are not answered. */
+async function takeAllConnections(client: Transport, signal: AbortSignal): Promise<void> {
+  const { hung } = silentButForLeases();
+  for (let n = 0; n < 64; n++) client.call({ method: 'GET', path: '/api/v1/secrets', signal }).catch(() => undefined);
+  await vi.waitFor(() => expect(hung()).toBe(64), 10_000);
+}
+
+const aLease = '/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/vnode-a';
+
+test('a call that waits for a connection ends at its deadline, or when its caller ends it', async () => {
+  const over = new AbortController();
+  const client = server.transport();
+  await takeAllConnections(client, over.signal);
+  const late = client.call({ method: 'POST', path: '/api/v1/pods', timeoutMs: 50 });
+  await expect(late).rejects.toMatchObject({ name: 'ConnectionError', code: 'ETIMEDOUT' });
+  const caller = new AbortController();
+  const ended = client.call({ method: 'POST', path: '/api/v1/pods', signal: caller.signal });
+  setImmediate(() => caller.abort());
+  await expect(ended).rejects.toMatchObject({ name: 'AbortError' });
+  // Nor do they stand in the way of those behind them.
+  server.answer = say('fine');
+  const next = client.call({ method: 'POST', path: '/api/v1/pods' });
+  over.abort();
+  expect(await next).toBe('fine');
+});
+
+test('Leases are written while all other calls wait for answers, by connections of their own that are kept', async () => {
+  const over = new AbortController();
+  const client = server.transport();
+  await takeAllConnections(client, over.signal);
+  for (let n = 0; n < 3; n++) {
+    expect(await client.call({ method: 'PATCH', path: aLease, body: '{}', timeoutMs: 5000 })).toBe('lease');
+  }
+  expect(server.connections).toBe(65);
+  over.abort();
+});
+
+test('a call may ask for a connection of its own', async () => {
+  const client = server.transport();
+  server.answer = say('lease');
+  await client.call({ method: 'PUT', path: aLease, body: '{}' });
+  await client.call({ method: 'PUT', path: aLease, body: '{}', newConnection: true });
+  expect(server.connections).toBe(2);
+});
+
+test.each([
+  ['with', 'Connection: Upgrade\r\nUpgrade: other\r\n'],
+  ['without', ''],
+])('an answer 101 %s the name of a protocol is an error', async (_, headers) => {
+  server.answer = (_request, response) =>
+    void response.socket?.write(`HTTP/1.1 101 Switching Protocols\r\n${headers}\r\n`);
+  const call = { method: 'POST', path: '/', timeoutMs: 5000 } as const;
+  const refused = { name: 'ConnectionError', code: 'EPROTO' };
+  await expect(server.transport().call(call)).rejects.toMatchObject(refused);
+  await expect(server.transport().stream(call)).rejects.toMatchObject(refused);
 });
 
 test('a signal that has ended already sends nothing', async () => {

@@ -6,9 +6,9 @@ import type { ClientRequest, IncomingMessage } from 'node:http';
 import { type Agent, request as httpsRequest } from 'node:https';
 import type { CredentialSource } from './credentials.ts';
 import type { ClusterAccess } from './kubeconfig.ts';
-import { type Connections, connectionsTo, isIdle } from './connections.ts';
+import { type Connections, connectionsTo, isIdle, poolFor } from './connections.ts';
 import { callBegan, callEnded } from './coalescing.ts';
-import { parsed, readBody, toApiError, toConnectionError } from './answer.ts';
+import { parsed, readBody, refuseUpgrade, toApiError, toConnectionError, unwantedUpgrade } from './answer.ts';
 import { Deadline } from './deadline.ts';
 import { ApiError } from './errors.ts';
 import { retryDelayMs } from './retry.ts';
@@ -28,6 +28,8 @@ export interface RequestOptions {
   metadataOnly?: 'object' | 'list' | undefined;
   /** False: give the first answer back, whatever it is. Evictions need it: their 429 means "not now", not "slow down". */
   retry?: boolean;
+  /** Opens a connection for this call: when one got no answer, others that stand idle may be as dead. */
+  newConnection?: boolean;
 }
 
 /** Told of every answer, for metrics. `code` is 0 when none came. */
@@ -36,7 +38,7 @@ export type RequestObserver = (call: { method: string; path: string; code: numbe
 export interface TransportOptions {
   userAgent?: string;
   observe?: RequestObserver;
-  /** Connections kept for calls; streams have their own. Default 64. */
+  /** Connections kept for calls; streams and calls about Leases have their own. Default 64. */
   maxSockets?: number;
 }
 
@@ -164,6 +166,7 @@ export class Transport {
   /** Closes all connections; calls in flight fail. */
   close(): void {
     this.connections?.pool.destroy();
+    this.connections?.leases.destroy();
     this.connections?.streams.destroy();
   }
 
@@ -219,16 +222,21 @@ export class Transport {
       const seconds = (performance.now() - started) / 1000;
       this.options.observe?.({ method, path, code, seconds });
     };
+    const failed = (error: NodeJS.ErrnoException) => {
+      observe(0);
+      reject(toConnectionError(access.server, error, ending));
+    };
     const streaming = !(ending instanceof Deadline);
     let outgoing: ClientRequest;
     try {
-      const { pool, streams, at } = this.connectionsFor(access);
+      const connections = this.connectionsFor(access);
+      const { streams, at } = connections;
       outgoing = httpsRequest({
         ...at,
         method,
         path: `${at.prefix}${path}${queryText(query)}`,
         headers,
-        agent: streaming ? streams : pool,
+        agent: streaming || options.newConnection ? streams : poolFor(connections, path),
         ...(streaming && { signal: ending }),
       });
     } catch (error) {
@@ -236,6 +244,10 @@ export class Transport {
       return Promise.reject(toConnectionError(access.server, error as NodeJS.ErrnoException, ending));
     }
     outgoing.on('response', (response) => {
+      if (response.statusCode === 101) {
+        response.destroy();
+        return failed(unwantedUpgrade());
+      }
       observe(response.statusCode ?? 0);
       resolve(response);
     });
@@ -245,11 +257,12 @@ export class Transport {
       socket.setNoDelay(true);
       socket.setKeepAlive(true, 15_000);
     });
-    outgoing.on('error', (error: NodeJS.ErrnoException) => {
-      observe(0);
-      reject(toConnectionError(access.server, error, ending));
+    outgoing.on('upgrade', refuseUpgrade);
+    outgoing.on('error', failed);
+    outgoing.on('close', () => {
+      if (!observed) failed(Object.assign(new Error('closed without an answer'), { code: 'ECONNRESET' }));
     });
-    if (!streaming) ending.follow(outgoing);
+    if (!streaming) ending.follow(outgoing, failed);
     outgoing.end(body);
     return promise;
   }

@@ -1,0 +1,83 @@
+/** Renewals that meet dead connections; election between several is tested on a real API server, e2e/kube-leader.test.ts. */
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
+import { TestServer } from '../testing/api-server.ts';
+import { KubeClient } from './client.ts';
+import { type Lease, runAsLeader } from './leader.ts';
+import { Leases } from './resources.ts';
+
+let server: TestServer;
+
+beforeAll(async () => {
+  server = await TestServer.start();
+});
+afterEach(() => server.reset());
+afterAll(() => server.stop());
+
+/** A server with one Lease. A PUT for which `isLost` holds gets no answer. */
+function serveLease(isLost: (request: IncomingMessage) => boolean): { renewals: () => number } {
+  let lease: Lease | undefined;
+  let revision = 1;
+  let renewals = 0;
+  const watchers: ServerResponse[] = [];
+  function store(next: Lease): Lease {
+    lease = { ...next, metadata: { ...next.metadata, uid: 'u', resourceVersion: `${++revision}` } };
+    for (const watcher of watchers) watcher.write(`${JSON.stringify({ type: 'MODIFIED', object: lease })}\n`);
+    return lease;
+  }
+  server.answer = (request, response) => {
+    const watching = request.url?.includes('watch=true');
+    if (request.method === 'GET' && watching) {
+      watchers.push(response);
+      response.flushHeaders();
+      return;
+    }
+    if (request.method === 'GET') {
+      const items = lease ? [lease] : [];
+      response.end(JSON.stringify({ metadata: { resourceVersion: `${revision}` }, items }));
+      return;
+    }
+    let body = '';
+    request.on('data', (chunk: Buffer) => (body += chunk.toString()));
+    request.on('end', () => {
+      if (request.method === 'PUT' && isLost(request)) return;
+      if (request.method === 'PUT') renewals++;
+      const sent = JSON.parse(body) as Lease;
+      response.end(JSON.stringify(store({ ...lease, ...sent, spec: { ...lease?.spec, ...sent.spec } })));
+    });
+  };
+  return { renewals: () => renewals };
+}
+
+test('a renewal without an answer is tried again by a new connection while there is time', {
+  timeout: 30_000,
+}, async () => {
+  // All connections that are open at the first renewal are dead from then on, as after a load balancer that went.
+  const seen = new Set<Socket>();
+  let gone = false;
+  const { renewals } = serveLease(({ socket }) => {
+    gone = true;
+    return seen.has(socket);
+  });
+  const serve = server.answer;
+  server.answer = (request, response) => {
+    if (!gone) seen.add(request.socket);
+    serve(request, response);
+  };
+  const client = new KubeClient(server.transport());
+  await Promise.all([1, 2, 3, 4].map(() => client.list(Leases, { namespace: 'ns' })));
+  const stop = new AbortController();
+  const errors: unknown[] = [];
+  const times = { leaseDurationSeconds: 6, renewDeadlineSeconds: 4, renewSeconds: 0.5, retrySeconds: 0.5 };
+  const onError = (error: unknown): void => void errors.push(error);
+  const election = { namespace: 'ns', name: randomUUID(), identity: 'a', onError, ...times };
+  await runAsLeader(client, election, stop.signal, async (leadership) => {
+    await vi.waitFor(() => expect(renewals()).toBeGreaterThan(0), { timeout: 10_000 });
+    expect(leadership.isCurrent()).toBe(true);
+    stop.abort();
+  });
+  expect(seen.size).toBeGreaterThan(3);
+  expect(errors[0]).toMatchObject({ code: 'ETIMEDOUT' });
+});
