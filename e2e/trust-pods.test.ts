@@ -152,6 +152,12 @@ describe('a stolen credential of a computing cluster', () => {
         'refused: k8s.v1.cni.cncf.io/networks',
       ],
       [
+        'that names the zone in which the scheduler is to put it',
+        () => create({ metadata: { labels: { 'topology.kubernetes.io/zone': 'a' } } }),
+        POLICY,
+        'refused: topology.kubernetes.io/zone',
+      ],
+      [
         'that the owner could not get rid of',
         () => create({ metadata: { finalizers: ['example.com/stay'] } }),
         POLICY,

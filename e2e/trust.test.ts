@@ -44,7 +44,11 @@ describe('a stolen credential of a computing cluster', () => {
   it('may claim, which is what it is for, and gets an open node', claim);
 
   it('makes the pods that the syncer makes, and does with them what the syncer does', async () => {
-    for (const made of [pod(), pod({}, open, true)]) {
+    // As the API server makes them from 1.35 on.
+    const placed = {
+      metadata: { labels: { 'topology.kubernetes.io/zone': 'a', 'topology.kubernetes.io/region': 'b' } },
+    };
+    for (const made of [pod(), pod({}, open, true), pod(placed, open, true)]) {
       const { namespace = '', name } = (await borrower.create<KubeObject>(Pods, made)).metadata;
       await borrower.patch(Pods, namespace, name, { metadata: { annotations: { 'kubeocean.io/downward.x': 'y' } } });
       const debug = { ephemeralContainers: [{ name: 'debug', image: 'registry.example/none:1' }] };
@@ -76,6 +80,11 @@ describe('a stolen credential of a computing cluster', () => {
     beforeAll(async () => {
       ({ name } = (await borrower.create<KubeObject>(Pods, pod({}, open, true))).metadata);
       ({ name: shutName } = (await owner.create<KubeObject>(Pods, pod({}, shut, true))).metadata);
+      // As a CNI plug-in or an operator of the owner does.
+      const labels = { 'team.example.com/held': 'yes' };
+      await owner.patch(Pods, mount, name, {
+        metadata: { labels, annotations: { 'cni.example.com/ip': '192.0.2.7' } },
+      });
     });
     function patch(changes: Json): Promise<unknown> {
       return borrower.patch(Pods, mount, name, changes);
@@ -104,6 +113,13 @@ describe('a stolen credential of a computing cluster', () => {
         POLICY,
         'only labels and annotations',
       ],
+      ...Object.entries({
+        'take the owner’s label off': { labels: { 'team.example.com/held': null } },
+        'take a plug-in’s annotation off': { annotations: { 'cni.example.com/ip': null } },
+        'label it for the owner’s plug-ins without a value': { labels: { 'team.example.com/member': '' } },
+        'annotate it without a value': { annotations: { 'team.example.com/member': '' } },
+        'make a label of a plug-in’s annotation': { labels: { 'cni.example.com/ip': '192.0.2.7' } },
+      }).map(([what, metadata]): Attack => [what, () => patch({ metadata }), POLICY, 'only labels and annotations']),
       ['grow it outside its window', () => resize(shutName), POLICY, 'is not open for pods'],
       [
         'bind it itself',

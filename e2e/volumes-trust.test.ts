@@ -59,7 +59,7 @@ async function refused(attempt: Promise<unknown>, by: string, words: string): Pr
   expect(error.code).toBe(403);
 }
 
-function annotated(key: string, value: string): Json {
+function annotated(key: string, value: string | null): Json {
   return { metadata: { annotations: { [key]: value } } };
 }
 
@@ -168,6 +168,8 @@ describe('a stolen credential of a computing cluster', () => {
     let offered: string;
     beforeAll(async () => {
       own = (await create()).metadata.name;
+      // As the owner's volume controllers do.
+      await worker.patch(Claims, rig.name, own, annotated('pv.kubernetes.io/bind-completed', 'yes'));
       offered = uniqueName('offered');
       const labels = { [OfferedTo]: rig.name, 'kubeocean.io/cluster-binding': rig.name };
       await worker.create(Claims, merged(claim(), { metadata: { name: offered, labels } }) as Claim);
@@ -192,6 +194,18 @@ describe('a stolen credential of a computing cluster', () => {
         () => patch(annotated('volumeType', 'local')),
         () => policy,
         'refused: volumeType',
+      ],
+      [
+        'order its provisioner about by a word without a value',
+        () => patch(annotated('volumeType', '')),
+        () => policy,
+        'refused: volumeType',
+      ],
+      [
+        'take off what a controller wrote',
+        () => patch(annotated('pv.kubernetes.io/bind-completed', null)),
+        () => policy,
+        'refused: pv.kubernetes.io/bind-completed',
       ],
       [
         'offer it as the owner would',

@@ -8,11 +8,13 @@ import {
   type Allocation,
   allocate,
   countPods,
+  isOpen,
   policyProblem,
   type ReclaimTiming,
   type Tenant,
 } from '@kubeocean/shared/lease';
 import { ClaimFreshness } from './claims/freshness.ts';
+import { frozenWords, standInClaims, withoutFrozen } from './frozen-tenants.ts';
 import { type GuardWrite, planGuards } from './guard/open-nodes.ts';
 import { guardProblem, withholdNew } from './guard/policies.ts';
 import { overlapProblem, overlapsByNode, type parseRanges, withOverlaps } from './network/overlap.ts';
@@ -56,6 +58,7 @@ export type LookedAt = Pick<
   | 'admissionPolicies'
   | 'admissionPolicyBindings'
   | 'isGone'
+  | 'isFrozen'
 >;
 
 export interface Look {
@@ -98,21 +101,24 @@ export class Looks {
   /** The stores must be complete. `monotonic` is in milliseconds. */
   look(now: Date, monotonic: number): Look {
     const { stores, defaultTimeZone, timing, maxGraceSeconds } = this.options;
-    const tenants = this.tenants();
+    const present = this.tenants();
+    const [frozen, tenants] = partition(present, ({ namespace }) => stores.isFrozen(namespace));
+    const frozenNames = new Set(frozen.map(({ namespace }) => namespace));
     const claims = this.claims();
     const stale = this.freshness.observe(claims, monotonic, now);
     this.staleAtLastLook = stale.since.size;
     const records = stores.records.flatMap((store) => [...store.values()]);
     // The one time that all pods are gone over; what follows looks at those it concerns.
-    const usage = countPods(stores.pods.values(), tenants);
-    const lent = [...usage.lent()];
-    const allocated = allocate({
+    const usage = countPods(stores.pods.values(), present);
+    const lent = [...usage.lent()].filter(({ namespace }) => !frozenNames.has(namespace));
+    const policies = [...stores.policies.values()];
+    const everything = allocate({
       nodes: [...stores.nodes.values()],
       pods: usage,
-      policies: [...stores.policies.values()],
-      claims,
+      policies,
+      claims: [...claims, ...standInClaims(frozen, { policies, claims, records })],
       records,
-      tenants,
+      tenants: present,
       now,
       defaultTimeZone,
       lastValid: this.lastValidSpecs(),
@@ -120,19 +126,28 @@ export class Looks {
       timing,
     });
     this.lastValid = new Map(
-      allocated.policies.flatMap(({ policy, spec }) => (spec ? [[policy.metadata.uid ?? '', spec]] : [])),
+      everything.policies.flatMap(({ policy, spec }) => (spec ? [[policy.metadata.uid ?? '', spec]] : [])),
     );
+    const allocated = withoutFrozen(everything, frozenNames);
 
     const byKey = new Map(records.map((record) => [keyOf(record), record]));
     const unguarded = guardProblem(stores.admissionPolicies.values(), stores.admissionPolicyBindings.values());
-    const guarded = unguarded === undefined ? allocated : withholdNew(allocated, (key) => byKey.has(key));
+    const guarded = unguarded === undefined ? allocated : withholdNew(allocated, (key) => isOpen(byKey.get(key)));
     const overlaps = overlapsByNode(stores.nodes.values(), this.options.computingRanges);
     const allocation = { ...guarded, open: withOverlaps(guarded.open, overlaps) };
     const since = guardedSince(stores.admissionPolicies.values());
     const earlier = earlierProblem(lent, since);
     const remarks = { unguarded, overlap: overlapProblem(overlaps), earlier };
+    const frozenOf = (namespace = '') => (frozenNames.has(namespace) ? frozenWords(namespace) : undefined);
+    const withheld = new Set(allocated.open.map(({ namespace, name }) => `${namespace}/${name}`));
+    for (const { namespace, name } of allocation.open) withheld.delete(`${namespace}/${name}`);
     const leases = [
       ...allocation.closed,
+      // Closed, and not to be opened anew: what it says goes on.
+      ...[...withheld].flatMap((key): Lease[] => {
+        const record = byKey.get(key);
+        return record?.status ? [{ record, status: record.status }] : [];
+      }),
       ...allocation.open.flatMap(({ namespace, name, status }): Lease[] => {
         const record = byKey.get(`${namespace}/${name}`);
         return record ? [{ record, status }] : [];
@@ -149,10 +164,14 @@ export class Looks {
     if (allocation.nextChange) times.push(allocation.nextChange.getTime());
     return {
       allocation,
-      guardWrites: this.guardWrites(allocation),
+      guardWrites: this.guardWrites(allocation, tenants),
       recordWrites: planRecords(allocation, (key) => byKey.get(key)),
       policyWrites: allocation.policies.flatMap(
-        (outcome) => planPolicy(outcome.policy, policyStatus(outcome, now, remarks)) ?? [],
+        (outcome) =>
+          planPolicy(
+            outcome.policy,
+            policyStatus(outcome, now, { ...remarks, frozen: frozenOf(outcome.claim.served?.namespace) }),
+          ) ?? [],
       ),
       steps: new Map([...retractions, ...outOfPlace.misplaced, ...reclaim, ...outOfPlace.unfollowed]),
       unguarded,
@@ -170,13 +189,13 @@ export class Looks {
     return tenants.filter(({ namespace }) => !stores.isGone(namespace));
   }
 
-  private guardWrites({ open }: Allocation): GuardWrite[] {
+  private guardWrites({ open }: Allocation, tenants: readonly Tenant[]): GuardWrite[] {
     const guards = new Map(
       this.options.stores.guards
         .flatMap((store) => [...store.values()])
         .map((guard) => [guard.metadata.namespace, guard]),
     );
-    const namespaces = this.tenants().map(({ namespace }) => namespace);
+    const namespaces = tenants.map(({ namespace }) => namespace);
     return planGuards(namespaces, open, (namespace) => guards.get(namespace));
   }
 
@@ -207,6 +226,11 @@ export class Looks {
       nextInMs: waits.length > 0 ? Math.min(...waits) : undefined,
     };
   }
+}
+
+/** Those that are so, and those that are not. */
+function partition<T>(list: readonly T[], isSo: (item: T) => boolean): [T[], T[]] {
+  return [list.filter(isSo), list.filter((item) => !isSo(item))];
 }
 
 function only(steps: ReadonlyMap<string, PodStep>, keys: ReadonlySet<string>): [string, PodStep][] {

@@ -6,6 +6,7 @@ import { type Look, type LookOptions, Looks } from './look.ts';
 import { writePolicy } from './policies/writer.ts';
 import type { Reclaimer } from './reclaim/executor.ts';
 import { tellPods, tellShrunk, tellStages, type Told, type Written } from './reclaim/tell.ts';
+import { LeftPods } from './records/left.ts';
 import { writeRecord } from './records/writer.ts';
 import type { AgentStores } from './stores.ts';
 
@@ -65,9 +66,10 @@ export class Passes {
     const guarding = look.guardWrites.map((write) => () => writeGuard(client, write, log, signal));
     const guardFailures = await runAll(guarding, leadership, onError);
     const written: Written[] = [];
+    const left = new LeftPods(client, signal);
     const tasks = [
       ...look.recordWrites.map((write) => async () => {
-        await writeRecord(client, write, log, signal);
+        await writeRecord(client, write, log, signal, left);
         if (write.kind === 'status') written.push(write);
       }),
       ...look.policyWrites.map((write) => () => writePolicy(client, write, events, signal)),

@@ -1,8 +1,8 @@
 import type { KubeObject } from '@kubeocean/shared/kube';
-import { formatResources, type PodForRequests, podRequests } from '@kubeocean/shared/lease';
+import { formatResources, type PodForRequests, podRequests, readClaim } from '@kubeocean/shared/lease';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { matters, projectPod } from './projections.ts';
+import { matters, projectClaim, projectNode, projectPod } from './projections.ts';
 
 const requests = fc.record(
   {
@@ -90,6 +90,14 @@ describe('what is kept of a pod', () => {
     expect(formatResources(podRequests(a))).toEqual({ cpu: '3', pods: '1' });
   });
 
+  it('is small, however long the words are that its tenant writes', () => {
+    const long = 'x'.repeat(250_000);
+    const annotations = { 'kubeocean.io/lease-closed': long, 'kubeocean.io/virtual-pod-uid': long, other: long };
+    const conditions = [{ type: 'DisruptionTarget', status: 'True', reason: 'LeaseClosed', message: long }];
+    const { counted: _, ...kept } = projectPod(pod({ annotations }, {}, { conditions }));
+    expect(JSON.stringify(kept).length).toBeLessThan(600);
+  });
+
   it('is who it is, where, whose, how it ends, and why', () => {
     const labels = { app: 'x', 'kubeocean.io/cluster-binding': 'b' };
     const annotations = { 'kubeocean.io/lease-closed': 'why', 'kubeocean.io/virtual-pod-uid': 'v', other: 'o' };
@@ -101,7 +109,7 @@ describe('what is kept of a pod', () => {
     };
     const conditions = [
       { type: 'Ready', status: 'True' },
-      { type: 'DisruptionTarget', status: 'True' },
+      { type: 'DisruptionTarget', status: 'True', reason: 'LeaseClosed', message: 'why' },
     ];
     const kept = projectPod(pod(metadata, { terminationGracePeriodSeconds: 5 }, { conditions, hostIP: 'x' }));
     const { counted: _, ...rest } = kept;
@@ -112,7 +120,7 @@ describe('what is kept of a pod', () => {
         uid: 'u',
         resourceVersion: '1',
         labels: { 'kubeocean.io/cluster-binding': 'b' },
-        annotations: { 'kubeocean.io/lease-closed': 'why' },
+        annotations: { 'kubeocean.io/lease-closed': 'yes' },
         finalizers: ['kubeocean.io/home-sync'],
         deletionGracePeriodSeconds: 9,
       },
@@ -121,8 +129,47 @@ describe('what is kept of a pod', () => {
         containers: [{ name: 'all', resources: { requests: { cpu: '1' } } }],
         terminationGracePeriodSeconds: 5,
       },
-      status: { phase: 'Running', conditions: [conditions[1]] },
+      status: { phase: 'Running', conditions: [{ type: 'DisruptionTarget', reason: 'LeaseClosed' }] },
     });
+  });
+});
+
+describe('what is kept of a tenant’s claim', () => {
+  const claimed = { 'kubeocean.io/claim': 'true', 'kubeocean.io/cluster-binding': 'b' };
+  const long = 'x'.repeat(250_000);
+
+  function claim(annotations: Record<string, string>, labels: object = {}): KubeObject {
+    return { metadata: { name: 'c', namespace: 'w', uid: 'u', labels: { ...claimed, ...labels }, annotations } };
+  }
+
+  it('is what is read of it', () => {
+    const selector = '{"nodeSelectorTerms": []}';
+    const kept = { 'kubeocean.io/node-selector': selector, 'kubeocean.io/release': 'true' };
+    expect(projectClaim(claim({ ...kept, other: long }, { other: 'x' })).metadata).toEqual({
+      name: 'c',
+      namespace: 'w',
+      uid: 'u',
+      labels: claimed,
+      annotations: kept,
+    });
+  });
+
+  it.each(['other', 'kubeocean.io/release', 'kubeocean.io/node-selector', 'kubeocean.io/epoch'])(
+    'is small, however long its %s is',
+    (key) => expect(JSON.stringify(projectClaim(claim({ [key]: long }))).length).toBeLessThan(500),
+  );
+
+  it('says of a selector that is too long that it cannot be read, and never that it selects every node', () => {
+    const selector = JSON.stringify({ nodeSelectorTerms: [{ matchExpressions: [{ key: long, operator: 'Exists' }] }] });
+    expect(readClaim(projectClaim(claim({ 'kubeocean.io/node-selector': selector })))?.problem).toBeDefined();
+  });
+});
+
+describe('what is kept of a node', () => {
+  it('has no times that were never set: a record could not keep them', () => {
+    const condition = { type: 'DiskOk', status: 'True', lastTransitionTime: null, lastHeartbeatTime: null };
+    const node = { metadata: { name: 'n' }, status: { conditions: [condition] } } as unknown as KubeObject;
+    expect(projectNode(node).status?.conditions).toEqual([{ type: 'DiskOk', status: 'True' }]);
   });
 });
 

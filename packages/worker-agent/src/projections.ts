@@ -1,6 +1,7 @@
 /**
  * What the agent keeps of nodes, pods and claims, and which of their changes matter. Everything else of them (heartbeat
- * times, managed fields, statuses of containers) is dropped when it arrives.
+ * times, managed fields, statuses of containers) is dropped when it arrives, and of what tenants write only so much is kept
+ * that they cannot fill its memory.
  */
 import { Annotation, Finalizer, Label, PodCondition } from '@kubeocean/shared/api';
 import { type Change, type Condition, deepEqual, type KubeObject, type ObjectMeta } from '@kubeocean/shared/kube';
@@ -25,6 +26,14 @@ function slimMeta({ metadata }: KubeObject): ObjectMeta {
   return slim;
 }
 
+/**
+ * API servers print a time that was never set as null, and drop nulls inside lists of a merge patch: a record that is to
+ * carry them would be written anew at every look.
+ */
+function withoutNulls(condition: Condition): Condition {
+  return Object.fromEntries(Object.entries(condition).filter(([, value]) => value !== null)) as unknown as Condition;
+}
+
 /** A node without heartbeat times, images and volumes. */
 export function projectNode(object: KubeObject): WorkerNode {
   const { spec, status } = object as WorkerNode;
@@ -44,7 +53,7 @@ export function projectNode(object: KubeObject): WorkerNode {
     status: {
       ...(status?.allocatable && { allocatable: status.allocatable }),
       addresses: (status?.addresses ?? []).filter((address) => address.type === 'InternalIP'),
-      conditions: steadyConditions(status?.conditions ?? []),
+      conditions: steadyConditions(status?.conditions ?? []).map(withoutNulls),
       ...(status?.nodeInfo && { nodeInfo: status.nodeInfo }),
       ...(status?.['daemonEndpoints'] !== undefined && { daemonEndpoints: status['daemonEndpoints'] }),
     },
@@ -57,6 +66,9 @@ export function projectNode(object: KubeObject): WorkerNode {
  */
 const KINDS = 5000;
 const LONGEST = 1000;
+
+/** In place of an annotation's text that nobody reads. */
+const PRESENT = 'yes';
 
 const OurFinalizer = [Finalizer.homeSync];
 const texts = new Map<string, string>();
@@ -113,13 +125,14 @@ export function projectPod(object: KubeObject): PodForRequests {
   if (binding !== undefined) {
     metadata.labels = remembered(labelsOf, binding, (value) => ({ [Label.clusterBinding]: value }));
   }
-  const words = annotations?.[Annotation.leaseClosed];
+  // Only whether they are there is read, and a tenant may write texts of 250 kB.
+  const isTold = annotations?.[Annotation.leaseClosed] !== undefined;
   // Of pods without a binding it is told whether gocrane/kubeocean made them.
-  const madeFor = binding === undefined ? annotations?.[Annotation.virtualPodUID] : undefined;
-  if (words !== undefined || madeFor !== undefined) {
+  const isMigrated = binding === undefined && annotations?.[Annotation.virtualPodUID] !== undefined;
+  if (isTold || isMigrated) {
     metadata.annotations = {
-      ...(words !== undefined && { [Annotation.leaseClosed]: words }),
-      ...(madeFor !== undefined && { [Annotation.virtualPodUID]: madeFor }),
+      ...(isTold && { [Annotation.leaseClosed]: PRESENT }),
+      ...(isMigrated && { [Annotation.virtualPodUID]: PRESENT }),
     };
   }
   if (finalizers?.includes(Finalizer.homeSync)) metadata.finalizers = OurFinalizer;
@@ -127,16 +140,40 @@ export function projectPod(object: KubeObject): PodForRequests {
   if (typeof grace === 'number') pod.spec['terminationGracePeriodSeconds'] = grace;
   const conditions = status?.['conditions'] as Condition[] | undefined;
   const disruption = conditions?.find(({ type }) => type === PodCondition.disruptionTarget);
-  if (disruption && pod.status) pod.status.conditions = [disruption];
+  if (disruption && pod.status) {
+    const { type, reason } = disruption;
+    pod.status.conditions = [{ type: shared(type), ...(reason && { reason: shared(reason) }) }];
+  }
   return pod;
 }
 
-/** A claim: labels, annotations and the time of its renewal. */
+/** Characters of a claim's node selector. Longer ones are what the schema of a ClusterBinding hardly admits. */
+const LONGEST_SELECTOR = 32_768;
+/** Stands in the place of one that is longer: no JSON, so that the claim is one that cannot be read. */
+const TOO_LONG = `longer than ${LONGEST_SELECTOR} characters`;
+
+/** A claim: whether it is one, whose, what it selects, whether it is released, and the time of its renewal. */
 export function projectClaim(object: KubeObject): KubeObject {
   const { labels, annotations } = object.metadata;
   const spec = object['spec'] as { renewTime?: string } | undefined;
+  const claim = labels?.[Label.claim];
+  const binding = labels?.[Label.clusterBinding];
+  const selector = annotations?.[Annotation.nodeSelector];
+  const kept = {
+    ...(selector !== undefined && {
+      [Annotation.nodeSelector]: selector.length > LONGEST_SELECTOR ? TOO_LONG : selector,
+    }),
+    ...(annotations?.[Annotation.release] === 'true' && { [Annotation.release]: 'true' }),
+  };
   return {
-    metadata: { ...slimMeta(object), ...(labels && { labels }), ...(annotations && { annotations }) },
+    metadata: {
+      ...slimMeta(object),
+      labels: {
+        ...(claim !== undefined && { [Label.claim]: claim }),
+        ...(binding !== undefined && { [Label.clusterBinding]: binding }),
+      },
+      ...(Object.keys(kept).length > 0 && { annotations: kept }),
+    },
     spec: { ...(spec?.renewTime && { renewTime: spec.renewTime }) },
   };
 }

@@ -26,8 +26,9 @@ import {
   ValidatingAdmissionPolicyBindings,
 } from '@kubeocean/shared/kube';
 import type { PodForRequests, Tenant, WorkerNode } from '@kubeocean/shared/lease';
+import { ClaimBound } from './claims/bound.ts';
 import type { AdmissionPolicy, AdmissionPolicyBinding } from './guard/policies.ts';
-import { DeletedTenants } from './deleted-tenants.ts';
+import { LostTenants } from './lost-tenants.ts';
 import { matters, projectClaim, projectNode, projectPod } from './projections.ts';
 
 /**
@@ -49,7 +50,8 @@ export interface AgentStores {
   admissionPolicies: ReadonlyStore<AdmissionPolicy>;
   admissionPolicyBindings: ReadonlyStore<AdmissionPolicyBinding>;
   /**
-   * Resolves when every store holds a complete list, but for those of tenants that are gone. Nothing may be written before.
+   * Resolves when every store holds a complete list, but for those of tenants that are gone or frozen. Nothing may be
+   * written before.
    */
   synced: Promise<unknown>;
   /**
@@ -57,6 +59,11 @@ export interface AgentStores {
    * that the others are not left alone.
    */
   isGone(namespace: string): boolean;
+  /**
+   * Whether the tenant's namespace is there, but was never readable since the agent started: what is lent there is not known,
+   * and nothing may be written there.
+   */
+  isFrozen(namespace: string): boolean;
   /** Kinds that a replica keeps whether it leads or not and that are not complete yet, for the readiness probe. */
   missing(): string[];
   /** Watches all but pods until the signal aborts: what a replica that stands by keeps, for metrics and to lead at once. */
@@ -77,16 +84,20 @@ export function createStores(
   tenants: readonly Tenant[],
   log: Logger,
   onChange: () => void,
+  clock: () => number = () => performance.now(),
 ): AgentStores {
   const reflectors = new Map<string, { reflector: Reflector<KubeObject>; namespace: string | undefined }>();
-  const lookAfter = new DeletedTenants(client, log, onChange);
+  const lookAfter = new LostTenants({ client, log, onChange, clock });
+  const isLost = (namespace: string) => lookAfter.isGone(namespace) || lookAfter.isFrozen(namespace);
   function reflect<T extends KubeObject>(kind: string, options: ReflectorOptions<T>, fields: readonly string[]) {
     const { namespace } = options;
     const reflector = createReflector<T>(client, {
       ...options,
       onError(error, doing) {
         log.warn({ kind, doing, error: messageOf(error) }, 'the watch failed and goes on');
-        if (namespace && doing === 'list' && isForbidden(error)) void lookAfter.look(namespace);
+        if (!namespace || doing !== 'list') return;
+        if (isForbidden(error)) void lookAfter.refused(namespace);
+        else lookAfter.failed(namespace);
       },
     });
     if (namespace) lookAfter.follow(namespace, reflector.store.synced);
@@ -111,13 +122,24 @@ export function createStores(
   const records = tenants.map(({ namespace }) =>
     reflect<LeasedNode>(`records in ${namespace}`, { resource: LeasedNodes, namespace }, ['spec', 'status']),
   );
-  const claims = tenants.map(({ namespace }) =>
-    reflect<KubeObject>(
+  const claims = tenants.map(({ namespace }) => {
+    const bound = new ClaimBound((most) =>
+      log.warn({ namespace, most }, 'a tenant has more claims than are looked at: delete those that serve nobody'),
+    );
+    const store = reflect<KubeObject>(
       `claims in ${namespace}`,
-      { resource: Leases, namespace, labelSelector: `${Label.claim}=true`, project: projectClaim },
+      {
+        resource: Leases,
+        namespace,
+        labelSelector: `${Label.claim}=true`,
+        project: (object) => (bound.admits(object) ? projectClaim(object) : undefined),
+        pageSize: PAGE_SIZE,
+      },
       [],
-    ),
-  );
+    );
+    bound.follow(store);
+    return store;
+  });
   const guards = tenants.map(({ namespace }) =>
     reflect<LeaseGuard>(
       `guards in ${namespace}`,
@@ -146,13 +168,14 @@ export function createStores(
     admissionPolicyBindings,
     synced: Promise.all([
       ...[nodes, pods, policies, admissionPolicies, admissionPolicyBindings].map((store) => store.synced),
-      ...tenants.map(({ namespace }) => lookAfter.syncedOrGone(namespace)),
+      ...tenants.map(({ namespace }) => lookAfter.syncedOrLost(namespace)),
     ]),
     isGone: (namespace) => lookAfter.isGone(namespace),
+    isFrozen: (namespace) => lookAfter.isFrozen(namespace),
     missing() {
       return [...reflectors]
         .filter(([kind, { reflector, namespace }]) => {
-          const isExcused = kind === PODS || (namespace !== undefined && lookAfter.isGone(namespace));
+          const isExcused = kind === PODS || (namespace !== undefined && isLost(namespace));
           return !isExcused && !reflector.store.hasSynced;
         })
         .map(([kind]) => kind);

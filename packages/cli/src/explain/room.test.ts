@@ -3,7 +3,7 @@ import { claimName, Label, type LeasedNode, type ResourceLeasingPolicySpec } fro
 import { allocate, type PodForRequests } from '@kubeocean/shared/lease';
 import { describe, expect, test } from 'vitest';
 import { explainNode } from './node.ts';
-import { lease, mount, node, now, policy, role, worker } from './samples.ts';
+import { lease, mount, node, now, policy, record, role, worker } from './samples.ts';
 
 const tenants = [{ namespace: mount, serviceAccount: 's', bindings: ['*'] }];
 
@@ -13,7 +13,7 @@ interface Lender extends Partial<ResourceLeasingPolicySpec> {
 }
 
 /** Policies in the order of their age, each for the binding of its name. */
-function explained(lenders: Lender[], pods: PodForRequests[]) {
+function explained(lenders: Lender[], pods: PodForRequests[], more: LeasedNode[] = []) {
   const policies = lenders.map(({ cluster, reclaimed, ...spec }, index) => {
     const made = policy(cluster, { cluster, nodeSelector: role, ...spec }, `2026-0${index + 1}-01T00:00:00Z`);
     if (reclaimed) made.metadata.annotations = { 'kubeocean.io/reclaim': 'now' };
@@ -40,7 +40,7 @@ function explained(lenders: Lender[], pods: PodForRequests[]) {
     now,
     worker: worker({
       policies: { value: policies },
-      records: { value: records },
+      records: { value: [...records, ...more] },
       leases: { value: [...claims, lease('kubeocean-agent', 5)] },
       podsOnNode: { value: pods },
     }),
@@ -87,6 +87,19 @@ describe('several bindings on a node', () => {
     const resourceLimits = [{ resource: 'cpu', quantity: '3' }];
     const lenders = [{ cluster: 'back', reclaimed: true, resourceLimits }, { cluster: 'next' }];
     expect(cpuOf('next', lenders, [])).toContain('; 3 kept for the owner, who takes it back from back.');
+  });
+
+  test('one that nothing lends any more only keeps what its pods hold, also before that is certain', () => {
+    const nowhere = {
+      nodeSelectorTerms: [{ matchExpressions: [{ key: 'role', operator: 'In' as const, values: ['no'] }] }],
+    };
+    const ending = record({ phase: 'Closing', reason: 'NotSelected', policy: 'old', allocatable: { cpu: '8' } });
+    const old = { ...ending, spec: { ...ending.spec, cluster: 'old', policy: 'old' } };
+    const lenders = [{ cluster: 'old', nodeSelector: nowhere }, { cluster: 'young' }];
+    const lines = explained(lenders, [pod(mount, '3', 'old')], [old])?.why;
+    expect(lines?.find((line) => line.startsWith('cpu: 5 lent to young;'))).toMatch(
+      /which leaves 8; pods of old hold 3\.$/,
+    );
   });
 
   test('what comes next names its binding', () => {

@@ -8,6 +8,7 @@ import {
   parseResources,
   remaining,
   type Resources,
+  settles,
   WindowClosed,
   type WorkerNode,
 } from '@kubeocean/shared/lease';
@@ -94,8 +95,8 @@ function lostPods(held: ReadonlyMap<string, { requests: Resources }>, node: Work
 }
 
 /**
- * Older policies of other bindings come first, with all they are entitled to; younger ones, and those whose window is closed,
- * only keep what their pods hold.
+ * Older policies of other bindings come first, with all they are entitled to; younger ones, those whose window is closed,
+ * and those that nothing lends any more, only keep what their pods hold.
  */
 function others(
   record: LeasedNode,
@@ -113,7 +114,7 @@ function others(
     const pods = formatResources(held.get(groupOf(other))?.requests ?? new Map());
     const holding: Taker = { amounts: pods, words: (amount) => `pods of ${cluster} hold ${amount}` };
     const { phase, reason, allocatable = {} } = other.status ?? {};
-    if (place(other) > place(record) || reason === WindowClosed) return [holding];
+    if (place(other) > place(record) || reason === WindowClosed || settles(reason)) return [holding];
     const words =
       phase === 'Closing'
         ? (amount: string) => `${amount} kept for the owner, who takes it back from ${cluster}`

@@ -2,9 +2,10 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { LeasedNode } from '../api/leased-node.ts';
 import { allocate } from './allocate.ts';
-import { claim, mount, node, now, pod, policy, tenants, written } from './allocate-fixtures.ts';
+import { claim, mount, node, now, pod, policy, run, tenants, written } from './allocate-fixtures.ts';
 import { parseQuantity } from './quantity.ts';
 import { WindowClosed } from './record.ts';
+import { podRequests, type PodForRequests } from './requests.ts';
 
 describe('allocation, for any input', () => {
   /** `PROPERTY_RUNS=10000` takes some twenty seconds of a processor. */
@@ -23,14 +24,40 @@ describe('allocation, for any input', () => {
         cluster: binding,
         limits: fc.array(limit, { maxLength: 3 }),
         month: fc.integer({ min: 1, max: 3 }),
+        state: fc.constantFrom('open', 'open', 'closed', 'taken back', 'not valid'),
       }),
       { selector: ({ name }) => name },
     )
     .map((list) =>
-      list.map(({ name, cluster, limits, month }) =>
-        policy(name, { cluster, resourceLimits: limits }, `2026-0${month}-01T00:00:00Z`),
-      ),
+      list.map(({ name, cluster, limits, month, state }) => {
+        const made = policy(name, { cluster, resourceLimits: limits }, `2026-0${month}-01T00:00:00Z`);
+        if (state === 'closed') made.spec.timeWindows = [{ start: '18:00', end: '08:00' }];
+        if (state === 'taken back') made.metadata.annotations = { 'kubeocean.io/reclaim': 'now' };
+        if (state === 'not valid') made.spec.timeZone = 'Mars/Olympus';
+        return made;
+      }),
     );
+  /** What may be written already: anything that some policy lends without the others. */
+  const records = fc
+    .array(fc.record({ nodeName, binding, cpu: fc.nat(9), policy: fc.constantFrom('p1', 'p2', 'p3', 'p4') }), {
+      maxLength: 4,
+    })
+    .map((list) =>
+      list.flatMap((each): LeasedNode[] => {
+        const alone = run({
+          nodes: [node(each.nodeName)],
+          claims: [claim(each.binding)],
+          policies: [
+            policy(each.policy, {
+              cluster: each.binding,
+              resourceLimits: [{ resource: 'cpu', quantity: `${each.cpu}` }],
+            }),
+          ],
+        });
+        return written(alone.open);
+      }),
+    )
+    .map((list) => [...new Map(list.map((record) => [record.metadata.name, record])).values()]);
   const pods = fc
     .array(
       fc.record({
@@ -120,6 +147,41 @@ describe('allocation, for any input', () => {
     );
   });
 
+  it('lends nothing twice: what is promised or held by pods is never more than native pods leave', () => {
+    fc.assert(
+      fc.property(input, records, (given, existing) => {
+        const { open } = allocate({ ...given, records: existing });
+        for (const { metadata, status } of given.nodes) {
+          const pods = given.pods.filter(
+            (each) => each.spec['nodeName'] === metadata.name && each.status?.['phase'] !== 'Failed',
+          );
+          const lent = pods.filter((each) => each.metadata.namespace === mount);
+          const native = pods.filter((each) => each.metadata.namespace !== mount);
+          // Who waits for the next window is promised nothing, and shows what it would be.
+          const promising = open.filter(
+            (record) => record.spec.nodeName === metadata.name && record.status.reason !== WindowClosed,
+          );
+          for (const resource of ['cpu', 'memory', 'pods']) {
+            const holds = (binding: string) =>
+              takenBy(
+                lent.filter((each) => bindingOf(each) === binding),
+                resource,
+              );
+            const free = amountOf(status?.allocatable, resource) - takenBy(native, resource);
+            const beyond = promising.reduce((sum, record) => {
+              const more = amountOf(record.status.allocatable, resource) - holds(record.spec.cluster);
+              return sum + (more > 0n ? more : 0n);
+            }, 0n);
+            // Where pods alone hold more than there is, nothing may be added.
+            const room = free - takenBy(lent, resource);
+            expect(beyond).toBeLessThanOrEqual(room > 0n ? room : 0n);
+          }
+        }
+      }),
+      { numRuns },
+    );
+  });
+
   it('does not depend on the order of anything', () => {
     const shuffled = input.chain((given) =>
       fc
@@ -154,6 +216,18 @@ describe('allocation, for any input', () => {
     );
   });
 });
+
+function bindingOf({ metadata }: PodForRequests): string | undefined {
+  return metadata.labels?.['kubeocean.io/cluster-binding'];
+}
+
+function takenBy(pods: readonly PodForRequests[], resource: string): bigint {
+  return pods.reduce((sum, each) => sum + (podRequests(each).get(resource)?.nanos ?? 0n), 0n);
+}
+
+function amountOf(list: Record<string, string | number> | undefined, resource: string): bigint {
+  return parseQuantity(list?.[resource] ?? '0').nanos;
+}
 
 function cpuOf(list: Record<string, string | number> | undefined): bigint {
   return parseQuantity(list?.['cpu'] ?? '0').nanos;

@@ -10,24 +10,16 @@ import type { KubeObject } from '../kube/types.ts';
 import { type Account, keepAccount } from './account.ts';
 import { ceilingOf, shortage } from './ceiling.ts';
 import { type Claim, type ClaimVerdict, judgeClaims, readClaim, type Tenant } from './claims.ts';
-import { closing, isRemovable, removalAt } from './closing.ts';
+import { closing, endedStatus, isRemovable, removalAt } from './closing.ts';
 import { lentShare } from './limits.ts';
 import { type JudgedPolicy, judgePolicy, olderPolicyFirst } from './policies.ts';
 import { minQuantity, type Quantity, QuantityError, Zero } from './quantity.ts';
 import { DefaultReclaimTiming, nextReclaimChange, type ReclaimFacts, type ReclaimTiming } from './reclaim.ts';
-import {
-  closedStatus,
-  closingOf,
-  frozenStatus,
-  isLendable,
-  isOpen,
-  openStatus,
-  WindowClosed,
-  type WorkerNode,
-} from './record.ts';
-import { accumulate, parseResources, type Resources, remaining, smaller } from './resources.ts';
+import { closingOf, frozenStatus, isLendable, isOpen, openStatus, WindowClosed, type WorkerNode } from './record.ts';
+import { accumulate, parseResources, type Resources, remaining } from './resources.ts';
 import type { PodForRequests } from './requests.ts';
 import { matchesNode } from './selector.ts';
+import { shareOut, type Stake } from './sharing.ts';
 import { countPods, groupName, PodUsage } from './usage.ts';
 
 export interface AllocationInput {
@@ -85,7 +77,7 @@ export interface ClosedRecord {
 export interface Allocation {
   /** Records of leases that run. */
   open: DesiredRecord[];
-  /** Existing records that must say Closed (and may say so already). */
+  /** Existing records that nothing lends: Closed, or Closing until it is certain. */
   closed: ClosedRecord[];
   /** Existing Closed records that serve nobody any more. */
   removable: LeasedNode[];
@@ -106,6 +98,11 @@ interface Bid {
   outcome: PolicyOutcome;
   claim: Claim;
   existing: LeasedNode | undefined;
+}
+
+interface BidStake extends Stake {
+  group: string;
+  bid: Bid;
 }
 
 /** Decides what is lent. The same input in any order gives the same result. */
@@ -146,7 +143,7 @@ export function allocate(input: AllocationInput): Allocation {
       const { cluster, nodeName } = record.spec;
       const { reason, message } = closing(record, nodes, outcomes, verdictOn(cluster));
       const facts = factsOf(nodeName, groupName(record.metadata.namespace, labelValue(cluster)), true, view);
-      return { record, reason, status: closedStatus(record, reason, message, facts, now) };
+      return { record, reason, status: endedStatus(record, reason, message, facts, now) };
     });
   const removable = closed
     .filter(({ record, reason }) => isRemovable(record, reason, nodes, verdictOn(record.spec.cluster), view))
@@ -192,18 +189,12 @@ function lend(
   for (const [group, { requests }] of used.lent) if (!bids.has(group)) accumulate(taken, requests);
   const has = parseResources(node.status?.allocatable);
   const free = remaining(has, taken);
-  let left: Resources = free;
+  const stakes = [...bids].map(([group, bid]) => stakeOf(node, group, bid, used.lent.get(group)?.requests));
 
   const lent: DesiredRecord[] = [];
-  for (const [group, bid] of bids) {
+  for (const { group, bid, held, within, share } of shareOut(free, stakes)) {
     const previous = bid.existing?.status;
     const { spec, policy } = bid.outcome;
-    // What pods of other leases hold is not lent a second time, even where by now they hold more than their share.
-    const within = smaller(left, remaining(free, heldByOthers(group, bids, used.lent)));
-    const entitled = spec ? lentShare(left, spec.resourceLimits) : atMost(left, previous?.allocatable);
-    const share = smaller(entitled, within);
-    // A lease whose window is closed keeps nothing from younger policies but what its pods still hold, which is in `within`.
-    if (!spec || closingOf(node, bid.outcome)?.reason !== WindowClosed) left = remaining(left, entitled);
     // A record under this name of a node that is gone must be closed and removed first.
     if (bid.existing && bid.existing.spec.nodeUID !== node.metadata.uid) continue;
     const cluster = (spec ?? policy.spec).cluster;
@@ -211,7 +202,6 @@ function lend(
     const { leaving } = view.usage.group(node.metadata.name, group);
     const lentNow = bid.outcome.inside ? remaining(share, leaving) : share;
     const facts = factsOf(node.metadata.name, group, !view.staleSince.has(bid.claim.uid), view);
-    const held = used.lent.get(group)?.requests ?? new Map<string, Quantity>();
     const ceiling = ceilingOf(share, previous?.ceiling && safeResources(previous.ceiling), held);
     const short = shortage(share, held);
     if (short !== undefined) bid.outcome.shrunk.set(node.metadata.name, short);
@@ -256,14 +246,13 @@ function bidFor(node: WorkerNode, outcome: PolicyOutcome, records: ReadonlyMap<s
   return matchesNode(claim.nodeSelector, node) ? bid : undefined;
 }
 
-function heldByOthers(
-  group: string,
-  bids: ReadonlyMap<string, Bid>,
-  lent: ReadonlyMap<string, { requests: Resources }>,
-): Resources {
-  const held = new Map<string, Quantity>();
-  for (const [other, { requests }] of lent) if (other !== group && bids.has(other)) accumulate(held, requests);
-  return held;
+/** A lease whose window is closed keeps nothing from younger policies but what its pods still hold. */
+function stakeOf(node: WorkerNode, group: string, bid: Bid, held: Resources = new Map()): BidStake {
+  const { outcome, existing } = bid;
+  const { spec } = outcome;
+  if (!spec) return { group, bid, held, due: (left) => atMost(left, existing?.status?.allocatable), keeps: true };
+  const keeps = closingOf(node, outcome)?.reason !== WindowClosed;
+  return { group, bid, held, due: (left) => lentShare(left, spec.resourceLimits), keeps };
 }
 
 /** `listed` resources of `left`, none above what is left; those not listed are zero. */

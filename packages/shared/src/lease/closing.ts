@@ -3,11 +3,38 @@ import type { LeasedNode, LeasedNodeClosedReason, LeasedNodeStatus } from '../ap
 import { labelValue } from '../api/names.ts';
 import type { PolicyOutcome, View } from './allocate.ts';
 import type { ClaimVerdict } from './claims.ts';
-import type { WorkerNode } from './record.ts';
+import type { ReclaimFacts } from './reclaim.ts';
+import { closedStatus, earlier, isOpen, settles, settlingStatus, type WorkerNode } from './record.ts';
+import { rfc3339 } from './time.ts';
 import { groupName } from './usage.ts';
 
 /** How long a computing cluster has to read a Closed record. It has no right to write that it did. */
 const RetentionMs = 24 * 3_600_000;
+
+/** How long nothing may lend before a lease is over for it. `kubectl replace --force` takes a second or two. */
+const SettleMs = 10_000;
+
+/**
+ * Status of a record that nothing lends by now. Without a policy or a selector that matches, it stops new pods at once but
+ * says Closed, on which its vnode is drained, only when that has been so for 10 s without a break. Its `reclaimAt` is when
+ * that is, so an agent that is started meanwhile goes on with it. A taking back that has begun is not held up.
+ */
+export function endedStatus(
+  record: LeasedNode,
+  reason: LeasedNodeClosedReason,
+  message: string,
+  facts: ReclaimFacts,
+  now: Date,
+): LeasedNodeStatus {
+  if (isOpen(record) && settles(reason)) {
+    const announced = record.status?.phase === 'Closing' ? record.status.reclaimAt : undefined;
+    // Up to the whole second, in which times are written.
+    const settled = new Date(Math.ceil(now.getTime() / 1000) * 1000 + SettleMs);
+    const endsAt = earlier(announced, rfc3339(settled));
+    if (Date.parse(endsAt) > now.getTime()) return settlingStatus(record, reason, message, endsAt, facts, now);
+  }
+  return closedStatus(record, reason, message, facts, now);
+}
 
 /** Why an existing record's lease is over. */
 export function closing(

@@ -97,6 +97,28 @@ describe('a closing window', () => {
     expect(later(100, { pods: [ended] }).taints?.[0]?.effect).toBe('NoSchedule');
   });
 
+  it.each([
+    ['by a clock a month ahead', 30 * 86_400, 20, force, 80],
+    [
+      'under a longer grace',
+      0,
+      10,
+      policy('p1', { ...closed, forceReclaim: true, gracefulReclaimPeriodSeconds: 5 }),
+      15,
+    ],
+  ])('never leaves more than the grace to a notice that was announced %s', (_, told, seconds, asked, reclaimed) => {
+    const announced = written(run({ policies: [force], pods, now: at(told) }).open);
+    const { reclaimAt: due } = later(seconds, { records: announced, policies: [asked] });
+    expect(Date.parse(due ?? '')).toBe(at(reclaimed).getTime());
+    expect(later(seconds + 1, { records: announced, policies: [asked] }).reclaimStage).toBe('Notice');
+  });
+
+  it('gives no more notice than was left when the grace is made longer, or the agent is started anew', () => {
+    const longer = policy('p1', { ...closed, forceReclaim: true, gracefulReclaimPeriodSeconds: 600 });
+    expect(later(30, { policies: [longer] }).reclaimAt).toBe('2026-11-20T12:01:00Z');
+    expect(later(30).reclaimAt).toBe('2026-11-20T12:01:00Z');
+  });
+
   it('gives a silent computing cluster no head start', () => {
     const staleSince = new Map([[`${mount}-b1`, now]]);
     expect(later(60, { staleSince }).reclaimStage).toBe('Evicting');
@@ -120,6 +142,20 @@ describe('a closing window', () => {
     const early = run({ policies: [soon], now: at(-600) });
     expect(early.open[0]?.status.noticedAt).toBeUndefined();
     expect(early.nextChange).toEqual(at(120 - 300));
+  });
+});
+
+describe('a policy that is not valid, and of which nobody knows the last valid spec', () => {
+  const window = { timeWindows: [{ start: '08:00', end: '12:29' }] };
+  const broken = policy('p1', { timeZone: 'Mars/Olympus' });
+  const records = written(run({ policies: [policy('p1', window)], now: at(0) }).open);
+
+  it('is looked at when its window closes as it was announced, whatever else happens', () => {
+    const closesAt = at(30 * 60);
+    expect(run({ policies: [broken], records, now: at(29 * 60) }).nextChange).toEqual(closesAt);
+    const after = run({ policies: [broken], records, now: closesAt });
+    expect(after.open[0]?.status).toMatchObject({ phase: 'Closing', reason: 'WindowClosed' });
+    expect(after.nextChange).toBeUndefined();
   });
 });
 
@@ -179,7 +215,9 @@ describe('take back now', () => {
 });
 
 describe('a closed lease', () => {
-  const records = written(run({}).open);
+  const before = written(run({}).open);
+  const settling = run({ records: before, policies: [], now: at(-10) }).closed[0]?.status;
+  const records = before.map((record) => ({ ...record, ...(settling && { status: settling }) }));
   const pods = [pod('lent', 'node1', '1', mount, label)];
 
   it('takes back what runs, the draining computing cluster first', () => {

@@ -68,12 +68,13 @@ export function reclaimStatus(
   };
 }
 
-/** When time alone changes a status next: a stage begins, or notice is due. */
+/** When time alone changes a status next: a stage begins, notice is due, or the window closes as it was announced. */
 export function nextReclaimChange(status: LeasedNodeStatus, timing: ReclaimTiming, now: Date): Date | undefined {
   const times: number[] = [];
   if (status.reclaimAt) times.push(...Object.values(timesOf(status.reclaimAt, timing)));
   else if (status.phase === 'Active' && status.window?.closesAt) {
-    times.push(Date.parse(status.window.closesAt) - timing.noticeSeconds * 1000);
+    const closesAt = Date.parse(status.window.closesAt);
+    times.push(closesAt - timing.noticeSeconds * 1000, closesAt);
   }
   const next = Math.min(...times.filter((time) => time > now.getTime()));
   return Number.isFinite(next) ? new Date(next) : undefined;

@@ -116,7 +116,8 @@ export function closingOf(node: WorkerNode, judged: JudgedPolicy): { reason: str
 
 /**
  * When eviction starts. The owner's word counts at once. After a window, the notice runs from the moment the closing was
- * first shown, so an edit or a restart never shortens it.
+ * first shown, so a restart never shortens it. It never lasts longer than the grace from now on: it was announced by a
+ * clock that was wrong, or the owner made the grace shorter.
  */
 function reclaimAtOf(
   reason: string,
@@ -127,11 +128,12 @@ function reclaimAtOf(
   const running = previous?.phase === 'Closing' ? previous.reclaimAt : undefined;
   if (reason === 'ReclaimedByOwner') return earlier(running, rfc3339(now));
   if (!judged.spec?.forceReclaim) return undefined;
-  if (running !== undefined && previous?.reason === reason) return running;
-  return rfc3339(new Date(now.getTime() + (judged.spec.gracefulReclaimPeriodSeconds ?? 0) * 1000));
+  const latest = rfc3339(new Date(now.getTime() + (judged.spec.gracefulReclaimPeriodSeconds ?? 0) * 1000));
+  return previous?.reason === reason ? earlier(running, latest) : latest;
 }
 
-function earlier(a: string | undefined, b: string): string {
+/** The earlier of two times in RFC 3339. */
+export function earlier(a: string | undefined, b: string): string {
   return a !== undefined && Date.parse(a) < Date.parse(b) ? a : b;
 }
 
@@ -176,16 +178,38 @@ export function frozenStatus(
   const closing = taken
     ? closingOf(node, judged)
     : { reason: WindowClosed, message: `the window closed, and policy ${previous.policy} is not valid` };
-  const announced = previous.phase === 'Closing' ? previous.reclaimAt : undefined;
+  // A policy is there again, so what was to end without one is not taken back; nor does it take pods on such a word.
+  const announced = previous.phase === 'Closing' && !settles(previous.reason) ? previous.reclaimAt : undefined;
   const reclaimAt = taken ? earlier(announced, rfc3339(now)) : announced;
   const reclaim = reclaimAt === undefined ? {} : reclaimStatus(reclaimAt, facts, now);
   const taints = shownTaints(node, closingEffect(reclaim));
   return { phase: 'Closing', ...closing, ...common, ...window, taints, ...reclaim };
 }
 
+/** Reasons for which a lease is over only once they held for a while: a policy may be deleted just to be made anew. */
+export function settles(reason: string | undefined): boolean {
+  return reason === 'PolicyGone' || reason === 'NotSelected';
+}
+
+/** A record whose lease seems to be over takes no new pods, and is Closed at `endsAt` (RFC 3339) if it still seems so. */
+export function settlingStatus(
+  { status = {} }: LeasedNode,
+  reason: LeasedNodeClosedReason,
+  message: string,
+  endsAt: string,
+  facts: ReclaimFacts,
+  now: Date,
+): LeasedNodeStatus {
+  const { noticedAt: _told, window: _window, ...previous } = status;
+  const nodes = (previous.taints ?? []).filter(({ key }) => key !== TaintKey.outOfTimeWindows);
+  const taints = [leaseTaint('NoSchedule'), ...nodes];
+  return { ...previous, phase: 'Closing', reason, message, taints, ...reclaimStatus(endsAt, facts, now) };
+}
+
 /**
  * A closed record keeps what it last said of the node and lends nothing. The first reason stands while it is closed.
- * What still runs is taken back without notice, but the computing cluster, which drains the vnode, goes first.
+ * What still runs is taken back without notice, also where one was running; but the computing cluster, which drains the
+ * vnode, goes first.
  */
 export function closedStatus(
   record: LeasedNode,
@@ -196,7 +220,7 @@ export function closedStatus(
 ): LeasedNodeStatus {
   const previous = record.status ?? {};
   const already = previous.phase === 'Closed';
-  const reclaimAt = previous.reclaimAt ?? rfc3339(now);
+  const reclaimAt = earlier(previous.reclaimAt, rfc3339(now));
   return {
     phase: 'Closed',
     reason: already ? (previous.reason ?? reason) : reason,
@@ -243,11 +267,14 @@ export function steadyConditions(conditions: readonly Condition[]): Condition[] 
 
 /** The lease's own taint, then the node's; Kubernetes' own are not carried, a cordon is told as `unschedulable`. */
 function shownTaints(node: WorkerNode, effect?: Taint['effect']): Taint[] {
-  const own: Taint[] = effect ? [{ key: TaintKey.outOfTimeWindows, value: 'true', effect }] : [];
   const carried = (node.spec?.taints ?? []).filter(
     ({ key }) => !key.startsWith(TaintKey.kubernetesNodePrefix) && key !== TaintKey.outOfTimeWindows,
   );
-  return [...own, ...carried];
+  return effect ? [leaseTaint(effect), ...carried] : carried;
+}
+
+function leaseTaint(effect: Taint['effect']): Taint {
+  return { key: TaintKey.outOfTimeWindows, value: 'true', effect };
 }
 
 /** Whether a record is one of a lease that runs. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { podRequests, type PodForRequests } from './requests.ts';
+import { podRequests, type PodForRequests, requestsText } from './requests.ts';
 import { formatResources } from './resources.ts';
 
 type Spec = PodForRequests['spec'];
@@ -73,11 +73,71 @@ describe('a pod', () => {
     });
   });
 
+  it.each([
+    ['what is set aside for a container', { containerStatuses: [{ name: 'a', allocatedResources: { cpu: '3' } }] }],
+    [
+      'what an init container has',
+      {
+        initContainerStatuses: [{ name: 'i', resources: { requests: { cpu: '3' } }, allocatedResources: { cpu: '2' } }],
+      },
+    ],
+  ])('being resized counts %s', (_, status) => {
+    const spec = { containers: [container('a', '1')], initContainers: [container('i', '1')] };
+    expect(requests(spec, status)).toEqual({ cpu: '3', pods: '1' });
+  });
+
   it('whose resize is infeasible does not count what was asked for', () => {
     const status = {
       containerStatuses: [{ name: 'a', resources: { requests: { cpu: '1' } } }],
       conditions: [{ type: 'PodResizePending', reason: 'Infeasible' }],
     };
     expect(requests({ containers: [container('a', '100')] }, status)).toEqual({ cpu: '1', pods: '1' });
+  });
+
+  describe('with requests of its own that is being resized', () => {
+    const spec = { containers: [container('a', '500m', '1Gi')], resources: { requests: { cpu: '1' } } };
+    const deferred = [{ type: 'PodResizePending', reason: 'Deferred' }];
+    const infeasible = [{ type: 'PodResizePending', reason: 'Infeasible' }];
+    const both = { resources: { requests: { cpu: '6' } }, allocatedResources: { cpu: '4' } };
+
+    it.each([
+      ['counts what is in force', { ...both, conditions: deferred }, '6'],
+      ['counts what is set aside', { resources: { requests: { cpu: '2' } }, allocatedResources: { cpu: '4' } }, '4'],
+      ['counts what is set aside alone', { resources: {}, allocatedResources: { cpu: '4' } }, '4'],
+      [
+        'counts what is asked for',
+        { resources: { requests: { cpu: '500m' } }, allocatedResources: { cpu: '700m' } },
+        '1',
+      ],
+      ['counts what is asked for where the kubelet says nothing', { conditions: deferred }, '1'],
+    ])('%s', (_, status, cpu) => expect(requests(spec, status)).toEqual({ cpu, memory: '1Gi', pods: '1' }));
+
+    it('does not count what is infeasible', () => {
+      const asking = { ...spec, resources: { requests: { cpu: '100' } } };
+      expect(requests(asking, { ...both, conditions: infeasible })['cpu']).toBe('6');
+    });
+  });
+
+  it('without requests of its own counts what the kubelet set aside for it as a whole', () => {
+    const status = { resources: { requests: { cpu: '1' } }, allocatedResources: { cpu: '3' } };
+    expect(requests({ containers: [container('a', '2', '1Gi')] }, status)).toEqual({
+      cpu: '3',
+      memory: '1Gi',
+      pods: '1',
+    });
+  });
+});
+
+describe('the text by which pods are known to take the same', () => {
+  const spec = { containers: [container('a', '1')], resources: { requests: { cpu: '1' } } };
+  const metadata = { name: 'p' };
+
+  it.each([
+    { resources: {} },
+    { resources: { requests: { cpu: '6' } } },
+    { allocatedResources: { cpu: '6' } },
+    { conditions: [{ type: 'PodResizePending', reason: 'Infeasible' }] },
+  ])('differs by what is told of the whole pod: %j', (status) => {
+    expect(requestsText({ metadata, spec, status })).not.toBe(requestsText({ metadata, spec }));
   });
 });

@@ -1,6 +1,7 @@
 /**
  * What a pod takes from its node, as the scheduler counts it: k8s.io/component-helpers/resource PodRequests with the
- * options the scheduler of 1.34 uses (in-place resize and pod-level resources on), plus the one place in `pods`.
+ * options the scheduler uses (in-place resize and pod-level resources on; resize of these as from 1.36), plus the one
+ * place in `pods`.
  */
 import type { KubeObject } from '../kube/types.ts';
 import { addQuantities, parseQuantity, type Quantity, Zero } from './quantity.ts';
@@ -35,6 +36,9 @@ export interface PodForRequests extends KubeObject {
     containerStatuses?: ContainerStatus[];
     initContainerStatuses?: ContainerStatus[];
     conditions?: { type: string; reason?: string }[];
+    /** In force and set aside for the whole pod, where the kubelet tells that. */
+    resources?: { requests?: ResourceList };
+    allocatedResources?: ResourceList;
     [field: string]: unknown;
   };
 }
@@ -58,20 +62,22 @@ export function podRequests(pod: PodForRequests): Map<string, Quantity> {
   const sidecars = new Map<string, Quantity>();
   const startup = new Map<string, Quantity>();
   for (const container of pod.spec.initContainers ?? []) {
+    const requests = resizableRequests(container, statuses.get(container.name), infeasible);
     if (container.restartPolicy === 'Always') {
-      const requests = resizableRequests(container, statuses.get(container.name), infeasible);
       accumulate(total, requests);
       accumulate(sidecars, requests);
       raise(startup, sidecars);
     } else {
-      const requests = parseResources(container.resources?.requests);
       accumulate(requests, sidecars);
       raise(startup, requests);
     }
   }
   raise(total, startup);
-  for (const [name, amount] of Object.entries(pod.spec.resources?.requests ?? {})) {
-    if (isPodLevelResource(name)) total.set(name, parseQuantity(amount));
+  const given = givenToPod(pod);
+  // Where the kubelet tells all that the pod has, that holds whatever it says of the containers.
+  if (pod.status?.resources?.requests && pod.status.allocatedResources) raise(total, given);
+  for (const [name, amount] of podLevelRequests(pod, given, infeasible)) {
+    if (isPodLevelResource(name)) total.set(name, amount);
   }
   accumulate(total, parseResources(pod.spec.overhead));
   total.set('pods', addQuantities(total.get('pods') ?? Zero, parseQuantity(1)));
@@ -89,6 +95,8 @@ export function requestsText({ spec, status }: PodForRequests): string {
     spec.initContainers?.map(askedBy),
     spec.resources?.requests,
     spec.overhead,
+    status?.resources && (status.resources.requests ?? 0),
+    status?.allocatedResources,
     status?.containerStatuses?.map(givenTo),
     status?.initContainerStatuses?.map(givenTo),
     resize,
@@ -101,7 +109,7 @@ function askedBy({ name, restartPolicy, resources }: Container): unknown[] {
 
 /** Whether a status has `resources` at all counts too. */
 function givenTo({ name, resources, allocatedResources }: ContainerStatus): unknown[] {
-  return resources ? [name, resources.requests ?? 0, allocatedResources] : [name];
+  return [name, resources && (resources.requests ?? 0), allocatedResources];
 }
 
 /** While a resize is under way, the largest of what is asked for, set aside and in force; an infeasible one is not asked for. */
@@ -111,10 +119,26 @@ function resizableRequests(
   infeasible: boolean,
 ): Map<string, Quantity> {
   const asked = parseResources(container.resources?.requests);
-  if (!status?.resources) return asked;
+  if (!status?.resources && !status?.allocatedResources) return asked;
   const requests = infeasible ? new Map<string, Quantity>() : asked;
-  raise(requests, parseResources(status.resources.requests));
+  raise(requests, parseResources(status.resources?.requests));
   raise(requests, parseResources(status.allocatedResources));
+  return requests;
+}
+
+/** What the pod as a whole has: the larger of what is in force and what is set aside. */
+function givenToPod({ status }: PodForRequests): Resources {
+  const given = parseResources(status?.resources?.requests);
+  raise(given, parseResources(status?.allocatedResources));
+  return given;
+}
+
+/** What counts in place of the sum of the containers; as for one of them while a resize is under way. */
+function podLevelRequests({ spec, status }: PodForRequests, given: Resources, infeasible: boolean): Resources {
+  const asked = parseResources(spec.resources?.requests);
+  if (![...asked.keys()].some(isPodLevelResource) || !status?.resources) return asked;
+  const requests = infeasible ? new Map<string, Quantity>() : asked;
+  raise(requests, given);
   return requests;
 }
 

@@ -66,3 +66,10 @@ export function smaller(a: Resources, b: Resources): Resources {
   for (const [name, amount] of a) least.set(name, minQuantity(amount, b.get(name) ?? Zero));
   return least;
 }
+
+/** Per resource of `a` or `b` the larger of both amounts. */
+export function larger(a: Resources, b: Resources): Resources {
+  const most = new Map(a);
+  raise(most, b);
+  return most;
+}

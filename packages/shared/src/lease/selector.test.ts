@@ -84,6 +84,10 @@ describe('a node selector', () => {
       term(`{"key": "${'k'.repeat(500)}", "operator": "In"}`),
       /^nodeSelectorTerms\[0\]: matchExpressions, key "k{80}…": In/,
     ],
+    [
+      `{"nodeSelectorTerms": [{"matchFields": [{"key": "metadata.name", "operator": "${'o'.repeat(500)}"}]}]}`,
+      /^nodeSelectorTerms\[0\]: matchFields: operator o{80}… is not allowed/,
+    ],
   ])('that is none, such as %s, is told to be wrong, and nothing throws', (text, problem) => {
     expect(nodeSelectorProblem(JSON.parse(text) as NodeSelector)).toMatch(problem);
   });

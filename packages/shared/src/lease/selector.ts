@@ -89,7 +89,7 @@ function termProblem(term: NodeSelectorTerm): string | undefined {
     if (requirement.key !== 'metadata.name')
       return `matchFields: "${shortened(requirement.key)}" is not a field; only metadata.name is`;
     if (requirement.operator !== 'In' && requirement.operator !== 'NotIn') {
-      return `matchFields: operator ${requirement.operator} is not allowed; use In or NotIn`;
+      return `matchFields: operator ${shortened(requirement.operator)} is not allowed; use In or NotIn`;
     }
     if (requirement.values?.length !== 1) return 'matchFields: exactly one value is needed; use a term per node name';
   }

@@ -64,6 +64,8 @@ describe('while nobody holds tenants to it', () => {
     policy: { metadata: { name: 'p' }, spec: { cluster: 'a' } },
     claim: { served: { namespace: 'w' } },
     nodes: ['n1', 'n2'],
+    closing: new Map(['n1', 'n2'].map((node) => [node, { phase: 'Closing' }])),
+    shrunk: new Map([['n2', 'cpu 2 of 1']]),
   } as unknown as PolicyOutcome;
   const allocation: Allocation = { open, closed: [], removable: [], policies: [outcome] };
 
@@ -71,5 +73,10 @@ describe('while nobody holds tenants to it', () => {
     const withheld = withholdNew(allocation, (key) => key === 'w/a.n1');
     expect(withheld.open.map(({ name }) => name)).toEqual(['a.n1']);
     expect(withheld.policies.map(({ nodes }) => nodes)).toEqual([['n1']]);
+  });
+
+  it('a policy does not count nodes as closed that it does not lend', () => {
+    const [told] = withholdNew(allocation, () => false).policies;
+    expect([told?.nodes, told?.closing.size, told?.shrunk.size]).toEqual([[], 0, 0]);
   });
 });

@@ -41,17 +41,21 @@ export function guardProblem(
 
 /**
  * The allocation without leases that have not begun: nothing new is lent while nobody holds tenants to it. What is lent
- * already stays, since running pods should not pay for a mistake in a chart.
+ * already stays, since running pods should not pay for a mistake in a chart. `runs` says whether there is a record by the key
+ * that is not Closed: one that is closed was ended, and opening it anew would lend something new.
  */
-export function withholdNew(allocation: Allocation, exists: (key: string) => boolean): Allocation {
-  const open = allocation.open.filter(({ namespace, name }) => exists(`${namespace}/${name}`));
+export function withholdNew(allocation: Allocation, runs: (key: string) => boolean): Allocation {
+  const open = allocation.open.filter(({ namespace, name }) => runs(`${namespace}/${name}`));
   const lent = new Set(open.map(({ namespace, spec }) => `${namespace} ${spec.cluster} ${spec.nodeName}`));
   const policies = allocation.policies.map((outcome) => {
     const { cluster } = outcome.spec ?? outcome.policy.spec;
     const namespace = outcome.claim.served?.namespace;
-    const nodes = outcome.nodes.filter((node) => lent.has(`${namespace} ${cluster} ${node}`));
+    const isLent = (node: string) => lent.has(`${namespace} ${cluster} ${node}`);
+    const nodes = outcome.nodes.filter(isLent);
+    const closing = new Map([...outcome.closing].filter(([node]) => isLent(node)));
+    const shrunk = new Map([...outcome.shrunk].filter(([node]) => isLent(node)));
     // Amounts are sums over nodes, some of which are not lent now.
-    return { ...outcome, nodes, ...(nodes.length < outcome.nodes.length && { account: new Map() }) };
+    return { ...outcome, nodes, closing, shrunk, ...(nodes.length < outcome.nodes.length && { account: new Map() }) };
   });
   return { ...allocation, open, policies };
 }

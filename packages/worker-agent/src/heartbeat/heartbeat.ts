@@ -23,7 +23,8 @@ export interface Said {
 
 export interface BeatOptions extends Pick<Said, 'prefixes'> {
   client: KubeClient;
-  namespaces: readonly string[];
+  /** Asked before each renewal. */
+  namespaces: () => readonly string[];
   identity: string;
   log: Logger;
   signal: AbortSignal;
@@ -56,14 +57,15 @@ export async function beat(options: BeatOptions): Promise<void> {
     clusterUID ??= await uidOf(options);
     const said = { prefixes, clusterUID };
     const call = { signal, timeoutMs: CALL_MS };
+    const living = namespaces();
     const results = await Promise.allSettled(
-      namespaces.map((namespace) =>
+      living.map((namespace) =>
         client.apply(Leases, heartbeatLease(namespace, identity, now(), said), FieldManager.agent, call),
       ),
     );
     for (const [index, result] of results.entries()) {
       if (result.status === 'rejected' && !signal.aborted) {
-        log.warn({ namespace: namespaces[index], error: messageOf(result.reason) }, 'the heartbeat was not written');
+        log.warn({ namespace: living[index], error: messageOf(result.reason) }, 'the heartbeat was not written');
       }
     }
     await sleep(Seconds.renewEvery * 1000, signal).catch(() => undefined);

@@ -55,6 +55,18 @@ describe('pods out of place', () => {
     expect(find([pod('1', '0'), pod('2', '0')], { cpu: '4', pods: '1' }).beyond).toEqual(['2']);
   });
 
+  it.each<[string, number, object | undefined]>([
+    ['as long as it may', 600, undefined],
+    ['years', 315_360_000, { kind: 'shorten', graceSeconds: 600 }],
+  ])('are those, of ones that their tenant deleted, that were given %s: cut short', (_, seconds, step) => {
+    const change = { deletionTimestamp: 'x', deletionGracePeriodSeconds: seconds };
+    const { found } = find([pod('1', '99', change), pod('2', '1', change, 'm')], { cpu: '4' });
+    for (const cut of [found.beyond.get('1'), found.strays.get('2')]) {
+      if (step) expect(cut).toMatchObject(step);
+      else expect(cut).toBeUndefined();
+    }
+  });
+
   it('are none where no ceiling was ever written, nor those that end or have ended', () => {
     expect(find([pod('1', '99')], undefined)).toMatchObject(none);
     expect(find([pod('1', '99', { deletionTimestamp: 'x' })], { cpu: '1' })).toMatchObject(none);

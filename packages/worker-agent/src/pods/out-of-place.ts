@@ -10,11 +10,10 @@ import {
   hasEnded,
   type LentPods,
   parseResources,
-  type PodForRequests,
   type Tenant,
 } from '@kubeocean/shared/lease';
 import type { DesiredRecord } from '@kubeocean/shared/lease';
-import { graceOf, isLent, type PodStep } from '../reclaim/plan.ts';
+import { graceOf, isLent, type PodStep, shortening } from '../reclaim/plan.ts';
 
 export interface PlacesInput {
   /** Leases that run, with the status that they should have now. */
@@ -55,9 +54,14 @@ export function findOutOfPlace(input: PlacesInput): OutOfPlace {
       ? `node ${node} has no room left for it in what is lent to ${record.spec.cluster} (${amounts(record.status.ceiling)})`
       : `node ${node} is not lent to ${label}: there is no LeasedNode for it in namespace ${namespace}`;
     for (const pod of tooMany) {
-      if (pod.metadata.deletionTimestamp !== undefined) continue;
-      const [steps, kind] = record ? ([found.beyond, 'exceed'] as const) : ([found.strays, 'stray'] as const);
-      add(steps, pod, node, kind, message, input.maxGraceSeconds);
+      const steps = record ? found.beyond : found.strays;
+      const { name, uid = '', deletionTimestamp } = pod.metadata;
+      // One that its tenant deleted itself, with a grace of years, would stay as long.
+      const step =
+        deletionTimestamp === undefined
+          ? { kind: record ? ('exceed' as const) : ('stray' as const), message, ...graceOf(pod, input.maxGraceSeconds) }
+          : shortening(pod, input.maxGraceSeconds, message);
+      if (step) steps.set(uid, { ...step, namespace, name, uid, node });
     }
   }
   return found;
@@ -71,16 +75,4 @@ function amounts(list: Record<string, string> | undefined): string {
   return Object.entries(list ?? {})
     .map(([name, amount]) => `${name} ${amount}`)
     .join(', ');
-}
-
-function add(
-  steps: Map<string, PodStep>,
-  pod: PodForRequests,
-  node: string,
-  kind: 'stray' | 'exceed',
-  message: string,
-  maxGraceSeconds: number,
-): void {
-  const { namespace = '', name, uid = '' } = pod.metadata;
-  steps.set(uid, { kind, namespace, name, uid, node, message, ...graceOf(pod, maxGraceSeconds) });
 }

@@ -224,6 +224,51 @@ describe('the status of a policy', () => {
     expect(policyStatus(outcome(), now).lastValidSpec).toBeUndefined();
   });
 
+  it.each<[string, Partial<PolicyOutcome>]>([
+    [
+      'taken back one by one',
+      {
+        nodes: Array.from({ length: 300 }, (_, at) => `n${at}`),
+        closing: new Map(
+          Array.from({ length: 300 }, (_, at) => [
+            `n${at}`,
+            { ...takenBack, reclaimAt: new Date(now.getTime() + at * 1000).toISOString() },
+          ]),
+        ),
+      },
+    ],
+    [
+      'lent by others',
+      { nodes: [], passedOver: new Map(Array.from({ length: 300 }, (_, at) => [`n${at}`, `${'p'.repeat(200)}${at}`])) },
+    ],
+    ['with a claim that has much to say', { claim: { served, remark: 'x'.repeat(40_000) } }],
+  ])('has messages that the API server takes (nodes %s)', (_, change) => {
+    const { conditions } = policyStatus(outcome(change), now);
+    for (const { message } of conditions ?? []) expect(message?.length).toBeLessThan(4100);
+  });
+
+  it('counts the nodes that it does not tell one by one', () => {
+    const closing = new Map(
+      Array.from({ length: 7 }, (_, at): [string, LeasedNodeStatus] => [`n${at}`, { ...takenBack, message: `m${at}` }]),
+    );
+    const { conditions } = policyStatus(outcome({ nodes: [...closing.keys()], closing }), now);
+    const told = conditions?.find(({ type }) => type === 'Leased')?.message;
+    expect(told).toMatch(/m4; .*; and 2 more nodes closed to new pods$/);
+    expect(told).not.toMatch(/m5/);
+  });
+
+  it('keeps the numbers of a policy whose tenant may not be read, and says why nothing changes', () => {
+    const status = policyStatus(outcome({ account: new Map([['cpu', account('8', '2', '0', '0', '6')]]) }), now);
+    const was = { ...policy, status };
+    const frozen = policyStatus(outcome({ policy: was, nodes: ['n1', 'n2'] }), later, { frozen: 'not readable' });
+    expect([frozen.nodes, frozen.resources]).toEqual([status.nodes, status.resources]);
+    expect(frozen.conditions?.find(({ type }) => type === 'Leased')).toMatchObject({
+      status: 'Unknown',
+      reason: 'TenantNotReadable',
+      message: 'not readable',
+    });
+  });
+
   it('says that networks overlap while they do, and no longer', () => {
     const status = policyStatus(outcome(), now, { overlap: 'pods of both have 10.1.0.0/16' });
     expect(status.conditions?.at(-1)).toMatchObject({ type: 'NetworkOverlap', status: 'True' });

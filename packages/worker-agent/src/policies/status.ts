@@ -8,6 +8,11 @@ import {
 import { type Condition, withCondition } from '@kubeocean/shared/kube';
 import { formatForPeople, type PolicyOutcome, rfc3339 } from '@kubeocean/shared/lease';
 
+/** Nodes, policies or kinds of closings that a message tells one by one. */
+const MOST_NAMED = 5;
+/** Characters of a message. */
+const LONGEST = 4000;
+
 /** What is wrong with the cluster as a whole, for the policies that lend. */
 export interface Remarks {
   /** Why nothing new is lent: the admission policies that hold tenants to it are not in force. */
@@ -16,19 +21,21 @@ export interface Remarks {
   overlap?: string | undefined;
   /** Pods from before the chart that belong to nobody. */
   earlier?: string | undefined;
+  /** Why nothing can be told of what it lends: the namespace of its tenant may not be read. */
+  frozen?: string | undefined;
 }
 
 /** The status a policy should have; equal to the one it has when nothing changed. */
 export function policyStatus(
   outcome: PolicyOutcome,
   now: Date,
-  { unguarded, overlap, earlier }: Remarks = {},
+  { unguarded, overlap, earlier, frozen }: Remarks = {},
 ): ResourceLeasingPolicyStatus {
   const { policy, inside, closesAt, opensAt, nodes } = outcome;
   const previous = policy.status;
   const generation = policy.metadata.generation;
   const phase = phaseOf(outcome);
-  const leased = leasedCondition(outcome, unguarded);
+  const leased = frozen === undefined ? leasedCondition(outcome, unguarded) : frozenCondition(frozen);
   const steady = previous?.phase === phase && previous.activeTimeWindow === inside;
   const lastAppliedTime = steady && previous.lastAppliedTime ? previous.lastAppliedTime : rfc3339(now);
   return {
@@ -38,20 +45,25 @@ export function policyStatus(
     ...(generation !== undefined && { observedGeneration: generation }),
     ...(closesAt && { closesAt: rfc3339(closesAt) }),
     ...(opensAt && { opensAt: rfc3339(opensAt) }),
-    nodes: nodes.length - outcome.closing.size,
-    resources: resourcesOf(outcome),
+    // What is lent there stays as it was, so what was told of it does.
+    nodes: frozen === undefined ? nodes.length - outcome.closing.size : (previous?.nodes ?? 0),
+    resources: frozen === undefined ? resourcesOf(outcome) : (previous?.resources ?? []),
     ...(outcome.problem !== undefined && outcome.spec && { lastValidSpec: outcome.spec }),
     ...(leased.reason && { reason: outcome.problem === undefined ? leased.reason : 'ValidationError' }),
     conditions: [
       validCondition(outcome),
       activeCondition(outcome),
       leased,
-      fitsCondition(outcome),
+      ...(frozen === undefined ? [fitsCondition(outcome)] : []),
       ...remarkCondition(PolicyCondition.networkOverlap, 'RangesOverlap', overlap),
       ...remarkCondition(PolicyCondition.foreignState, 'EarlierPods', earlier),
     ].reduce<Condition[]>(
       (list, condition) =>
-        withCondition(list, { ...condition, ...(generation !== undefined && { observedGeneration: generation }) }, now),
+        withCondition(
+          list,
+          { ...shortened(condition), ...(generation !== undefined && { observedGeneration: generation }) },
+          now,
+        ),
       (previous?.conditions ?? []).filter(
         ({ type }) =>
           (overlap !== undefined || type !== PolicyCondition.networkOverlap) &&
@@ -86,12 +98,16 @@ function activeCondition({ spec, problem, inside, closesAt, opensAt }: PolicyOut
   return { type, status: 'False', reason: 'InactiveTimeWindow', message: `no time window is open; ${next}` };
 }
 
+function frozenCondition(message: string): Condition {
+  return { type: PolicyCondition.leased, status: 'Unknown', reason: 'TenantNotReadable', message };
+}
+
 function leasedCondition(outcome: PolicyOutcome, unguarded: string | undefined): Condition {
   const type = PolicyCondition.leased;
   const { policy, spec, problem, claim, nodes, passedOver } = outcome;
   const cluster = (spec ?? policy.spec).cluster;
   const remark = claim.remark ? `; ${claim.remark}` : '';
-  const older = [...new Set(passedOver.values())].sort().join(', ');
+  const older = firstOf([...new Set(passedOver.values())].sort(), ', ', 'policies');
   const passed = passedOver.size > 0 ? `; ${count(passedOver.size)} lent by the older policy ${older}` : '';
   if (unguarded !== undefined && claim.served) {
     const stays = nodes.length > 0 ? `; what is lent already stays lent: ${count(nodes.length)}` : '';
@@ -148,7 +164,21 @@ function closingWords(closing: PolicyOutcome['closing']): string[] {
     const words = `${message ?? 'closing'}; ${then}`;
     counts.set(words, (counts.get(words) ?? 0) + 1);
   }
-  return [...counts].map(([words, nodes]) => `${count(nodes)} closed to new pods: ${words}`);
+  const said = [...counts].map(([words, nodes]) => `${count(nodes)} closed to new pods: ${words}`);
+  const rest = [...counts.values()].slice(MOST_NAMED).reduce((sum, nodes) => sum + nodes, 0);
+  return rest === 0 ? said : [...said.slice(0, MOST_NAMED), `and ${count(rest, 'more ')} closed to new pods`];
+}
+
+/** The first few of a list in words, and how many more there are. */
+function firstOf(list: readonly string[], separator: string, what: string): string {
+  const more = list.length > MOST_NAMED ? ` and ${list.length - MOST_NAMED} more ${what}` : '';
+  return `${list.slice(0, MOST_NAMED).join(separator)}${more}`;
+}
+
+/** The API server takes 32,768 characters, and refuses the whole status for one more. Nobody reads as many. */
+function shortened(condition: Condition): Condition {
+  const { message = '' } = condition;
+  return message.length > LONGEST ? { ...condition, message: `${message.slice(0, LONGEST)}…` } : condition;
 }
 
 /** There only while there is something to say. */
@@ -195,12 +225,10 @@ function fitsCondition({ shrunk }: PolicyOutcome): Condition {
     return { type, status: 'True', reason: 'PodsFit', message: 'lent pods hold no more than is lent' };
   }
   const nodes = [...shrunk].sort(([a], [b]) => (a < b ? -1 : 1)).map(([node, short]) => `${node} (${short})`);
-  const shown = nodes.slice(0, 5).join('; ');
-  const all = nodes.length > 5 ? `${shown} and ${nodes.length - 5} more nodes` : shown;
-  const message = `lent pods hold more than is lent by now on ${all}; they stay, and none fits there until some have gone`;
+  const message = `lent pods hold more than is lent by now on ${firstOf(nodes, '; ', 'nodes')}; they stay, and none fits there until some have gone`;
   return { type, status: 'False', reason: 'Shrunk', message };
 }
 
-function count(nodes: number): string {
-  return nodes === 1 ? '1 node' : `${nodes} nodes`;
+function count(nodes: number, more = ''): string {
+  return nodes === 1 ? `1 ${more}node` : `${nodes} ${more}nodes`;
 }

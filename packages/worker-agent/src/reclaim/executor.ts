@@ -1,5 +1,5 @@
 /** Carries out the steps of a taking back, a pod at a time, again and again until the plan no longer asks for them. */
-import { Annotation, Finalizer, PodCondition } from '@kubeocean/shared/api';
+import { Finalizer } from '@kubeocean/shared/api';
 import type { Logger } from '@kubeocean/shared/daemon';
 import {
   ApiError,
@@ -14,11 +14,13 @@ import {
   withoutFinalizer,
   WorkQueue,
 } from '@kubeocean/shared/kube';
-import { rfc3339 } from '@kubeocean/shared/lease';
-import { disruption, type PodStep } from './plan.ts';
+import { Explainer } from './explainer.ts';
+import type { PodStep } from './plan.ts';
 
 /** Milliseconds until a pod that a disruption budget keeps is tried again; doubled up to the last. */
 const REFUSED_MS = { first: 1000, last: 15_000 };
+/** Milliseconds until a step is looked at again that came up while our leadership was not sure. */
+const NOT_LEADING_MS = 1000;
 /** Milliseconds after which a step that took effect, as the server said, is due again if the plan still has it. */
 const DONE_MS = 10_000;
 const WORKERS = 16;
@@ -37,12 +39,14 @@ export interface ReclaimerOptions {
 export class Reclaimer {
   private readonly options: ReclaimerOptions;
   private readonly queue: WorkQueue;
+  private readonly explainer: Explainer;
   private steps = new Map<string, PodStep>();
   /** How often in a row a pod's eviction was refused. */
   private readonly refusals = new Map<string, number>();
 
   constructor(options: ReclaimerOptions) {
     this.options = options;
+    this.explainer = new Explainer({ ...options, onFailure: () => options.observe('explain', 'failed') });
     this.queue = new WorkQueue((uid) => this.work(uid), {
       name: 'reclaim',
       workers: WORKERS,
@@ -57,6 +61,7 @@ export class Reclaimer {
   take(steps: Map<string, PodStep>): void {
     const before = this.steps;
     this.steps = steps;
+    this.explainer.keep(steps);
     for (const uid of this.refusals.keys()) if (!steps.has(uid)) this.refusals.delete(uid);
     for (const [uid, { kind }] of steps) if (before.get(uid)?.kind !== kind) this.queue.add(uid);
   }
@@ -68,12 +73,14 @@ export class Reclaimer {
 
   private async work(uid: string): Promise<Outcome> {
     const step = this.steps.get(uid);
-    if (!step || !this.options.leadership.isCurrent()) return undefined;
+    if (!step) return undefined;
+    // A renewal that is late often comes yet, and the plan tells a step only once.
+    if (!this.options.leadership.isCurrent()) return { againInMs: NOT_LEADING_MS };
     try {
-      await this.carryOut(step);
+      if (!(await this.carryOut(step))) return { againInMs: NOT_LEADING_MS };
     } catch (error) {
       // Another pod has its name by now, or it changed while we asked: the watch tells, and the plan decides anew.
-      if (isNotFound(error)) return undefined;
+      if (isNotFound(error)) return { againInMs: DONE_MS };
       if (isConflict(error)) return { againInMs: REFUSED_MS.first };
       if (!(error instanceof ApiError) || error.code !== 429) throw error;
       return { againInMs: this.refused(step, error) };
@@ -88,18 +95,19 @@ export class Reclaimer {
     return { againInMs: DONE_MS };
   }
 
-  private async carryOut(step: PodStep): Promise<void> {
+  /** @returns false when it was not begun, because our leadership was not sure any more after the pod was told why it goes */
+  private async carryOut(step: PodStep): Promise<boolean> {
     const { kind, namespace, name, uid, graceSeconds, message } = step;
     const { client, events, leadership } = this.options;
     const grace = graceSeconds === undefined ? {} : { gracePeriodSeconds: graceSeconds };
     const options = { signal: leadership.signal, retry: false };
     if (kind === 'expel') {
-      await client.delete(Pods, namespace, name, { uid, ...options });
+      await client.delete(Pods, namespace, name, { uid, ...grace, ...options });
       events.event(subjectOf(step), 'Warning', 'NotLent', `Deleted: ${message}`);
     } else if (kind === 'explain') {
-      await this.explain(step);
+      await this.explainer.explain(step);
     } else if (kind === 'retract') {
-      await this.retract(step);
+      await this.explainer.retract(step);
     } else if (kind === 'unfollow') {
       const metadata = withoutFinalizer(uid, Finalizer.homeSync);
       await client.patch(Pods, namespace, name, { metadata }, { type: 'strategic', ...options });
@@ -108,7 +116,8 @@ export class Reclaimer {
       });
       events.event(subjectOf(step), 'Normal', 'NotFollowed', `Removed: ${message}`);
     } else if (kind === 'exceed' || kind === 'stray') {
-      await this.explain(step);
+      await this.explainer.tryToExplain(step);
+      if (!leadership.isCurrent()) return false;
       await client.delete(Pods, namespace, name, { uid, ...grace, ...options });
       const reason = kind === 'exceed' ? 'LeaseExceeded' : 'NotLent';
       events.event(subjectOf(step), 'Warning', reason, `Deleted: ${message}`);
@@ -116,7 +125,8 @@ export class Reclaimer {
       await client.delete(Pods, namespace, name, { uid, ...grace, ...options });
     } else {
       // A pod that goes must say why: home shows it, and its controller does not count it as a failure of its own.
-      await this.explain(step);
+      await this.explainer.tryToExplain(step);
+      if (!leadership.isCurrent()) return false;
       if (kind === 'delete') {
         await client.delete(Pods, namespace, name, { uid, ...grace, ...options });
         events.event(subjectOf(step), 'Warning', 'ReclaimDeadline', `Deleted at the deadline: ${message}`);
@@ -130,32 +140,10 @@ export class Reclaimer {
         await client.create(Pods, eviction, { subresource: 'eviction', ...options });
         events.event(subjectOf(step), 'Normal', 'Reclaimed', `Evicted: ${message}`);
         // The Eviction API puts its own words in the place of ours.
-        await this.explain(step);
+        await this.explainer.tryToExplain(step);
       }
     }
-  }
-
-  private async explain(step: PodStep): Promise<void> {
-    const { client, leadership } = this.options;
-    // A write to the status may carry annotations too (podStatusStrategy of the API server leaves metadata as given).
-    const patch = {
-      metadata: { uid: step.uid, annotations: { [Annotation.leaseClosed]: step.message } },
-      status: { conditions: [disruption(step, rfc3339(this.options.now()))] },
-    };
-    await client.patch(Pods, step.namespace, step.name, patch, {
-      type: 'strategic',
-      subresource: 'status',
-      signal: leadership.signal,
-    });
-  }
-
-  private async retract(step: PodStep): Promise<void> {
-    const patch = {
-      metadata: { uid: step.uid, annotations: { [Annotation.leaseClosed]: null } },
-      status: { conditions: [{ type: PodCondition.disruptionTarget, $patch: 'delete' }] },
-    };
-    const options = { type: 'strategic', subresource: 'status', signal: this.options.leadership.signal } as const;
-    await this.options.client.patch(Pods, step.namespace, step.name, patch, options);
+    return true;
   }
 
   /** @returns milliseconds until the next try */

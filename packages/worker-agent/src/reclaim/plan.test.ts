@@ -86,6 +86,18 @@ describe('what is done with a pod', () => {
     ['without a binding in a mount namespace', pod({ labels: {} }), evicting, { kind: 'expel' }],
     ['without a binding in a mount namespace, ending', pod({ labels: {}, ...ending }), evicting, undefined],
     [
+      'without a binding in a mount namespace, ending in years',
+      pod({ labels: {}, ...ending, deletionGracePeriodSeconds: 315_360_000 }),
+      evicting,
+      { kind: 'shorten', graceSeconds: 600, message: expect.stringContaining('has no label') },
+    ],
+    [
+      'without a binding in a mount namespace, with too long a grace',
+      pod({ labels: {} }, { terminationGracePeriodSeconds: 315_360_000 }),
+      evicting,
+      { kind: 'expel', graceSeconds: 600 },
+    ],
+    [
       'without a binding in a mount namespace, ended',
       pod({ labels: {} }, {}, { phase: 'Succeeded' }),
       evicting,

@@ -22,8 +22,8 @@ export interface ReclaimInput {
 
 export interface PodStep {
   /**
-   * evict: through the Eviction API, budgets respected. delete: past the deadline. shorten: it ends, but its grace is
-   * too long. explain: it ends by an eviction that does not say why. expel: it has no place in a mount namespace.
+   * evict: through the Eviction API, budgets respected. delete: past the deadline. shorten: it has to go and ends, but its
+   * grace is too long. explain: it ends by an eviction that does not say why. expel: it has no place in a mount namespace.
    * exceed: it goes beyond what its lease holds. stray: its node is not lent to it. unfollow: it is over, and nobody is
    * there to take its finalizer off. retract: it stays, though it was told that it goes.
    */
@@ -70,7 +70,9 @@ export function planReclaim(input: ReclaimInput): Map<string, PodStep> {
     if (welcome && !status) continue;
     for (const pod of pods) {
       if (isEarlier(pod, input.guardedSince)) continue;
-      const step = welcome ? status && stepFor(pod, status, input.maxGraceSeconds) : expulsion(pod, label);
+      const step = welcome
+        ? status && stepFor(pod, status, input.maxGraceSeconds)
+        : expulsion(pod, label, input.maxGraceSeconds);
       const { name, uid = '' } = pod.metadata;
       if (step) steps.set(uid, { ...step, namespace, name, uid, node });
     }
@@ -84,10 +86,8 @@ function stepFor(pod: PodForRequests, status: LeasedNodeStatus, maxGrace: number
   const message = `policy ${status.policy ?? '(gone)'}: ${status.message ?? 'the lease is over'}`;
   if (hasEnded(pod)) return heldWithoutWords(pod) ? { kind: 'explain', message } : undefined;
   if (pod.metadata.deletionTimestamp !== undefined) {
-    const grace = pod.metadata.deletionGracePeriodSeconds ?? 0;
-    if (status.reclaimStage === 'Deleting' && grace > maxGrace) {
-      return { kind: 'shorten', graceSeconds: maxGrace, message };
-    }
+    const shorter = status.reclaimStage === 'Deleting' ? shortening(pod, maxGrace, message) : undefined;
+    if (shorter) return shorter;
     return disruptionReason(pod) === EvictedByApi ? { kind: 'explain', message } : undefined;
   }
   return {
@@ -104,13 +104,18 @@ export function graceOf(pod: PodForRequests, maxGrace: number): Pick<PodStep, 'g
   return (typeof own === 'number' ? own : DefaultGraceSeconds) > maxGrace ? { graceSeconds: maxGrace } : {};
 }
 
-function expulsion(pod: PodForRequests, label: string): Step | undefined {
-  if (pod.metadata.deletionTimestamp !== undefined || hasEnded(pod)) return undefined;
+/** What is done with a pod that ends already, but has been given more than `maxGrace` seconds for it by whoever deleted it. */
+export function shortening(pod: PodForRequests, maxGrace: number, message: string): Step | undefined {
+  const grace = pod.metadata.deletionGracePeriodSeconds ?? 0;
+  return grace > maxGrace ? { kind: 'shorten', graceSeconds: maxGrace, message } : undefined;
+}
+
+function expulsion(pod: PodForRequests, label: string, maxGrace: number): Step | undefined {
+  if (hasEnded(pod)) return undefined;
   const why = label === '' ? `has no label ${Label.clusterBinding}` : `belongs to ${label}, which may not claim here`;
-  return {
-    kind: 'expel',
-    message: `the pod ${why}; this namespace takes only pods of its computing cluster (the worker chart's value tenants)`,
-  };
+  const message = `the pod ${why}; this namespace takes only pods of its computing cluster (the worker chart's value tenants)`;
+  if (pod.metadata.deletionTimestamp !== undefined) return shortening(pod, maxGrace, message);
+  return { kind: 'expel', ...graceOf(pod, maxGrace), message };
 }
 
 /** Whether a pod with this binding label may be in the tenant's namespace at all. */

@@ -82,6 +82,8 @@ describe('writes of records', () => {
   it('only the removal of a record that is removable', () => {
     const done = record({ phase: 'Closed', reason: 'Released' });
     const closed = [{ record: done, reason: 'Released' as const, status: { phase: 'Closed' as const } }];
-    expect(plan(done, { closed, removable: [done] })).toEqual([{ kind: 'remove', record: done }]);
+    expect(plan(done, { closed, removable: [done] })).toEqual([{ kind: 'remove', record: done, released: true }]);
+    const gone = [{ ...closed[0]!, reason: 'NodeGone' as const }];
+    expect(plan(done, { closed: gone, removable: [done] })).toMatchObject([{ kind: 'remove', released: false }]);
   });
 });

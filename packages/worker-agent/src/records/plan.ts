@@ -7,7 +7,8 @@ export type RecordWrite =
   | { kind: 'create'; record: DesiredRecord }
   | { kind: 'status'; record: LeasedNode; patch: Json; status: LeasedNodeStatus }
   | { kind: 'labels'; record: LeasedNode; patch: Json }
-  | { kind: 'remove'; record: LeasedNode };
+  /** released: with its last record a binding is said to have no lent pod left. */
+  | { kind: 'remove'; record: LeasedNode; released: boolean };
 
 /** The writes that turn `existing` (by `namespace/name`) into what `allocation` asks for; none when it is so already. */
 export function planRecords(allocation: Allocation, existing: (key: string) => LeasedNode | undefined): RecordWrite[] {
@@ -24,8 +25,12 @@ export function planRecords(allocation: Allocation, existing: (key: string) => L
   }
   for (const { record, status } of allocation.closed) writes.push(...statusWrite(record, status));
   const removable = new Set(allocation.removable);
+  const released = new Set(allocation.closed.flatMap(({ record, reason }) => (reason === 'Released' ? record : [])));
   const kept = writes.filter((write) => write.kind === 'create' || !removable.has(write.record));
-  return [...kept, ...allocation.removable.map((record): RecordWrite => ({ kind: 'remove', record }))];
+  return [
+    ...kept,
+    ...allocation.removable.map((record): RecordWrite => ({ kind: 'remove', record, released: released.has(record) })),
+  ];
 }
 
 function statusWrite(record: LeasedNode, status: LeasedNodeStatus): RecordWrite[] {

@@ -3,21 +3,31 @@ import { type LeasedNode, LeasedNodes } from '@kubeocean/shared/api';
 import type { Logger } from '@kubeocean/shared/daemon';
 import { isAlreadyExists, isConflict, isNotFound, type KubeClient } from '@kubeocean/shared/kube';
 import type { DesiredRecord } from '@kubeocean/shared/lease';
+import type { LeftPods } from './left.ts';
 import type { RecordWrite } from './plan.ts';
 
 /**
  * Makes one write. Finding that the object is gone, is there already or is another one by now is no error: the watch
  * will tell, and the next look decides anew.
- * @throws ApiError | ConnectionError
+ * @throws ApiError | ConnectionError; Error when the record must stay because a lent pod is left
  */
 export async function writeRecord(
   client: KubeClient,
   write: RecordWrite,
   log: Logger,
   signal: AbortSignal,
+  left: LeftPods,
 ): Promise<void> {
   const { namespace, name } = write.kind === 'create' ? write.record : write.record.metadata;
   try {
+    if (write.kind === 'remove' && write.released) {
+      const pod = await left.under(write.record);
+      if (pod !== undefined) {
+        throw new Error(
+          `the record ${namespace}/${name} stays while there is the lent pod ${pod}; delete it if nobody does`,
+        );
+      }
+    }
     await carryOut(client, write, signal);
     const fields = { record: `${namespace}/${name}`, node: write.record.spec.nodeName };
     if (write.kind === 'create') log.info({ ...fields, policy: write.record.spec.policy }, 'lease begun');

@@ -1,0 +1,161 @@
+import { describe, expect, it } from 'vitest';
+import type { LeasedNode, LeasedNodeStatus } from '../api/leased-node.ts';
+import type { AllocationInput } from './allocate.ts';
+import { claim, mount, node, now, pod, policy, run, written } from './allocate-fixtures.ts';
+
+const label = { 'kubeocean.io/cluster-binding': 'b1' };
+const pods = [pod('lent', 'node1', '1', mount, label)];
+const windowed = policy('p1', {
+  timeWindows: [{ start: '18:00', end: '08:00' }],
+  forceReclaim: true,
+  gracefulReclaimPeriodSeconds: 86_400,
+});
+const released = { claims: [claim('b1', mount, { 'kubeocean.io/release': 'true' })] };
+const unselected = { policies: [policy('p1', { nodeSelector: { nodeSelectorTerms: [{}] } })] };
+
+function at(seconds: number): Date {
+  return new Date(now.getTime() + seconds * 1000);
+}
+
+function text(seconds: number): string {
+  return at(seconds).toISOString().replace('.000', '');
+}
+
+/** A look at the records that the last one left; what they come to say. */
+function look(records: LeasedNode[], seconds: number, input: Partial<AllocationInput>): LeasedNode[] {
+  const { open, closed } = run({ pods, records, now: at(seconds), ...input });
+  return [...written(open), ...closed.map(({ record, status }) => ({ ...record, status }))];
+}
+
+function statusOf([record]: LeasedNode[]): LeasedNodeStatus {
+  return record?.status ?? {};
+}
+
+describe.each([
+  ['PolicyGone', { policies: [] }],
+  ['NotSelected', unselected],
+] as [string, Partial<AllocationInput>][])('%s', (reason, gone) => {
+  const lent = written(run({ pods, now: at(-60) }).open);
+  const first = look(lent, 0, gone);
+
+  it('stops new pods at once and keeps those that run', () => {
+    expect(statusOf(first)).toMatchObject({
+      phase: 'Closing',
+      reason,
+      allocatable: { cpu: '8' },
+      taints: [{ key: 'kubeocean.io/out-of-time-windows', effect: 'NoSchedule' }],
+      reclaimAt: text(10),
+      reclaimStage: 'Notice',
+    });
+    expect(statusOf(first).closedAt).toBeUndefined();
+  });
+
+  it('says Closed when it was so for 10 s, and looks again then', () => {
+    expect(run({ pods, records: lent, ...gone }).nextChange).toEqual(at(10));
+    const before = look(first, 9, gone);
+    expect(before).toEqual(first);
+    const after = look(before, 10, gone);
+    expect(statusOf(after)).toMatchObject({
+      phase: 'Closed',
+      reason,
+      reclaimAt: text(10),
+      reclaimStage: 'Syncer',
+      closedAt: text(10),
+    });
+    expect(statusOf(after).allocatable).toBeUndefined();
+  });
+
+  it('never says it sooner than that, whatever the part of a second', () => {
+    const late = look(lent, 0.9, gone);
+    expect(statusOf(look(late, 10.8, gone)).phase).toBe('Closing');
+    expect(statusOf(look(late, 11, gone)).phase).toBe('Closed');
+  });
+
+  it('drains nothing when the policy is made again, and counts anew when it goes once more', () => {
+    const again = look(first, 2, {});
+    expect(statusOf(again)).toMatchObject({ phase: 'Active' });
+    expect(statusOf(again).reclaimAt).toBeUndefined();
+    const second = look(again, 5, gone);
+    expect(statusOf(look(second, 14, gone)).phase).toBe('Closing');
+    expect(statusOf(look(second, 15, gone)).phase).toBe('Closed');
+  });
+
+  it('gives a window that closed meanwhile its whole notice', () => {
+    expect(statusOf(look(first, 2, { policies: [windowed] }))).toMatchObject({
+      reason: 'WindowClosed',
+      reclaimAt: text(86_402),
+    });
+  });
+
+  it('takes back nothing under a policy that is not valid, and takes no pods', () => {
+    const policies = [policy('p1', { timeZone: 'Mars/Olympus' })];
+    const again = look(first, 2, { policies });
+    expect(statusOf(again)).toMatchObject({ phase: 'Closing', reason: 'WindowClosed' });
+    expect(statusOf(look(again, 60, { policies })).reclaimAt).toBeUndefined();
+  });
+
+  it('tells of no window', () => {
+    const windows = written(run({ pods, policies: [windowed], now: at(-60) }).open);
+    expect(statusOf(windows).window).toBeDefined();
+    expect(statusOf(look(windows, 0, gone)).window).toBeUndefined();
+  });
+
+  it('counts for no longer when the clock was wrong', () => {
+    const ahead = look(lent, 86_400, gone);
+    expect(statusOf(look(ahead, 0, gone)).reclaimAt).toBe(text(10));
+  });
+
+  it.each([
+    ['Released', released],
+    ['NodeGone', { nodes: [] }],
+  ])('holds up nothing that ends for certain: %s', (certain, change) => {
+    for (const records of [lent, first]) {
+      expect(statusOf(look(records, 1, { ...gone, ...change }))).toMatchObject({
+        phase: 'Closed',
+        reason: certain,
+        reclaimAt: text(1),
+      });
+    }
+  });
+
+  it('holds up no taking back that has begun', () => {
+    const taken = policy('p1');
+    taken.metadata.annotations = { 'kubeocean.io/reclaim': 'now' };
+    const records = look(lent, 0, { policies: [taken] });
+    expect(statusOf(look(records, 40, gone))).toMatchObject({
+      phase: 'Closed',
+      reason,
+      reclaimAt: text(0),
+      reclaimStage: 'Evicting',
+    });
+  });
+
+  it('removes no record before it is certain', () => {
+    const nobody = { pods: [], ...gone };
+    expect(run({ records: look(lent, 0, nobody), now: at(9), ...nobody }).removable).toEqual([]);
+  });
+});
+
+describe('a lease that is over while a notice of a day runs', () => {
+  const notice = written(run({ policies: [windowed], pods }).open);
+
+  it.each([
+    ['Released', { ...released, policies: [windowed] }, 3600],
+    ['NodeGone', { nodes: [node('node1', { uid: 'another' })], policies: [windowed] }, 3600],
+    ['PolicyGone', { policies: [] }, 3610],
+    ['NotSelected', unselected, 3610],
+  ] as [string, Partial<AllocationInput>, number][])('is taken back at once: %s', (reason, change, since) => {
+    const closed = look(look(notice, 3600, change), since, change);
+    expect(statusOf(closed)).toMatchObject({ phase: 'Closed', reason, reclaimAt: text(since), reclaimStage: 'Syncer' });
+    // And not put off by the next look.
+    expect(statusOf(look(closed, since + 30, change))).toMatchObject({
+      reclaimAt: text(since),
+      reclaimStage: 'Evicting',
+    });
+  });
+
+  it('is taken back at once also where an agent before this one had left it the notice', () => {
+    const left = notice.map((record) => ({ ...record, status: { ...record.status, phase: 'Closed' as const } }));
+    expect(statusOf(look(left, 60, { policies: [] }))).toMatchObject({ reclaimAt: text(60), reclaimStage: 'Syncer' });
+  });
+});

@@ -1,0 +1,107 @@
+/** The executor over real TLS on loopback, with API servers that refuse. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createLogger } from '@kubeocean/shared/daemon';
+import { KubeClient } from '@kubeocean/shared/kube';
+import { TestServer } from '@kubeocean/shared/testing';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { Reclaimer } from './executor.ts';
+import type { PodStep } from './plan.ts';
+
+const annotated = 'kubeocean.io/lease-closed';
+let server: TestServer;
+let ends: (() => Promise<void>)[] = [];
+beforeAll(async () => void (server = await TestServer.start()));
+afterAll(() => server.stop());
+afterEach(async () => {
+  await Promise.all(ends.map((end) => end()));
+  ends = [];
+  server.reset();
+});
+
+function step(kind: PodStep['kind'], name = 'p'): [string, PodStep] {
+  return [name, { kind, namespace: 'w', name, uid: name, node: 'n', message: 'why', graceSeconds: 600 }];
+}
+
+/** A reclaimer, and what it asked for and was answered; `refuse` gives the code of a patch that is refused. */
+function world(refuse: (body: string) => number | undefined) {
+  const asked: string[] = [];
+  server.answer = (request: IncomingMessage, response: ServerResponse) => {
+    let body = '';
+    request.on('data', (data: Buffer) => (body += data.toString()));
+    request.on('end', () => {
+      const code = request.method === 'PATCH' ? (refuse(body) ?? 200) : 200;
+      const what = `${request.method} ${new URL(request.url ?? '', 'https://x').pathname.split('/namespaces/w/pods/')[1]}`;
+      asked.push(`${what}${body.includes(annotated) ? ' annotated' : ''} ${code}`);
+      response.statusCode = code;
+      response.end(JSON.stringify(code < 300 ? {} : { kind: 'Status', code, reason: 'Invalid', message: 'no' }));
+    });
+  };
+  const lead = { isCurrent: true, signal: new AbortController().signal };
+  const results: string[] = [];
+  const reclaimer = new Reclaimer({
+    client: new KubeClient(server.transport()),
+    events: { event: () => undefined, flush: () => Promise.resolve() },
+    log: createLogger('test', 'silent'),
+    leadership: { signal: lead.signal, transitions: 0, isCurrent: () => lead.isCurrent },
+    now: () => new Date(0),
+    observe: (kind, result) => results.push(`${kind} ${result}`),
+  });
+  ends.push(() => reclaimer.stop());
+  return { reclaimer, asked, results, lead };
+}
+
+function refuseAnnotations(body: string): number | undefined {
+  return body.includes(annotated) ? 422 : undefined;
+}
+
+describe('a lent pod that has to go', () => {
+  it.each<[PodStep['kind'], string]>([
+    ['evict', 'POST p/eviction 200'],
+    ['delete', 'DELETE p 200'],
+    ['exceed', 'DELETE p 200'],
+    ['stray', 'DELETE p 200'],
+  ])('goes though its annotations are full (%s), and its condition says why', async (kind, end) => {
+    const { reclaimer, asked, results } = world(refuseAnnotations);
+    reclaimer.take(new Map([step(kind)]));
+    await vi.waitFor(() => expect(results).toContain(`${kind} done`), 5000);
+    expect(asked.slice(0, 3)).toEqual(['PATCH p/status annotated 422', 'PATCH p/status 200', end]);
+    expect(results[0]).toBe('explain failed');
+  });
+
+  it.each([403, 400, 404, 409])('goes though nothing of it may be changed (%i)', async (code) => {
+    const { reclaimer, asked, results } = world(() => code);
+    reclaimer.take(new Map([step('delete')]));
+    await vi.waitFor(() => expect(results).toContain('delete done'), 5000);
+    expect(asked.at(-1)).toBe('DELETE p 200');
+  });
+
+  it('waits for an answer that may be another in a moment, but not for ever', async () => {
+    const { reclaimer, asked, results } = world(() => 500);
+    reclaimer.take(new Map([step('delete')]));
+    await vi.waitFor(() => expect(results).toContain('delete done'), { timeout: 15_000, interval: 50 });
+    expect(asked.filter((what) => what.startsWith('PATCH')).length).toBeGreaterThan(1);
+    // Others do not wait once more for what fails for all.
+    asked.length = 0;
+    reclaimer.take(new Map([step('delete', 'q')]));
+    await vi.waitFor(() => expect(asked).toContain('DELETE q 200'), 5000);
+    expect(asked).toEqual(['PATCH q/status annotated 500', 'DELETE q 200']);
+  }, 20_000);
+
+  it('goes though the step came up while a renewal of our leadership was late', async () => {
+    const { reclaimer, asked, lead } = world(() => undefined);
+    lead.isCurrent = false;
+    const steps = new Map([step('delete')]);
+    reclaimer.take(steps);
+    lead.isCurrent = true;
+    reclaimer.take(steps);
+    await vi.waitFor(() => expect(asked).toContain('DELETE p 200'), 5000);
+  });
+
+  it('is left alone while nobody knows who leads', async () => {
+    const { reclaimer, asked, lead } = world(() => ((lead.isCurrent = false), undefined));
+    reclaimer.take(new Map([step('delete')]));
+    await vi.waitFor(() => expect(asked).toHaveLength(1), 5000);
+    await reclaimer.stop();
+    expect(asked).toEqual(['PATCH p/status annotated 200']);
+  });
+});
