@@ -71,6 +71,8 @@ export const Annotation = {
   virtualNodeName: 'kubeocean.io/virtual-node-name',
   /** What was last asked for of deadline, images and resources: written and read by the syncer alone. */
   asked: 'kubeocean.io/asked',
+  /** Keys of the labels and annotations that came along from home; absent when none did. The syncer's alone, too. */
+  carried: 'kubeocean.io/carried',
   /** On worker pods that the agent takes back: why, in words. The Eviction API overwrites the condition that says so. */
   leaseClosed: 'kubeocean.io/lease-closed',
   /** On worker copies of ConfigMaps and Secrets. */

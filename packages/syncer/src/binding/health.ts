@@ -55,7 +55,7 @@ export function createWorkerHealth(context: SyncerContext, parts: WorkerHealthPa
   let view: WorkerView = {
     unreachable: undefined,
     recordsKnown: false,
-    leaseUnknown: false,
+    leaseUnknown: undefined,
     evictWhenUnreachable: false,
     workerAheadMs: 0,
   };
@@ -77,7 +77,7 @@ export function createWorkerHealth(context: SyncerContext, parts: WorkerHealthPa
     const next: WorkerView = {
       unreachable,
       recordsKnown: stores.records.hasSynced && !refused && (claim.held || claim.refusal === 'Released'),
-      leaseUnknown: refused || kindMissing || agent === 'Stale' || agent === 'Missing',
+      leaseUnknown: leaseUnknown(refused, agent),
       evictWhenUnreachable: context.binding().metadata.annotations?.[Annotation.unreachable] === 'evict',
       workerAheadMs: clock.aheadMs,
     };
@@ -86,6 +86,12 @@ export function createWorkerHealth(context: SyncerContext, parts: WorkerHealthPa
     view = next;
     tell(unreachable, agent);
     return changed;
+  }
+
+  /** What the last syncer found stands until the heartbeats are listed. */
+  function leaseUnknown(refused: boolean, agent: AgentState): boolean | undefined {
+    if (refused || kindMissing) return true;
+    return agent === 'Unknown' ? undefined : agent !== 'Alive';
   }
 
   function tellClocks(aheadMs: number): void {

@@ -51,7 +51,7 @@ test.each<[string, Partial<Parameters<typeof unbindingWaitsFor>[0]>, RegExp | un
   [
     'vnodes, taken back',
     { vnodes: 2, homePods: 3, claimHeld: false, claimRefusal: 'Released' },
-    /^2 vnodes with 3 pods to go$/,
+    /^2 vnodes with 3 pods to go: .* the agent there ends them; .*abandon=true$/,
   ],
   ['worker pods', { workerPods: 4 }, /4 pods in the worker/],
   ['a worker that does not answer', { claimHeld: false, workerPodsKnown: false }, /abandon=true/],

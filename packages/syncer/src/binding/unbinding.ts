@@ -53,8 +53,11 @@ export function unbindingWaitsFor(state: {
   const cut = `the worker cluster to clean up in does not answer or does not know this binding; ${WITHOUT}`;
   if (state.vnodes > 0) {
     const left = `${state.vnodes} vnodes with ${state.homePods} pods to go`;
-    const isCut = state.homePods > 0 && !(state.claimHeld && state.workerAnswers) && state.claimRefusal !== 'Released';
-    return state.removal === 'drain' && isCut ? `${left}, but ${cut}` : left;
+    if (state.removal !== 'drain' || state.homePods === 0) return left;
+    if (state.claimRefusal === 'Released' && state.workerAnswers) {
+      return `${left}: the owner of the worker cluster took the lease back, and the agent there ends them; ${WITHOUT}`;
+    }
+    return state.claimHeld && state.workerAnswers ? left : `${left}, but ${cut}`;
   }
   if (state.removal === 'abandon' || !state.everClaimed) return undefined;
   // The worker serves somebody else by now, or its owner took the lease back: the agent cleans up there.

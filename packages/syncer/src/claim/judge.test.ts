@@ -69,6 +69,17 @@ test.each<[string, Parameters<typeof isStillOurs>, boolean]>([
   ['ours, in another cluster', [{ kind: 'ours' }, { held: false, refusal: 'NameTaken', releasing: false }], false],
   ['ours again, taken back before', [{ kind: 'ours' }, { held: false, refusal: 'Released', releasing: false }], true],
   ['taken back', [refusedFor('Released'), { held: true, refusal: undefined, releasing: false }], true],
+  ['taken back, as before', [refusedFor('Released'), { held: false, refusal: 'Released', releasing: true }], true],
+  [
+    'taken back, not seen before',
+    [refusedFor('Released'), { held: false, refusal: undefined, releasing: true }],
+    false,
+  ],
+  [
+    'taken back, in another cluster',
+    [refusedFor('Released'), { held: false, refusal: 'WorkerReplaced', releasing: false }],
+    false,
+  ],
   ['of somebody else', [refusedFor('NameTaken'), { held: true, refusal: undefined, releasing: false }], false],
   ['of another epoch', [refusedFor('ForeignEpoch'), { held: true, refusal: 'Released', releasing: true }], false],
   ['gone', [{ kind: 'create' }, { held: true, refusal: undefined, releasing: false }], false],

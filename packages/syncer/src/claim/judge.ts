@@ -67,9 +67,9 @@ export function isStillOurs(verdict: ClaimVerdict, { held, refusal, releasing }:
     // One that is gone while we unbind was ours to delete.
     case 'create':
       return releasing && held;
-    // One that its owner took back is still of this cluster.
+    // One that its owner took back is still of this cluster, if it was before.
     case 'refused':
-      return verdict.reason === 'Released';
+      return verdict.reason === 'Released' && (held || refusal === 'Released');
     case 'ours':
       return held || refusal === 'Released';
   }

@@ -34,8 +34,11 @@ export interface ClaimKeeper {
   readonly held: boolean;
   /** Why it is not, as in the condition. */
   readonly refusal: string | undefined;
-  /** Resolves when the claim is held for the first time. */
-  readonly firstHeld: Promise<void>;
+  /**
+   * Resolves when this is the worker that we know: the claim is held, or its owner took it back, or we unbind and it is
+   * gone. Before, nothing that the worker has or lacks is believed.
+   */
+  readonly firstKnown: Promise<void>;
   /**
    * Asks the worker whether the claim there is ours at this moment. What the worker says it has not got counts only then: it
    * may be another cluster since the last turn, or one that was restored. Callers at the same time share one answer.
@@ -89,14 +92,15 @@ export function createClaimKeeper(context: SyncerContext, options: ClaimKeeperOp
     if (turns++ % TURNS_PER_IDENTITY === 0 && (await atHome(clusterUID(context.home))) !== context.homeUID) {
       return options.onSuperseded(new Error('the computing cluster is another one by now (kube-system has a new UID)'));
     }
-    const stranger = options.releasing() ? undefined : await strange(binding, lease !== undefined);
+    const stranger = await strange(binding, lease !== undefined);
     if (stranger) return refuse(stranger.reason, stranger.message);
     const verdict = judgeClaim(lease, claimantOf(binding));
     if (verdict.kind === 'refused') return refuse(verdict.reason, verdict.message);
     if (options.releasing() && verdict.kind === 'create') {
       // Unbinding, and the claim is gone already: nobody else has the name, and what is left of ours may be cleaned up.
       held = true;
-      return;
+      refusal = undefined;
+      return first.resolve();
     }
     if (!context.leadership.isCurrent()) return;
     await hold(lease, binding, verdict.kind === 'ours' ? verdict.adoptEpoch : undefined);
@@ -197,12 +201,13 @@ export function createClaimKeeper(context: SyncerContext, options: ClaimKeeperOp
 
   function refuse(reason: string, message: string): void {
     if (refusal !== reason) {
+      const { name: of, uid } = context.binding().metadata;
       log.warn({ reason, why: message }, 'claim refused; nothing is written to the worker');
       context.homeEvents.event(
         {
           apiVersion: apiVersionOf(ClusterBindings),
           kind: ClusterBindings.kind,
-          metadata: identity(context.binding()),
+          metadata: { name: of, ...(uid && { uid }) },
         },
         'Warning',
         reason,
@@ -211,6 +216,8 @@ export function createClaimKeeper(context: SyncerContext, options: ClaimKeeperOp
     }
     held = false;
     refusal = reason;
+    // Home has to show how its pods end there; nothing is written to the worker while the claim is not held.
+    if (reason === 'Released') first.resolve();
     report.condition({ type: BindingCondition.claimed, status: 'False', reason, message });
   }
 
@@ -221,7 +228,7 @@ export function createClaimKeeper(context: SyncerContext, options: ClaimKeeperOp
     get refusal() {
       return refusal;
     },
-    firstHeld: first.promise,
+    firstKnown: first.promise,
     nudge: () => wake.resolve(),
     confirm() {
       const now = performance.now();
@@ -260,9 +267,10 @@ export function createClaimKeeper(context: SyncerContext, options: ClaimKeeperOp
     },
     async release() {
       if (!held) return;
+      // Without one there was none to delete; who has the name by now is not asked.
+      const uid = known?.metadata.uid;
       try {
-        const uid = known?.metadata.uid;
-        await worker.delete(Leases, mountNamespace, name, { ...(uid && { uid }) });
+        if (uid) await worker.delete(Leases, mountNamespace, name, { uid });
       } catch (error) {
         if (!isNotFound(error) && !isConflict(error)) throw error;
       }
@@ -286,9 +294,4 @@ export function createClaimKeeper(context: SyncerContext, options: ClaimKeeperOp
       message: `the claim ${mountNamespace}/${name} cannot be made in the worker cluster: ${messageOf(error)}`,
     });
   }
-}
-
-function identity(binding: ClusterBinding): { name: string; uid?: string } {
-  const { name, uid } = binding.metadata;
-  return { name, ...(uid && { uid }) };
 }

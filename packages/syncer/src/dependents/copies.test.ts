@@ -179,6 +179,18 @@ test.each([
   expect(inWorker()).toMatchObject({ data: { MODE: 'new' } });
 });
 
+test('what the worker never took is not told as a change that it does not take', async () => {
+  const w = world();
+  atHome(w, '1', { data: { MODE: 'new' } });
+  runs(w);
+  refuse = () => ({ code: 403, message: 'exceeded quota: count/configmaps' });
+  await expect(w.copies.sync(`configmap/${copyName}`)).rejects.toMatchObject({ code: 403 });
+  expect(w.told).toEqual([
+    'FailedDependency Pod web-0: the worker cluster does not take the ConfigMap conf, and the pod goes on without it: exceeded quota: count/configmaps',
+    'FailedDependency ConfigMap conf: pods on vnodes of the ClusterBinding example go on without it, because the worker cluster does not take it: exceeded quota: count/configmaps',
+  ]);
+});
+
 test('a Secret of another type takes the place of its predecessor, once it is sure to be taken', async () => {
   const w = world();
   atHome(w, '1', { type: 'Opaque', data: {} }, 'secret');

@@ -115,11 +115,16 @@ export function createCopies({ context, sources, written, holders, tokens, repai
     told.delete(copy);
   }
 
-  /** Pods go on with what the copy had before: nobody but home's users can know that this is not what they wrote. */
+  /**
+   * Pods go on with what the copy had before, or without one: nobody but home's users can know that this is not what they
+   * wrote.
+   */
   function tell(kind: Kind, copy: string, source: { namespace: string; name: string }, why: string): void {
     if (!holders.isInUse(copy) || told.get(copy) === why) return;
     told.set(copy, why);
     const { kind: of } = RESOURCES[kind];
+    const had = written[kind].latest(splitKey(copy).name) !== undefined;
+    const reason = had ? 'FailedUpdate' : 'FailedDependency';
     const uid = sources[kind].get(`${source.namespace}/${source.name}`)?.metadata.uid;
     const subject = { apiVersion: 'v1', kind: of, metadata: { ...source, ...(uid && { uid }) } };
     const homes = holders.homePods(copy).map((key) => context.stores.homePods.get(key) as Pod | undefined);
@@ -127,11 +132,16 @@ export function createCopies({ context, sources, written, holders, tokens, repai
     let words = why;
     for (const home of running) {
       words = wordsFor(home, context, home)(why);
-      const message = `the ${of} ${source.name} was changed, but the worker cluster keeps what it had: ${words}`;
-      context.homeEvents.event(podSubject(home), 'Warning', 'FailedUpdate', message);
+      const message = had
+        ? `the ${of} ${source.name} was changed, but the worker cluster keeps what it had: ${words}`
+        : `the worker cluster does not take the ${of} ${source.name}, and the pod goes on without it: ${words}`;
+      context.homeEvents.event(podSubject(home), 'Warning', reason, message);
     }
-    const message = `pods on vnodes of the ClusterBinding ${context.bindingName} keep what it said before, because the worker cluster does not take the change: ${words}`;
-    context.homeEvents.event(subject, 'Warning', 'FailedUpdate', message);
+    const pods = `pods on vnodes of the ClusterBinding ${context.bindingName}`;
+    const message = had
+      ? `${pods} keep what it said before, because the worker cluster does not take the change: ${words}`
+      : `${pods} go on without it, because the worker cluster does not take it: ${words}`;
+    context.homeEvents.event(subject, 'Warning', reason, message);
   }
 
   /** The home pod that this Secret holds the tokens of. */

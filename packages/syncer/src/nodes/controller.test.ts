@@ -1,5 +1,5 @@
 /** The controller against a server of the tests' own, with stores that tell when the test says so. */
-import { vnodeName } from '@kubeocean/shared/api';
+import { type Taint, vnodeName } from '@kubeocean/shared/api';
 import { KubeClient, type KubeObject, Store } from '@kubeocean/shared/kube';
 import { TestServer } from '@kubeocean/shared/testing';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
@@ -51,7 +51,7 @@ beforeEach(() => {
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.on('end', () => {
       const { pathname } = new URL(request.url ?? '', 'https://server');
-      const body = JSON.parse(Buffer.concat(chunks).toString()) as KubeObject;
+      const body = JSON.parse(Buffer.concat(chunks).toString() || '{}') as KubeObject;
       writes.push({ method: request.method, path: pathname, body });
       if (request.method === 'POST' && pathname === '/api/v1/nodes') {
         const node = { ...body, metadata: { ...body.metadata, uid: body.metadata.name } };
@@ -68,7 +68,7 @@ afterEach(async () => {
 });
 afterAll(() => server.stop());
 
-function start(view: WorkerView, maxVnodes = 100): void {
+function start(view: WorkerView, maxVnodes = 100, whole = true): void {
   const context = {
     binding: () => binding,
     bindingName: binding.metadata.name,
@@ -76,7 +76,7 @@ function start(view: WorkerView, maxVnodes = 100): void {
     clusterID,
     mountNamespace: binding.spec.mountNamespace,
     home: new KubeClient(server.transport()),
-    stores: { vnodes, records, homePods: new Store({ node: () => [] }), workerPods: new Store() },
+    stores: { vnodes, records, homePods: new Store({ node: () => [] }), workerPods: new Store({ vnode: () => [] }) },
     log: { info: () => undefined, warn: () => undefined, debug: () => undefined },
     leadership: { isCurrent: () => true },
     settings: { maxVnodes },
@@ -89,7 +89,11 @@ function start(view: WorkerView, maxVnodes = 100): void {
   } as unknown as SyncerContext;
   const slices = new Store<KubeObject>();
   running = createNodesController(context, { slices, worker: () => view, removal: () => 'none' });
-  running.start();
+  if (whole) running.start();
+}
+
+function leaseOf(vnode: string): string {
+  return `/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/${vnode}`;
 }
 
 function isLent(nodeName: string): void {
@@ -108,8 +112,7 @@ test('no more vnodes are made than --max-vnodes allows while the watch lags behi
   untold = [];
   for (let n = 0; n < 40; n++) isLent(`n${n}`);
   start(fine, 10);
-  await vi.waitFor(() => expect(new Set(told).size).toBe(30), DEADLINE);
-  expect(made()).toHaveLength(10);
+  await vi.waitFor(() => expect([new Set(told).size, made().length]).toEqual([30, 10]), DEADLINE);
   // Each counts once, whether the watch has told or not.
   for (const node of untold.splice(0, 5)) vnodes.set(node);
   isLent('later');
@@ -131,6 +134,93 @@ test('no more vnodes are made than --max-vnodes allows, and the binding is told 
   isLent('n4');
   await vi.waitFor(() => expect(told).toContain('TooManyVnodes: node n4 gets no vnode: --max-vnodes is 2'), DEADLINE);
   expect(made()).toEqual(two);
+});
+
+/** A vnode as it was made, known from the watch. */
+function there(change: (node: KubeObject) => void = () => undefined): KubeObject {
+  const made = structuredClone(newVnode(vnodeFromRecord(sampleRecord(), sampleFacts()), now));
+  const node = { ...made, metadata: { ...made.metadata, uid: 'u', resourceVersion: '1' } };
+  change(node);
+  vnodes.set(node);
+  return node;
+}
+
+function taintedForRemoval(node: KubeObject): void {
+  const spec = node['spec'] as { taints: Taint[]; unschedulable?: boolean };
+  spec.taints.push({ key: 'kubeocean.io/vnode-deleting', value: 'true', effect: 'NoSchedule' });
+  spec.unschedulable = true;
+}
+
+test('Leases are renewed as soon as the vnodes are known, while home lists its pods', async () => {
+  const { metadata } = there();
+  start(fine, 100, false);
+  running?.renewLeases();
+  await vi.waitFor(() => expect(writes.map(({ path }) => path)).toEqual([leaseOf(metadata.name)]), DEADLINE);
+});
+
+test('a vnode that is drained goes when its closed record does', async () => {
+  const { metadata } = there(taintedForRemoval);
+  start(fine);
+  const deletion = { method: 'DELETE', path: `/api/v1/nodes/${metadata.name}` };
+  await vi.waitFor(() => expect(writes).toContainEqual(expect.objectContaining(deletion)), DEADLINE);
+  expect(running?.withoutRecord()).toBe(0);
+  const taints = writes.map(({ body }) => (body['spec'] as { taints?: Taint[] } | undefined)?.taints);
+  for (const list of taints) if (list) expect(list.map(({ key }) => key)).toContain('kubeocean.io/vnode-deleting');
+});
+
+test('its draining is called off by an open record alone', async () => {
+  const { metadata } = there(taintedForRemoval);
+  isLent('node1');
+  start(fine);
+  const path = `/api/v1/nodes/${metadata.name}`;
+  await vi.waitFor(() => expect(writes.map((write) => write.path)).toContain(path), DEADLINE);
+  const { body } = writes.find((write) => write.path === path) as Write;
+  expect(body['spec']).toMatchObject({ unschedulable: null });
+  expect(writes.filter(({ method }) => method === 'DELETE')).toEqual([]);
+});
+
+test('and waits, neither called off nor going on, while the records are not known', async () => {
+  there(taintedForRemoval);
+  start({ ...fine, recordsKnown: false });
+  await vi.waitFor(() => expect(worked).toContain('vnodes'), DEADLINE);
+  expect(writes.filter(({ method }) => method === 'DELETE')).toEqual([]);
+  for (const { body } of writes) expect(body['spec']).not.toHaveProperty('unschedulable');
+});
+
+test.each([
+  ['stays', true, true],
+  ['stays off', false, false],
+])('while nothing is known of the agent, the taint lease-unknown %s', async (_, has, shown) => {
+  const { metadata } = there((node) => {
+    if (!has) return;
+    (node['spec'] as { taints: Taint[] }).taints.push({ key: 'kubeocean.io/lease-unknown', effect: 'NoSchedule' });
+  });
+  isLent('node1');
+  start({ ...fine, leaseUnknown: undefined });
+  await vi.waitFor(() => expect(worked).toContain('vnodes'), DEADLINE);
+  const taints = writes.filter(({ path }) => path.endsWith(metadata.name)).flatMap(({ body }) => body['spec'] ?? []);
+  expect(JSON.stringify(taints)).not.toContain('taints');
+  expect(shown).toBe(has);
+});
+
+test.each<[string, string | undefined]>([
+  ['taken off', undefined],
+  ['changed', 'x'],
+])('the label by which a vnode is known, %s by hand, is put back, and no second vnode is made', async (_, value) => {
+  const node = there();
+  isLent('node1');
+  start(fine);
+  await vi.waitFor(() => expect(worked).toContain('vnodes'), DEADLINE);
+  const labels = { ...node.metadata.labels };
+  if (value === undefined) delete labels['kubeocean.io/binding-uid'];
+  else labels['kubeocean.io/binding-uid'] = value;
+  vnodes.set({ ...node, metadata: { ...node.metadata, labels } });
+  const back = { uid: 'u', labels: expect.objectContaining({ 'kubeocean.io/binding-uid': 'binding-uid' }) as object };
+  await vi.waitFor(
+    () => expect(writes.map(({ body }) => body.metadata)).toContainEqual(expect.objectContaining(back)),
+    DEADLINE,
+  );
+  expect(made()).toEqual([]);
 });
 
 test.each<[string, boolean, Partial<WorkerView>]>([

@@ -1,36 +1,22 @@
 /** Keeps the vnodes in step with the records: one key per worker node, all writes to Nodes of the home cluster. */
-import {
-  apiVersionOf,
-  isAlreadyExists,
-  isNotFound,
-  type KubeObject,
-  Nodes,
-  type Outcome,
-  type ReadonlyStore,
-  WorkQueue,
-} from '@kubeocean/shared/kube';
-import {
-  Annotation,
-  ClusterBindings,
-  Label,
-  leasedNodeName,
-  type LeasedNode,
-  TaintKey,
-  vnodeHashedName,
-  vnodeName,
-} from '@kubeocean/shared/api';
+import { type KubeObject, Nodes, type Outcome, type ReadonlyStore, WorkQueue } from '@kubeocean/shared/kube';
+import { Annotation, Label, leasedNodeName, type LeasedNode, TaintKey } from '@kubeocean/shared/api';
 import type { SyncerContext } from '../context.ts';
 import { chooseAddress, readyAddresses } from './addresses.ts';
 import { tellNewClosing } from './closes-first.ts';
-import { createForeignVnodes, isForeignVnode } from './foreign.ts';
-import { nodeNameOf, type VnodeFacts, vnodeFromRecord, vnodeWithoutRecord } from './from-record.ts';
+import { createForeignVnodes } from './foreign.ts';
+import { type VnodeFacts, vnodeFromRecord, vnodeWithoutRecord } from './from-record.ts';
 import { createVnodeLeases } from './leases.ts';
+import { isBeingDrained } from './leaving.ts';
 import { hasTaint, isOpen } from './looks.ts';
-import { newVnode, planVnode } from './plan.ts';
+import { createVnodeMaker } from './making.ts';
+import { createOwnVnodes } from './own-vnodes.ts';
+import { planVnode } from './plan.ts';
 import { createPortBook } from './ports.ts';
 import { createReclaim } from './reclaim.ts';
 import { letGo, removeVnode } from './removal.ts';
 import { isNotRun, notRunRequests } from './not-run.ts';
+import { createSurplus } from './surplus.ts';
 
 /** What the syncer knows of the worker, as far as vnodes are concerned. */
 export interface WorkerView {
@@ -38,8 +24,11 @@ export interface WorkerView {
   unreachable: boolean | undefined;
   /** Whether the records are complete and speak of this binding's lease. */
   recordsKnown: boolean;
-  /** Nobody vouches for any record: the agent is silent or not installed, or the claim is somebody else's. */
-  leaseUnknown: boolean;
+  /**
+   * Nobody vouches for any record: the agent is silent or not installed, or the claim is somebody else's. Undefined: not
+   * known yet, what the vnode shows stays.
+   */
+  leaseUnknown: boolean | undefined;
   /** Let home evict while the worker is unreachable (annotation `kubeocean.io/unreachable: evict`). */
   evictWhenUnreachable: boolean;
   /** How far the worker's clock is ahead of ours, in milliseconds. */
@@ -47,12 +36,15 @@ export interface WorkerView {
 }
 
 export interface NodesController {
+  /** Begins to renew the Leases of the vnodes, as soon as these are known. */
+  renewLeases(): void;
+  /** Everything, once home's pods are known as well. */
   start(): void;
   /** Look at every vnode and record again: something that concerns all has changed. */
   resync(): void;
   /** Our vnodes that there are. */
   vnodes(): KubeObject[];
-  /** Of these, how many have no record. */
+  /** Of these, how many have no record though none was closed. */
   withoutRecord(): number;
   stop(): Promise<void>;
 }
@@ -67,37 +59,22 @@ export interface NodesOptions {
 const CALL = { timeoutMs: 10_000 } as const;
 
 export function createNodesController(context: SyncerContext, options: NodesOptions): NodesController {
-  const { home, stores, clusterID, bindingUID, log } = context;
+  const { home, stores, bindingUID, log } = context;
+  const own = createOwnVnodes(context);
   const ports = createPortBook();
   const reclaim = createReclaim(context);
   const foreign = createForeignVnodes(context);
+  const surplus = createSurplus({ ...context, ...stores, onChange: (name) => addVnode(stores.vnodes.get(name)) });
   const leases = createVnodeLeases(context, {
     nodeOf: (name) => {
       const node = stores.vnodes.get(name);
-      return node && isOurs(node) ? node : undefined;
+      return node && own.isOurs(node) ? node : undefined;
     },
     paused: () => options.worker().unreachable === true && options.worker().evictWhenUnreachable,
   });
   const queue = new WorkQueue(reconcile, { ...context.queue('vnodes'), maxDelayMs: 10_000 });
-  /** Worker nodes whose vnode is being made, or was made and is not known from the watch yet. */
-  const pending = new Set<string>();
+  const maker = createVnodeMaker(context, { own, foreign, ports });
   const forget: (() => void)[] = [];
-
-  function isOurs(node: KubeObject): boolean {
-    return node.metadata.labels?.[Label.bindingUID] === bindingUID && workerNodeOf(node) !== undefined;
-  }
-
-  function workerNodeOf(node: KubeObject): string | undefined {
-    return nodeNameOf((node['spec'] as { providerID?: string } | undefined)?.providerID, clusterID);
-  }
-
-  function vnodeOf(nodeName: string): KubeObject | undefined {
-    for (const name of [vnodeName(clusterID, nodeName), vnodeHashedName(clusterID, nodeName)]) {
-      const node = stores.vnodes.get(name);
-      if (node && isOurs(node) && workerNodeOf(node) === nodeName) return node;
-    }
-    return undefined;
-  }
 
   function recordOf(nodeName: string): LeasedNode | undefined {
     const record = stores.records.get(`${context.mountNamespace}/${leasedNodeName(context.bindingName, nodeName)}`);
@@ -108,14 +85,19 @@ export function createNodesController(context: SyncerContext, options: NodesOpti
     if (!context.leadership.isCurrent()) return { againInMs: 1000 };
     const view = options.worker();
     const record = view.recordsKnown ? recordOf(nodeName) : undefined;
-    const vnode = vnodeOf(nodeName);
+    const vnode = own.of(nodeName);
     const removal = options.removal();
-    if (!vnode && record && removal === 'none' && isOpen(record)) return create(nodeName, record, view);
+    const inTheWay = vnode ? undefined : await own.inTheWay(nodeName);
+    if (inTheWay) return inTheWay.outcome;
+    if (!vnode && record && removal === 'none' && isOpen(record)) {
+      const desired = (name: string) => vnodeFromRecord(record, facts(name, view, undefined, false));
+      return maker.make(nodeName, desired);
+    }
     foreign.gone(nodeName);
-    pending.delete(nodeName);
+    maker.settled(nodeName);
     if (!vnode) return undefined;
 
-    const drained = removal !== 'none' || record?.status?.phase === 'Closed';
+    const drained = removal !== 'none' || record?.status?.phase === 'Closed' || isBeingDrained(vnode, record);
     if (vnode.metadata.deletionTimestamp && !drained) {
       // Deleted by somebody. While it is lent it comes back, soon enough that pods on it are not collected; without a
       // record it goes, emptied first; without knowledge it waits.
@@ -124,55 +106,11 @@ export function createNodesController(context: SyncerContext, options: NodesOpti
     }
     const goes = drained || vnode.metadata.deletionTimestamp !== undefined;
     await bringAbout(vnode, nodeName, record, view, goes);
+    // What was begun goes on once it is known that no record has revoked it.
+    if (removal === 'none' && !view.recordsKnown) return undefined;
     if (goes) return removeVnode(context, leases, vnode, removal === 'abandon');
     // With the link down home evicts nothing; the agent takes back without us.
     return record && !view.unreachable ? reclaim.step(vnode.metadata.name, record) : undefined;
-  }
-
-  async function create(nodeName: string, record: LeasedNode, view: WorkerView): Promise<Outcome> {
-    const { maxVnodes } = context.settings;
-    pending.add(nodeName);
-    let isThere = false;
-    try {
-      if (vnodes().length + pending.size > maxVnodes) {
-        tell('TooManyVnodes', `node ${nodeName} gets no vnode: --max-vnodes is ${maxVnodes}`);
-        return { againInMs: 60_000 };
-      }
-      for (const name of new Set([vnodeName(clusterID, nodeName), vnodeHashedName(clusterID, nodeName)])) {
-        const desired = vnodeFromRecord(record, facts(name, view, undefined, false));
-        try {
-          await home.create(Nodes, newVnode(desired, context.now()), CALL);
-          log.info({ vnode: name, node: nodeName }, 'vnode created');
-          isThere = true;
-          foreign.gone(nodeName);
-          return undefined;
-        } catch (error) {
-          if (!isAlreadyExists(error)) throw error;
-          const other = await home.get<KubeObject>(Nodes, '', name, CALL).catch((cause: unknown) => {
-            if (isNotFound(cause)) return undefined;
-            throw cause;
-          });
-          // Ours, or gone meanwhile: the watch is behind, unless the label that it selects by was taken off.
-          if (!other || isOurs(other)) {
-            isThere = other !== undefined;
-            const labels = { [Label.clusterBinding]: desired.ownLabels[Label.clusterBinding] };
-            if (other && other.metadata.labels?.[Label.clusterBinding] !== labels[Label.clusterBinding]) {
-              await home.patch(Nodes, '', name, { metadata: { uid: other.metadata.uid, labels } }, CALL);
-            }
-            return { againInMs: 300 };
-          }
-          ports.release(name);
-          if (isForeignVnode(other, clusterID)) {
-            foreign.found(nodeName, name);
-            return { againInMs: 10_000 };
-          }
-          tell('VnodeNameTaken', `the name ${name} belongs to a Node that this binding did not make; it is left alone`);
-        }
-      }
-      throw new Error(`no free name for the vnode of node ${nodeName}: delete the Nodes that are in the way`);
-    } finally {
-      if (!isThere) pending.delete(nodeName);
-    }
   }
 
   async function bringAbout(
@@ -185,7 +123,7 @@ export function createNodesController(context: SyncerContext, options: NodesOpti
     const { name } = vnode.metadata;
     const known = facts(name, view, vnode, draining, record);
     const desired = record ? vnodeFromRecord(record, known) : vnodeWithoutRecord(nodeName, known);
-    const { patch, statusPatch } = planVnode(vnode, desired, context.now());
+    const { patch, statusPatch } = planVnode(vnode, desired, context.now(), !view.evictWhenUnreachable);
     if (draining && !hasTaint(vnode, TaintKey.vnodeDeleting)) {
       const why = record?.status?.reason ?? (options.removal() === 'none' ? 'Deleted' : 'Unbinding');
       log.info({ vnode: name, why }, 'vnode is drained');
@@ -218,30 +156,20 @@ export function createNodesController(context: SyncerContext, options: NodesOpti
       bindingUID,
       port: ports.portOf(name, vnode?.metadata.labels?.[Label.proxierPort]),
       ...(address !== undefined && { address }),
-      leaseUnknown: unreachable ? stands : view.leaseUnknown || missing,
+      leaseUnknown: unreachable ? stands : (view.leaseUnknown ?? stands) || missing,
       workerUnreachable: unreachable,
       draining,
       workerAheadMs: view.workerAheadMs,
       notRun: notRunRequests(stores.homePods.byIndex('node', name)),
+      surplus: surplus.of(name),
       leaveConditions: unreachable && view.evictWhenUnreachable,
     };
   }
 
-  function tell(reason: string, message: string): void {
-    log.warn({ reason, why: message }, 'vnode not made');
-    const { name, uid } = context.binding().metadata;
-    const subject = { apiVersion: apiVersionOf(ClusterBindings), kind: ClusterBindings.kind };
-    context.homeEvents.event({ ...subject, metadata: { name, ...(uid && { uid }) } }, 'Warning', reason, message);
-  }
-
-  function vnodes(): KubeObject[] {
-    return [...stores.vnodes.values()].filter(isOurs);
-  }
-
   function addVnode(node: KubeObject | undefined): void {
-    const nodeName = node && isOurs(node) ? workerNodeOf(node) : undefined;
-    if (nodeName === undefined) return;
-    pending.delete(nodeName);
+    const nodeName = node && own.seen(node);
+    if (node === undefined || nodeName === undefined) return;
+    if (own.isOurs(node)) maker.settled(nodeName);
     queue.add(nodeName);
   }
 
@@ -256,17 +184,16 @@ export function createNodesController(context: SyncerContext, options: NodesOpti
   }
 
   return {
+    renewLeases: () => leases.start(),
     start() {
       // Ports that are in use are known before a new one is chosen.
-      for (const node of vnodes()) ports.portOf(node.metadata.name, node.metadata.labels?.[Label.proxierPort]);
+      for (const node of own.all()) ports.portOf(node.metadata.name, node.metadata.labels?.[Label.proxierPort]);
       forget.push(
         stores.vnodes.onChange(({ key, previous, current }) => {
           if (!current) ports.release(key);
           addVnode(current ?? previous);
         }),
-        stores.records.onChange(({ previous, current }) =>
-          queue.add(((current ?? previous) as LeasedNode).spec.nodeName),
-        ),
+        stores.records.onChange(({ previous, current }) => queue.add((current ?? previous)?.spec.nodeName ?? '')),
         // Going pods matter to a vnode that is being emptied.
         stores.homePods.onChange(({ previous, current }) => {
           const pod = current ?? previous;
@@ -281,14 +208,17 @@ export function createNodesController(context: SyncerContext, options: NodesOpti
           if (!current) addDraining(previous?.metadata.annotations?.[Annotation.virtualNodeName]);
         }),
         options.slices.onChange(resync),
+        ...surplus.start(),
       );
       resync();
       queue.start();
       leases.start();
     },
     resync,
-    vnodes,
-    withoutRecord: () => vnodes().filter((node) => !recordOf(workerNodeOf(node) as string)).length,
+    vnodes: () => own.all(),
+    withoutRecord: () =>
+      own.all().filter((node) => !hasTaint(node, TaintKey.vnodeDeleting) && !recordOf(own.nodeOf(node) as string))
+        .length,
     async stop() {
       for (const end of forget) end();
       await Promise.all([queue.stop(3000), leases.stop()]);

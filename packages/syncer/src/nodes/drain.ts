@@ -1,6 +1,6 @@
 /** Emptying a vnode: home pods are asked to go through the Eviction API, so that the users' disruption budgets hold. */
 import { Annotation } from '@kubeocean/shared/api';
-import { ApiError, isConflict, isNotFound, type KubeObject, Pods } from '@kubeocean/shared/kube';
+import { ApiError, isConflict, isNotFound, type KubeObject, messageOf, Pods } from '@kubeocean/shared/kube';
 import type { SyncerContext } from '../context.ts';
 import { isNotRun } from './not-run.ts';
 
@@ -22,20 +22,76 @@ export function mustGo(pod: KubeObject, workerPods: readonly KubeObject[]): bool
   return workerPods.some(({ metadata }) => metadata.annotations?.[Annotation.virtualPodUID] === pod.metadata.uid);
 }
 
+function isOver(pod: KubeObject): boolean {
+  const { phase } = (pod['status'] ?? {}) as { phase?: string };
+  return phase === 'Succeeded' || phase === 'Failed';
+}
+
+/** What kept pods from being asked to go. */
+export class NotAsked extends Error {
+  constructor(failures: readonly { pod: string; cause: unknown }[]) {
+    const [first] = failures;
+    const others = failures.length > 1 ? ` (and ${failures.length - 1} others)` : '';
+    super(`the pod ${first?.pod}${others} cannot be made to go: ${messageOf(first?.cause)}`, { cause: first?.cause });
+    this.name = 'NotAsked';
+  }
+}
+
+/**
+ * Does it to every pod, whatever becomes of the others, and tells each one that it fails for why. A home that does not
+ * answer is not asked for each of them.
+ * @throws NotAsked, ConnectionError
+ */
+async function forEachPod(
+  context: SyncerContext,
+  pods: readonly KubeObject[],
+  ask: (pod: KubeObject) => Promise<void>,
+): Promise<void> {
+  const failures: { pod: string; cause: unknown }[] = [];
+  for (const pod of pods) {
+    if (!context.leadership.isCurrent()) break;
+    try {
+      await ask(pod);
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      failures.push({ pod: nameOf(pod), cause: error });
+      tellNotAsked(context, pod, error);
+    }
+  }
+  if (failures.length > 0) throw new NotAsked(failures);
+}
+
+/** Says on the pod, and on its vnode, what keeps it from being asked to go. */
+export function tellNotAsked(context: SyncerContext, pod: KubeObject, error: unknown): void {
+  const { name, namespace, uid } = pod.metadata;
+  const { nodeName = '' } = (pod['spec'] ?? {}) as { nodeName?: string };
+  const text = `has to leave the vnode ${nodeName}, but cannot be made to go and is asked again: ${messageOf(error)}`;
+  const subject = { name, ...(namespace && { namespace }), ...(uid && { uid }) };
+  context.homeEvents.event({ apiVersion: 'v1', kind: 'Pod', metadata: subject }, 'Warning', 'EvictionFailed', text);
+  const onVnode = `the pod ${nameOf(pod)} cannot be made to go and is asked again: ${messageOf(error)}`;
+  const vnode = { apiVersion: 'v1', kind: 'Node', metadata: { name: nodeName } };
+  context.homeEvents.event(vnode, 'Warning', 'EvictionFailed', onVnode);
+}
+
+function nameOf({ metadata }: KubeObject): string {
+  return `${metadata.namespace}/${metadata.name}`;
+}
+
 /**
  * Asks every pod of the vnode to go that has not been asked yet. Call again until nothing is left.
- * @throws ApiError, ConnectionError for anything but a refusal by a disruption budget.
+ * @throws NotAsked for anything but a refusal by a disruption budget, when every pod has been asked; ConnectionError
  */
 export async function drain(context: SyncerContext, vnode: string): Promise<DrainState> {
   const workerPods = context.stores.workerPods.byIndex('vnode', vnode);
   const pods = context.stores.homePods.byIndex('node', vnode).filter((pod) => mustGo(pod, workerPods));
   const refused: string[] = [];
-  for (const pod of pods) {
-    if (pod.metadata.deletionTimestamp) continue;
-    if (!context.leadership.isCurrent()) break;
-    if (!(await evict(context, pod))) refused.push(`${pod.metadata.namespace}/${pod.metadata.name}`);
-  }
-  return { homePods: pods.length, workerPods: workerPods.length, refused };
+  const unasked = pods.filter(({ metadata }) => !metadata.deletionTimestamp);
+  await forEachPod(context, unasked, async (pod) => {
+    if (!(await evict(context, pod))) refused.push(nameOf(pod));
+  });
+  // One that has ended, such as one refused here, holds nothing up: others may take its place for ever.
+  const homePods = pods.filter((pod) => !isOver(pod)).length;
+  return { homePods, workerPods: workerPods.length, refused };
 }
 
 /**
@@ -61,10 +117,12 @@ export async function evict(context: SyncerContext, pod: KubeObject): Promise<bo
   }
 }
 
-/** Takes the pods of a vnode away at once, for a worker that is given up: nobody is left to end them. */
-export async function abandonPods(context: SyncerContext, vnode: string): Promise<number> {
-  const pods = context.stores.homePods.byIndex('node', vnode);
-  for (const { metadata } of pods) {
+/**
+ * Takes the pods of a vnode away at once, for a worker that is given up: nobody is left to end them.
+ * @throws NotAsked, ConnectionError
+ */
+export async function abandonPods(context: SyncerContext, vnode: string): Promise<void> {
+  await forEachPod(context, context.stores.homePods.byIndex('node', vnode), async ({ metadata }) => {
     try {
       await context.home.delete(Pods, metadata.namespace ?? '', metadata.name, {
         gracePeriodSeconds: 0,
@@ -73,6 +131,5 @@ export async function abandonPods(context: SyncerContext, vnode: string): Promis
     } catch (error) {
       if (!isNotFound(error) && !isConflict(error)) throw error;
     }
-  }
-  return pods.length;
+  });
 }

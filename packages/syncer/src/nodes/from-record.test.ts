@@ -2,6 +2,7 @@ import type { LeasedNodeStatus } from '@kubeocean/shared/api';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { nodeNameOf, vnodeFromRecord, vnodeWithoutRecord } from './from-record.ts';
+import { parseResources } from '@kubeocean/shared/lease';
 import { notRunRequests } from './not-run.ts';
 import { sampleBinding, sampleFacts, sampleRecord } from './samples.ts';
 
@@ -131,6 +132,16 @@ test('what pods that are not run ask for is shown on top, of what is lent only',
   const facts = sampleFacts({ notRun: requests });
   const { status } = vnodeFromRecord(sampleRecord({ allocatable: { cpu: '4', memory: '27Gi', pods: '0' } }), facts);
   expect(status?.resources).toEqual({ cpu: '4500m', memory: '29Gi', pods: '2' });
+});
+
+test('what worker pods take beyond what home counts is shown as taken, and never less than nothing is lent', () => {
+  const surplus = parseResources({ cpu: '1500m', memory: '40Gi', 'example.com/gpu': '1' });
+  const notRun = parseResources({ cpu: '500m' });
+  const { status } = vnodeFromRecord(
+    sampleRecord({ allocatable: { cpu: '4', memory: '27Gi', pods: '80' } }),
+    sampleFacts({ surplus, notRun }),
+  );
+  expect(status?.resources).toEqual({ cpu: '3', memory: '0', pods: '80' });
 });
 
 test('an IPv6 address of the worker node is not a label', () => {

@@ -17,9 +17,18 @@ import {
   VnodeType,
 } from '@kubeocean/shared/api';
 import type { Condition } from '@kubeocean/shared/kube';
-import { addQuantities, formatResources, parseResources, type Resources, Zero } from '@kubeocean/shared/lease';
+import {
+  addQuantities,
+  formatResources,
+  parseResources,
+  remaining,
+  type Resources,
+  Zero,
+} from '@kubeocean/shared/lease';
 import { closingNotice } from './notice.ts';
 import { carriedConditions, carriedLabels, carriedNodeInfo, carriedResources, carriedTaints } from './sanitize.ts';
+
+const Nothing: Resources = new Map();
 
 /** A vnode as it should be. Absent parts are not ours to say now and stay as they are. */
 export interface DesiredVnode {
@@ -61,6 +70,8 @@ export interface VnodeFacts {
   draining: boolean;
   /** What pods on the vnode that are not run ask for: shown on top of what is lent. */
   notRun?: Resources;
+  /** What worker pods on it take beyond what their home pods ask for: taken off what is lent. */
+  surplus?: Resources;
   /** How far the worker's clock is ahead of ours, in milliseconds. */
   workerAheadMs?: number;
   /** Leave conditions to the home cluster (`kubeocean.io/unreachable: evict` while the worker is unreachable). */
@@ -102,7 +113,7 @@ export function vnodeFromRecord(record: LeasedNode, facts: VnodeFacts): DesiredV
     draining: facts.draining,
     providerID: providerID(clusterID, spec.nodeName),
     status: {
-      resources: withCompensation(carriedResources(status?.allocatable), facts.notRun),
+      resources: withCompensation(carriedResources(status?.allocatable), facts),
       conditions: facts.leaveConditions ? [] : carriedConditions(status?.node?.conditions),
       nodeInfo: carriedNodeInfo(status?.node?.nodeInfo),
     },
@@ -134,11 +145,14 @@ export function nodeNameOf(id: unknown, clusterID: string): string | undefined {
 }
 
 /** Only of resources that are lent at all: the sum of an absent one would be lent out of nothing. */
-function withCompensation(lent: Record<string, string>, notRun: Resources | undefined): Record<string, string> {
-  if (!notRun || notRun.size === 0) return lent;
+function withCompensation(
+  lent: Record<string, string>,
+  { notRun = Nothing, surplus = Nothing }: Pick<VnodeFacts, 'notRun' | 'surplus'>,
+): Record<string, string> {
+  if (notRun.size === 0 && surplus.size === 0) return lent;
   const total = parseResources(lent);
   for (const [name, quantity] of total) total.set(name, addQuantities(quantity, notRun.get(name) ?? Zero));
-  return formatResources(total);
+  return formatResources(remaining(total, surplus));
 }
 
 function identityLabels(name: string, binding: ClusterBinding, uid: string, port: number): Record<string, string> {

@@ -1,6 +1,10 @@
+import type { ServerResponse } from 'node:http';
+import { KubeClient, type KubeObject, Store } from '@kubeocean/shared/kube';
+import { TestServer } from '@kubeocean/shared/testing';
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
-import { untilNextTurn } from './leases.ts';
+import { expect, test, vi } from 'vitest';
+import type { SyncerContext } from '../context.ts';
+import { createVnodeLeases, untilNextTurn } from './leases.ts';
 
 test.each([
   [0, 10_000],
@@ -21,4 +25,38 @@ test('whatever was renewed within one turn is renewed at the same moment next', 
       expect(next[1]).toBeCloseTo((turn + 1) * 10_000, 3);
     }),
   );
+});
+
+test('eight Leases are renewed at a time, and each once in its turn, however often it is started', async () => {
+  const server = await TestServer.start();
+  const waiting: ServerResponse[] = [];
+  const renewed: string[] = [];
+  let most = 0;
+  server.answer = (request, response) => {
+    renewed.push(request.url?.split('/').at(-1) ?? '');
+    waiting.push(response);
+    most = Math.max(most, waiting.length);
+  };
+  const vnodes = new Store<KubeObject>();
+  for (let n = 0; n < 30; n++) vnodes.set({ metadata: { name: `v${n}`, uid: `u${n}` } });
+  const context = {
+    home: new KubeClient(server.transport()),
+    stores: { vnodes },
+    leadership: { isCurrent: () => true },
+    now: () => new Date(0),
+    queue: (name: string) => ({ name }),
+  } as unknown as SyncerContext;
+  const leases = createVnodeLeases(context, { nodeOf: (name) => vnodes.get(name), paused: () => false });
+  leases.start();
+  leases.start();
+  while (renewed.length < 30) {
+    const now = Math.min(8, 30 - renewed.length);
+    await vi.waitFor(() => expect(waiting).toHaveLength(now), { timeout: 10_000 });
+    for (const response of waiting.splice(0)) response.end('{}');
+  }
+  expect(most).toBe(8);
+  expect(new Set(renewed).size).toBe(30);
+  for (const response of waiting) response.end('{}');
+  await leases.stop();
+  server.stop();
 });

@@ -6,8 +6,10 @@
 import { Namespace, Seconds } from '@kubeocean/shared/api';
 import { isNotFound, type KubeObject, type Lease, Leases, microTime, WorkQueue } from '@kubeocean/shared/kube';
 import type { SyncerContext } from '../context.ts';
+import { createLeasePace, MOST_AT_ONCE } from './lease-pace.ts';
 
 export interface VnodeLeases {
+  /** Begins to renew, as soon as the vnodes are known. Again, it does nothing. */
   start(): void;
   stop(): Promise<void>;
   /** Deletes the Lease of a vnode that is gone. @throws ApiError, ConnectionError */
@@ -22,15 +24,34 @@ export interface VnodeLeaseOptions {
 }
 
 const EVERY_MS = Seconds.renewEvery * 1000;
-/** Renewals under way at the same time: a thousand vnodes must not be a thousand calls at once. */
-const AT_A_TIME = 8;
 const CALL = { timeoutMs: 5000, retry: false, metadataOnly: true } as const;
 
 export function createVnodeLeases(context: SyncerContext, options: VnodeLeaseOptions): VnodeLeases {
   const { home, stores } = context;
   const renewed = new Set<string>();
+  /** When the next renewal of a vnode is due, in monotonic milliseconds; none is known of one that has just failed. */
+  const due = new Map<string, number>();
+  const pace = createLeasePace(EVERY_MS);
+  let underWay = 0;
   // A failed renewal comes back within seconds: the Lease lasts for four turns.
-  const queue = new WorkQueue(renew, { ...context.queue('vnode-leases'), workers: AT_A_TIME, maxDelayMs: 5000 });
+  const queue = new WorkQueue(turn, {
+    ...context.queue('vnode-leases'),
+    workers: MOST_AT_ONCE,
+    mayBegin: () => underWay < pace.limit,
+    maxDelayMs: 5000,
+  });
+
+  async function turn(vnode: string): Promise<{ againInMs: number } | undefined> {
+    underWay++;
+    try {
+      const dueMs = due.get(vnode);
+      if (dueMs !== undefined) pace.begins(dueMs, performance.now());
+      due.delete(vnode);
+      return await renew(vnode);
+    } finally {
+      underWay--;
+    }
+  }
 
   async function renew(vnode: string): Promise<{ againInMs: number } | undefined> {
     const node = options.nodeOf(vnode);
@@ -51,13 +72,21 @@ export function createVnodeLeases(context: SyncerContext, options: VnodeLeaseOpt
       await home.create<Lease>(Leases, { metadata: metadataOf(node), spec }, CALL);
     }
     renewed.add(vnode);
-    return { againInMs: untilNextTurn(performance.now()) };
+    const now = performance.now();
+    const againInMs = untilNextTurn(now);
+    due.set(vnode, now + againInMs);
+    return { againInMs };
   }
 
   let forget: (() => void) | undefined;
   return {
     start() {
-      for (const vnode of stores.vnodes.keys()) queue.add(vnode);
+      if (forget) return;
+      const now = performance.now();
+      for (const vnode of stores.vnodes.keys()) {
+        due.set(vnode, now);
+        queue.add(vnode);
+      }
       forget = stores.vnodes.onChange(({ key, previous, current }) => {
         if (current && (!previous || !renewed.has(key))) queue.add(key);
       });

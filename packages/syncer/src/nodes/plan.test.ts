@@ -1,57 +1,11 @@
 import type { LeasedNodeStatus, Taint } from '@kubeocean/shared/api';
-import { type Condition, isObject, type Json, type KubeObject } from '@kubeocean/shared/kube';
+import type { Condition, Json } from '@kubeocean/shared/kube';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type DesiredVnode, vnodeFromRecord, type VnodeFacts, vnodeWithoutRecord } from './from-record.ts';
-import { newVnode, planVnode, type VnodePlan } from './plan.ts';
+import { vnodeFromRecord, type VnodeFacts, vnodeWithoutRecord } from './from-record.ts';
+import { applyPlan, created, desired, later, taintsOf } from './plan-fixtures.ts';
+import { planVnode } from './plan.ts';
 import { sampleFacts, sampleRecord } from './samples.ts';
-
-const now = new Date('2026-11-21T06:00:00Z');
-const later = new Date('2026-11-21T07:00:00Z');
-
-function desired(status: LeasedNodeStatus = {}, facts: Partial<VnodeFacts> = {}): DesiredVnode {
-  return vnodeFromRecord(sampleRecord(status), sampleFacts(facts));
-}
-
-/** The Node as the server would have it after creation. */
-function created(want = desired()): KubeObject {
-  const node = structuredClone(newVnode(want, now));
-  return { ...node, metadata: { ...node.metadata, uid: 'u', resourceVersion: '1' } };
-}
-
-/** What an API server makes of the patches: merge for metadata and spec, lists of the status by their merge keys. */
-function applyPlan(node: KubeObject, plan: VnodePlan): KubeObject {
-  const next = structuredClone(node);
-  merge(next, plan.patch ?? {});
-  const status = structuredClone((plan.statusPatch?.['status'] ?? {}) as Json);
-  const { conditions = [], addresses = [] } = status as { conditions?: Json[]; addresses?: Json[] };
-  delete status['conditions'];
-  delete status['addresses'];
-  const target = (next['status'] ??= {}) as Json;
-  merge(target, status);
-  const known = (target['conditions'] ?? []) as Json[];
-  for (const condition of conditions) {
-    const at = known.findIndex(({ type }) => type === condition['type']);
-    if (condition['$patch'] === 'delete') known.splice(at, 1);
-    else if (at >= 0) known[at] = { ...known[at], ...condition };
-    else known.push(condition);
-  }
-  target['conditions'] = known;
-  if (addresses.length > 0) target['addresses'] = addresses.filter((address) => !('$patch' in address));
-  return next;
-}
-
-function merge(target: Json, patch: Json): void {
-  for (const [key, value] of Object.entries(patch)) {
-    if (value === null) delete target[key];
-    else if (isObject(value)) merge((target[key] ??= {}) as Json, value);
-    else target[key] = value;
-  }
-}
-
-function taintsOf(node: KubeObject): Taint[] {
-  return (node['spec'] as { taints?: Taint[] }).taints ?? [];
-}
 
 test('a new vnode needs no further write, at whatever time', () => {
   expect(planVnode(created(), desired(), later)).toEqual({});
@@ -168,6 +122,22 @@ describe('what others added stays', () => {
 });
 
 describe('draining', () => {
+  test('a user who had cordoned it before finds it cordoned when the draining is called off', () => {
+    let node = created();
+    (node['spec'] as Json)['unschedulable'] = true;
+    for (const draining of [true, true, false]) {
+      node = applyPlan(node, planVnode(node, desired({}, { draining }), later));
+      expect(node['spec']).toMatchObject({ unschedulable: true });
+      expect(planVnode(node, desired({}, { draining }), later)).toEqual({});
+    }
+    // The next time it is ours again.
+    (node['spec'] as Json)['unschedulable'] = undefined;
+    for (const draining of [true, false]) {
+      node = applyPlan(node, planVnode(node, desired({}, { draining }), later));
+    }
+    expect(node['spec']).not.toHaveProperty('unschedulable');
+  });
+
   test('cordons; when it is called off, uncordons', () => {
     const node = applyPlan(created(), planVnode(created(), desired({}, { draining: true }), later));
     expect(node['spec']).toMatchObject({ unschedulable: true });

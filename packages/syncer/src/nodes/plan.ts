@@ -3,20 +3,9 @@
  * resources that others added stay: what we added is remembered in the annotation `kubeocean.io/applied`. Pure.
  */
 import { Finalizer, type Taint, TaintKey } from '@kubeocean/shared/api';
-import { type Condition, deepEqual, isObject, type Json, type KubeObject } from '@kubeocean/shared/kube';
+import { type Condition, deepEqual, type Json, type KubeObject } from '@kubeocean/shared/kube';
+import { type Applied, APPLIED, appliedBy, readApplied, taintID } from './applied.ts';
 import type { DesiredStatus, DesiredVnode } from './from-record.ts';
-
-/** Our memory of what we put on the Node. */
-export const APPLIED = 'kubeocean.io/applied';
-
-interface Applied {
-  /** Values, to see whether home has changed one since. */
-  labels: Record<string, string>;
-  /** `key:effect` */
-  taints: string[];
-  conditions: string[];
-  resources: string[];
-}
 
 export interface VnodePlan {
   /** JSON merge patch of metadata and spec; carries uid, and resourceVersion where a list is replaced whole. */
@@ -66,11 +55,14 @@ export function newVnode(desired: DesiredVnode, now: Date): KubeObject {
   };
 }
 
-/** What has to be written; nothing when the Node is as it should be. `now` only dates conditions that change. */
-export function planVnode(current: KubeObject, desired: DesiredVnode, now: Date): VnodePlan {
+/**
+ * What has to be written; nothing when the Node is as it should be. `now` only dates conditions that change.
+ * @param keepsReady while the worker says nothing of the node, home does not take it for lost
+ */
+export function planVnode(current: KubeObject, desired: DesiredVnode, now: Date, keepsReady = false): VnodePlan {
   const applied = readApplied(current);
   const patch = planMetadataAndSpec(current, desired, applied);
-  const statusPatch = planStatus(current, desired, applied, now);
+  const statusPatch = planStatus(current, desired, applied, now, keepsReady);
   return { ...(patch && { patch }), ...(statusPatch && { statusPatch }) };
 }
 
@@ -83,7 +75,12 @@ function planMetadataAndSpec(current: KubeObject, desired: DesiredVnode, applied
   const labels = planLabels(metadata.labels ?? {}, desired, applied);
   if (Object.keys(labels.patch).length > 0) patch.metadata['labels'] = labels.patch;
 
-  const annotations = { ...desired.annotations, [APPLIED]: JSON.stringify(appliedBy(desired, applied, labels.kept)) };
+  const taints = planTaints(spec.taints ?? [], desired, applied);
+  // Our own cordon is told from a user's by the taint that goes with it, and by what was there before.
+  const wasDraining = (spec.taints ?? []).some(({ key }) => key === TaintKey.vnodeDeleting);
+  const cordoned = desired.draining && (wasDraining ? applied.cordoned === true : spec.unschedulable === true);
+  const kept = { labels: labels.kept, theirs: taints.theirs, cordoned };
+  const annotations = { ...desired.annotations, [APPLIED]: JSON.stringify(appliedBy(desired, applied, kept)) };
   const changed: [string, string | null][] = Object.entries(annotations).filter(
     ([key, value]) => metadata.annotations?.[key] !== value,
   );
@@ -95,15 +92,12 @@ function planMetadataAndSpec(current: KubeObject, desired: DesiredVnode, applied
     guarded = true;
   }
 
-  const taints = planTaints(spec.taints ?? [], desired, applied);
-  if (taints) {
-    patch.spec['taints'] = taints;
+  if (taints.next) {
+    patch.spec['taints'] = taints.next;
     guarded = true;
   }
-  // Our own cordon is told from a user's by the taint that goes with it.
-  const wasDraining = (spec.taints ?? []).some(({ key }) => key === TaintKey.vnodeDeleting);
   if (desired.draining && !spec.unschedulable) patch.spec['unschedulable'] = true;
-  if (!desired.draining && wasDraining && spec.unschedulable) patch.spec['unschedulable'] = null;
+  if (!desired.draining && wasDraining && spec.unschedulable && !applied.cordoned) patch.spec['unschedulable'] = null;
   // Kubernetes lets it be set once.
   if (!spec.providerID) patch.spec['providerID'] = desired.providerID;
 
@@ -142,32 +136,56 @@ function planLabels(
   return { patch, kept };
 }
 
-/** The whole list when it has to change, since Kubernetes replaces it whole; others' taints stay where they are. */
-function planTaints(current: readonly Taint[], desired: DesiredVnode, applied: Applied): Taint[] | undefined {
+/** Keys under which every taint is ours. */
+const OWN_KEYS: ReadonlySet<string> = new Set([
+  TaintKey.vnode,
+  TaintKey.leaseUnknown,
+  TaintKey.workerUnreachable,
+  TaintKey.vnodeDeleting,
+]);
+/** Of the lease, not of the worker node: what its end takes away was never a user's. */
+const OUR_PREFIX = 'kubeocean.io/';
+
+/**
+ * The whole list when it has to change, since Kubernetes replaces it whole. Others' taints stay where they are.
+ * @returns `theirs`: identities of those that the worker node has too, and that a user had put there before
+ */
+function planTaints(
+  current: readonly Taint[],
+  desired: DesiredVnode,
+  applied: Applied,
+): { next: Taint[] | undefined; theirs: ReadonlySet<string> } {
+  const before = new Set(applied.taints);
+  const isTheirs = (taint: Taint) =>
+    applied.known && !before.has(taintID(taint)) && !OWN_KEYS.has(taint.key) && !taint.key.startsWith(OUR_PREFIX);
+  const theirs = new Set(current.filter(isTheirs).map(taintID));
   const ours = new Set([...applied.taints, ...desired.taints.map(taintID)]);
   // Without a record, its taints stay; our own are known by their keys.
   const frozen = desired.status === undefined;
-  const own = new Set<string>([
-    TaintKey.vnode,
-    TaintKey.leaseUnknown,
-    TaintKey.workerUnreachable,
-    TaintKey.vnodeDeleting,
-  ]);
-  const stay = current.filter((taint) =>
-    frozen ? !own.has(taint.key) : !ours.has(taintID(taint)) && !own.has(taint.key),
-  );
-  const wanted = desired.taints.map((taint) => {
-    const known = current.find((other) => taintID(other) === taintID(taint));
-    // timeAdded is Kubernetes' to set on NoExecute.
-    return known && (known.value ?? '') === (taint.value ?? '') ? known : taint;
+  const stay = current.filter((taint) => {
+    if (OWN_KEYS.has(taint.key)) return false;
+    return frozen || theirs.has(taintID(taint)) || !ours.has(taintID(taint));
   });
+  const wanted = desired.taints
+    .filter((taint) => !theirs.has(taintID(taint)))
+    .map((taint) => {
+      const known = current.find((other) => taintID(other) === taintID(taint));
+      // timeAdded is Kubernetes' to set on NoExecute.
+      return known && (known.value ?? '') === (taint.value ?? '') ? known : taint;
+    });
   const next = [...stay, ...wanted];
   const same =
     next.length === current.length && next.every((taint) => current.some((other) => deepEqual(other, taint)));
-  return same ? undefined : next;
+  return { next: same ? undefined : next, theirs };
 }
 
-function planStatus(current: KubeObject, desired: DesiredVnode, applied: Applied, now: Date): Json | undefined {
+function planStatus(
+  current: KubeObject,
+  desired: DesiredVnode,
+  applied: Applied,
+  now: Date,
+  keepsReady: boolean,
+): Json | undefined {
   const status = (current['status'] ?? {}) as NodeStatus;
   const patch: Json = {};
   if (desired.status) {
@@ -180,6 +198,10 @@ function planStatus(current: KubeObject, desired: DesiredVnode, applied: Applied
     if (info.length > 0) patch['nodeInfo'] = Object.fromEntries(info);
     const conditions = planConditions(status.conditions ?? [], desired.status, applied, now);
     if (conditions.length > 0) patch['conditions'] = conditions;
+  }
+  if (keepsReady && !desired.status?.conditions.length) {
+    const awaited = readyAgain(status.conditions ?? [], now);
+    if (awaited) patch['conditions'] = [awaited];
   }
   const addresses = addressesOf(desired);
   if (addresses.length > 0 && !deepEqual(status.addresses ?? [], addresses)) {
@@ -218,6 +240,19 @@ function planConditions(current: readonly Condition[], desired: DesiredStatus, a
   return patch;
 }
 
+/**
+ * Ready, taken back from home's node controller, which says Unknown of a Node whose Lease lapsed (no syncer ran) and
+ * evicts its pods five minutes later. What it overwrote is not known any more; that its pods are to go nobody has said.
+ * An Unknown that the worker said stays: there, nothing was overwritten after our last word.
+ */
+function readyAgain(conditions: readonly Condition[], now: Date): Condition | undefined {
+  const ready = conditions.find(({ type }) => type === 'Ready');
+  if (ready?.status !== 'Unknown' || ready.reason !== 'NodeStatusUnknown') return undefined;
+  if (Date.parse(String(ready['lastHeartbeatTime'])) >= Date.parse(ready.lastTransitionTime ?? '')) return undefined;
+  const message = 'the syncer is back and waits for the word of the worker cluster on this node; pods stay meanwhile';
+  return stamped({ type: 'Ready', status: 'True', reason: 'WorkerAwaited', message }, now);
+}
+
 /** Whether a person would see the same; heartbeat times are not news, transition times only with another status. */
 function sameCondition(known: Condition, wanted: Condition): boolean {
   return (
@@ -229,48 +264,11 @@ function sameCondition(known: Condition, wanted: Condition): boolean {
 
 function stamped(condition: Condition, now: Date): Condition {
   const time = now.toISOString().replace(/\.\d+Z$/, 'Z');
-  return { ...condition, lastHeartbeatTime: time, lastTransitionTime: condition.lastTransitionTime ?? time };
+  // The worker's clock may be ahead; who wrote last is told by these two.
+  const { lastTransitionTime: changed = time } = condition;
+  return { ...condition, lastHeartbeatTime: time, lastTransitionTime: changed < time ? changed : time };
 }
 
 function addressesOf(desired: DesiredVnode): { type: string; address: string }[] {
   return desired.address === undefined ? [] : [{ type: 'InternalIP', address: desired.address }];
-}
-
-function appliedBy(desired: DesiredVnode, previous: Applied | undefined, labels?: Record<string, string>): Applied {
-  const carried = labels ?? desired.carriedLabels ?? {};
-  const sorted = Object.fromEntries(Object.entries(carried).sort(([a], [b]) => (a < b ? -1 : 1)));
-  // What a record that is missing now once brought stays ours to remove.
-  if (!desired.status && previous) return { ...previous, labels: sorted };
-  return {
-    labels: sorted,
-    taints: desired.taints.map(taintID).sort(),
-    conditions: (desired.status?.conditions.length
-      ? desired.status.conditions.map(({ type }) => type)
-      : (previous?.conditions ?? [])
-    ).sort(),
-    resources: Object.keys(desired.status?.resources ?? {}).sort(),
-  };
-}
-
-function readApplied(node: KubeObject): Applied {
-  const empty: Applied = { labels: {}, taints: [], conditions: [], resources: [] };
-  try {
-    const known: unknown = JSON.parse(node.metadata.annotations?.[APPLIED] ?? '{}');
-    if (!isObject(known)) return empty;
-    const list = (value: unknown) => (Array.isArray(value) ? value.filter((item) => typeof item === 'string') : []);
-    const labels = isObject(known['labels']) ? Object.entries(known['labels']) : [];
-    return {
-      labels: Object.fromEntries(labels.filter((entry): entry is [string, string] => typeof entry[1] === 'string')),
-      taints: list(known['taints']),
-      conditions: list(known['conditions']),
-      resources: list(known['resources']),
-    };
-  } catch {
-    // Somebody edited it: what we put there earlier counts as theirs now.
-    return empty;
-  }
-}
-
-function taintID(taint: Taint): string {
-  return `${taint.key}:${taint.effect}`;
 }

@@ -14,7 +14,7 @@ import {
 } from '@kubeocean/shared/kube';
 import { rfc3339 } from '@kubeocean/shared/lease';
 import type { SyncerContext } from '../context.ts';
-import { evict, mustGo } from './drain.ts';
+import { evict, mustGo, tellNotAsked } from './drain.ts';
 import { asksToGo, leaseWords } from './lease-over.ts';
 
 const LOOK_AGAIN_MS = 5000;
@@ -82,6 +82,7 @@ export function createReclaim(context: SyncerContext): Reclaim {
         // One pod that cannot be evicted (two budgets that cover it, a webhook) does not keep the others.
         if (!(error instanceof ApiError)) throw error;
         failure ??= error;
+        tellNotAsked(context, pod, error);
       }
     }
     if (failure) throw failure;

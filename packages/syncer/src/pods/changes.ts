@@ -78,6 +78,17 @@ export function updatePatch(
   return { ...spec, metadata: { uid: worker.metadata.uid, annotations: { [Annotation.asked]: text } } };
 }
 
+/**
+ * The note of the amounts alone, for when they were asked for and what else {@link updatePatch} has was not taken;
+ * undefined when it says so already.
+ */
+export function amountsPatch(home: Pod, worker: Pod): { metadata: Json } | undefined {
+  const before = askedBefore(home, worker) ?? asksFor(worker);
+  const text = askedText(withAmountsOf(before, asksFor(home)));
+  if (text === worker.metadata.annotations?.[Annotation.asked]) return undefined;
+  return { metadata: { uid: worker.metadata.uid, annotations: { [Annotation.asked]: text } } };
+}
+
 /** Debug containers that the worker pod has not got; none is ever removed. For `pods/ephemeralcontainers`. */
 export function ephemeralPatch(home: Pod, worker: Pod, facts: WorkerFacts): SpecPatch | undefined {
   const missing = missingEphemeral(home, worker);
@@ -94,10 +105,11 @@ export function missingEphemeral(home: Pod, worker: Pod): Container[] {
 /**
  * Requests and limits that differ and that home has changed since they were asked for. What only the worker has (defaults of
  * a LimitRange there) stays, and so does what its owner made of them.
+ * @param noted false when the note may not say what was asked for last: then all that differs is sent
  */
-export function resizePatch(home: Pod, worker: Pod): ResizePatch | undefined {
+export function resizePatch(home: Pod, worker: Pod, noted = true): ResizePatch | undefined {
   const spec: ResizePatch['spec'] = {};
-  const before = askedBefore(home, worker);
+  const before = noted ? askedBefore(home, worker) : undefined;
   for (const list of ['containers', 'initContainers'] as const) {
     const changed = paired(home, worker, list)
       .filter(([wanted]) => isResizable(wanted, list))

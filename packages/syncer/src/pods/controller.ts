@@ -2,29 +2,36 @@
  * Keeps home pods and worker pods in step, one key (home namespace/name) at a time. What to do is read off the two
  * objects each time anew; nothing that matters is remembered, so stopping at any point loses nothing.
  */
-import { Label, PodReason, workerName } from '@kubeocean/shared/api';
+import { Label, workerName } from '@kubeocean/shared/api';
 import { type KubeObject, keyOf, type Outcome, splitKey, WorkQueue } from '@kubeocean/shared/kube';
 import { createWorker, whyNotRun } from './creation.ts';
-import { finish, finishWithoutWorker, lost, orphan } from './ending.ts';
-import { CHANGES, follow as followChanges, type Followed, type Refused } from './follow.ts';
+import { Departures } from './departures.ts';
+import { isElsewhere } from './elsewhere.ts';
+import { finish, finishWithoutWorker, followEnd, lost, orphan } from './ending.ts';
+import { follow as followChanges, type Followed } from './follow.ts';
+import { createFollowMemory } from './follow-memory.ts';
 import { WritesHeld } from './gate.ts';
+import { HeldWaits } from './held-waits.ts';
 import { finishHomeDeletion, patchHomeStatus } from './home.ts';
 import { addressesHidden, leaseEndOf } from './lease-end.ts';
 import { homeKeyOf, lostItsLabel, relationOf } from './ownership.ts';
 import { Pace, USUAL_PACE } from './pace.ts';
+import { concernedBy } from './record-changes.ts';
+import { createRefusals } from './refusals.ts';
+import { RefusedDeletions } from './refused-deletions.ts';
 import { repairPod, type RepairTimes } from './repair.ts';
+import { createParts } from './parts.ts';
+import { watchScheduling } from './schedule-timeout.ts';
 import { type PodState, workerOf } from './state.ts';
 import { isDone, mayWait, type OwnWord, statusPatch, wasShown } from './to-home.ts';
 import { isReady, isTerminal, type Pod, podSubject } from './types.ts';
 import { Unplaced } from './unplaced.ts';
 import { wordsFor } from './words.ts';
-import { deleteWorker, followDeletion } from './worker.ts';
 
 /** How long a state on the way may wait for the next one. */
 const SETTLE_MS = 700;
 /** The same while there is nothing to show but the worker pod's name, which the first status brings along. */
 const NAME_ALONE_MS = 30_000;
-const HELD_MS = 1000;
 const DISAGREES_MS = 60_000;
 /** Until the watch tells of a pod that got its label back. */
 const LABEL_MS = 1000;
@@ -61,24 +68,29 @@ export function createPodController(state: PodState): PodController {
     mayBegin: () => pace.allows(),
   });
   const pace = new Pace({ ...USUAL_PACE, onReopen: () => queue.look() });
-  const refusals = new Map<string, number>();
+  const refusals = createRefusals(state.carriedPrefixes);
   /** What the worker refused of changes of pods that run. */
-  const refusedChanges: Refused = new Map();
+  const followMemory = createFollowMemory();
   /** Since when a change waits for the next one, by home UID. Milliseconds, monotonic. */
   const settling = new Map<string, number>();
   /** The last status patch by home UID, so that a lagging watch does not make it be sent again. */
   const sent = new Map<string, { patch: string; revisions: (string | undefined)[] }>();
   const repaired: RepairTimes = new Map();
   const unplaced = new Unplaced();
+  const deletions = new RefusedDeletions();
+  const departures = new Departures();
+  const held = new HeldWaits();
   /** Home key by name of its worker pod, while the home pod is known. */
   const homeKeys = new Map<string, string>();
   const stops: (() => void)[] = [];
 
   async function sync(key: string): Promise<Outcome> {
     try {
-      return await syncPod(key);
+      const outcome = await syncPod(key);
+      for (const other of held.passed(key, context.mayWriteWorker())) queue.add(other);
+      return outcome;
     } catch (error) {
-      if (error instanceof WritesHeld) return { againInMs: HELD_MS };
+      if (error instanceof WritesHeld) return { againInMs: held.held(key) };
       throw error;
     }
   }
@@ -87,14 +99,19 @@ export function createPodController(state: PodState): PodController {
     const home = homePods.get(key) as Pod | undefined;
     const { namespace, name } = splitKey(key);
     const worker = workerOf(state, home ?? { metadata: { namespace, name } });
-    if (!home) return worker ? orphan(state, key, worker) : undefined;
+    if (!worker) departures.forget(key);
+    if (!home) return worker ? orphan(state, key, worker, departures) : undefined;
     if (!worker) return isOurs(home) ? withoutWorker(home) : undefined;
     switch (relationOf(worker, home, context.bindingUID)) {
       case 'same':
+        // Its deletion is followed wherever it is.
+        if (!home.metadata.deletionTimestamp && isElsewhere(worker, home, context.clusterID)) {
+          return orphan(state, key, worker, departures);
+        }
         return withWorker(home, worker);
       case 'namesake':
         // Its predecessor, still there. A pod that has run itself is not mistaken for a new one.
-        if (!wasShown(home)) return orphan(state, key, worker);
+        if (!wasShown(home)) return orphan(state, key, worker, departures);
         break;
       case 'foreign':
         if (!lostItsLabel(worker, home, context.bindingUID)) break;
@@ -130,33 +147,31 @@ export function createPodController(state: PodState): PodController {
       await finish(state, home, worker);
       return undefined;
     }
-    let followed: Followed & { failure?: unknown } = { own: {} };
-    if (home.metadata.deletionTimestamp) await followDeletion(state, home, worker);
-    else if (isTerminal(home) && !isTerminal(worker) && !worker.metadata.deletionTimestamp) {
-      // Home ended the pod (eviction, a lost node): what still runs must not go on beside its successor.
-      await deleteWorker(state, worker);
-    } else if (!isTerminal(home)) {
+    let followed: Followed = { own: {} };
+    const asked = await followEnd(state, deletions, home, worker);
+    if (!home.metadata.deletionTimestamp && !isTerminal(home)) {
       state.dependents.tokens.follow(`${home.metadata.namespace}/${home.metadata.name}`);
       if (!isTerminal(worker) && !worker.metadata.deletionTimestamp) followed = await keepUp(home, worker);
     }
     if (isReady(worker)) state.phases.reached(home.metadata.uid ?? '', 'ready');
     const again = await showStatus(home, worker, followed.own);
+    const scheduled = await watchScheduling(state, { unplaced, deletions }, home, worker);
     // What could not be written in the worker must not keep home from seeing how its pod is.
-    if (followed.failure !== undefined) throw followed.failure;
-    return soonest(again, await watchScheduling(home, worker), followed);
+    const failure = followed.failure ?? asked.failure ?? scheduled.failure;
+    if (failure !== undefined) throw failure;
+    return soonest(again, scheduled, asked, followed);
   }
 
-  /** The worker pod, and what it refers to, as home wants them now. */
-  async function keepUp(home: Pod, worker: Pod): Promise<Followed & { failure?: unknown }> {
-    try {
-      if (state.dependents.lacks(home)) await state.dependents.prepare(home);
-      const followed = await followChanges(state, home, worker, refusedChanges);
-      const repairMs = await repairPod(state, home, worker, repaired);
-      if (repairMs !== undefined) followed.againInMs = Math.min(repairMs, followed.againInMs ?? repairMs);
-      return followed;
-    } catch (failure) {
-      return { own: { behind: true }, failure };
-    }
+  /** The worker pod, and what it refers to, as home wants them now. One part that fails does not keep the others back. */
+  async function keepUp(home: Pod, worker: Pod): Promise<Followed> {
+    const parts = createParts();
+    await parts.run(async () => void (state.dependents.lacks(home) && (await state.dependents.prepare(home))));
+    const followed = await parts.run(() => followChanges(state, home, worker, followMemory));
+    parts.failed(followed?.failure);
+    const repairMs = await parts.run(() => repairPod(state, home, worker, repaired));
+    const { failure } = parts;
+    const own = { ...followed?.own, ...(failure !== undefined && { behind: true }) };
+    return { own, ...soonest(followed, { againInMs: repairMs }), failure };
   }
 
   async function showStatus(home: Pod, worker: Pod, own: OwnWord): Promise<Outcome> {
@@ -187,20 +202,6 @@ export function createPodController(state: PodState): PodController {
     return undefined;
   }
 
-  /** A pod that the worker cannot place says so at home, and fails there when that lasts. */
-  async function watchScheduling(home: Pod, worker: Pod): Promise<Outcome> {
-    const timeoutMs = context.settings.workerScheduleTimeoutSeconds * 1000;
-    const waits = unplaced.observe(worker, timeoutMs, performance.now());
-    if (!waits) return undefined;
-    const message = `the worker cluster cannot place the pod: ${waits.message}`;
-    context.homeEvents.event(podSubject(home), 'Warning', PodReason.workerUnschedulable, message);
-    if (waits.leftMs === undefined) return undefined;
-    if (waits.leftMs > 0) return { againInMs: waits.leftMs + 100 };
-    // Only if it is still as we know it: it may have been placed this moment.
-    await deleteWorker(state, worker, { unchanged: true });
-    return undefined;
-  }
-
   function follow(): void {
     for (const pod of homePods.values()) {
       const key = keyOf(pod);
@@ -208,9 +209,9 @@ export function createPodController(state: PodState): PodController {
       state.room.changed(key);
     }
     stops.push(
-      homePods.onChange(({ key, previous, current }) => {
+      homePods.onChange(({ key, previous, current, deleted }) => {
         if (current && !previous) know(key, current);
-        else if (previous && !current) forget(previous);
+        else if (previous && !current) forget(previous as Pod, deleted as Pod | undefined);
         state.room.changed(key);
         queue.add(key);
       }),
@@ -218,10 +219,9 @@ export function createPodController(state: PodState): PodController {
         state.created.delete(key);
         pace.told(key, current as Pod | undefined);
         if (!current && previous) {
-          state.released.delete(previous.metadata.uid ?? '');
-          state.orphans.delete(previous.metadata.uid ?? '');
-          repaired.delete(previous.metadata.uid ?? '');
-          unplaced.forget(previous.metadata.uid ?? '');
+          const { uid = '' } = previous.metadata;
+          for (const memory of [state.released, state.orphans, repaired]) memory.delete(uid);
+          for (const memory of [unplaced, deletions, state.guard]) memory.forget(uid);
         }
         const pod = current ?? previous;
         const homeKey = pod && (homeKeys.get(pod.metadata.name) ?? homeKeyOf(pod as Pod, context.bindingUID));
@@ -232,13 +232,15 @@ export function createPodController(state: PodState): PodController {
         context.report.facts({ pods: workerPods.size });
       }),
       records.onChange(({ previous, current }) => {
+        const concerned = concernedBy(previous, current);
+        if (concerned === 'none') return;
         const nodeName = (current ?? previous)?.spec.nodeName;
         for (const vnode of context.stores.vnodes.values()) {
-          if (vnode.metadata.labels?.[Label.physicalNodeName] === nodeName) addWaiting(vnode.metadata.name);
+          if (vnode.metadata.labels?.[Label.physicalNodeName] === nodeName) addPodsOf(vnode.metadata.name, concerned);
         }
       }),
       context.stores.vnodes.onChange(({ key, previous }) => {
-        if (!previous) addWaiting(key);
+        if (!previous) addPodsOf(key, 'waiting');
       }),
     );
   }
@@ -251,27 +253,29 @@ export function createPodController(state: PodState): PodController {
     }
   }
 
-  /** Pods of a vnode that may be waiting for it: those without a worker pod. */
-  function addWaiting(vnode: string): void {
-    for (const pod of homePods.byIndex('node', vnode)) {
-      if (!workerOf(state, pod)) queue.add(`${pod.metadata.namespace}/${pod.metadata.name}`);
-    }
+  /** Pods of a vnode; `waiting`: those that may be waiting for it, without a worker pod. */
+  function addPodsOf(vnode: string, which: 'waiting' | 'all'): void {
+    for (const pod of homePods.byIndex('node', vnode))
+      if (which === 'all' || !workerOf(state, pod)) queue.add(keyOf(pod));
   }
 
   function know(key: string, { metadata: { namespace = '', name } }: KubeObject): void {
     homeKeys.set(workerName(context.bindingUID, namespace, name), key);
   }
 
-  function forget({ metadata: { namespace = '', name, uid = '' } }: KubeObject): void {
+  function forget(pod: Pod, deleted: Pod | undefined): void {
+    const { namespace = '', name, uid = '' } = pod.metadata;
+    departures.gone(keyOf(pod), pod, deleted);
     homeKeys.delete(workerName(context.bindingUID, namespace, name));
     for (const memory of [settling, sent, refusals, state.admitted]) memory.delete(uid);
-    for (const what of CHANGES) refusedChanges.delete(`${uid}/${what}`);
-    state.phases.forget(uid);
+    followMemory.forget(uid);
+    for (const memory of [state.phases, state.guard]) memory.forget(uid);
   }
 
   return {
     add: (homeKey) => queue.add(homeKey),
     resync() {
+      refusals.clear();
       for (const pod of homePods.values()) if (!workerOf(state, pod)) queue.add(keyOf(pod));
     },
     sweep: addAll,
@@ -290,7 +294,7 @@ export function createPodController(state: PodState): PodController {
 }
 
 /** The first of the times at which somebody wants the pod to be looked at again. */
-function soonest(...asked: ({ againInMs?: number } | undefined | void)[]): Outcome {
+function soonest(...asked: ({ againInMs?: number | undefined } | undefined | void)[]): Outcome {
   const waits = asked.flatMap((each) => each?.againInMs ?? []);
   return waits.length > 0 ? { againInMs: Math.min(...waits) } : undefined;
 }

@@ -1,41 +1,33 @@
 /** From a home pod that was never run to its worker pod: whether it may, what it needs, and the one create. */
 import { type LeasedNode, migratedNameSaidBy, PodReason } from '@kubeocean/shared/api';
-import {
-  ApiError,
-  isAlreadyExists,
-  keyOf,
-  type KubeObject,
-  messageOf,
-  Namespaces,
-  type Outcome,
-  Pods,
-} from '@kubeocean/shared/kube';
+import { isAlreadyExists, keyOf, type KubeObject, Namespaces, type Outcome, Pods } from '@kubeocean/shared/kube';
 import { podRequests } from '@kubeocean/shared/lease';
+import { leavingReason } from '../nodes/leaving.ts';
 import { isForNoPod } from '../dependents/tokens.ts';
-import { ForeignObject } from '../dependents/write-copy.ts';
+import { guardsLost, guardsWords, leftOutWords } from './left-out.ts';
 import { leaseRefusal, misfit, notRunReason, type Reason } from './eligibility.ts';
 import { mayWriteWorker } from './gate.ts';
 import { counterpartNow } from './counterpart.ts';
-import { droppedVolumes, wouldDrop } from './dropped-volumes.ts';
+import { droppedVolumes } from './dropped-volumes.ts';
 import { currentHome, patchHomeStatus } from './home.ts';
 import { relationOf } from './ownership.ts';
 import { Refusal } from './refusal.ts';
+import type { Refusals } from './refusals.ts';
+import { type Asking, refusedByServer, refusedFor, tellRefused, tellWaits } from './refused.ts';
 import { type PodState, rememberCreated } from './state.ts';
 import { failurePatch, notRunPatch } from './own-patches.ts';
 import { wasShown } from './to-home.ts';
 import { toWorkerPod, type WorkerFacts } from './to-worker.ts';
 import { outlivesLease } from './outlives-lease.ts';
-import { isTerminal, type Pod, podSubject } from './types.ts';
+import { controllerOf, isTerminal, type Pod, podSubject } from './types.ts';
 import { linksLeftOut, serviceAddress } from './service-variables.ts';
-import { wordsFor } from './words.ts';
+import { wouldDrop } from './would-drop.ts';
 import { currentWorker } from './worker.ts';
 
 /** Until the watch tells that the home pod is gone. */
 const GONE_MS = 1000;
 const MISSING_RETRY_MS = 15_000;
 const NOT_SELECTED_MS = 60_000;
-const REFUSED_FIRST_MS = 1000;
-const REFUSED_LONGEST_MS = 300_000;
 
 /** Why the pod is not run on vnodes at all; the namespace is only read when the binding selects by it. */
 export async function whyNotRun(state: PodState, home: Pod): Promise<Reason | undefined> {
@@ -53,11 +45,8 @@ export async function tellNotRun(state: PodState, home: Pod, { reason, message }
   state.context.homeEvents.event(podSubject(home), 'Warning', 'NotRun', message);
 }
 
-/**
- * @param stored the home pod as the watch has it
- * @param refusals how often the worker has refused this pod, by UID
- */
-export async function createWorker(state: PodState, stored: Pod, refusals: Map<string, number>): Promise<Outcome> {
+/** @param stored the home pod as the watch has it */
+export async function createWorker(state: PodState, stored: Pod, refusals: Refusals): Promise<Outcome> {
   const { context } = state;
   const notRun = await whyNotRun(state, stored);
   if (notRun) {
@@ -66,10 +55,15 @@ export async function createWorker(state: PodState, stored: Pod, refusals: Map<s
     return notRun.reason === 'NamespaceNotSelected' ? { againInMs: NOT_SELECTED_MS } : undefined;
   }
 
-  const record = context.stores.records.byIndex('vnode', stored.spec.nodeName ?? '')[0];
+  const { nodeName = '' } = stored.spec;
+  const record = context.stores.records.byIndex('vnode', nodeName)[0];
+  const leaving = leavingReason(context.binding(), context.stores.vnodes.get(nodeName), record);
+  if (leaving) return stayOff(state, stored, leaving);
   // Nothing is known of the lease: the record's return brings the pod back here.
   if (!record?.status?.phase) return undefined;
   const refused = leaseRefusal(record) ?? roomOn(state, record, stored);
+  const pauseMs = refused ? 0 : refusals.left(stored, record);
+  if (pauseMs > 0) return { againInMs: pauseMs };
   const { namespace = '', name: homeName } = stored.metadata;
   const asks = refused !== undefined || !isNews(state, stored);
   const home = asks ? await currentHome(context, namespace, homeName) : stored;
@@ -86,15 +80,14 @@ export async function createWorker(state: PodState, stored: Pod, refusals: Map<s
   if (why) return refuse(state, home, why);
 
   const { uid = '' } = home.metadata;
+  const asking: Asking = { state, home, record, refusals };
   admit(state, home, true);
   let pod: Pod;
   let unlinked: string | undefined;
   try {
     const { claims, missing } = await state.volumes.resolve(home);
     if (missing.length > 0) {
-      const message = `waiting: ${missing.join('; ')}`;
-      context.homeEvents.event(podSubject(home), 'Warning', 'FailedDependency', message);
-      await tellRefused(state, home, { reason: 'FailedDependency', message });
+      await tellWaits(asking, 'FailedDependency', `waiting: ${missing.join('; ')}`);
       return { againInMs: MISSING_RETRY_MS };
     }
     const facts = await factsFor(state, record.spec.nodeName, home);
@@ -107,15 +100,15 @@ export async function createWorker(state: PodState, stored: Pod, refusals: Map<s
   }
   try {
     mayWriteWorker(context);
-    const dropped = await wouldDrop(context, pod);
-    if (dropped) return await refusedFor(state, home, dropped, refusals);
+    const dropped = await wouldDrop(state, pod);
+    if (dropped) return await refusedFor(asking, dropped);
     const missing = await state.dependents.prepare(home);
     const words = missing.map(({ message }) => message).join('; ');
     if (missing.length > 0) {
       context.homeEvents.event(podSubject(home), 'Warning', 'FailedDependency', `waiting: ${words}`);
     }
     if (missing.some(({ absent }) => !absent)) {
-      await tellRefused(state, home, { reason: 'FailedDependency', message: words });
+      await tellRefused(asking, 'FailedDependency', words);
       return { againInMs: MISSING_RETRY_MS };
     }
     // What does not exist yet keeps the worker's kubelet waiting, exactly as it would keep one at home.
@@ -130,7 +123,7 @@ export async function createWorker(state: PodState, stored: Pod, refusals: Map<s
   } catch (error) {
     if (isAlreadyExists(error)) return existsAlready(state, home, pod.metadata.name);
     if (isForNoPod(error)) return { againInMs: GONE_MS };
-    return refusedByServer(state, home, pod, error, refusals);
+    return refusedByServer(asking, pod, error);
   }
   refusals.delete(uid);
   const tooLong = outlivesLease(home, context.stores.vnodes.get(home.spec.nodeName ?? ''), context.now());
@@ -140,6 +133,18 @@ export async function createWorker(state: PodState, stored: Pod, refusals: Map<s
     'worker pod created',
   );
   return undefined;
+}
+
+/** A pod that came to a vnode on its way out. Failed, its DaemonSet would make it again until the vnode is gone. */
+async function stayOff(state: PodState, stored: Pod, leaving: Reason): Promise<Outcome> {
+  if (controllerOf(stored)?.kind === 'DaemonSet') {
+    await tellNotRun(state, stored, leaving);
+    return undefined;
+  }
+  const { namespace = '', name, uid } = stored.metadata;
+  const home = await currentHome(state.context, namespace, name);
+  if (!home || home.metadata.uid !== uid || home.metadata.deletionTimestamp) return undefined;
+  return isTerminal(home) || wasShown(home) ? undefined : refuse(state, home, leaving);
 }
 
 /**
@@ -215,62 +220,18 @@ async function existsAlready(state: PodState, home: Pod, name: string): Promise<
   return { againInMs: 60_000 };
 }
 
-/** As a condition on the pod, once. */
-async function tellRefused(state: PodState, home: Pod, { reason, message }: Reason): Promise<void> {
-  const patch = notRunPatch(home, reason, message, state.context.now(), 'refused');
-  if (patch) await patchHomeStatus(state.context, home, patch);
-}
-
 /** A worker older than a field leaves it out without a word. */
 function tellLeftOut(state: PodState, home: Pod, asked: Pod, made: Pod): void {
+  const lost = guardsLost(asked, made);
+  // The next such pod is asked about first.
+  for (const guard of lost) state.kept.delete(guard);
+  const fields = leftOutWords(asked, made) ?? (lost.length > 0 ? guardsWords(lost, 'runs') : undefined);
+  if (fields) state.context.homeEvents.event(podSubject(home), 'Warning', 'FieldsNotCarried', fields);
   const dropped = droppedVolumes(asked, made);
   if (dropped) state.context.homeEvents.event(podSubject(home), 'Warning', 'VolumeNotCarried', dropped);
   if (asked.spec.hostnameOverride === undefined || made.spec.hostnameOverride !== undefined) return;
   const message = `the worker cluster is too old for setHostnameAsFQDN (it needs hostnameOverride, Kubernetes 1.35): the host name is ${asked.spec.hostname}`;
   state.context.homeEvents.event(podSubject(home), 'Warning', 'HostnameNotCarried', message);
-}
-
-/** The worker's own words, on the pod; tried again ever more rarely. Other errors go to the queue's own back-off. */
-async function refusedByServer(
-  state: PodState,
-  home: Pod,
-  asked: Pod,
-  error: unknown,
-  refusals: Map<string, number>,
-): Promise<Outcome> {
-  const isRefusal = error instanceof ApiError && REFUSALS.includes(error.code);
-  const isFailure = error instanceof ForeignObject || (error instanceof ApiError && FAILURES.includes(error.code));
-  if (!isRefusal && !isFailure) throw error;
-  const { mountNamespace } = state.context;
-  const athome = error instanceof ApiError && !error.path.includes(`/namespaces/${mountNamespace}/`);
-  const words = wordsFor(home, state.context, asked);
-  const message = `${athome ? 'this cluster' : 'the worker cluster'} refused what the pod needs: ${words(messageOf(error))}`;
-  if (isRefusal) return refusedFor(state, home, message, refusals);
-  // Once may be for a moment only. From the second time on the pod's user is told, while the queue goes on.
-  const { uid = '' } = home.metadata;
-  const before = refusals.get(uid) ?? 0;
-  refusals.set(uid, before + 1);
-  if (before > 0) await tellRefused(state, home, { reason: 'FailedCreate', message });
-  throw error;
-}
-
-/** Answers that are a server's own word on what was asked of it. */
-const REFUSALS = [400, 403, 404, 422];
-/** Answers of a webhook that does not answer, and of an object that is too large: neither goes by itself. */
-const FAILURES = [413, 500];
-
-async function refusedFor(
-  state: PodState,
-  home: Pod,
-  message: string,
-  refusals: Map<string, number>,
-): Promise<Outcome> {
-  const { uid = '' } = home.metadata;
-  const count = (refusals.get(uid) ?? 0) + 1;
-  refusals.set(uid, count);
-  await tellRefused(state, home, { reason: 'FailedCreate', message });
-  state.context.homeEvents.event(podSubject(home), 'Warning', 'FailedCreate', message);
-  return { againInMs: Math.min(REFUSED_FIRST_MS * 2 ** (count - 1), REFUSED_LONGEST_MS) };
 }
 
 function fullName(home: Pod): string {

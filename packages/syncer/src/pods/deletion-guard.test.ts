@@ -57,3 +57,17 @@ test('once stopped it stays so until a person approves just what waits', () => {
   expect(allowed(100, 130)).toBe(20);
   expect(guard.state()).toEqual({ stopped: true, token: 't2', waiting: 10 });
 });
+
+test('what goes otherwise need not be approved, and with nothing left it is at rest', () => {
+  const { guard, world, allowed } = guardOf(10);
+  expect(allowed(0, 22)).toBe(20);
+  guard.forget('uid-0');
+  expect(guard.state()).toMatchObject({ stopped: true, waiting: 2 });
+  guard.forget('uid-20');
+  expect(world.told.at(-1)).toMatchObject({ stopped: true, waiting: 1 });
+  guard.forget('uid-21');
+  expect(world.told.at(-1)).toEqual({ stopped: false });
+  // Those of the last minute still count.
+  expect(guard.allow('next')).toBe(false);
+  expect(guard.state()).toMatchObject({ stopped: true, token: 't2', waiting: 1 });
+});

@@ -1,7 +1,8 @@
 /**
  * Counts deletions that nobody asked for (orphans in the worker, home pods that would be failed as lost) and stops them
  * when there are suddenly many: then it is more likely that we are wrong than that so many pods are. A person approves
- * by an annotation on the binding. Deletions that a user asked for are never counted.
+ * by an annotation on the binding. Deletions that a user asked for are never counted; nor is a worker pod that has ended,
+ * of which nothing is lost any more, nor anything while the binding itself is being deleted.
  */
 const WINDOW_MS = 60_000;
 const AT_LEAST = 20;
@@ -27,6 +28,8 @@ export interface DeletionGuard {
   allow(uid: string): boolean;
   /** True while this pod waits for a person: whoever works on it need not ask any API server meanwhile. */
   holdsBack(uid: string): boolean;
+  /** This pod is gone, or went for another reason: nobody need approve it any more. */
+  forget(uid: string): void;
   state(): GuardState;
 }
 
@@ -81,6 +84,13 @@ export function createDeletionGuard(options: DeletionGuardOptions): DeletionGuar
       token ??= options.token();
       tell();
       return false;
+    },
+    forget(uid) {
+      approved.delete(uid);
+      if (!waiting.delete(uid)) return;
+      // With nothing left to approve it is at rest. What comes next is counted with what went within the last minute.
+      if (waiting.size === 0) token = undefined;
+      tell();
     },
   };
 }

@@ -2,8 +2,6 @@
  * Volumes that an API server takes off a pod without a word, with every mount of them: those of images, where its feature
  * gate ImageVolume is off (`dropImageVolumes` in Kubernetes' pkg/api/pod/util.go). Such a pod would run without its data.
  */
-import { Pods } from '@kubeocean/shared/kube';
-import type { SyncerContext } from '../context.ts';
 import type { Pod } from './types.ts';
 
 /** What to say when the worker would leave out volumes that `asked` has; undefined when it has none or keeps them. */
@@ -13,13 +11,4 @@ export function droppedVolumes(asked: Pod, made: Pod): string | undefined {
   if (dropped.length === 0) return undefined;
   const names = dropped.map(({ name }) => name).join(', ');
   return `the worker cluster would run the pod without its volume ${names}: volumes of images need the feature gate ImageVolume on its API servers and kubelets (on by default from Kubernetes 1.35)`;
-}
-
-/**
- * Asks the worker, without making anything, whether it keeps the pod's volumes of images; pods without any cost no request.
- * @throws ApiError as the create itself would
- */
-export async function wouldDrop(context: SyncerContext, pod: Pod): Promise<string | undefined> {
-  if (!pod.spec.volumes?.some((volume) => volume['image'] !== undefined)) return undefined;
-  return droppedVolumes(pod, await context.worker.create<Pod>(Pods, pod, { dryRun: true }));
 }

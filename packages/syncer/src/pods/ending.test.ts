@@ -1,142 +1,76 @@
-/** Ends that nobody asked for, against a server of the tests' own. */
-import { Annotation, workerName } from '@kubeocean/shared/api';
-import { KubeClient, type KubeObject, Store } from '@kubeocean/shared/kube';
+/** Ends that home asked for, and pods that are lost, against a server of the tests' own. */
 import { TestServer } from '@kubeocean/shared/testing';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { SyncerContext } from '../context.ts';
-import { createDeletionGuard, type DeletionGuard } from './deletion-guard.ts';
-import { lost, orphan } from './ending.ts';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { followEnd, lost } from './ending.ts';
+import { homePath, homePod, World, workerPath, workerPod } from './ending-fixtures.ts';
 import { WritesHeld } from './gate.ts';
-import { FACTS, samplePod } from './samples.ts';
-import type { PodState } from './state.ts';
+import { RefusedDeletions } from './refused-deletions.ts';
 import { THEN } from './to-home-fixtures.ts';
-import { toWorkerPod } from './to-worker.ts';
-import type { Pod, PodStatus } from './types.ts';
-
-const { bindingUID, mountNamespace } = FACTS;
-const homeKey = 'shop/web-5d9c7b-abcde';
-const homePath = '/api/v1/namespaces/shop/pods/web-5d9c7b-abcde';
-const workerPath = `/api/v1/namespaces/${mountNamespace}/pods/${workerName(bindingUID, 'shop', 'web-5d9c7b-abcde')}`;
+import type { Pod } from './types.ts';
 
 let server: TestServer;
-/** What the servers of both clusters have, by path. */
-let objects: Map<string, KubeObject>;
-/** `METHOD path` of every call. */
-let calls: string[];
-/** Bodies of the patches, by path. */
-let patches: Map<string, KubeObject>;
-let told: string[];
+let world: World;
 
 beforeAll(async () => {
   server = await TestServer.start();
 });
 beforeEach(() => {
-  objects = new Map();
-  calls = [];
-  patches = new Map();
-  told = [];
-  server.answer = (request, response) => {
-    const chunks: Buffer[] = [];
-    request.on('data', (chunk: Buffer) => chunks.push(chunk));
-    request.on('end', () => {
-      const { pathname } = new URL(request.url ?? '', 'https://server');
-      calls.push(`${request.method} ${pathname}`);
-      if (request.method === 'PATCH') {
-        patches.set(pathname, JSON.parse(Buffer.concat(chunks).toString()) as KubeObject);
-      }
-      const found = objects.get(pathname.replace(/\/status$/, ''));
-      response.writeHead(found ? 200 : 404, { 'content-type': 'application/json' });
-      response.end(JSON.stringify(found ?? { kind: 'Status', code: 404, reason: 'NotFound', message: 'not found' }));
-    });
-  };
+  world = new World(server);
 });
 afterEach(() => server.reset());
 afterAll(() => server.stop());
 
-const writes = () => calls.filter((call) => !call.startsWith('GET'));
-
-/** One that lets so many go. */
-function guard(left: number): DeletionGuard {
-  const made = createDeletionGuard({
-    population: () => 0,
-    approval: () => undefined,
-    clock: () => 0,
-    token: () => 't',
-    onChange: () => undefined,
-  });
-  for (let gone = left; gone < 20; gone++) made.allow(`other-${gone}`);
-  return made;
-}
-
-function stateOf(left = 20, ours = true): PodState {
-  const client = new KubeClient(server.transport());
-  const context = {
-    bindingUID,
-    mountNamespace,
-    home: client,
-    worker: client,
-    stores: { homePods: new Store(), workerPods: new Store({ adopted: () => [] }) },
-    log: { info: () => undefined, warn: () => undefined, debug: () => undefined },
-    now: () => new Date('2026-01-02T03:04:05Z'),
-    leadership: { isCurrent: () => true },
-    mayWriteWorker: () => true,
-    confirmWorker: () => Promise.resolve(ours),
-    homeEvents: { event: (_subject: KubeObject, type: string, reason: string) => void told.push(`${type} ${reason}`) },
-  } as unknown as SyncerContext;
-  return {
-    context,
-    guard: guard(left),
-    created: new Map(),
-    released: new Set(),
-    orphans: new Set(),
-    room: { changed: () => undefined },
-    repairs: { count: () => undefined },
-  } as unknown as PodState;
-}
-
-function homePod(status: PodStatus = { phase: 'Running', startTime: THEN }, metadata: object = {}): Pod {
-  return { ...samplePod({}, { ...metadata }), status };
-}
-
-function workerPod(metadata: object = {}): Pod {
-  const pod = toWorkerPod(homePod(), FACTS);
-  return { ...pod, metadata: { ...pod.metadata, uid: 'worker-uid', ...metadata }, status: { phase: 'Running' } };
-}
-
 describe('a pod that ran, and whose worker pod is gone', () => {
   test('fails, and home is told', async () => {
-    objects.set(homePath, homePod());
-    expect(await lost(stateOf(), homePod())).toBeUndefined();
-    expect(writes()).toEqual([`PATCH ${homePath}/status`]);
-    expect(patches.get(`${homePath}/status`)).toMatchObject({
+    world.objects.set(homePath, homePod());
+    expect(await lost(world.stateOf(), homePod())).toBeUndefined();
+    expect(world.writes()).toEqual([`PATCH ${homePath}/status`]);
+    expect(world.patches.get(`${homePath}/status`)).toMatchObject({
       metadata: { uid: homePod().metadata.uid },
       status: { phase: 'Failed', reason: 'WorkerPodLost' },
     });
-    expect(told).toEqual(['Warning WorkerPodLost']);
+    expect(world.told).toEqual(['Warning WorkerPodLost']);
   });
 
   test('is left as it is while too many are gone at once, and nobody is asked again about it', async () => {
-    objects.set(homePath, homePod());
-    const state = stateOf(0);
+    world.objects.set(homePath, homePod());
+    const state = world.stateOf(0);
     expect(await lost(state, homePod())).toEqual({ againInMs: expect.any(Number) as number });
-    expect([writes(), told]).toEqual([[], []]);
-    calls = [];
+    expect([world.writes(), world.told]).toEqual([[], []]);
+    world.calls = [];
     expect(await lost(state, homePod())).toEqual({ againInMs: expect.any(Number) as number });
-    expect(calls).toEqual([]);
+    expect(world.calls).toEqual([]);
+  });
+
+  test('waits for nobody any more when it is back', async () => {
+    world.objects.set(homePath, homePod());
+    const state = world.stateOf(0);
+    await lost(state, homePod());
+    expect(state.guard.state()).toMatchObject({ stopped: true, waiting: 1 });
+    await followEnd(state, new RefusedDeletions(), homePod(), workerPod());
+    expect(state.guard.state()).toEqual({ stopped: false });
   });
 
   test('is left as it is when the worker is not the cluster that we know', async () => {
-    objects.set(homePath, homePod());
-    await expect(lost(stateOf(20, false), homePod())).rejects.toThrow(WritesHeld);
-    expect(writes()).toEqual([]);
+    world.objects.set(homePath, homePod());
+    await expect(lost(world.stateOf(20, false), homePod())).rejects.toThrow(WritesHeld);
+    expect(world.writes()).toEqual([]);
+    expect(world.calls, 'the claim is asked for first: one answer serves all pods').toEqual([]);
+  });
+
+  test('fails whatever the guard has let go while the binding is being deleted', async () => {
+    world.objects.set(homePath, homePod());
+    world.unbinding = true;
+    await lost(world.stateOf(0), homePod());
+    expect(world.told).toEqual(['Warning WorkerPodLost']);
   });
 
   test('is left as it is when the worker’s API server has it, which the watch has yet to tell', async () => {
-    objects.set(homePath, homePod());
-    objects.set(workerPath, workerPod());
-    const state = stateOf();
+    world.objects.set(homePath, homePod());
+    world.objects.set(workerPath, workerPod());
+    const state = world.stateOf();
     expect(await lost(state, homePod())).toEqual({ againInMs: 500 });
-    expect(writes()).toEqual([]);
+    expect(world.writes()).toEqual([]);
     expect([...state.created.values()].map(({ pod }) => pod.metadata.uid)).toEqual(['worker-uid']);
   });
 
@@ -147,40 +81,66 @@ describe('a pod that ran, and whose worker pod is gone', () => {
     ['is being deleted', homePod({ phase: 'Running', startTime: THEN }, { deletionTimestamp: THEN })],
     ['was never shown to run', homePod({ phase: 'Pending' })],
   ])('is left as it is when at home it %s by now', async (_, now) => {
-    if (now) objects.set(homePath, now);
-    expect(await lost(stateOf(0), homePod())).toBeUndefined();
-    expect(writes()).toEqual([]);
+    if (now) world.objects.set(homePath, now);
+    expect(await lost(world.stateOf(0), homePod())).toBeUndefined();
+    expect(world.writes()).toEqual([]);
   });
 });
 
-describe('a worker pod without a home pod', () => {
-  const gone = [`DELETE ${workerPath}`, `PATCH ${workerPath}`];
+describe('a deletion that the worker refuses', () => {
+  const leaving = (grace = 30) =>
+    homePod({ phase: 'Running' }, { deletionTimestamp: THEN, deletionGracePeriodSeconds: grace });
+  const frozen = {
+    code: 403,
+    reason: 'Forbidden',
+    message: `pods "${workerPod().metadata.name}": deletions are frozen`,
+  };
 
-  test.each<[string, Pod | undefined, string[]]>([
-    ['goes', undefined, gone],
-    ['goes when another has its name by now', homePod({}, { uid: 'another' }), gone],
-    ['stays when home has it, which the watch has yet to tell', homePod(), []],
-  ])('%s', async (_, home, expected) => {
-    objects.set(workerPath, workerPod());
-    if (home) objects.set(homePath, home);
-    const state = stateOf();
-    await orphan(state, homeKey, workerPod());
-    expect(writes()).toEqual(expected);
-    expect(state.orphans.has('worker-uid')).toBe(expected.length > 0);
+  test.each<[string, Pod]>([
+    ['home deletes the pod', leaving()],
+    ['home has ended the pod', homePod({ phase: 'Failed' })],
+  ])('is told once in home’s words, and asked for more and more rarely: %s', async (_, home) => {
+    world.refusal = frozen;
+    const deletions = new RefusedDeletions();
+    const state = world.stateOf();
+    expect(await followEnd(state, deletions, home, workerPod())).toEqual({ againInMs: 1000 });
+    const second = await followEnd(state, deletions, home, workerPod());
+    expect(second.againInMs).toBeGreaterThan(900);
+    expect(world.writes()).toEqual([`DELETE ${workerPath}`]);
+    expect(world.told).toEqual(['Warning FailedDelete']);
+    expect(world.words[0]).toContain('pods "web-5d9c7b-abcde": deletions are frozen');
   });
 
-  test('stays while too many go at once', async () => {
-    objects.set(workerPath, workerPod());
-    const state = stateOf(0);
-    expect(await orphan(state, homeKey, workerPod())).toEqual({ againInMs: expect.any(Number) as number });
-    calls = [];
-    await orphan(state, homeKey, workerPod());
-    expect(calls).toEqual([]);
+  test('is asked for at once when home wants it sooner, and not told again', async () => {
+    world.refusal = frozen;
+    const deletions = new RefusedDeletions();
+    const state = world.stateOf();
+    await followEnd(state, deletions, leaving(), workerPod());
+    await followEnd(state, deletions, leaving(1), workerPod());
+    expect([world.writes().length, world.told]).toEqual([2, ['Warning FailedDelete']]);
+    world.refusal = undefined;
+    world.objects.set(workerPath, workerPod());
+    expect(await followEnd(state, deletions, leaving(0), workerPod())).toEqual({});
   });
 
-  test('stays when it says that it is of another home pod than its name does', async () => {
-    const annotations = { ...workerPod().metadata.annotations, [Annotation.virtualPodName]: 'other' };
-    expect(await orphan(stateOf(), homeKey, workerPod({ annotations }))).toBeUndefined();
-    expect(calls).toEqual([]);
+  test('by a webhook that does not answer is told from the second time on', async () => {
+    world.refusal = { code: 500, reason: 'InternalError', message: 'failed calling webhook' };
+    const deletions = new RefusedDeletions();
+    const state = world.stateOf();
+    await followEnd(state, deletions, leaving(), workerPod());
+    expect(world.told).toEqual([]);
+    await followEnd(state, deletions, leaving(1), workerPod());
+    expect(world.told).toEqual([]);
+    vi.spyOn(performance, 'now').mockReturnValue(performance.now() + 60_000);
+    await followEnd(state, deletions, leaving(1), workerPod());
+    vi.restoreAllMocks();
+    expect(world.told).toEqual(['Warning FailedDelete']);
+  });
+
+  test('is no refusal when nobody answers: that is for the queue, after home was shown the status', async () => {
+    const state = world.stateOf();
+    state.context.mayWriteWorker = () => false;
+    const { failure } = await followEnd(state, new RefusedDeletions(), leaving(), workerPod());
+    expect(failure).toBeInstanceOf(WritesHeld);
   });
 });

@@ -1,18 +1,23 @@
 /** How pods end: home's deletion followed, the end shown at home, the worker pod let go, orphans and losses told apart. */
-import { PodReason } from '@kubeocean/shared/api';
+import { BindingCondition, PodReason } from '@kubeocean/shared/api';
 import { type Outcome, splitKey } from '@kubeocean/shared/kube';
 import { counterpartNow } from './counterpart.ts';
+import type { Departures } from './departures.ts';
+import { isElsewhere } from './elsewhere.ts';
 import { currentHome, finishHomeDeletion, patchHomeStatus } from './home.ts';
 import { addressesHidden, leaseEndOf } from './lease-end.ts';
 import { claimedUID, homeKeyOf } from './ownership.ts';
+import type { Asked, RefusedDeletions } from './refused-deletions.ts';
 import { type PodState, rememberCreated } from './state.ts';
 import { failurePatch } from './own-patches.ts';
 import { isDone, statusPatch, wasShown } from './to-home.ts';
 import { isTerminal, type Pod, podSubject } from './types.ts';
 import { wordsFor } from './words.ts';
-import { deleteWorker, releaseWorker } from './worker.ts';
+import { deleteWorker, followDeletion, releaseWorker } from './worker.ts';
 
 const LAG_MS = 500;
+/** Until a home pod that has no node any more, as in an older state of home, may have got one. */
+const NO_NODE_MS = 2000;
 
 /** Until a pod that the guard holds back is looked at again; spread, as there may be thousands. */
 function guardRetryMs(): number {
@@ -34,6 +39,19 @@ export async function finish(state: PodState, home: Pod, worker: Pod): Promise<v
   context.log.info({ pod: `${home.metadata.namespace}/${home.metadata.name}` }, 'worker pod released');
 }
 
+/** The worker pod is asked to end when home has ended its pod, or is about to. What is refused is told at home. */
+export async function followEnd(state: PodState, deletions: RefusedDeletions, home: Pod, worker: Pod): Promise<Asked> {
+  const { context, guard } = state;
+  // Neither lost nor an orphan, whatever it looked like before.
+  for (const { uid = '' } of [home.metadata, worker.metadata]) guard.forget(uid);
+  if (home.metadata.deletionTimestamp) {
+    return deletions.ask(context, home, worker, () => followDeletion(state, home, worker));
+  }
+  if (!isTerminal(home) || isTerminal(worker) || worker.metadata.deletionTimestamp) return {};
+  // Home ended the pod (eviction, a lost node): what still runs must not go on beside its successor.
+  return deletions.ask(context, home, worker, () => deleteWorker(state, worker));
+}
+
 /** A home pod that is being deleted and, as far as the watch knows, has no worker pod. */
 export async function finishWithoutWorker(state: PodState, home: Pod): Promise<Outcome> {
   const worker = await counterpartNow(state, home);
@@ -49,7 +67,7 @@ export async function finishWithoutWorker(state: PodState, home: Pod): Promise<O
 export async function lost(state: PodState, stored: Pod): Promise<Outcome> {
   const { context } = state;
   const { namespace = '', name, uid = '' } = stored.metadata;
-  if (state.guard.holdsBack(uid)) return { againInMs: guardRetryMs() };
+  if (isCounted(state) && state.guard.holdsBack(uid)) return { againInMs: guardRetryMs() };
   const worker = await counterpartNow(state, stored);
   if (worker) {
     rememberCreated(state, stored, worker);
@@ -60,7 +78,7 @@ export async function lost(state: PodState, stored: Pod): Promise<Outcome> {
   if (!home || home.metadata.uid !== uid || isTerminal(home) || home.metadata.deletionTimestamp || !wasShown(home)) {
     return undefined;
   }
-  if (!state.guard.allow(uid)) return { againInMs: guardRetryMs() };
+  if (isCounted(state) && !state.guard.allow(uid)) return { againInMs: guardRetryMs() };
   const message = 'the worker pod is gone from the worker cluster; nobody in this cluster asked for it';
   const end = { reason: PodReason.workerPodLost, message, disruption: true };
   await patchHomeStatus(context, home, failurePatch(home, end, context.now()));
@@ -69,31 +87,58 @@ export async function lost(state: PodState, stored: Pod): Promise<Outcome> {
   return undefined;
 }
 
-/** A worker pod whose home pod is not known, or is another by now. It goes only when the API server at home agrees. */
-export async function orphan(state: PodState, homeKey: string, worker: Pod): Promise<Outcome> {
-  const { context } = state;
+/**
+ * A worker pod whose home pod is not known, is another by now, or is on another node. It goes only when the API server at
+ * home agrees, and no faster than the guard lets it unless somebody asked for that, or nothing of it runs any more.
+ */
+export async function orphan(state: PodState, homeKey: string, worker: Pod, departures: Departures): Promise<Outcome> {
+  const { context, guard } = state;
   const { uid = '', name: workerPod } = worker.metadata;
   if (state.released.has(uid)) return undefined;
   if (homeKeyOf(worker, context.bindingUID) !== homeKey) {
     context.log.warn({ worker: workerPod, pod: homeKey }, 'worker pod disagrees with its name; left alone');
     return undefined;
   }
-  if (state.guard.holdsBack(uid)) return { againInMs: guardRetryMs() };
+  const isOver = isTerminal(worker) || isDone(worker);
+  const free = isOver || !isCounted(state);
+  const wasAsked = departures.wasAsked(homeKey, claimedUID(worker));
+  if (!free && !wasAsked && guard.holdsBack(uid)) return waits();
   const { namespace, name } = splitKey(homeKey);
   const home = await currentHome(context, namespace, name);
-  if (home && home.metadata.uid === claimedUID(worker)) return { againInMs: LAG_MS };
+  const isThere = home?.metadata.uid === claimedUID(worker);
+  if (home && isThere && !isElsewhere(worker, home, context.clusterID)) {
+    return { againInMs: home.spec.nodeName ? LAG_MS : NO_NODE_MS };
+  }
   if (isDone(worker)) {
     await releaseWorker(state, worker);
+    guard.forget(uid);
     return undefined;
   }
   // Once: the sweep may look again before the watch has told of the deletion.
   if (worker.metadata.deletionTimestamp || state.orphans.has(uid)) return undefined;
-  if (!state.guard.allow(uid)) return { againInMs: guardRetryMs() };
+  // Nobody asked for a pod to be on two nodes.
+  if (!free && !(wasAsked && !isThere) && !guard.allow(uid)) return waits();
   await deleteWorker(state, worker);
   // Home has no such pod, so that nobody there counts what this one takes until it is over; the agent does without the finalizer.
   await releaseWorker(state, worker);
+  guard.forget(uid);
   state.orphans.add(uid);
-  state.repairs.count('pod', 'orphan');
-  context.log.info({ worker: workerPod, pod: homeKey }, 'orphan deleted');
+  if (!wasAsked) state.repairs.count('pod', 'orphan');
+  context.log.info({ worker: workerPod, pod: homeKey, asked: wasAsked }, 'orphan deleted');
   return undefined;
+
+  /** Whoever has the name at home by now learns what it waits for. */
+  function waits(): Outcome {
+    const next = context.stores.homePods.get(homeKey);
+    if (next && departures.isFirstToWait(homeKey, next.metadata.uid ?? '')) {
+      const message = `it runs once the worker pod ${context.mountNamespace}/${workerPod}, which was made for its name before, is gone. The deletion guard holds that back: see the condition ${BindingCondition.deletionGuard} of the ClusterBinding ${context.bindingName}`;
+      context.homeEvents.event(podSubject(next), 'Warning', 'WaitsForDeletionGuard', message);
+    }
+    return { againInMs: guardRetryMs() };
+  }
+}
+
+/** Whether the guard counts at all: who deletes the binding has asked for all of its pods to go. */
+function isCounted({ context }: PodState): boolean {
+  return context.binding().metadata.deletionTimestamp === undefined;
 }

@@ -2,71 +2,121 @@
  * Makes the worker pod follow what changed of its home pod while it runs. Each step looks at the two objects anew, so a
  * step that failed is simply taken again.
  */
-import { ApiError, keyOf, type KubeObject, messageOf, type PatchOptions, Pods } from '@kubeocean/shared/kube';
+import {
+  ApiError,
+  ConnectionError,
+  isNotFound,
+  isOlder,
+  keyOf,
+  type KubeObject,
+  messageOf,
+  type PatchOptions,
+  Pods,
+} from '@kubeocean/shared/kube';
 import type { Quantity } from '@kubeocean/shared/lease';
 import {
+  amountsPatch,
   askedRequests,
   ephemeralPatch,
   grows,
   missingEphemeral,
   type ResizePatch,
-  resized,
+  resized as asResized,
   resizePatch,
   specPatch,
   updatePatch,
 } from './changes.ts';
 import { factsFor } from './creation.ts';
 import { misfit, type Reason } from './eligibility.ts';
+import { type Asked, type FollowMemory, refusedKey } from './follow-memory.ts';
 import { isGone, mayWriteWorker } from './gate.ts';
+import { createParts } from './parts.ts';
 import { Refusal } from './refusal.ts';
+import { REPAIR_AGAIN_MS } from './repair.ts';
 import type { PodState } from './state.ts';
 import type { OwnWord } from './to-home.ts';
-import { workerMetadataPatch } from './to-worker.ts';
-import { type Pod, podSubject } from './types.ts';
+import { wantedMetadata, workerMetadataPatch } from './to-worker.ts';
+import { type Container, type Pod, podSubject } from './types.ts';
 import { wordsFor } from './words.ts';
+import { currentWorker } from './worker.ts';
 
 /** A resize that has no room is looked at again: another pod may have ended. */
 const DEFERRED_MS = 5000;
 const REFUSED_FIRST_MS = 2000;
 const REFUSED_LONGEST_MS = 300_000;
+const NO_RESIZE =
+  'the worker cluster cannot resize pods: its API server has no pods/resize (Kubernetes 1.33, or the feature gate InPlacePodVerticalScaling before)';
 
 export interface Followed {
   own: OwnWord;
   /** Look again after so long: something could not be done now. */
   againInMs?: number;
+  failure?: unknown;
 }
 
-/** What can be asked for of a pod that runs. */
-export const CHANGES = ['labels', 'update', 'debug', 'resize'] as const;
-
-/** What the worker refused of a pod, until it is asked again. By home UID and what was asked. */
-export type Refused = Map<string, { count: number; until: number; message: string; asked: string }>;
-
-export async function follow(state: PodState, home: Pod, worker: Pod, refused: Refused): Promise<Followed> {
+/**
+ * What fails does not keep the rest back.
+ * @returns also the first failure, for the caller to throw once it has shown how the pod is
+ */
+export async function follow(state: PodState, home: Pod, worker: Pod, memory: FollowMemory): Promise<Followed> {
   const { context } = state;
   const { namespace = '', name } = worker.metadata;
+  const { uid = '' } = home.metadata;
   const own: OwnWord = {};
   const waits: number[] = [];
+  const parts = createParts();
 
-  const metadata = workerMetadataPatch(home, worker, { carriedPrefixes: state.carriedPrefixes() });
-  if (metadata) await send('labels', metadata, { type: 'merge' });
+  const facts = { carriedPrefixes: state.carriedPrefixes() };
+  const metadata = workerMetadataPatch(home, worker, facts);
+  if (metadata) await parts.run(() => followMetadata(metadata));
   const debug = missingEphemeral(home, worker);
   if (debug.length > 0) {
-    const message = await addDebug();
+    const message = await parts.run(addDebug);
     if (message !== undefined) own.debug = { names: debug.map((container) => container.name), message };
   }
-  const resize = resizePatch(home, worker);
-  if (resize) own.resize = await resizeNow(resize);
+  const unnoted = memory.unnoted.get(uid);
+  const resize = resizePatch(home, worker, unnoted === undefined);
+  let resized: 'none' | 'sent' | 'waits' = resize ? 'waits' : 'none';
+  if (resize) {
+    await parts.run(async () => {
+      own.resize = await resizeNow(resize);
+      if (!own.resize) resized = 'sent';
+    });
+  }
   const spec = specPatch(home, worker);
   // Last: the note that goes with it tells of the resize, too.
-  const update = updatePatch(home, worker, spec, resize ? (own.resize ? 'waits' : 'sent') : 'none');
-  if (update) await send('update', update);
+  await noteAndUpdate();
   own.behind = spec !== undefined || debug.length > 0 || resize !== undefined;
-  return { own, ...(waits.length > 0 && { againInMs: Math.min(...waits) }) };
+  return { own, ...(waits.length > 0 && { againInMs: Math.min(...waits) }), failure: parts.failure };
+
+  /** No more often than what somebody else changed is put right, unless home has changed. */
+  async function followMetadata(patch: object): Promise<void> {
+    const wanted = JSON.stringify(wantedMetadata(home, facts));
+    const last = memory.labelled.get(uid);
+    const left = last?.wanted === wanted ? last.at + REPAIR_AGAIN_MS - performance.now() : 0;
+    if (left > 0) return void waits.push(left);
+    if ((await send('labels', patch, { type: 'merge' })) !== undefined) return;
+    memory.labelled.set(uid, { wanted, at: performance.now() });
+  }
+
+  async function noteAndUpdate(): Promise<void> {
+    const update = updatePatch(home, worker, spec, resized);
+    let isNoted = update === undefined;
+    if (update) isNoted = (await parts.run(async () => (await send('update', update)) === undefined)) ?? false;
+    if (!isNoted && spec && resized !== 'waits') {
+      // The image is not taken. That the resize was must be known all the same, or taking it back would seem no change.
+      const amounts = amountsPatch(home, worker);
+      isNoted = amounts === undefined;
+      if (amounts) isNoted = (await parts.run(async () => (await send('amounts', amounts)) === undefined)) ?? false;
+    }
+    // A watch that has not told of the resize yet makes it seem undone.
+    const isBehind = unnoted !== undefined && isOlder(worker.metadata.resourceVersion ?? '', unnoted);
+    if (isNoted && (resized === 'sent' || (resized === 'none' && !isBehind))) memory.unnoted.delete(uid);
+  }
 
   /** @returns why it has to wait. */
   async function resizeNow(patch: ResizePatch): Promise<Reason | undefined> {
-    const wanted = askedRequests(resized(worker, patch));
+    const wanted = askedRequests(asResized(worker, patch));
     const why = whyNotResized(state, home, worker, wanted);
     if (why) {
       waits.push(DEFERRED_MS);
@@ -79,8 +129,15 @@ export async function follow(state: PodState, home: Pod, worker: Pod, refused: R
     try {
       const message = await send('resize', patch, { subresource: 'resize' }, ({ metadata }) => {
         revision = metadata.resourceVersion;
+        memory.unnoted.set(uid, revision ?? '');
       });
-      return message === undefined ? undefined : { reason: 'Deferred', message };
+      if (message === undefined) return undefined;
+      return { reason: message === NO_RESIZE ? 'Infeasible' : 'Deferred', message };
+    } catch (error) {
+      // It may be done all the same: what the watch tells next will say.
+      const known = worker.metadata.resourceVersion ?? '';
+      if (error instanceof ConnectionError && /^\d+$/.test(known)) memory.unnoted.set(uid, String(BigInt(known) + 1n));
+      throw error;
     } finally {
       state.room.answered(key, revision);
     }
@@ -91,14 +148,14 @@ export async function follow(state: PodState, home: Pod, worker: Pod, refused: R
    * @returns the worker's words when it refuses.
    */
   async function send(
-    what: (typeof CHANGES)[number],
+    what: Asked,
     patch: object,
     options: Pick<PatchOptions, 'type' | 'subresource'> = {},
     done?: (after: KubeObject) => void,
   ): Promise<string | undefined> {
-    const key = `${home.metadata.uid}/${what}`;
+    const key = refusedKey(uid, what);
     const asked = JSON.stringify(patch);
-    const known = refused.get(key);
+    const known = memory.refused.get(key);
     // Something else is asked for now, which may well be taken.
     const before = known?.asked === asked ? known : undefined;
     const left = (before?.until ?? 0) - performance.now();
@@ -108,27 +165,38 @@ export async function follow(state: PodState, home: Pod, worker: Pod, refused: R
     }
     mayWriteWorker(context);
     try {
-      const sent = context.worker.patch(Pods, namespace, name, patch, { type: 'strategic', ...options });
-      const after = await unlessGone(sent);
-      if (after) done?.(after);
-      refused.delete(key);
+      const after = await context.worker.patch(Pods, namespace, name, patch, { type: 'strategic', ...options });
+      done?.(after);
+      memory.refused.delete(key);
       return undefined;
     } catch (error) {
+      const unknown = isNotFound(error) && options.subresource !== undefined && (await isThere());
+      if (isGone(error) && !unknown) {
+        memory.refused.delete(key);
+        return undefined;
+      }
       if (!(error instanceof ApiError) || ![400, 403, 404, 422].includes(error.code)) throw error;
       const words = wordsFor(home, context, worker);
-      const message = `the worker cluster refused it: ${words(messageOf(error))}`;
+      const noResize = unknown && options.subresource === 'resize';
+      const message = noResize ? NO_RESIZE : `the worker cluster refused it: ${words(messageOf(error))}`;
       const count = (before?.count ?? 0) + 1;
-      const waitMs = Math.min(REFUSED_FIRST_MS * 2 ** (count - 1), REFUSED_LONGEST_MS);
-      refused.set(key, { count, until: performance.now() + waitMs, message, asked });
+      // An API server learns a subresource only by an upgrade.
+      const waitMs = unknown ? REFUSED_LONGEST_MS : Math.min(REFUSED_FIRST_MS * 2 ** (count - 1), REFUSED_LONGEST_MS);
+      memory.refused.set(key, { count, until: performance.now() + waitMs, message, asked });
       waits.push(waitMs);
       context.homeEvents.event(podSubject(home), 'Warning', 'FailedUpdate', message);
       return message;
     }
   }
 
+  /** A subresource that an API server does not have answers as one of a pod that is gone. */
+  async function isThere(): Promise<boolean> {
+    return (await currentWorker(state, name))?.metadata.uid === worker.metadata.uid;
+  }
+
   async function addDebug(): Promise<string | undefined> {
     try {
-      await state.dependents.prepare(home);
+      await state.dependents.prepare(withOnly(home, debug));
       const patch = ephemeralPatch(home, worker, await factsFor(state, worker.spec.nodeName ?? '', home));
       return patch && (await send('debug', patch, { subresource: 'ephemeralcontainers' }));
     } catch (error) {
@@ -137,6 +205,12 @@ export async function follow(state: PodState, home: Pod, worker: Pod, refused: R
       return error.message;
     }
   }
+}
+
+/** As far as these debug containers are concerned: what else the pod refers to must not keep them back. */
+function withOnly(home: Pod, ephemeralContainers: Container[]): Pod {
+  const nothing = { containers: [], initContainers: [], volumes: [], imagePullSecrets: [] };
+  return { ...home, spec: { ...home.spec, ...nothing, ephemeralContainers } };
 }
 
 /**
@@ -160,13 +234,4 @@ function whyNotResized(
   if (never) return { reason: 'Infeasible', message: never.message };
   const now = misfit(asked, state.room.used(home.spec.nodeName ?? '', keyOf(home)), allocatable);
   return now && { reason: 'Deferred', message: now.message };
-}
-
-async function unlessGone<T>(call: Promise<T>): Promise<T | undefined> {
-  try {
-    return await call;
-  } catch (error) {
-    if (!isGone(error)) throw error;
-    return undefined;
-  }
 }

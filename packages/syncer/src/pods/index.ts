@@ -62,6 +62,7 @@ export function startPods(context: SyncerContext, ready: Promise<unknown>): Pods
       phases: createPodPhases(context.registry),
       repairs,
       admitted: new Set(),
+      kept: new Map(),
       created: new Map(),
       released: new Set(),
       orphans: new Set(),

@@ -6,7 +6,7 @@ import type { PodState } from './state.ts';
 import type { Pod } from './types.ts';
 
 /** Who changes a pod again and again is answered no more often than this. */
-const AGAIN_MS = 10_000;
+export const REPAIR_AGAIN_MS = 10_000;
 
 /** When worker pods were repaired last, by UID. Milliseconds, monotonic. */
 export type RepairTimes = Map<string, number>;
@@ -22,7 +22,7 @@ export async function repairPod(
   const { namespace = '', name, uid = '' } = worker.metadata;
   const drift = state.released.has(uid) ? undefined : driftOf(home, worker, context);
   if (!drift) return undefined;
-  const left = (times.get(uid) ?? -AGAIN_MS) + AGAIN_MS - performance.now();
+  const left = (times.get(uid) ?? -REPAIR_AGAIN_MS) + REPAIR_AGAIN_MS - performance.now();
   if (left > 0) return left;
   mayWriteWorker(context);
   times.set(uid, performance.now());

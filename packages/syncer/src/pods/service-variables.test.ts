@@ -1,7 +1,9 @@
 import { expect, test } from 'vitest';
 import {
   apiServerVariables,
+  linkedServices,
   linksLeftOut,
+  MAX_SERVICE_LINK_BYTES,
   MAX_SERVICE_LINKS,
   serviceAddress,
   serviceVariables,
@@ -44,12 +46,12 @@ test.each([
   ['without ports', { clusterIP: '10.0.0.1' }],
 ])('%s: none', (_, spec) => expect(serviceAddress({ metadata: { name: 'x' }, spec })).toBeUndefined());
 
+/** With the shortest variables: as many as the bound of their number holds. */
+const short = (count: number) =>
+  Array.from({ length: count }, (_, i) => ({ name: `s${i}`, clusterIP: '10.0.0.1', ports: [{ port: 1 }] }));
+
 test('the API server wins over a Service of its name; beyond the bound there are none', () => {
-  const services = Array.from({ length: MAX_SERVICE_LINKS + 1 }, (_, i) => ({
-    name: `s${i}`,
-    clusterIP: '10.0.0.1',
-    ports: [{ port: 1 }],
-  }));
+  const services = short(MAX_SERVICE_LINKS + 1);
   const facts = {
     ...FACTS,
     services: [{ name: 'kubernetes', clusterIP: '10.0.0.9', ports: [{ port: 443 }] }, ...services],
@@ -63,15 +65,42 @@ test('the API server wins over a Service of its name; beyond the bound there are
 });
 
 test('what is left out is told, with what to do', () => {
-  const services = Array.from({ length: MAX_SERVICE_LINKS + 3 }, (_, i) => ({
-    name: `s${i}`,
-    clusterIP: '10.0.0.1',
-    ports: [{ port: 1 }],
-  }));
+  const services = short(MAX_SERVICE_LINKS + 3);
+  const linked = linkedServices(samplePod(), services).length;
   const message = linksLeftOut(samplePod(), services);
-  expect(message).toContain('has 203 Services, and its environment the variables of the first 200 by name (to s199)');
-  expect(message).toContain('the other 3 by DNS');
+  expect(message).toContain(
+    `has ${services.length} Services, and its environment the variables of the first ${linked} by name (to s${linked - 1})`,
+  );
+  expect(message).toContain(`the other ${services.length - linked} by DNS`);
   expect(linksLeftOut(samplePod({ enableServiceLinks: false }), services)).toBeUndefined();
-  expect(linksLeftOut(samplePod(), services.slice(3))).toBeUndefined();
+  expect(linksLeftOut(samplePod(), services.slice(-20))).toBeUndefined();
   expect(linksLeftOut(samplePod(), undefined)).toBeUndefined();
+});
+
+test.each([
+  [1, 1],
+  [6, 4],
+  [20, 1],
+])('the variables of %i containers and Services of %i ports do not fill the worker’s etcd', (containers, count) => {
+  const ports = Array.from({ length: count }, (_, at) => ({ name: `http-${at}`, port: 8080 + at }));
+  const services = Array.from({ length: 200 }, (_, at) => ({
+    name: `team-payments-service-${at}`,
+    clusterIP: '10.96.100.100',
+    ports,
+  }));
+  const home = samplePod({
+    containers: Array.from({ length: containers - 1 }, (_, at) => ({ name: `c${at}` })),
+    initContainers: [{ name: 'i' }],
+  });
+  const size = (facts: object) => JSON.stringify(toWorkerPod(home, { ...FACTS, ...facts })).length;
+  const taken = size({ services }) - size({});
+  expect(taken).toBeLessThanOrEqual(MAX_SERVICE_LINK_BYTES);
+  expect(taken).toBeGreaterThan(MAX_SERVICE_LINK_BYTES / 2);
+  expect(linksLeftOut(home, services)).toContain(`64 KiB in all ${containers} containers`);
+});
+
+test('Services of which not one has room are told of as well', () => {
+  const ports = Array.from({ length: 500 }, (_, at) => ({ port: at + 1 }));
+  const services = [{ name: 'x'.repeat(63), clusterIP: '10.0.0.1', ports }];
+  expect(linksLeftOut(samplePod(), services)).toContain('has 1 Services, and its environment the variables of none');
 });

@@ -16,22 +16,45 @@ export interface ServiceAddress {
 }
 
 /**
- * Most Services of a namespace whose variables a pod is given. A kubelet has no such bound, but its variables are in no
- * object: ours are in the worker pod, which an API server takes up to 1.5 MiB.
+ * Most Services of a namespace whose variables a pod is given, and most bytes that they take in all its containers. A kubelet
+ * has no such bounds, but its variables are in no object: ours are in the worker pod, of which an API server takes 1.5 MiB
+ * and its etcd keeps some gigabytes altogether.
  */
 export const MAX_SERVICE_LINKS = 200;
+export const MAX_SERVICE_LINK_BYTES = 64 * 1024;
+/** Of a variable without its name and value: `{"name":"","value":""},`. */
+const VARIABLE_BYTES = 23;
 
-/** The Services whose variables the pod gets: the first of the bound. @param services in the order of their names */
+/** The Services whose variables the pod gets: the first of the bounds. @param services in the order of their names */
 export function linkedServices(home: Pod, services: readonly ServiceAddress[] = []): readonly ServiceAddress[] {
-  return home.spec.enableServiceLinks === false ? [] : services.slice(0, MAX_SERVICE_LINKS);
+  if (home.spec.enableServiceLinks === false) return [];
+  let left = Math.floor(MAX_SERVICE_LINK_BYTES / containersOf(home));
+  const linked: ServiceAddress[] = [];
+  for (const service of services.slice(0, MAX_SERVICE_LINKS)) {
+    for (const { name, value = '' } of serviceVariables(service)) left -= VARIABLE_BYTES + name.length + value.length;
+    if (left < 0) break;
+    linked.push(service);
+  }
+  return linked;
 }
 
 /** For the user of a pod that a kubelet at home would have told of more Services; undefined when nothing is left out. */
 export function linksLeftOut(home: Pod, services: readonly ServiceAddress[] = []): string | undefined {
+  if (home.spec.enableServiceLinks === false) return undefined;
   const linked = linkedServices(home, services);
   const left = services.length - linked.length;
-  if (linked.length === 0 || left === 0) return undefined;
-  return `its namespace has ${services.length} Services, and its environment the variables of the first ${linked.length} by name (to ${linked.at(-1)?.name}): it finds the other ${left} by DNS; enableServiceLinks: false leaves them all out`;
+  if (left === 0) return undefined;
+  const first = linked.length === 0 ? 'of none' : `of the first ${linked.length} by name (to ${linked.at(-1)?.name})`;
+  const bound =
+    linked.length === MAX_SERVICE_LINKS
+      ? `${MAX_SERVICE_LINKS} Services`
+      : `${MAX_SERVICE_LINK_BYTES / 1024} KiB in all ${containersOf(home)} containers`;
+  return `its namespace has ${services.length} Services, and its environment the variables ${first}, for ${bound} are the most: it finds the other ${left} by DNS; enableServiceLinks: false leaves them all out`;
+}
+
+/** Each of them is given all of the variables. */
+function containersOf({ spec }: Pod): number {
+  return spec.containers.length + (spec.initContainers?.length ?? 0) + (spec.ephemeralContainers?.length ?? 0);
 }
 
 /** undefined for a Service without an address of its own, which has no variables (headless, ExternalName). */

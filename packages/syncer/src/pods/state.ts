@@ -33,6 +33,8 @@ export interface PodState {
   admitted: Set<string>;
   /** What the pods of each vnode take; told of every change of what is here. */
   room: Room;
+  /** Until when the worker is believed to keep a field that isolates pods, by its name. Milliseconds, monotonic. */
+  kept: Map<string, number>;
   /** Worker pods as the API server gave them back, until the watch tells of them. */
   created: Map<string, { pod: Pod; until: number }>;
   /** UIDs of worker pods whose finalizer is off already. */

@@ -1,6 +1,7 @@
+import type { Condition } from '@kubeocean/shared/kube';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { withoutNulls } from './status-difference.ts';
+import { statusDifference, withoutNulls } from './status-difference.ts';
 
 /** Fields without a value at any depth; items of arrays stay. */
 function plain(value: unknown): unknown {
@@ -32,4 +33,23 @@ test('fields that say nothing are left out, at any depth, and what was given is 
 test('what has none is given back itself', () => {
   const status = { phase: 'Running', conditions: [{ type: 'Ready', reason: '' }], podIPs: [] };
   expect(withoutNulls(status)).toBe(status);
+});
+
+const refused: Condition = { type: 'kubeocean.io/Refused', status: 'True' };
+const notRun: Condition = { type: 'kubeocean.io/NotRun', status: 'True' };
+const ready: Condition = { type: 'Ready', status: 'True' };
+
+test.each([
+  ['a worker pod that has said nothing yet', { conditions: [refused, notRun, ready] }, [refused, notRun]],
+  ['neither', { conditions: [ready] }, undefined],
+])('what said why there is no worker pod goes as soon as there is one: %s', (_, current, gone) => {
+  const conditions = gone?.map(({ type }) => ({ type, $patch: 'delete' }));
+  expect(statusDifference(current, {})).toEqual(conditions && { conditions });
+});
+
+test.each([
+  ['shown', { podIP: '10.0.0.1', podIPs: [{ ip: '10.0.0.1' }] }, { podIP: null, podIPs: null }],
+  ['not shown', {}, undefined],
+])('addresses that home must not show are taken back: %s', (_, current, difference) => {
+  expect(statusDifference(current, {}, ['podIP', 'podIPs'])).toEqual(difference);
 });

@@ -38,9 +38,20 @@ const REMOVED: readonly string[] = ['reason', 'message', 'resize'];
 /** Lists that a strategic merge patch would merge by `ip`; they are replaced whole. */
 export const ADDRESS_LISTS = ['podIPs', 'hostIPs'] as const;
 
-/** @returns undefined when home shows all of it already. */
-export function statusDifference(current: PodStatus, wanted: PodStatus): Json | undefined {
+/** What says of a pod without a worker pod why it has none. */
+const WITHOUT_WORKER: readonly string[] = [PodCondition.notRun, PodCondition.refused];
+
+/**
+ * @param withheld fields that home must not show, whatever the worker says
+ * @returns undefined when home shows all of it already.
+ */
+export function statusDifference(
+  current: PodStatus,
+  wanted: PodStatus,
+  withheld: readonly (keyof PodStatus)[] = [],
+): Json | undefined {
   const status: Json = {};
+  for (const field of withheld) if ((current[field] ?? undefined) !== undefined) status[field] = null;
   for (const field of STATUS_FIELDS) {
     if (wanted[field] === undefined && !REMOVED.includes(field)) continue;
     if (!deepEqual(withoutNulls(current[field]), wanted[field])) status[field] = wanted[field] ?? null;
@@ -65,10 +76,9 @@ function conditionsDifference(current: Condition[], wanted: Condition[]): Json[]
     difference.push(change);
   }
   for (const { type } of current) {
-    const owned = KUBELET_CONDITIONS.includes(type) || type === PodCondition.notRun || type === PodCondition.refused;
-    const stale = owned && !wanted.some((condition) => condition.type === type);
-    // A worker that has said nothing yet takes nothing away.
-    if (stale && wanted.length > 0) difference.push({ type, $patch: 'delete' });
+    // A worker that has said nothing yet takes nothing of a kubelet's away.
+    const owned = WITHOUT_WORKER.includes(type) || (wanted.length > 0 && KUBELET_CONDITIONS.includes(type));
+    if (owned && !wanted.some((condition) => condition.type === type)) difference.push({ type, $patch: 'delete' });
   }
   return difference;
 }

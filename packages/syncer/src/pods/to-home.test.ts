@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import type { Condition } from '@kubeocean/shared/kube';
 import { describe, expect, test } from 'vitest';
 import { samplePod } from './samples.ts';
 import { failurePatch, notRunPatch } from './own-patches.ts';
@@ -159,6 +160,21 @@ describe('the end', () => {
     const shown = homeStatus(workerOf(home, { phase: 'Succeeded', containerStatuses }, deletedAt), home, NOW);
     expect(shown).toMatchObject({ phase: 'Failed', reason: 'WorkerPodLost' });
     expect(shown.conditions).toMatchObject([{ type: 'DisruptionTarget', status: 'True', reason: 'WorkerPodLost' }]);
+  });
+
+  test.each<[string, object, RegExp]>([
+    ['a gate of the worker', { schedulingGates: [{ name: 'example.com/quota' }] }, /gates .*"example\.com\/quota"/],
+    ['no scheduler’s look', { schedulerName: 'volcano' }, /no scheduler there has looked at it .*"volcano"/],
+  ])('a pod that was deleted with %s says so', (_, spec, message) => {
+    const home = samplePod();
+    const worker = workerOf(home, { phase: 'Pending' }, { ...deletedAt, deletionGracePeriodSeconds: 0 });
+    Object.assign(worker.spec, spec);
+    const shown = homeStatus(worker, home, NOW);
+    expect(shown).toMatchObject({ phase: 'Failed', reason: 'WorkerUnschedulable' });
+    expect(shown.message).toMatch(message);
+    const ended: Condition = { type: 'DisruptionTarget', status: 'True', reason: 'EvictedByOwner', message: 'theirs' };
+    worker.status = { phase: 'Pending', conditions: [ended] };
+    expect(homeStatus(worker, home, NOW)).toMatchObject({ reason: 'EvictedByOwner', message: 'theirs' });
   });
 
   test.each(['Succeeded', 'Failed'])('a pod that home shows as %s is not said to be disrupted later', (phase) => {

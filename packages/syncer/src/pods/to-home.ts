@@ -10,6 +10,7 @@ import { statusDifference, withoutNulls } from './status-difference.ts';
 import type { Reason } from './eligibility.ts';
 import { conditionsOf, cut, disruptionOf, type End, same } from './home-conditions.ts';
 import { type ContainerStatus, isTerminal, type Pod, type PodStatus } from './types.ts';
+import { whyUnscheduled } from './unplaced.ts';
 
 /** Kubernetes' default of terminationGracePeriodSeconds. */
 const DEFAULT_GRACE_SECONDS = 30;
@@ -52,7 +53,7 @@ export function statusPatch(
 ): StatusPatch | undefined {
   const wanted = homeStatus(worker, home, now, lease, own);
   if (isTerminal(home) && home.status?.phase !== wanted.phase) return undefined;
-  const status = statusDifference(home.status ?? {}, wanted);
+  const status = statusDifference(home.status ?? {}, wanted, own.withoutAddresses ? ['podIP', 'podIPs'] : []);
   const annotations = mappingAnnotations(worker, home);
   if (!status && !annotations) return undefined;
   return { metadata: { uid: home.metadata.uid, ...(annotations && { annotations }) }, status: status ?? {} };
@@ -134,12 +135,13 @@ function endOf(worker: Pod, home: Pod, lease: string | undefined): End | undefin
   if (home.metadata.deletionTimestamp && lease === undefined) return undefined;
   if (isTerminal(worker) && finishedBeforeDeletion(worker)) return undefined;
   if (lease !== undefined) return { phase: 'Failed', reason: PodReason.leaseClosed, message: cut(lease, 1024) ?? '' };
-  const unplaced = worker.status?.conditions?.find(({ type, status }) => type === 'PodScheduled' && status === 'False');
-  if (unplaced && !worker.spec.nodeName) {
-    const message = `the worker cluster could not place the pod: ${unplaced.message ?? unplaced.reason ?? 'no reason given'}`;
+  const target = disruptionOf(worker);
+  const unscheduled = whyUnscheduled(worker);
+  // One that no scheduler has looked at yet may have been ended by whoever said so on it.
+  if (unscheduled && (unscheduled.judged || !target)) {
+    const message = `the worker cluster could not place the pod: ${unscheduled.message}`;
     return { phase: 'Failed', reason: PodReason.workerUnschedulable, message: cut(message, 1024) ?? '' };
   }
-  const target = disruptionOf(worker);
   return {
     phase: 'Failed',
     reason: worker.status?.reason ?? target?.reason ?? PodReason.workerPodLost,

@@ -157,7 +157,58 @@ describe('metadata', () => {
     worker.metadata.labels = { ...worker.metadata.labels, theirs: 'x' };
     const changed = samplePod({}, { labels: { application: 'shop' } });
     expect(workerMetadataPatch(changed, worker, facts)).toEqual({
-      metadata: { uid: 'worker-uid', labels: { app: null, application: 'shop' } },
+      metadata: {
+        uid: 'worker-uid',
+        labels: { app: null, application: 'shop' },
+        annotations: { 'kubeocean.io/carried': 'application;' },
+      },
+    });
+  });
+
+  describe('what the worker’s own webhooks and network put under a carried prefix', () => {
+    const facts = { ...FACTS, carriedPrefixes: ['cni.example/', 'app'] };
+    const note = 'kubeocean.io/carried';
+    const theirs = { 'cni.example/status': 'up' };
+    /** As the worker has it, with what its owner added. */
+    function mutated(home: Pod): Pod {
+      const worker = toWorkerPod(home, facts);
+      const annotations = { ...worker.metadata.annotations, ...theirs };
+      return { ...worker, metadata: { ...worker.metadata, annotations } };
+    }
+
+    test('stays, and is followed no more than before', () => {
+      for (const home of [samplePod(), samplePod({}, { labels: {}, annotations: {} })]) {
+        expect(workerMetadataPatch(home, mutated(home), facts)).toBeUndefined();
+      }
+    });
+
+    test('stays when what came from home goes, and the note with the last of it', () => {
+      const worker = mutated(samplePod());
+      expect(worker.metadata.annotations?.[note]).toBe('app;cni.example/ip');
+      const bare = samplePod({}, { labels: {}, annotations: {} });
+      expect(workerMetadataPatch(bare, worker, facts)?.metadata).toEqual({
+        labels: { app: null },
+        annotations: { 'cni.example/ip': null, [note]: null },
+      });
+    });
+
+    test('nothing is noted on a pod that brings nothing', () => {
+      expect(toWorkerPod(samplePod(), FACTS).metadata.annotations).not.toHaveProperty(note);
+    });
+
+    test('a pod of a version that did not note it gets the note, and loses nothing', () => {
+      const worker = mutated(samplePod());
+      delete worker.metadata.annotations?.[note];
+      expect(workerMetadataPatch(samplePod(), worker, facts)?.metadata).toEqual({
+        annotations: { [note]: 'app;cni.example/ip' },
+      });
+    });
+
+    test('a key whose prefix is not carried any more stays: the worker would refuse to have it changed', () => {
+      const bare = samplePod({}, { labels: {}, annotations: {} });
+      expect(workerMetadataPatch(bare, mutated(samplePod()), FACTS)?.metadata).toEqual({
+        annotations: { [note]: null },
+      });
     });
   });
 

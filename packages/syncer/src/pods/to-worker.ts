@@ -93,19 +93,15 @@ export function toWorkerPod(home: Pod, facts: WorkerFacts): Pod {
   const { namespace = '', name } = home.metadata;
   const own = ownMetadata(home, facts);
   const asked = { [Annotation.asked]: askedText(asksFor(home)) };
+  const followed = wantedMetadata(home, facts);
   return {
     apiVersion: 'v1',
     kind: 'Pod',
     metadata: {
       name: workerName(facts.bindingUID, namespace, name),
       namespace: facts.mountNamespace,
-      labels: { ...allowed(home.metadata.labels, facts), ...own.labels },
-      annotations: {
-        ...allowed(home.metadata.annotations, facts),
-        ...downwardAnnotations(home),
-        ...own.annotations,
-        ...asked,
-      },
+      labels: { ...followed.labels, ...own.labels },
+      annotations: { ...followed.annotations, ...own.annotations, ...asked },
       finalizers: [Finalizer.homeSync],
     },
     spec: toWorkerSpec(home, facts),
@@ -157,22 +153,33 @@ function workloadLabels(home: Pod): Record<string, string> {
 }
 
 /** Of what Kubeocean itself means by a key, nothing of home's is carried, whatever the owner lists. */
-function allowed(
+export function carriedOf(
   map: Record<string, string> | undefined,
   facts: Pick<WorkerFacts, 'carriedPrefixes'>,
 ): Record<string, string> {
-  const prefixes = facts.carriedPrefixes ?? [];
-  return Object.fromEntries(
-    Object.entries(map ?? {}).filter(
-      ([key]) => !key.startsWith('kubeocean.io/') && prefixes.some((prefix) => key.startsWith(prefix)),
-    ),
-  );
+  return Object.fromEntries(Object.entries(map ?? {}).filter(([key]) => mayBeCarried(key, facts)));
+}
+
+function mayBeCarried(key: string, { carriedPrefixes = [] }: Pick<WorkerFacts, 'carriedPrefixes'>): boolean {
+  return !key.startsWith('kubeocean.io/') && carriedPrefixes.some((prefix) => key.startsWith(prefix));
+}
+
+type Followed = Record<'labels' | 'annotations', Record<string, string>>;
+
+/** What of home's metadata the worker pod has, and has to follow: downward API files, and what is carried, with its note. */
+export function wantedMetadata(home: Pod, facts: Pick<WorkerFacts, 'carriedPrefixes'>): Followed {
+  const labels = carriedOf(home.metadata.labels, facts);
+  const annotations = carriedOf(home.metadata.annotations, facts);
+  const [labelKeys, annotationKeys] = [labels, annotations].map((map) => Object.keys(map).sort().join(','));
+  const note = `${labelKeys};${annotationKeys}`;
+  const followed = { ...annotations, ...downwardAnnotations(home) };
+  return { labels, annotations: note === ';' ? followed : { ...followed, [Annotation.carried]: note } };
 }
 
 /**
- * What of the worker pod's metadata has to follow the home pod: the values of its downward API files, and the labels and
- * annotations that are carried. One that home no longer has is taken off only while its key may be carried: whatever
- * else is on the worker pod, its cluster has put there.
+ * What of the worker pod's metadata has to follow the home pod. One that home no longer has is taken off only when it came
+ * from home, as the worker pod notes, and while its key may be carried: whatever else is on the worker pod, its cluster
+ * has put there, under the same prefixes too (webhooks, its network).
  * @returns a merge patch, or undefined when nothing changed.
  */
 export function workerMetadataPatch(
@@ -180,22 +187,24 @@ export function workerMetadataPatch(
   worker: Pod,
   facts: Pick<WorkerFacts, 'carriedPrefixes'> = {},
 ): { metadata: Record<string, unknown> } | undefined {
-  const labels = mapDifference(worker.metadata.labels, allowed(home.metadata.labels, facts), facts);
-  const annotations = mapDifference(
-    worker.metadata.annotations,
-    { ...allowed(home.metadata.annotations, facts), ...downwardAnnotations(home) },
-    facts,
-  );
+  const wanted = wantedMetadata(home, facts);
+  const note = worker.metadata.annotations?.[Annotation.carried];
+  const [carriedLabels = [], carriedAnnotations = []] = (note?.split(';') ?? []).map((keys) => keys.split(','));
+  const mayGo = (key: string) => mayBeCarried(key, facts);
+  const labels = mapDifference(worker.metadata.labels, wanted.labels, carriedLabels.filter(mayGo));
+  const formerly = [...carriedAnnotations.filter(mayGo), ...(note === undefined ? [] : [Annotation.carried])];
+  const annotations = mapDifference(worker.metadata.annotations, wanted.annotations, formerly);
   if (!labels && !annotations) return undefined;
   return { metadata: { uid: worker.metadata.uid, ...(labels && { labels }), ...(annotations && { annotations }) } };
 }
 
+/** @param formerly keys that go when they are not wanted any more */
 function mapDifference(
   present: Record<string, string> = {},
   wanted: Record<string, string>,
-  facts: Pick<WorkerFacts, 'carriedPrefixes'>,
+  formerly: readonly string[],
 ): Record<string, string | null> | undefined {
   const changed: [string, string | null][] = Object.entries(wanted).filter(([key, value]) => present[key] !== value);
-  for (const key of Object.keys(allowed(present, facts))) if (!(key in wanted)) changed.push([key, null]);
+  for (const key of formerly) if (!(key in wanted) && key in present) changed.push([key, null]);
   return changed.length > 0 ? Object.fromEntries(changed) : undefined;
 }

@@ -6,14 +6,20 @@ import { Unplaced } from './unplaced.ts';
 
 const MINUTE = 60_000;
 const refused: Condition = { type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message: 'no room' };
+const gated: Condition = {
+  ...refused,
+  reason: 'SchedulingGated',
+  message: 'blocked due to non-empty scheduling gates',
+};
 
-function waiting(creationTimestamp: string, condition: Condition = refused, nodeName?: string): Pod {
+function waiting(creationTimestamp: string, condition: Condition | undefined = refused, spec: object = {}): Pod {
   const pod = samplePod({}, { uid: 'w', creationTimestamp });
-  if (nodeName === undefined) delete pod.spec.nodeName;
-  else pod.spec.nodeName = nodeName;
-  pod.status = { phase: 'Pending', conditions: [condition] };
+  delete pod.spec.nodeName;
+  Object.assign(pod.spec, spec);
+  pod.status = { phase: 'Pending', conditions: condition ? [condition] : [] };
   return pod;
 }
+const unseen: Pod = { ...waiting(''), status: { phase: 'Pending' } };
 
 test.each([
   ['as ours', '2026-01-02T03:00:00Z'],
@@ -26,19 +32,46 @@ test.each([
 });
 
 test.each<[string, Pod]>([
-  ['was placed', waiting('', { type: 'PodScheduled', status: 'True' }, 'node1')],
-  ['is placed, which its condition does not say yet', waiting('', refused, 'node1')],
-  ['waits behind a gate', waiting('', { ...refused, reason: 'SchedulingGated' })],
+  ['was placed', waiting('', { type: 'PodScheduled', status: 'True' }, { nodeName: 'node1' })],
+  ['is placed, which its condition does not say yet', waiting('', refused, { nodeName: 'node1' })],
+  ['is being deleted', { ...waiting(''), metadata: { name: 'w', uid: 'w', deletionTimestamp: 'now' } }],
+  ['has ended', { ...waiting(''), status: { phase: 'Failed', conditions: [refused] } }],
 ])('a pod that %s does not wait, and begins anew if it does again', (_, pod) => {
   const unplaced = new Unplaced();
   unplaced.observe(waiting(''), MINUTE, 0);
   expect(unplaced.observe(pod, MINUTE, MINUTE)).toBeUndefined();
-  expect(unplaced.observe(waiting(''), MINUTE, MINUTE)).toEqual({ message: 'no room', leftMs: MINUTE });
+  expect(unplaced.observe(waiting(''), MINUTE, MINUTE)).toMatchObject({ message: 'no room', leftMs: MINUTE });
+});
+
+test.each<[string, Pod, RegExp]>([
+  [
+    'behind a gate of the worker',
+    waiting('', gated, { schedulingGates: [{ name: 'kueue.x-k8s.io/admission' }] }),
+    /behind scheduling gates .*"kueue\.x-k8s\.io\/admission"/,
+  ],
+  ['that no scheduler has looked at', unseen, /no scheduler there has looked at it .*"default-scheduler"/],
+  [
+    'whose scheduler does not exist',
+    { ...unseen, spec: { ...unseen.spec, schedulerName: 'volcano' } },
+    /no scheduler there has looked at it .*"volcano"/,
+  ],
+])('a pod %s times out as well, and says so after half a minute', (_, pod, message) => {
+  const unplaced = new Unplaced();
+  const at = (now: number) => unplaced.observe(pod, 5 * MINUTE, now);
+  expect(at(0)?.message).toMatch(message);
+  expect([0, MINUTE, 5 * MINUTE].map((now) => at(now)?.leftMs)).toEqual([5 * MINUTE, 4 * MINUTE, 0]);
+  expect([0, MINUTE / 2].map((now) => at(now)?.quietMs)).toEqual([MINUTE / 2, 0]);
+});
+
+test('a scheduler’s verdict is worth a word at once, and does not make it wait for longer', () => {
+  const unplaced = new Unplaced();
+  unplaced.observe(unseen, 5 * MINUTE, 0);
+  expect(unplaced.observe(waiting(''), 5 * MINUTE, 1000)).toMatchObject({ quietMs: 0, leftMs: 5 * MINUTE - 1000 });
 });
 
 test('with 0 it waits for ever, and its successor of the same name has a time of its own', () => {
   const unplaced = new Unplaced();
-  expect(unplaced.observe(waiting(''), 0, 0)).toEqual({ message: 'no room', leftMs: undefined });
+  expect(unplaced.observe(waiting(''), 0, 0)).toMatchObject({ message: 'no room', leftMs: undefined });
   unplaced.forget('w');
   expect(unplaced.observe(waiting(''), MINUTE, MINUTE)?.leftMs).toBe(MINUTE);
 });

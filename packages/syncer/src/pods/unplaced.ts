@@ -3,7 +3,43 @@
  * clocks of two clusters need not agree, and the pod's creation is stamped by the other one. A syncer that is started anew
  * begins again.
  */
-import type { Pod } from './types.ts';
+import type { Condition } from '@kubeocean/shared/kube';
+import { isTerminal, type Pod } from './types.ts';
+
+/** So long a pod may wait for a scheduler's first look, or behind a gate, before that is worth a word. Milliseconds. */
+const QUIET_MS = 30_000;
+
+/** Why a pod has no node. */
+export interface Unscheduled {
+  /** For its user. */
+  message: string;
+  /** True when a scheduler has looked at it; otherwise it has yet to, or is kept from it. */
+  judged: boolean;
+}
+
+export interface Waiting extends Unscheduled {
+  /** Milliseconds until the pod has waited for too long (0 or less: it has; undefined: it never will). */
+  leftMs: number | undefined;
+  /** Milliseconds until its user should be told (0 or less: now). */
+  quietMs: number;
+}
+
+/** What keeps the worker pod from a node, as it says itself; undefined when it has one, or is to get one. Pure. */
+export function whyUnscheduled(worker: Pod): Unscheduled | undefined {
+  const { phase = 'Pending', conditions } = worker.status ?? {};
+  const scheduled = conditions?.find(({ type }) => type === 'PodScheduled');
+  if (worker.spec.nodeName || scheduled?.status === 'True') return undefined;
+  if (isJudged(scheduled)) return { message: scheduled.message ?? scheduled.reason ?? 'no reason given', judged: true };
+  if (phase !== 'Pending') return undefined;
+  const gates = gatesOf(worker);
+  if (gates.length > 0) {
+    const names = gates.map((name) => `"${name}"`).join(', ');
+    const message = `it waits there behind scheduling gates that this cluster did not ask for (${names}): ask the worker's owner`;
+    return { message, judged: false };
+  }
+  const scheduler = JSON.stringify(worker.spec['schedulerName'] ?? 'default-scheduler');
+  return { message: `no scheduler there has looked at it (its schedulerName is ${scheduler})`, judged: false };
+}
 
 export class Unplaced {
   /** Monotonic milliseconds by UID of the worker pod. */
@@ -12,25 +48,33 @@ export class Unplaced {
   /**
    * @param timeoutMs 0 = never
    * @param now monotonic milliseconds
-   * @returns the scheduler's words, and milliseconds until the pod has waited for too long (0 or less: it has; undefined:
-   *   it never will); undefined for a pod that does not wait for a place.
+   * @returns undefined for a pod that does not wait for a place
    */
-  observe(worker: Pod, timeoutMs: number, now: number): { message: string; leftMs: number | undefined } | undefined {
+  observe(worker: Pod, timeoutMs: number, now: number): Waiting | undefined {
     const { uid = '', deletionTimestamp } = worker.metadata;
-    const refusal = worker.status?.conditions?.find(
-      ({ type, status, reason }) => type === 'PodScheduled' && status === 'False' && reason === 'Unschedulable',
-    );
-    if (!refusal || worker.spec.nodeName || deletionTimestamp) {
+    const why = deletionTimestamp || isTerminal(worker) ? undefined : whyUnscheduled(worker);
+    if (!why) {
       this.since.delete(uid);
       return undefined;
     }
     const since = this.since.get(uid) ?? now;
     this.since.set(uid, since);
-    return { message: refusal.message ?? '', leftMs: timeoutMs === 0 ? undefined : since + timeoutMs - now };
+    const quietMs = why.judged ? 0 : since + QUIET_MS - now;
+    return { ...why, leftMs: timeoutMs === 0 ? undefined : since + timeoutMs - now, quietMs };
   }
 
   /** The worker pod is gone. */
   forget(uid: string): void {
     this.since.delete(uid);
   }
+}
+
+/** API servers say so of a gated pod as soon as it is made; no scheduler has looked at it. */
+function isJudged(scheduled: Condition | undefined): scheduled is Condition {
+  return scheduled?.status === 'False' && scheduled.reason !== 'SchedulingGated';
+}
+
+function gatesOf(worker: Pod): string[] {
+  const gates = (worker.spec['schedulingGates'] ?? []) as { name?: string }[];
+  return gates.flatMap(({ name }) => name ?? []);
 }

@@ -1,0 +1,113 @@
+import { Annotation, ChartName, ClusterBindings, type ClusterBinding } from '@kubeocean/shared/api';
+import { type Lease, Leases, Namespaces } from '@kubeocean/shared/kube';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import type { SyncerContext } from '../context.ts';
+import { sampleBinding } from '../nodes/samples.ts';
+import { Peer } from '../volumes/peer.ts';
+import { type ClaimKeeper, createClaimKeeper } from './keeper.ts';
+import { claimLease } from './judge.ts';
+
+let home: Peer;
+let worker: Peer;
+let over: AbortController;
+
+beforeAll(async () => {
+  [home, worker] = await Promise.all([Peer.start(), Peer.start()]);
+});
+afterEach(() => {
+  over.abort();
+  home.reset();
+  worker.reset();
+});
+afterAll(() => {
+  home.stop();
+  worker.stop();
+});
+
+interface Found {
+  /** Annotations of the claim; undefined: there is none. */
+  claim?: Record<string, string>;
+  /** UID of the cluster by the agent's word; undefined: there is no agent. */
+  agent?: string;
+  unbinding?: boolean;
+}
+
+/** A keeper that has just been started in a worker as it is found, and why it refuses, as it is told. */
+function keeper({ claim, agent, unbinding = false }: Found): { keeper: ClaimKeeper; refused: Promise<string> } {
+  const binding: ClusterBinding = { ...sampleBinding(), status: { epoch: 'e1', workerUID: 'worker' } };
+  home.put(ClusterBindings, binding);
+  home.put(Namespaces, { metadata: { name: 'kube-system', uid: 'home' } });
+  const { mountNamespace: namespace } = binding.spec;
+  if (agent !== undefined) {
+    const annotations = { [Annotation.workerClusterUID]: agent };
+    worker.put(Leases, { metadata: { namespace, name: ChartName.agent, annotations } });
+  }
+  if (claim) {
+    const lease = claimLease({ binding, bindingUID: 'binding-uid', homeUID: 'home', epoch: 'e1' }, 'e1', new Date(0));
+    worker.put<Lease>(Leases, {
+      ...lease,
+      metadata: { ...lease.metadata, annotations: { ...lease.metadata.annotations, ...claim } },
+    });
+  }
+  const refused = Promise.withResolvers<string>();
+  const context = {
+    binding: () => home.get(ClusterBindings, '', binding.metadata.name) ?? binding,
+    bindingName: binding.metadata.name,
+    bindingUID: 'binding-uid',
+    homeUID: 'home',
+    mountNamespace: namespace,
+    home: home.client(),
+    worker: worker.client(),
+    homeEvents: { event: (_subject: object, _type: string, reason: string) => refused.resolve(reason) },
+    log: { info: () => undefined, warn: () => undefined },
+    now: () => new Date(0),
+    leadership: { isCurrent: () => true },
+    report: { condition: () => undefined, facts: () => undefined },
+  } as unknown as SyncerContext;
+  const made = createClaimKeeper(context, {
+    onTurn: () => undefined,
+    releasing: () => unbinding,
+    onSuperseded: (error) => refused.resolve(error.message),
+  });
+  over = new AbortController();
+  void made.run(over.signal);
+  return { keeper: made, refused: refused.promise };
+}
+
+const released = { [Annotation.release]: 'true' };
+
+test.each<[string, Found, boolean]>([
+  ['is held', { claim: {}, agent: 'worker' }, true],
+  ['was taken back by its owner', { claim: released, agent: 'worker' }, false],
+  ['was taken back by its owner, and we unbind', { claim: released, agent: 'worker', unbinding: true }, false],
+  ['is gone while we unbind', { agent: 'worker', unbinding: true }, true],
+])('home shows how its pods end when a syncer starts and the claim %s', async (_, found, held) => {
+  const { keeper: claim } = keeper(found);
+  await claim.firstKnown;
+  expect(claim.held).toBe(held);
+  expect(await claim.confirm()).toBe(true);
+  const written = worker.writes.length > 0;
+  expect(written).toBe(found.claim !== undefined && held);
+});
+
+test.each<[string, Found, string]>([
+  ['another cluster', { agent: 'another', unbinding: true }, 'WorkerReplaced'],
+  ['another cluster with a claim like ours', { claim: {}, agent: 'another', unbinding: true }, 'WorkerReplaced'],
+  ['another one with a claim that was taken back', { claim: released, agent: 'another' }, 'WorkerReplaced'],
+  ['a cluster of which nobody says which it is', { unbinding: true }, 'WorkerNotKnown'],
+])('a syncer that starts in %s believes nothing that it says, also while it unbinds', async (_, found, reason) => {
+  const { keeper: claim, refused } = keeper(found);
+  expect(await refused).toBe(reason);
+  expect(claim.held).toBe(false);
+  expect(await claim.confirm()).toBe(false);
+  const known = await Promise.race([claim.firstKnown.then(() => 'known'), Promise.resolve('not known')]);
+  expect(known).toBe('not known');
+  expect(worker.writes).toEqual([]);
+});
+
+test('a claim that was not ours is not deleted when the binding ends', async () => {
+  const { keeper: claim } = keeper({ agent: 'worker', unbinding: true });
+  await claim.firstKnown;
+  await claim.release();
+  expect(worker.writes).toEqual([]);
+});

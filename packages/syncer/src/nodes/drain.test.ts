@@ -1,0 +1,100 @@
+import { KubeClient, type KubeObject, Store } from '@kubeocean/shared/kube';
+import { TestServer } from '@kubeocean/shared/testing';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import type { SyncerContext } from '../context.ts';
+import { drain } from './drain.ts';
+import type { VnodeLeases } from './leases.ts';
+import { removeVnode } from './removal.ts';
+
+const VNODE = 'vnode-cls-example-node1';
+let server: TestServer;
+let calls: string[];
+let told: string[];
+let homePods: Store<KubeObject>;
+/** What is answered to a write, by its path. */
+let refusals: Record<string, { code: number; message: string }>;
+
+beforeAll(async () => {
+  server = await TestServer.start();
+  server.answer = (request, response) => {
+    const { pathname } = new URL(request.url ?? '', 'https://server');
+    calls.push(`${request.method} ${pathname}`);
+    const refusal = refusals[pathname];
+    response.writeHead(refusal?.code ?? 200, { 'content-type': 'application/json' });
+    response.end(JSON.stringify(refusal ? { kind: 'Status', reason: 'Refused', ...refusal } : {}));
+  };
+});
+beforeEach(() => {
+  [calls, told, refusals] = [[], [], {}];
+  homePods = new Store({ node: ({ spec }) => [(spec as { nodeName: string }).nodeName] });
+});
+afterAll(() => server.stop());
+
+function context(): SyncerContext {
+  return {
+    home: new KubeClient(server.transport()),
+    stores: { homePods, workerPods: new Store({ vnode: () => [] }) },
+    log: { info: () => undefined, debug: () => undefined },
+    leadership: { isCurrent: () => true },
+    homeEvents: {
+      event: ({ metadata }: KubeObject, type: string, reason: string, message: string) =>
+        told.push(`${metadata.name} ${type} ${reason}: ${message}`),
+    },
+  } as unknown as SyncerContext;
+}
+
+function pod(name: string, more: Partial<KubeObject> = {}): void {
+  const metadata = { name, namespace: 'default', uid: `uid-of-${name}`, ...more.metadata };
+  homePods.set({ ...more, metadata, spec: { nodeName: VNODE } });
+}
+
+const path = (name: string) => `/api/v1/namespaces/default/pods/${name}`;
+const TWO_BUDGETS = 'This pod has more than one PodDisruptionBudget';
+
+test('one pod that cannot be evicted keeps no other, and is told with the cause', async () => {
+  for (const name of ['a', 'b', 'c']) pod(name);
+  refusals[`${path('a')}/eviction`] = { code: 500, message: TWO_BUDGETS };
+  await expect(drain(context(), VNODE)).rejects.toThrow(`the pod default/a cannot be made to go: ${TWO_BUDGETS}`);
+  expect(calls.toSorted()).toEqual(['a', 'b', 'c'].map((name) => `POST ${path(name)}/eviction`));
+  expect(told).toEqual([
+    `a Warning EvictionFailed: has to leave the vnode ${VNODE}, but cannot be made to go and is asked again: ${TWO_BUDGETS}`,
+    `${VNODE} Warning EvictionFailed: the pod default/a cannot be made to go and is asked again: ${TWO_BUDGETS}`,
+  ]);
+});
+
+test('a disruption budget is waited for, and is no failure', async () => {
+  pod('a');
+  refusals[`${path('a')}/eviction`] = { code: 429, message: 'budget' };
+  expect(await drain(context(), VNODE)).toEqual({ homePods: 1, workerPods: 0, refused: ['default/a'] });
+  expect(told).toEqual([]);
+});
+
+test('pods that have ended hold no drain up: what tolerates every taint comes again and is refused again', async () => {
+  pod('a', { status: { phase: 'Failed' } });
+  expect(await drain(context(), VNODE)).toMatchObject({ homePods: 0 });
+  expect(calls).toEqual([`POST ${path('a')}/eviction`]);
+});
+
+test('a vnode that is given up goes, though DaemonSets that tolerate everything put their pods back', async () => {
+  const vnode: KubeObject = { metadata: { name: VNODE, uid: 'u', finalizers: ['kubeocean.io/vnode'] } };
+  const removed: string[] = [];
+  const leases = { remove: async (name: string) => void removed.push(name) } as unknown as VnodeLeases;
+  const made = context();
+  pod('d-1');
+  await removeVnode(made, leases, vnode, true);
+  expect(calls).toEqual([`DELETE ${path('d-1')}`, `DELETE /api/v1/nodes/${VNODE}`]);
+  pod('d-2');
+  const deleted = { ...vnode, metadata: { ...vnode.metadata, deletionTimestamp: '2026-11-21T06:00:00Z' } };
+  expect(await removeVnode(made, leases, deleted, true)).toBeUndefined();
+  expect(calls.slice(2)).toContain(`PATCH /api/v1/nodes/${VNODE}`);
+  expect(removed).toEqual([VNODE]);
+});
+
+test('a pod of a vnode that is given up and cannot be deleted keeps no other, and is told', async () => {
+  for (const name of ['a', 'b']) pod(name);
+  refusals[path('a')] = { code: 403, message: 'a policy' };
+  const vnode: KubeObject = { metadata: { name: VNODE, uid: 'u' } };
+  await expect(removeVnode(context(), {} as VnodeLeases, vnode, true)).rejects.toThrow('default/a');
+  expect(calls.toSorted()).toEqual([`DELETE ${path('a')}`, `DELETE ${path('b')}`]);
+  expect(told).toHaveLength(2);
+});

@@ -1,0 +1,108 @@
+import { type KubeObject, Nodes, Store } from '@kubeocean/shared/kube';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import type { SyncerContext } from '../context.ts';
+import { Peer } from '../volumes/peer.ts';
+import { vnodeFromRecord } from './from-record.ts';
+import { createOwnVnodes, type OwnVnodes } from './own-vnodes.ts';
+import { APPLIED } from './applied.ts';
+import { newVnode } from './plan.ts';
+import { sampleBinding, sampleFacts, sampleRecord } from './samples.ts';
+
+const UID_LABEL = 'kubeocean.io/binding-uid';
+const BINDING_LABEL = 'kubeocean.io/cluster-binding';
+const { name } = sampleFacts();
+let home: Peer;
+let vnodes: Store<KubeObject>;
+let told: string[];
+
+beforeAll(async () => {
+  home = await Peer.start();
+});
+beforeEach(() => {
+  home.reset();
+  vnodes = new Store();
+  told = [];
+});
+afterAll(() => home.stop());
+
+function own(): OwnVnodes {
+  const binding = sampleBinding();
+  return createOwnVnodes({
+    binding: () => binding,
+    bindingName: binding.metadata.name,
+    bindingUID: 'binding-uid',
+    clusterID: binding.spec.clusterID,
+    home: home.client(),
+    stores: { vnodes },
+    log: { warn: () => undefined },
+    homeEvents: {
+      event: (_subject: KubeObject, _type: string, reason: string, message: string) =>
+        told.push(`${reason}: ${message}`),
+    },
+  } as unknown as SyncerContext);
+}
+
+/** A vnode of ours with other labels; without `remembers`, one on which our memory is not either. */
+function relabelled(labels: Record<string, string | undefined>, remembers = true): KubeObject {
+  const made = structuredClone(newVnode(vnodeFromRecord(sampleRecord(), sampleFacts()), new Date(0)));
+  const changed = Object.entries({ ...made.metadata.labels, ...labels }).filter(([, value]) => value !== undefined);
+  const annotations = { ...made.metadata.annotations };
+  if (!remembers) delete annotations[APPLIED];
+  const metadata = {
+    ...made.metadata,
+    uid: 'u',
+    labels: Object.fromEntries(changed) as Record<string, string>,
+    annotations,
+  };
+  return home.put(Nodes, { ...made, metadata });
+}
+
+test.each<[string, Record<string, string | undefined>]>([
+  ['taken off', { [UID_LABEL]: undefined }],
+  ['changed', { [UID_LABEL]: 'x' }],
+])('a label that was %s while no syncer ran is put back, as the Node itself remembers', async (_, labels) => {
+  const node = relabelled(labels);
+  vnodes.set(node);
+  const known = own();
+  expect(known.of('node1')).toBeUndefined();
+  expect(known.seen(node)).toBe('node1');
+  expect(await known.inTheWay('node1')).toEqual({ outcome: { againInMs: 300 } });
+  const back = home.get(Nodes, '', name) as KubeObject;
+  expect(known.isOurs(back)).toBe(true);
+  expect(told).toEqual([]);
+});
+
+test('a vnode whose watch lost it with its label is found and gets all labels back', async () => {
+  const known = own();
+  known.seen(relabelled({}));
+  relabelled({ [UID_LABEL]: undefined, [BINDING_LABEL]: undefined }, false);
+  expect(await known.inTheWay('node1')).toEqual({ outcome: { againInMs: 300 } });
+  expect(home.get(Nodes, '', name)?.metadata.labels).toMatchObject({
+    [UID_LABEL]: 'binding-uid',
+    [BINDING_LABEL]: 'example-cluster',
+  });
+});
+
+test('a vnode that is gone is asked for once, and nothing is in the way', async () => {
+  const known = own();
+  known.seen(relabelled({}));
+  home.reset();
+  expect(await known.inTheWay('node1')).toBeUndefined();
+  expect(await known.inTheWay('node1')).toBeUndefined();
+  expect(home.reads).toEqual([name]);
+});
+
+test('a Node of another binding for the same worker node is left alone, in the way, and told once', async () => {
+  const node = relabelled({ [UID_LABEL]: 'other' }, false);
+  vnodes.set(node);
+  const known = own();
+  for (let n = 0; n < 2; n++) expect(await known.inTheWay('node1')).toEqual({ outcome: { againInMs: 60_000 } });
+  expect(await known.judge(node, 'node1')).toEqual({ outcome: { againInMs: 60_000 } });
+  expect(home.writes).toEqual([]);
+  expect(told).toHaveLength(1);
+  expect(told[0]).toContain(`kubectl label node ${name} --overwrite ${UID_LABEL}=binding-uid`);
+});
+
+test('a Node that stands for another worker node is not in the way', async () => {
+  expect(await own().judge(relabelled({ [UID_LABEL]: 'other' }), 'node2')).toBeUndefined();
+});

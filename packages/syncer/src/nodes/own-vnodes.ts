@@ -1,0 +1,127 @@
+/**
+ * Which Nodes are this binding's vnodes: those with its label and a providerID of its cluster. Labels are anybody's to
+ * change, providerIDs nobody's; so a Node that has ours, and was ours, gets its labels back. Beside any other that stands
+ * for the same worker node none is made: it would lend that node twice.
+ */
+import { apiVersionOf, isNotFound, type KubeObject, Nodes, type Outcome } from '@kubeocean/shared/kube';
+import { ClusterBindings, Label, labelValue, vnodeHashedName, vnodeName } from '@kubeocean/shared/api';
+import type { SyncerContext } from '../context.ts';
+import { isForeignVnode } from './foreign.ts';
+import { nodeNameOf } from './from-record.ts';
+import { bindingThatMade } from './applied.ts';
+
+/** What to do about a Node that is in the way of a vnode. */
+export interface InTheWay {
+  outcome: Outcome;
+}
+
+export interface OwnVnodes {
+  isOurs(node: KubeObject): boolean;
+  /** The worker node that the Node stands for; undefined when it is none of this cluster. */
+  nodeOf(node: KubeObject): string | undefined;
+  /** The vnode of a worker node, when it is known. */
+  of(nodeName: string): KubeObject | undefined;
+  all(): KubeObject[];
+  /** A watch has told of the Node. Gives the worker node whose vnode it is, or whose vnode it is in the way of. */
+  seen(node: KubeObject): string | undefined;
+  /**
+   * Whether a Node stands for the worker node that is not known as ours. One that was ours gets its labels back.
+   * @throws ApiError, ConnectionError
+   */
+  inTheWay(nodeName: string): Promise<InTheWay | undefined>;
+  /** The same of a Node that was found under a vnode's name. @throws ApiError, ConnectionError */
+  judge(node: KubeObject, nodeName: string): Promise<InTheWay | undefined>;
+}
+
+const CALL = { timeoutMs: 10_000 } as const;
+/** Until the watch tells of what was just written. */
+const LAG_MS = 300;
+
+export function createOwnVnodes(context: SyncerContext): OwnVnodes {
+  const { home, stores, clusterID, bindingUID, log } = context;
+  /** The Node that was last seen as the vnode of a worker node. */
+  const known = new Map<string, { name: string; uid: string | undefined }>();
+  let told = new Set<string>();
+
+  function nodeOf(node: KubeObject): string | undefined {
+    return nodeNameOf((node['spec'] as { providerID?: string } | undefined)?.providerID, clusterID);
+  }
+
+  function isOurs(node: KubeObject): boolean {
+    return node.metadata.labels?.[Label.bindingUID] === bindingUID && nodeOf(node) !== undefined;
+  }
+
+  function stored(nodeName: string): KubeObject[] {
+    return [...new Set([vnodeName(clusterID, nodeName), vnodeHashedName(clusterID, nodeName)])]
+      .map((name) => stores.vnodes.get(name))
+      .filter((node) => node !== undefined)
+      .filter((node) => nodeOf(node) === nodeName);
+  }
+
+  /** The vnode that we know of, which its watch has lost: it is gone, or has lost the label by which it is watched. */
+  async function lostSight(nodeName: string): Promise<KubeObject | undefined> {
+    const before = known.get(nodeName);
+    if (!before) return undefined;
+    const node = await home.get<KubeObject>(Nodes, '', before.name, CALL).catch((error: unknown) => {
+      if (isNotFound(error)) return undefined;
+      throw error;
+    });
+    if (node?.metadata.uid === before.uid && node && nodeOf(node) === nodeName) return node;
+    known.delete(nodeName);
+    return undefined;
+  }
+
+  async function judge(node: KubeObject, nodeName: string): Promise<InTheWay | undefined> {
+    if (nodeOf(node) !== nodeName) return undefined;
+    const { name, uid } = node.metadata;
+    if (isOurs(node) || known.get(nodeName)?.uid === uid || bindingThatMade(node) === bindingUID) {
+      const { bindingName } = context;
+      const labels = { [Label.clusterBinding]: labelValue(bindingName), [Label.bindingUID]: bindingUID };
+      const same = Object.entries(labels).every(([key, value]) => node.metadata.labels?.[key] === value);
+      if (!same) {
+        log.warn({ vnode: name }, 'vnode had lost the labels that say whose it is');
+        await home.patch(Nodes, '', name, { metadata: { uid, labels } }, CALL);
+      }
+      return { outcome: { againInMs: LAG_MS } };
+    }
+    // It waits for a user, and is told of otherwise.
+    if (isForeignVnode(node, clusterID)) return undefined;
+    tell(name, nodeName, node.metadata.labels?.[Label.bindingUID]);
+    return { outcome: { againInMs: 60_000 } };
+  }
+
+  function tell(vnode: string, nodeName: string, said: string | undefined): void {
+    const key = `${vnode} ${said}`;
+    if (told.has(key)) return;
+    if (told.size > 1000) told = new Set();
+    told.add(key);
+    const { name, uid } = context.binding().metadata;
+    const subject = { apiVersion: apiVersionOf(ClusterBindings), kind: ClusterBindings.kind };
+    const about = { ...subject, metadata: { name, ...(uid && { uid }) } };
+    const message = `the Node ${vnode} stands for the worker node ${nodeName}, but its label ${Label.bindingUID} is ${said ? `"${said}"` : 'missing'}: it is left alone, and no other vnode is made for that node. If it is this binding's: kubectl label node ${vnode} --overwrite ${Label.bindingUID}=${bindingUID}; otherwise delete it`;
+    log.warn({ vnode, why: message }, 'vnode not made');
+    context.homeEvents.event(about, 'Warning', 'VnodeNotOurs', message);
+  }
+
+  return {
+    isOurs,
+    nodeOf,
+    of: (nodeName) => stored(nodeName).find(isOurs),
+    all: () => [...stores.vnodes.values()].filter(isOurs),
+    seen(node) {
+      const nodeName = nodeOf(node);
+      if (nodeName === undefined) return undefined;
+      if (!isOurs(node)) {
+        const wasOurs = known.has(nodeName) || bindingThatMade(node) === bindingUID;
+        return isForeignVnode(node, clusterID) && !wasOurs ? undefined : nodeName;
+      }
+      known.set(nodeName, { name: node.metadata.name, uid: node.metadata.uid });
+      return nodeName;
+    },
+    async inTheWay(nodeName) {
+      const node = stored(nodeName)[0] ?? (await lostSight(nodeName));
+      return node && judge(node, nodeName);
+    },
+    judge,
+  };
+}

@@ -1,0 +1,61 @@
+/** What the worker does not take of a home pod that was never run: said on the pod, and asked for again after a pause. */
+import type { LeasedNode } from '@kubeocean/shared/api';
+import { ApiError, messageOf, type Outcome } from '@kubeocean/shared/kube';
+import { ForeignObject } from '../dependents/write-copy.ts';
+import { patchHomeStatus } from './home.ts';
+import { notRunPatch } from './own-patches.ts';
+import type { Refusals } from './refusals.ts';
+import type { PodState } from './state.ts';
+import { type Pod, podSubject } from './types.ts';
+import { wordsFor } from './words.ts';
+
+/** A pod that is about to be made. */
+export interface Asking {
+  state: PodState;
+  home: Pod;
+  /** The lease of its vnode. */
+  record: LeasedNode;
+  refusals: Refusals;
+}
+
+/** Answers that are a server's own word on what was asked of it. */
+const REFUSALS = [400, 403, 404, 422];
+/** Answers of a webhook that does not answer, and of an object that is too large: neither goes by itself. */
+const FAILURES = [413, 500];
+
+/** As a condition on the pod, once. @returns the words that stand there */
+export async function tellRefused({ state, home, refusals }: Asking, reason: string, message: string): Promise<string> {
+  const words = refusals.words(home, reason, message);
+  const patch = notRunPatch(home, reason, words, state.context.now(), 'refused');
+  if (patch) await patchHomeStatus(state.context, home, patch);
+  return words;
+}
+
+/** The same with an event. */
+export async function tellWaits(asking: Asking, reason: string, message: string): Promise<void> {
+  const words = await tellRefused(asking, reason, message);
+  asking.state.context.homeEvents.event(podSubject(asking.home), 'Warning', reason, words);
+}
+
+/** The worker's own words, on the pod; tried again ever more rarely. Errors of other kinds go to the queue's own back-off. */
+export async function refusedByServer(asking: Asking, asked: Pod, error: unknown): Promise<Outcome> {
+  const { state, home, record, refusals } = asking;
+  const isRefusal = error instanceof ApiError && REFUSALS.includes(error.code);
+  const isFailure = error instanceof ForeignObject || (error instanceof ApiError && FAILURES.includes(error.code));
+  if (!isRefusal && !isFailure) throw error;
+  const { mountNamespace } = state.context;
+  const athome = error instanceof ApiError && !error.path.includes(`/namespaces/${mountNamespace}/`);
+  const words = wordsFor(home, state.context, asked);
+  const message = `${athome ? 'this cluster' : 'the worker cluster'} refused what the pod needs: ${words(messageOf(error))}`;
+  if (isRefusal) return refusedFor(asking, message);
+  // Once may be for a moment only. From the second time on the pod's user is told.
+  const { count } = refusals.refused(home, record, true);
+  if (count > 1) await tellRefused(asking, 'FailedCreate', message);
+  throw error;
+}
+
+export async function refusedFor(asking: Asking, message: string): Promise<Outcome> {
+  const { waitMs } = asking.refusals.refused(asking.home, asking.record);
+  await tellWaits(asking, 'FailedCreate', message);
+  return { againInMs: waitMs };
+}
