@@ -5,7 +5,8 @@
 import { beforeAll, beforeEach, expect, onTestFailed, test } from 'vitest';
 import { run } from './clusters/local/run.ts';
 import { networkNamespace } from './clusters/local/components.ts';
-import { ClosingRig, endedByLease, FORCED, KEEP, OBEYS } from './closing/rig.ts';
+import { endedByLease } from './closing/ended.ts';
+import { ClosingRig, FORCED, KEEP, OBEYS } from './closing/rig.ts';
 import { cleanup, waitFor } from './harness/index.ts';
 import { Budgets } from './worker-agent/rig.ts';
 
@@ -66,11 +67,14 @@ test('the syncer is dead: the agent takes back alone, and the next syncer shows 
 test('the agent is killed at each step: notice, closing, the syncer’s turn, its own, the deadline', {
   timeout: 240_000,
 }, async () => {
-  const [free, held] = [`free-${rig.days}`, `held-${rig.days}`];
-  await running(free);
-  await running(held);
-  const selector = { matchLabels: { app: held } };
-  await rig.home.create(Budgets, { metadata: { name: held, namespace: rig.ns }, spec: { minAvailable: 1, selector } });
+  const [free, held, bound] = [`free-${rig.days}`, `held-${rig.days}`, `bound-${rig.days}`];
+  for (const name of [free, held, bound]) await running(name);
+  // The owner's own budget: only the deadline goes over it.
+  await rig.holdInWorker(bound);
+  for (const name of [held, bound]) {
+    const selector = { matchLabels: { app: name } };
+    await rig.home.create(Budgets, { metadata: { name, namespace: rig.ns }, spec: { minAvailable: 1, selector } });
+  }
   await killedAt('19:56:00');
   await rig.hears(free, 'LeaseClosesSoon');
   await killedAt('20:00:00');
@@ -80,11 +84,13 @@ test('the agent is killed at each step: notice, closing, the syncer’s turn, it
   expect((await rig.pod(held)).status?.phase).toBe('Running');
   await killedAt('20:01:40');
   endedByLease(await rig.phase(held, 'Failed'), rig.binding);
+  await rig.hears(bound, 'ReclaimBlocked');
+  expect((await rig.counterpart(bound)).metadata.deletionTimestamp).toBeUndefined();
   await killedAt('20:11:05');
+  endedByLease(await rig.phase(bound, 'Failed'), rig.binding);
   await rig.tainted('NoExecute');
   await empty();
-  await rig.forgetPod(free);
-  await rig.forgetPod(held);
+  for (const name of [free, held, bound]) await rig.forgetPod(name);
 });
 
 test('the link between the clusters is down: the window closes and the pods go', { timeout: 300_000 }, async () => {

@@ -6,8 +6,9 @@
 import { Annotation } from '@kubeocean/shared/api';
 import { isNotFound, type KubeObject, Leases, Namespaces, Nodes, Pods } from '@kubeocean/shared/kube';
 import { beforeAll, beforeEach, expect, onTestFailed, onTestFinished, test } from 'vitest';
+import { endedByLease } from './closing/ended.ts';
 import { watchReaction } from './closing/reaction.ts';
-import { ClosingRig, endedByLease, FORCED, type HomePod, OBEYS } from './closing/rig.ts';
+import { ClosingRig, FORCED, type HomePod, OBEYS } from './closing/rig.ts';
 import { waitFor } from './harness/index.ts';
 import { Budgets } from './worker-agent/rig.ts';
 
@@ -32,13 +33,11 @@ async function startKept(name: string, script: string): Promise<void> {
 }
 
 /** The counterpart, once it is as asked. */
-async function counterpart(name: string, what: string, is: (pod: HomePod) => boolean): Promise<HomePod> {
-  const { metadata } = await rig.pod(name);
-  const worker = metadata.annotations?.[Annotation.physicalPodName] ?? '';
+function counterpart(name: string, what: string, is: (pod: HomePod) => boolean): Promise<HomePod> {
   return waitFor(
     `${name} ${what}`,
     async () => {
-      const pod = await rig.worker.client.get<HomePod>(Pods, rig.binding, worker);
+      const pod = await rig.counterpart(name);
       if (is(pod)) return pod;
       throw new Error(
         JSON.stringify({ ...pod.metadata, managedFields: undefined, conditions: pod.status?.conditions }),
@@ -78,14 +77,7 @@ test('a pod that stays after all is not said to have been ended by its lease lat
   const name = `stays-${rig.days}`;
   await startKept(name, OBEYS);
   const { client } = rig.worker;
-  const pod = await counterpart(name, 'there', () => true);
-  const labels = { 'test/held': name };
-  await client.patch(Pods, rig.binding, pod.metadata.name, { metadata: { labels } });
-  const budget = {
-    metadata: { name, namespace: rig.binding },
-    spec: { minAvailable: 1, selector: { matchLabels: labels } },
-  };
-  await client.create(Budgets, budget);
+  await rig.holdInWorker(name);
   rig.at('20:00:00');
   await rig.worker.becomes(rig.nodes[0] as string, { phase: 'Closing', reclaimStage: 'Notice' });
   rig.at('20:01:40');

@@ -5,7 +5,9 @@
 import { Annotation, Label, type ResourceLeasingPolicySpec } from '@kubeocean/shared/api';
 import { type KubeObject, Pods } from '@kubeocean/shared/kube';
 import { beforeAll, beforeEach, expect, onTestFailed, test } from 'vitest';
-import { ClosingRig, DAYS, Deployments, endedByLease, FORCED, type HomePod, Jobs, OBEYS } from './closing/rig.ts';
+import { endedByLease } from './closing/ended.ts';
+import { agentLooked } from './closing/look.ts';
+import { ClosingRig, DAYS, Deployments, FORCED, type HomePod, Jobs, OBEYS } from './closing/rig.ts';
 import { waitFor } from './harness/index.ts';
 import { Budgets } from './worker-agent/rig.ts';
 
@@ -113,24 +115,11 @@ test('without forceReclaim running pods stay, and no new ones come', async () =>
 });
 
 test('before the window closes the pods are told', async () => {
-  await holdInWorker('held');
+  await rig.holdInWorker('held');
   await change(FORCED);
   rig.clock('19:56:00');
   expect(await rig.hears('alone', 'LeaseClosesSoon')).toContain('2026-11-20T20:00:00Z');
 });
-
-/** A budget of the worker's owner that keeps the counterpart of this home pod. */
-async function holdInWorker(name: string): Promise<void> {
-  const { client } = rig.worker;
-  const { metadata } = await rig.pod(name);
-  const counterpart = metadata.annotations?.[Annotation.physicalPodName] ?? '';
-  const labels = { 'test/held': 'true' };
-  await client.patch(Pods, rig.binding, counterpart, { metadata: { labels } });
-  await client.create(Budgets, {
-    metadata: { name: 'held', namespace: rig.binding },
-    spec: { minAvailable: 1, selector: { matchLabels: labels } },
-  });
-}
 
 test('when it closes they have notice', async () => {
   rig.clock('20:00:00');
@@ -164,14 +153,17 @@ test("home's budget keeps a pod until it is the agent's turn; it ends as Failed"
   endedByLease(kept, rig.binding);
   // Home never evicted it. (It may be deleted by now: where nothing lent is left, the vnode is NoExecute.)
   expect(await rig.told('held-at-home', 'LeaseClosed')).toEqual([]);
+  // Nor did the looks that followed say anything twice.
+  expect(await rig.told('alone', 'LeaseClosed')).toHaveLength(1);
   await rig.hears('held', 'ReclaimBlocked');
   expect((await rig.pod('held')).status?.phase).toBe('Running');
 });
 
 test("the worker's budget keeps one until the deadline", async () => {
   rig.clock('20:10:30');
-  await rig.worker.becomes(rig.nodes[0] as string, { phase: 'Closing' });
-  expect((await rig.pod('held')).status?.phase).toBe('Running');
+  await agentLooked(rig.worker, rig.nodes[0] as string);
+  const { metadata, status } = await rig.counterpart('held');
+  expect([metadata.deletionTimestamp, status?.phase]).toEqual([undefined, 'Running']);
   rig.clock('20:11:05');
   endedByLease(await rig.phase('held', 'Failed'), rig.binding);
   await rig.tainted('NoExecute');

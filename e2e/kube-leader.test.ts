@@ -142,10 +142,10 @@ test('who cannot renew does not lead past the deadline, and another leads when t
   await server.stop('KILL');
   const killed = performance.now();
   await waitFor('the leadership to be doubtful', () => leadership?.isCurrent() === false, { everyMs: 5 });
-  expect(performance.now() - killed).toBeLessThan(2100);
+  // A whole second before its Lease is over.
+  expect(performance.now() - killed).toBeLessThan(3000);
   const error = await leader.ended;
   expect(error?.message).toContain('could not be renewed in time');
-  expect(performance.now() - killed).toBeLessThan(3500);
   const successor = candidate(name, 'successor', times);
   await server.start();
   await waitFor('the successor to lead', successor.leads, { timeoutMs: 20_000 });

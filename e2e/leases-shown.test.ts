@@ -20,17 +20,23 @@ import { becomes, mount, PlainCluster } from './worker-agent/plain.ts';
 const cluster = new PlainCluster();
 let agent: RunningProcess;
 
+const began = new Date().getUTCHours();
+
+/** A whole hour of the day, so many after the one in which the file began. */
+function hour(offset: number): string {
+  return `${String((began + offset) % 24).padStart(2, '0')}:00`;
+}
+
 /** A window of one hour, hours away from now. */
 function laterToday(): ResourceLeasingPolicySpec['timeWindows'] {
-  const hour = (offset: number) => `${String((new Date().getUTCHours() + offset) % 24).padStart(2, '0')}:00`;
   return [{ start: hour(6), end: hour(7) }];
 }
 
 const STATES: Record<string, Partial<ResourceLeasingPolicySpec>> = {
   open: {
     timeWindows: [
-      { start: '00:00', end: '23:58' },
-      { start: '23:59', end: '23:59', days: ['Monday'] },
+      { start: hour(0), end: hour(3) },
+      { start: hour(6), end: hour(7), days: ['Monday'] },
     ],
     resourceLimits: [
       { resource: 'cpu', quantity: '4', percent: 80 },

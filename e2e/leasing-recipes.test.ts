@@ -9,6 +9,7 @@ import { claimName, Label, ResourceLeasingPolicies } from '@kubeocean/shared/api
 import { isNotFound, type KubeObject, Leases, Nodes, Pods } from '@kubeocean/shared/kube';
 import { compareQuantities, parseQuantity } from '@kubeocean/shared/lease';
 import { beforeAll, describe, expect, onTestFailed, test } from 'vitest';
+import { agentLooked } from './closing/look.ts';
 import { checkout } from './clusters/paths.ts';
 import { cleanup, client, giveKubeconfig, kubectl, rendered, uniqueName, waitFor } from './harness/index.ts';
 import { Rig } from './worker-agent/rig.ts';
@@ -84,8 +85,8 @@ describe('nights on working days, and whole weekends', () => {
     const { status } = await rig.becomes(node, { phase: 'Closing', reclaimStage: 'Notice' });
     expect(status?.reclaimAt).toMatch(/^2026-11-23T07:30:0\d/);
     rig.setClock('2026-11-23T07:29:00Z');
-    // The word of a node, which the agent answers, shows that it has looked at the new time.
-    await says({ reason: 'WindowClosed' });
+    await agentLooked(rig, node);
+    expect((await rig.record(node)).status?.reclaimStage).toBe('Notice');
     expect((await rig.pod('works')).metadata.deletionTimestamp).toBeUndefined();
     rig.setClock('2026-11-23T07:30:40Z');
     await rig.gone('works');

@@ -2,7 +2,7 @@
 import { type ClusterBinding, ClusterBindings, syncerName } from '@kubeocean/shared/api';
 import { ClusterRoleBindings, Deployments, Leases, ServiceAccounts, Services } from '@kubeocean/shared/kube';
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { cleanup, kubectl, type RunningProcess, uniqueName, waitFor } from './harness/index.ts';
+import { cleanup, kubectl, type RunningProcess, sumOf, uniqueName, waitFor } from './harness/index.ts';
 import {
   agentFallsSilent,
   agentLives,
@@ -89,11 +89,15 @@ describe('a binding that is sound', () => {
     };
     const before = await revisions();
     manager = await startManager();
+    // Why pods do not run it asks once the worker is checked, right before it says what it found.
     await waitFor(
       'the worker checked again',
-      async () => /cluster="worker"/.test(await (await fetch(`${await manager.metrics()}/metrics`)).text()),
+      () => sumOf(manager, /^kubeocean_api_calls_total\{.*resource="pods"/),
       MINUTE,
     );
+    const RUNS = /^kubeocean_manager_reconciles_total/;
+    const runs = await sumOf(manager, RUNS);
+    await waitFor('that run over, and another', async () => (await sumOf(manager, RUNS)) > runs, MINUTE);
     expect(await revisions()).toEqual(before);
     expect(manager.logs().filter((line) => line.msg === 'applied')).toEqual([]);
     expect(await conditionOf(name, 'Claimed')).toMatchObject(said);

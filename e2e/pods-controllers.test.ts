@@ -145,16 +145,19 @@ describe('by the binding’s word', () => {
   test('a namespace that is not selected waits until it is', async () => {
     const name = podName(rig, 'chosen');
     try {
-      await change({ namespaceSelector: { matchLabels: { team: name } } });
-      // The syncer's watch of the binding may be a moment behind.
-      await new Promise((resolve) => setTimeout(resolve, 1000));
+      // What the syncer says of the one word shows that it has seen the other.
+      await change({ namespaceSelector: { matchLabels: { team: name } }, serviceNamespaces: ['seen'] });
+      await waitFor('the word seen', async () => {
+        const { status } = await rig.binding();
+        return status?.conditions?.find(({ type }) => type === 'ServiceNamespacesUnused')?.status === 'True';
+      });
       await rig.create(name, rig.spec(STAY));
       await homePod<Pod>(rig, name, 'not run', (pod) => notRun(pod) === 'NamespaceNotSelected');
       await rig.home.patch(Namespaces, '', rig.homeNamespace, { metadata: { labels: { team: name } } });
       await change({ namespaceSelector: { matchLabels: { team: name }, matchExpressions: [] } });
       await rig.ready(name);
     } finally {
-      await change({ namespaceSelector: null });
+      await change({ namespaceSelector: null, serviceNamespaces: null });
     }
   });
 });

@@ -32,26 +32,31 @@ const field = (name: string, fieldPath: string) => ({ name, valueFrom: { fieldRe
 
 describe('environment', () => {
   test('Services of the namespace and home’s API server, as a kubelet at home would give them', async () => {
-    const [service, linked, plain] = [uniqueName('cache'), podName(rig, 'linked'), podName(rig, 'plain')];
+    const [service, plain] = [uniqueName('cache'), podName(rig, 'plain')];
     const ports = [
       { name: 'main', port: 6379, targetPort: 6379 },
       { name: 'admin', port: 53, protocol: 'UDP', targetPort: 53 },
     ];
-    const { spec } = await made(rig.home, Services, rig.homeNamespace, {
-      metadata: { name: service },
-      spec: { ports },
-    });
+    // Before the other: who has seen that one has seen this one.
     const headless = uniqueName('headless');
-    await made(rig.home, Services, rig.homeNamespace, {
-      metadata: { name: headless },
-      spec: { clusterIP: 'None', ports: [{ port: 80 }] },
-    });
+    const serve = (name: string, of: object) =>
+      made(rig.home, Services, rig.homeNamespace, { metadata: { name }, spec: of });
+    await serve(headless, { clusterIP: 'None', ports: [{ port: 80 }] });
+    const { spec } = await serve(service, { ports });
     const address = (spec as { clusterIP: string }).clusterIP;
     const prefix = service.replaceAll('-', '_').toUpperCase();
     const expanded = [{ name: 'EXPANDED', value: `$(${prefix}_SERVICE_HOST):$(KUBERNETES_SERVICE_PORT)` }];
-    // The syncer's watch may be a moment behind the Service.
-    await new Promise((resolve) => setTimeout(resolve, 1000));
-    await rig.create(linked, rig.spec(`env | sort; echo end; ${STAY}`, {}, { env: expanded }));
+    // The syncer's watch may be a moment behind the Service: the pod that counts is the first that is made with it.
+    const linked = await waitFor(
+      'a pod with the Service',
+      async () => {
+        const name = podName(rig, 'linked');
+        await rig.create(name, rig.spec(`env | sort; echo end; ${STAY}`, {}, { env: expanded }));
+        const pod = await waitFor('its worker pod', () => rig.inWorker(name), LONG);
+        return JSON.stringify(pod.spec.containers).includes(`"${prefix}_SERVICE_HOST"`) && name;
+      },
+      LONG,
+    );
     await rig.create(plain, rig.spec(`env | sort; echo end; ${STAY}`, { enableServiceLinks: false }));
     const [env, without] = await Promise.all([logsOf(rig, linked, /^end$/m), logsOf(rig, plain, /^end$/m)]);
     for (const line of [

@@ -13,8 +13,9 @@ import { cleanup, type RunningProcess, uniqueName, waitFor } from './harness/ind
 import { WEBSOCKET } from './proxier/ask.ts';
 import { type Caller, make, ownCertificate, tokenOf } from './proxier/callers.ts';
 import { endpointsOf, NOT_ADMIN, podPaths, RIGHTS } from './proxier/endpoints.ts';
+import { vnodeObject } from './proxier/objects.ts';
 import { makeRig, type Rig } from './proxier/rig.ts';
-import { ELSEWHERE, handshake, MALFORMED } from './proxier/tricks.ts';
+import { connected, ELSEWHERE, handshake, MALFORMED } from './proxier/tricks.ts';
 
 const pod = 'web';
 let rig: Rig;
@@ -188,14 +189,13 @@ describe('pods that are not the vnode’s', () => {
         },
       },
     });
-    // Labelled as ours after it, so it was looked at by then.
-    await rig.home.patch(Nodes, '', otherVnode, { metadata: { labels: { seen: 'yes' } } });
-    const refused = Promise.withResolvers<string>();
-    const socket = connectTcp({ host: rig.hostIP, port });
-    socket.on('error', (error: NodeJS.ErrnoException) => refused.resolve(error.code ?? ''));
-    socket.on('connect', () => refused.resolve('connected'));
-    expect(await refused.promise).toBe('ECONNREFUSED');
-    socket.destroy();
+    // One of ours that came after it is served, so that it was looked at by then.
+    const [later, laterPort] = [`${rig.id}-later`, port + 1];
+    const binding = { name: rig.id, uid: rig.bindingUID };
+    await make(rig.home, Nodes, vnodeObject({ name: later, port: laterPort, binding, address: rig.hostIP }));
+    await proxier.waitLog('the later one', ({ msg, vnode: of }) => msg === 'vnode served' && of === later);
+    expect(await connected({ host: rig.hostIP, port: laterPort })).toBe('connected');
+    expect(await connected({ host: rig.hostIP, port })).toBe('ECONNREFUSED');
   });
 
   test('a namesake in the worker that belongs to another home pod is not reached', async () => {

@@ -89,16 +89,15 @@ describe('what was taken is given back', () => {
     await waitFor('no session to be open', async () => (await openSessions(proxier)) === 0);
   });
 
-  test('a client that stops sending, but reads on, gets the end and leaves nothing', async () => {
-    let text = '';
+  test('a client that stops sending, but reads on, has its session ended before the command and leaves nothing', async () => {
     const closed = Promise.withResolvers<void>();
-    await rig.ask(exec('sh', '-c', 'sleep 1; echo late'), admin, {
+    await rig.ask(exec('sleep', '600'), admin, {
       headers: WEBSOCKET,
-      onSession(socket) {
-        socket.on('data', (chunk: Buffer) => (text += chunk.toString('latin1')));
-        socket.on('close', () => closed.resolve());
-        socket.end();
-      },
+      onSession: (socket) =>
+        socket
+          .on('close', () => closed.resolve())
+          .resume()
+          .end(),
     });
     await closed.promise;
     await waitFor('no session to be open', async () => (await openSessions(proxier)) === 0, { timeoutMs: 90_000 });

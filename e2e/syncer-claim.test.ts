@@ -6,9 +6,11 @@ import { Annotation, type ClusterBinding, ClusterBindings } from '@kubeocean/sha
 import { Leases, Namespaces } from '@kubeocean/shared/kube';
 import { afterEach, beforeAll, expect, test } from 'vitest';
 import { applyChart, kubectl, startApiServer, startProcess, waitFor } from './harness/index.ts';
+import { type HeldWork, prepareHeldWork } from './syncer/held-work.ts';
 import { ignoreMissing, openStatus, SyncerRig, systemNamespace } from './syncer/rig.ts';
 
 const rig = new SyncerRig();
+let work: HeldWork;
 const { home, mount, bindingName } = rig;
 const UNKNOWN = 'kubeocean.io/lease-unknown:NoSchedule';
 
@@ -16,6 +18,7 @@ beforeAll(async () => {
   await rig.setUp();
   await rig.putRecord(rig.node, openStatus);
   await waitFor('vnode', () => rig.vnodeNow(), { timeoutMs: 60_000 });
+  work = await prepareHeldWork(rig);
 });
 
 afterEach(({ task }) => {
@@ -113,17 +116,21 @@ test('a claim that somebody else holds by now stops writes, and is respected', a
   const told = await rig.waitCondition('Claimed', 'False', 'NameTaken');
   expect(told.message).toContain('another-cluster');
   await rig.waitTaint(UNKNOWN, true);
+  const pod = await work.staysUndone();
   await rig.patchClaim({ spec: { holderIdentity: spec?.holderIdentity } });
   await rig.waitCondition('Claimed', 'True', 'ClaimHeld');
   await rig.waitTaint(UNKNOWN, false);
+  await work.isDone(pod);
 });
 
 test('a claim that the owner takes back stops writes until it is given again', async () => {
   await rig.patchClaim({ metadata: { annotations: { [Annotation.release]: 'true' } } });
   const told = await rig.waitCondition('Claimed', 'False', 'Released');
   expect(told.message).toContain(Annotation.release);
+  const pod = await work.staysUndone();
   await rig.patchClaim({ metadata: { annotations: { [Annotation.release]: null } } });
   await rig.waitCondition('Claimed', 'True', 'ClaimHeld');
+  await work.isDone(pod);
 });
 
 test('a worker put back from a backup is noticed, and nothing is written there until it is approved', async () => {
@@ -134,15 +141,18 @@ test('a worker put back from a backup is noticed, and nothing is written there u
   const told = await rig.waitCondition('Claimed', 'False', 'ForeignEpoch');
   expect(told.message).toContain(`is of epoch ${old}, this binding of ${current}`);
   await rig.waitTaint(UNKNOWN, true);
+  const pod = await work.staysUndone();
   const { resourceVersion } = (await rig.claim()).metadata;
   // Started anew it knows no better.
   await rig.restart();
   await rig.syncer.waitLog('refusal', ({ msg }) => String(msg).startsWith('claim refused'));
   expect((await rig.claim()).metadata.resourceVersion).toBe(resourceVersion);
+  await work.isUndone(pod);
   await approve(told.message);
   await rig.waitCondition('Claimed', 'True', 'ClaimHeld');
   await raisedFrom(old, current);
   await rig.waitTaint(UNKNOWN, false);
+  await work.isDone(pod);
 });
 
 test('a home put back from a backup is noticed while the syncer runs, too', async () => {

@@ -14,7 +14,6 @@ import {
 } from '@kubeocean/shared/api';
 import {
   type Condition,
-  Events,
   isNotFound,
   type KubeObject,
   Namespaces,
@@ -33,6 +32,7 @@ import {
   lendByHand,
   type RunningProcess,
   startProcess,
+  toldOn,
   uniqueName,
   waitFor,
 } from './harness/index.ts';
@@ -158,9 +158,21 @@ async function gone(name: string): Promise<void> {
   });
 }
 
-async function eventsOn(name: string, reason: string): Promise<string[]> {
-  const { items } = await home.list(Events, { namespace: ns, fieldSelector: `involvedObject.name=${name}` });
-  return items.filter((event) => event['reason'] === reason).map((event) => String(event['message']));
+const eventsOn = (name: string, reason: string) => toldOn(home, ns, name, reason);
+
+/** Has the syncer look at the vnode, and at what runs on it, again and again. */
+async function moreLooks(): Promise<void> {
+  for (const pods of ['41', '42', '40']) {
+    await setRecord({ allocatable: { cpu: '2', memory: '4Gi', pods } });
+    await waitFor(`${pods} pods lent`, async () => {
+      const { status } = await home.get<KubeObject & { status: { allocatable: Record<string, string> } }>(
+        Nodes,
+        '',
+        vnode,
+      );
+      return status.allocatable['pods'] === pods;
+    });
+  }
 }
 
 test('the vnode says when its lease closes, in a form that schedulers compare', async () => {
@@ -194,6 +206,8 @@ test('a pod that may run longer than the lease is told so, once, with both times
   expect(told).toMatch(/until 20\d\d-.*Z, but the lease of vnode-/);
   expect(told).toContain(`closes at ${closesAt}`);
   expect(more).toEqual([]);
+  await moreLooks();
+  expect(await eventsOn('long', 'LeaseClosesFirst')).toEqual([told]);
   expect(await eventsOn('short', 'LeaseClosesFirst')).toEqual([]);
 });
 
@@ -236,11 +250,12 @@ test("then home evicts on the agent's word, within its users' budgets; what does
   const message = 'the window of policy by-hand closed';
   await setRecord({ reclaimAt, reclaimStage: 'Syncer', message });
   for (const name of ['loose', 'long', 'short']) await gone(name);
+  const again = 'a disruption budget keeps a pod whose lease closes';
+  await waitFor('a refusal and another', () => syncer.logs().filter(({ msg }) => msg === again).length >= 2);
+  // However often it looks, it tells once.
   const told = await eventsOn('loose', 'LeaseClosed');
   expect(told).toHaveLength(1);
   expect(told[0]).toContain(message);
-  const again = 'a disruption budget keeps a pod whose lease closes';
-  await waitFor('a refusal and another', () => syncer.logs().filter(({ msg }) => msg === again).length >= 2);
   expect((await pod('kept')).metadata.deletionTimestamp).toBeUndefined();
   expect(await eventsOn('kept', 'LeaseClosed')).toEqual([]);
   await home.delete(Budgets, ns, 'kept');

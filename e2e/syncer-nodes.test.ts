@@ -80,10 +80,11 @@ test('what home adds to a vnode stays, and home wins over the worker', async () 
   });
 });
 
-test('a taint of the record shows within 2 s and goes with it', async () => {
+test('a taint of the record shows within seconds and goes with it', async () => {
   const own = openStatus.taints ?? [];
   await rig.patchRecord(node, { taints: [...own, { key: 'maintenance', effect: 'NoSchedule' }] });
-  const opts = { timeoutMs: 2000 };
+  // A fraction of a second on a quiet machine; less than any look that comes by itself on this one.
+  const opts = { timeoutMs: 10_000 };
   await waitFor('taint', async () => taintKeys(await rig.vnodeNow()).includes('maintenance:NoSchedule'), opts);
   await rig.patchRecord(node, { taints: own });
   await waitFor('no taint', async () => !taintKeys(await rig.vnodeNow()).includes('maintenance:NoSchedule'), opts);

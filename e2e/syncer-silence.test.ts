@@ -5,22 +5,25 @@
 import { leasedNodeName, LeasedNodes } from '@kubeocean/shared/api';
 import { Leases } from '@kubeocean/shared/kube';
 import { afterEach, beforeAll, expect, test } from 'vitest';
-import { waitFor } from './harness/index.ts';
+import { isReady, waitFor } from './harness/index.ts';
+import { cutOffForEviction, type EvictingRig } from './syncer/evicting.ts';
 import { IMPATIENT, openStatus, SyncerRig, taintKeys } from './syncer/rig.ts';
 
 const rig = new SyncerRig();
+let evicting: EvictingRig;
 const { worker, node, mount, bindingName } = rig;
 const UNKNOWN = 'kubeocean.io/lease-unknown:NoSchedule';
 const UNREACHABLE = 'kubeocean.io/worker-unreachable:NoSchedule';
 
 beforeAll(async () => {
-  await rig.setUp(...IMPATIENT);
+  // First, since home takes a minute to call a node Unknown: meanwhile the others run.
+  [evicting] = await Promise.all([cutOffForEviction(), rig.setUp(...IMPATIENT)]);
   await rig.putRecord(node, openStatus);
   await waitFor('vnode', () => rig.vnodeNow(), { timeoutMs: 60_000 });
 });
 
 afterEach(({ task }) => {
-  if (task.result?.state === 'fail') console.log(rig.syncer.tail(40));
+  if (task.result?.state === 'fail') console.log(rig.syncer.tail(40), evicting.pods.syncer.tail(20));
 });
 
 test('a record that is gone only taints', async () => {
@@ -74,4 +77,33 @@ test('a worker that cannot be reached taints, while Leases go on; back, the tain
   mend();
   await rig.waitTaint(UNREACHABLE, false);
   await rig.waitCondition('WorkerReachable', 'True', 'Answering');
+});
+
+test('with the word to evict, a vnode whose worker is cut off is Unknown, pods go by their tolerations, and all comes back', {
+  timeout: 240_000,
+  // What it looks at began before all tests, and is over.
+  retry: 0,
+}, async () => {
+  const { pods, stays, goes } = evicting;
+  const slow = { timeoutMs: 120_000, everyMs: 200 };
+  await waitFor('Unknown', async () => (await evicting.ready()).status === 'Unknown', slow);
+  // Home calls it so for its Lease, which nobody renews.
+  expect(Date.now() - (await evicting.renewedAt())).toBeGreaterThan(40_000);
+  const reachable = (await pods.binding()).status?.conditions?.find(({ type }) => type === 'WorkerReachable');
+  expect(reachable?.status).toBe('False');
+  // The one that tolerates it for no time at all is evicted; nobody can say yet that it ended.
+  await waitFor('the eviction', async () => (await pods.atHome(goes)).metadata.deletionTimestamp, slow);
+  await waitFor('home to doubt the other', async () => !isReady(await pods.atHome(stays)), slow);
+  expect((await pods.atHome(stays)).metadata.deletionTimestamp).toBeUndefined();
+  const stale = await evicting.renewedAt();
+
+  evicting.mend();
+  await waitFor('Ready again', async () => (await evicting.ready()).status === 'True', slow);
+  expect(await evicting.renewedAt()).toBeGreaterThan(stale);
+  await waitFor('no taint of it', async () => (await evicting.taints()).every((key) => !/unreachable/.test(key)), slow);
+  await pods.gone(goes);
+  const now = await pods.ready(stays);
+  expect(now.metadata.uid).toBe(evicting.homeUID);
+  expect((await pods.inWorker(stays)).metadata.uid).toBe(evicting.workerUID);
+  expect(now.status?.containerStatuses?.[0]?.restartCount).toBe(0);
 });

@@ -13,7 +13,6 @@ import {
 } from '@kubeocean/shared/api';
 import {
   type Condition,
-  Events,
   isNotFound,
   type KubeObject,
   Namespaces,
@@ -29,10 +28,11 @@ import {
   kubeconfigOf,
   type RunningProcess,
   startProcess,
+  toldOn,
   uniqueName,
   waitFor,
 } from '../harness/index.ts';
-import { Rig } from '../worker-agent/rig.ts';
+import { Budgets, Rig } from '../worker-agent/rig.ts';
 
 export interface HomePod extends KubeObject {
   spec: { nodeName?: string };
@@ -244,14 +244,30 @@ export class ClosingRig {
     );
   }
 
-  /** Messages of the events of a reason on a home object. */
-  async told(name: string, reason: string, namespace = this.ns): Promise<string[]> {
-    const { items } = await this.home.list(Events, { namespace, fieldSelector: `involvedObject.name=${name}` });
-    return items.filter((event) => event['reason'] === reason).map((event) => String(event['message']));
+  /** Messages of the events of a reason on a home object, each as often as it was told. */
+  told(name: string, reason: string, namespace = this.ns): Promise<string[]> {
+    return toldOn(this.home, namespace, name, reason);
   }
 
   hears(name: string, reason: string, namespace = this.ns): Promise<string> {
     return waitFor(`event ${reason} on ${name}`, async () => (await this.told(name, reason, namespace))[0], SLOW);
+  }
+
+  /** The worker pod of a home pod. */
+  async counterpart(name: string): Promise<HomePod> {
+    const { metadata } = await this.pod(name);
+    const worker = metadata.annotations?.[Annotation.physicalPodName] ?? '';
+    return this.worker.client.get<HomePod>(Pods, this.binding, worker);
+  }
+
+  /** A budget of the worker's owner, of this name, that keeps the counterpart of the home pod of this name. */
+  async holdInWorker(name: string): Promise<void> {
+    const { client } = this.worker;
+    const { metadata } = await this.counterpart(name);
+    const labels = { 'test/held': name };
+    await client.patch(Pods, this.binding, metadata.name, { metadata: { labels } });
+    const selector = { matchLabels: labels };
+    await client.create(Budgets, { metadata: { name, namespace: this.binding }, spec: { minAvailable: 1, selector } });
   }
 
   /** Names of the worker pods that have not ended. */
@@ -264,25 +280,5 @@ export class ClosingRig {
 
   lastWords(): string {
     return `the syncer's last words:\n${this.syncer?.tail(30)}\nthe agent's:\n${this.worker.agent?.tail(15)}`;
-  }
-}
-
-/**
- * Why a pod ended that its lease ended, as its users and its controller see it. Once nothing lent is left the vnode is
- * NoExecute, and home's taint manager puts its own words into the condition of a pod that a finalizer still keeps.
- */
-export function endedByLease({ status }: HomePod, policy: string): void {
-  const words = new RegExp(
-    `^policy ${policy}: no time window of policy ${policy} is open; it opens again at 2026-1[01]-`,
-  );
-  const target = status?.conditions?.find(({ type }) => type === 'DisruptionTarget');
-  if (
-    status?.phase !== 'Failed' ||
-    status.reason !== 'LeaseClosed' ||
-    !words.test(status.message ?? '') ||
-    target?.status !== 'True' ||
-    !['LeaseClosed', 'DeletionByTaintManager'].includes(target.reason ?? '')
-  ) {
-    throw new Error(`not ended by the lease: ${JSON.stringify(status)}`);
   }
 }

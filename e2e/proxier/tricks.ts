@@ -1,4 +1,5 @@
-/** Ways of HTTP and TLS around what is checked: paths that may be read in two ways, and old protocols. */
+/** Ways of HTTP and TLS around what is checked: paths that may be read in two ways, old protocols, ports of others. */
+import { connect as connectTcp } from 'node:net';
 import { connect, type ConnectionOptions } from 'node:tls';
 
 /** No path of Kubernetes is written like these; all are refused as they stand. */
@@ -36,6 +37,14 @@ export function handshake(where: { host: string; port: number }, options: Connec
   const socket = connect({ ...where, rejectUnauthorized: false, ...options }, () =>
     resolve(socket.getProtocol() ?? ''),
   );
+  socket.on('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
+  return promise.finally(() => socket.destroy());
+}
+
+/** `connected`, or the error of a TCP connection. */
+export function connected(where: { host: string; port: number }): Promise<string> {
+  const { promise, resolve } = Promise.withResolvers<string>();
+  const socket = connectTcp(where, () => resolve('connected'));
   socket.on('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
   return promise.finally(() => socket.destroy());
 }
