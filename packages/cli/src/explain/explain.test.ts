@@ -121,6 +121,7 @@ describe('what happens next', () => {
       {},
       'once the annotation kubeocean.io/reclaim is taken off',
     ],
+    ['settling', { phase: 'Closing', reason: 'PolicyGone' }, {}, 'Unless that changes within seconds'],
     ['closed', { phase: 'Closed' }, {}, 'drains and removes its vnode'],
   ])('%s', (_, status, spec, words) => {
     const facts = worker({ records: { value: [record(status)] }, policies: { value: [policy('p', spec)] } });

@@ -79,6 +79,9 @@ export function recordNext(
       : 'Running lent pods may stay (no forceReclaim).';
     return [closes, then, ...opensAgain(window.opensAt, at)];
   }
+  if (status.phase === 'Closing' && (status.reason === 'PolicyGone' || status.reason === 'NotSelected')) {
+    return ['Unless that changes within seconds, the computing cluster drains and removes its vnode.'];
+  }
   if (status.phase === 'Closing') {
     const reopens =
       status.reason === 'ReclaimedByOwner'

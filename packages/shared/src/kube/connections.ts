@@ -10,10 +10,10 @@ import type { ClusterAccess } from './kubeconfig.ts';
 const IDLE_MS = 60_000;
 
 /**
- * Most connections for Leases. Vnodes renew theirs eight at a time; the rest is for the Leases that the syncer itself lives
- * by, those of its leadership and of its claim.
+ * Most connections for Leases. Vnodes renew theirs eight at a time, and up to 36 when they are late; the rest is for the
+ * Leases that the syncer itself lives by, those of its leadership and of its claim.
  */
-const LEASE_SOCKETS = 16;
+const LEASE_SOCKETS = 40;
 const LEASES = '/apis/coordination.k8s.io/';
 
 /** All its connections are to one server with one certificate: no need to spell both out for every request. */

@@ -6,10 +6,10 @@
 /** A thousand vnodes must not be a thousand calls at once. */
 const FEWEST = 8;
 /**
- * The Lease by which this syncer leads is renewed through the same few connections (LEASE_SOCKETS of shared/kube: 16) and
+ * The Lease by which this syncer leads is renewed through the same few connections (LEASE_SOCKETS of shared/kube: 40) and
  * must never wait behind those of vnodes.
  */
-export const MOST_AT_ONCE = 14;
+export const MOST_AT_ONCE = 36;
 
 export interface LeasePace {
   /** Renewals that may be under way now. */
