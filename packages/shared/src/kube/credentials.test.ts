@@ -77,6 +77,19 @@ test('a replaced token file that a kubeconfig names is taken', () => {
   expect(source.current().token).toBe('three');
 });
 
+test('a file that a replaced kubeconfig names is taken when it comes after it', () => {
+  const path = put('kubeconfig', kubeconfig({ token: 'one' }));
+  const told: KubeconfigError[] = [];
+  const source = kubeconfigFile(path, { ...always, onInvalid: (error) => told.push(error) });
+  put('kubeconfig', kubeconfig({ tokenFile: 'token' }));
+  for (let n = 0; n < 3; n++) expect(source.current().token).toBe('one');
+  const times = told.length;
+  expect(source.current().token).toBe('one');
+  expect(told).toHaveLength(times);
+  put('token', 'two');
+  expect(source.current().token).toBe('two');
+});
+
 test('a mounted Secret is followed through its links', () => {
   for (const version of ['..1', '..2']) {
     mkdirSync(join(folder, version));

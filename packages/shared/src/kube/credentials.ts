@@ -92,13 +92,17 @@ function reloading(
       if (access && stampOf(files) === stamp) return access;
       const text = readFileSync(path, 'utf8');
       const refersTo = [path];
-      // Stamped before they are read, and read once more when they are not the files of before: a file replaced in
-      // between is noticed at the next look.
+      // Stamped before they are read: a file replaced in between is noticed at the next look.
       stamp = stampOf(files);
-      const next = read(text, (file) => refersTo.push(file));
-      if (refersTo.join('\n') !== files.join('\n')) {
-        files = refersTo;
-        stamp = '';
+      let next: ClusterAccess;
+      try {
+        next = read(text, (file) => refersTo.push(file));
+      } finally {
+        // Read once more when they are not the files of before. One that could not be read may come to be.
+        if (refersTo.join('\n') !== files.join('\n')) {
+          files = refersTo;
+          stamp = '';
+        }
       }
       // The same object is kept for the same content, so that connections survive a rewrite that changed nothing.
       if (!access || JSON.stringify(next) !== JSON.stringify(access)) access = next;

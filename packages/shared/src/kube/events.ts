@@ -34,8 +34,6 @@ export interface OwnEventRecorder extends EventRecorder {
 interface Known {
   name: string;
   count: number;
-  firstTimestamp: string;
-  at: number;
 }
 
 /** Events of one object before it is cut, and how long until another is allowed (client-go's spam filter). */
@@ -90,16 +88,11 @@ export function createEventRecorder(client: KubeClient, options: EventRecorderOp
         known.delete(key);
       }
     }
-    const entry: Known = {
-      name: `${subject.metadata.name.slice(0, 200)}.${key}${Date.now().toString(16)}`,
-      count: 1,
-      firstTimestamp: time,
-      at: performance.now(),
-    };
+    const name = `${subject.metadata.name.slice(0, 200)}.${key}${Date.now().toString(16)}`;
     await client.create<KubeObject>(
       Events,
       {
-        metadata: { name: entry.name, namespace },
+        metadata: { name, namespace },
         involvedObject: {
           apiVersion: subject.apiVersion,
           kind: subject.kind,
@@ -119,7 +112,7 @@ export function createEventRecorder(client: KubeClient, options: EventRecorderOp
       },
       { retry: false },
     );
-    remember(known, key, entry);
+    remember(known, key, { name, count: 1 });
   }
 
   return {

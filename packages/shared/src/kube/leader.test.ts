@@ -16,8 +16,8 @@ beforeAll(async () => {
 afterEach(() => server.reset());
 afterAll(() => server.stop());
 
-/** A server with one Lease. A PUT for which `isLost` holds gets no answer. */
-function serveLease(isLost: (request: IncomingMessage) => boolean): { renewals: () => number } {
+/** A server with one Lease. A PUT for which `isLost` holds gets no answer; a POST is answered so much after it was taken. */
+function serveLease(isLost: (request: IncomingMessage) => boolean, lateMs = 0): { renewals: () => number } {
   let lease: Lease | undefined;
   let revision = 1;
   let renewals = 0;
@@ -45,7 +45,8 @@ function serveLease(isLost: (request: IncomingMessage) => boolean): { renewals: 
       if (request.method === 'PUT' && isLost(request)) return;
       if (request.method === 'PUT') renewals++;
       const sent = JSON.parse(body) as Lease;
-      response.end(JSON.stringify(store({ ...lease, ...sent, spec: { ...lease?.spec, ...sent.spec } })));
+      const answer = JSON.stringify(store({ ...lease, ...sent, spec: { ...lease?.spec, ...sent.spec } }));
+      setTimeout(() => response.end(answer), request.method === 'POST' ? lateMs : 0);
     });
   };
   return { renewals: () => renewals };
@@ -80,4 +81,21 @@ test('a renewal without an answer is tried again by a new connection while there
   });
   expect(seen.size).toBeGreaterThan(3);
   expect(errors[0]).toMatchObject({ code: 'ETIMEDOUT' });
+});
+
+test('the time for which a Lease was taken is counted from before the call that took it', async () => {
+  let takenAt = 0;
+  serveLease(() => true, 1500);
+  const serve = server.answer;
+  server.answer = (request, response) => {
+    if (request.method === 'POST') takenAt = performance.now();
+    serve(request, response);
+  };
+  const stop = new AbortController();
+  const election = { namespace: 'ns', name: randomUUID(), identity: 'a', renewDeadlineSeconds: 2, renewSeconds: 60 };
+  await runAsLeader(new KubeClient(server.transport()), election, stop.signal, async (leadership) => {
+    await vi.waitFor(() => expect(leadership.isCurrent()).toBe(false), { timeout: 10_000, interval: 10 });
+    expect(performance.now() - takenAt).toBeLessThan(3000);
+    stop.abort();
+  });
 });

@@ -71,6 +71,8 @@ export async function runAsLeader(
   const retryMs = Math.min((options.retrySeconds ?? 2) * 1000, renewMs);
   // A connection that is dead must not take all the time there is: the next try opens another.
   const tryMs = Math.max(LEAST_TRY_MS, deadlineMs / 3);
+  /** When the call began that took or renewed the Lease last: the server may have taken it at once. */
+  let renewedAt = 0;
   let lease: Lease | undefined = await acquire();
   if (!lease) return;
   if (signal.aborted) {
@@ -79,7 +81,6 @@ export async function runAsLeader(
     return;
   }
 
-  let renewedAt = performance.now();
   const lost = new AbortController();
   const leadership: Leadership = {
     signal: AbortSignal.any([signal, lost.signal]),
@@ -152,6 +153,7 @@ export async function runAsLeader(
       renewTime: now,
       leaseTransitions: (known?.spec?.leaseTransitions ?? -1) + 1,
     };
+    renewedAt = performance.now();
     if (!known) {
       const metadata = {
         namespace: options.namespace,
@@ -164,7 +166,7 @@ export async function runAsLeader(
   }
 
   async function renew(ended: AbortSignal): Promise<void> {
-    let waitMs = renewMs;
+    let waitMs = Math.max(0, renewedAt + renewMs - performance.now());
     let newConnection = false;
     while (!ended.aborted) {
       await sleep(waitMs, ended).catch(() => undefined);
@@ -178,7 +180,6 @@ export async function runAsLeader(
           { ...(lease as Lease), spec: { ...lease?.spec, renewTime: microTime(new Date()) } },
           { signal: ended, timeoutMs: Math.max(LEAST_TRY_MS, Math.min(tryMs, leftMs)), retry: false, newConnection },
         );
-        // Counted from before the call: the server may have taken it at once.
         renewedAt = startedAt;
         waitMs = renewMs;
         newConnection = false;

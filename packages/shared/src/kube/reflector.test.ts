@@ -172,4 +172,13 @@ describe('a server that ends each watch at once', () => {
     // After 0, 0.4, 1.2, 2.8 and 6 seconds.
     expect(opened).toBe(5);
   });
+
+  test('because it has forgotten the revision of the list is asked for all it has more and more rarely', async () => {
+    const object = { kind: 'Status', code: 410, reason: 'Expired', message: 'too old resource version' };
+    const client = serverThatSays(() => ({ type: 'ERROR', object }));
+    const reflector = createReflector(client, { resource: ConfigMaps, random: () => 0 });
+    void reflector.run(stop.signal);
+    for (let passed = 0; passed < 10_000; passed += 10) await vi.advanceTimersByTimeAsync(10);
+    expect(reflector.lists).toBe(5);
+  });
 });

@@ -94,6 +94,8 @@ export function createReflector<T extends KubeObject = KubeObject>(
 
   async function run(signal: AbortSignal): Promise<void> {
     let failures = 0;
+    /** Revisions that were lost, one after the other, before their watch was of any use. */
+    let lost = 0;
     while (!signal.aborted) {
       const doing = revision === '' ? 'list' : 'watch';
       const started = performance.now();
@@ -107,8 +109,14 @@ export function createReflector<T extends KubeObject = KubeObject>(
         // A watch that the server ended is resumed at once, unless it ends them as fast as we open them and for nothing: a
         // busy server cuts those that do not keep up, within a moment when there is much to catch up with, and to wait
         // would make that more.
-        if (doing === 'list' || told || performance.now() - started > 1000) {
-          failures = 0;
+        if (doing === 'list') {
+          // Whether it was of use its watch will show: a server that forgets the revision meanwhile is not to be asked for
+          // all it has as fast as it can answer.
+          failures = lost;
+          continue;
+        }
+        if (told || performance.now() - started > 1000) {
+          failures = lost = 0;
           continue;
         }
       } catch (error) {
@@ -116,9 +124,12 @@ export function createReflector<T extends KubeObject = KubeObject>(
         const usual = !bookmarks && doing === 'watch' && isExpired(error);
         if (!usual) options.onError?.(error, doing);
         doubtful = true;
-        if (doing === 'watch' && mustListAgain(error)) revision = '';
+        if (told || performance.now() - started > 10_000) failures = lost = 0;
+        if (doing === 'watch' && mustListAgain(error)) {
+          revision = '';
+          lost++;
+        }
         if (doing === 'list') paged = !isExpired(error);
-        if (told || performance.now() - started > 10_000) failures = 0;
       }
       failures++;
       await sleep(backOffMs(failures, random), signal).catch(() => undefined);
@@ -249,8 +260,9 @@ export function createReflector<T extends KubeObject = KubeObject>(
     const { metadata } = event.object;
     if (event.type !== 'BOOKMARK') {
       told = true;
-      const kept = project(event.object, 'watch');
       const key = keyOf(event.object);
+      // The end of one that was never kept concerns nobody, `project` least: it may count what it admits.
+      const kept = event.type === 'DELETED' && !store.has(key) ? undefined : project(event.object, 'watch');
       if (event.type === 'DELETED' || !kept) {
         // A late DELETED of a namesake that is gone already must not remove its successor.
         const known = store.get(key);

@@ -30,14 +30,21 @@ const END_OF_METADATA = ']},"';
 /**
  * The text of a watch event without the object's managedFields, for Kubernetes' own kinds: half of a pod's text, which
  * nobody reads, and as dear to parse as the other half. They are the last field of metadata there, and hold no list but
- * themselves; a quote within a string is escaped, so neither mark can stand in a text that somebody chose. (Custom
- * resources have their keys sorted and may hold anything.)
+ * themselves. A quote within a string is escaped, so the first mark cannot stand in a text that somebody chose; the second
+ * can be the end of one (a field manager named `x]},`), but then no letter follows, as one does where a field begins.
+ * (Custom resources have their keys sorted and may hold anything.)
  */
 export function withoutManagedFields(line: Buffer): string {
   const from = line.indexOf(MANAGED);
-  const to = from < 0 ? -1 : line.indexOf(END_OF_METADATA, from + MANAGED.length);
+  let to = from < 0 ? -1 : line.indexOf(END_OF_METADATA, from + MANAGED.length);
+  while (to >= 0 && !isLetter(line[to + END_OF_METADATA.length])) to = line.indexOf(END_OF_METADATA, to + 1);
   if (to < 0) return line.toString('utf8');
   return line.toString('utf8', 0, from) + line.toString('utf8', to + 1);
+}
+
+/** Names of fields begin with a small one. */
+function isLetter(byte: number | undefined): boolean {
+  return byte !== undefined && byte >= 97 && byte <= 122;
 }
 
 /** No object is as long (etcd takes 1.5 MiB); a hostile server must not fill our memory. */
