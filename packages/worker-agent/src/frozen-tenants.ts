@@ -1,8 +1,8 @@
 /**
- * Tenants whose namespace is there but may not be read (see lost-tenants.ts): their claims and records are not known, and
- * may be in force all the same. Until they can be read, the allocation is made as if each of them held the first claim of
- * every name that could be its, on every node: its share is lent to nobody else, and nobody inherits a name. Its pods count
- * as lent to it. Of what comes out for it nothing is carried out. Pure.
+ * Tenants whose namespace is there but may not be read (see lost-tenants.ts): their claims and records are not known, or not
+ * as they are by now, and may be in force all the same. Until they can be read, the allocation is made as if each of them
+ * held, beside what is known, the first claim of every name that could be its, on every node: its share is lent to nobody
+ * else, and nobody inherits a name. Its pods count as lent to it. Of what comes out for it nothing is carried out. Pure.
  */
 import { Annotation, claimName, Label, type LeasedNode, type ResourceLeasingPolicy } from '@kubeocean/shared/api';
 import type { KubeObject } from '@kubeocean/shared/kube';
@@ -15,7 +15,7 @@ export interface Readable {
   records: readonly LeasedNode[];
 }
 
-/** Claims in place of those that may not be read, older than all others. */
+/** Claims in place of those that are not known, older than all others. */
 export function standInClaims(frozen: readonly Tenant[], { policies, claims, records }: Readable): KubeObject[] {
   if (frozen.length === 0) return [];
   const known = new Set(claims.map(({ metadata }) => `${metadata.namespace}/${metadata.name}`));

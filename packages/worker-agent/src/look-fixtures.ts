@@ -60,6 +60,8 @@ export interface World {
 export async function begin(server: TestServer, signal: AbortSignal, world: World) {
   const { bindings, policies, records = [], pods = [], namespace = 200, guarded = true, readable = false } = world;
   const state = { refused: !readable, clock: 0, namespace };
+  const watches = new Set<ServerResponse>();
+  const asked = { refused: 0 };
   const node = { metadata: meta('n'), status: { allocatable: { cpu: '8', pods: '110' }, conditions: [] } };
   const lists: Record<string, KubeObject[]> = {
     nodes: [node],
@@ -78,7 +80,6 @@ export async function begin(server: TestServer, signal: AbortSignal, world: Worl
   };
   server.answer = (request: IncomingMessage, response: ServerResponse) => {
     const { pathname, searchParams } = new URL(request.url ?? '', 'https://x');
-    if (searchParams.has('watch')) return response.flushHeaders();
     const within = /\/namespaces\/([a-z]+)\//.exec(pathname)?.[1];
     const code = pathname.endsWith('/namespaces/south')
       ? state.namespace
@@ -86,7 +87,12 @@ export async function begin(server: TestServer, signal: AbortSignal, world: Worl
         ? 403
         : 200;
     response.statusCode = code;
+    if (code === 403) asked.refused++;
     if (code !== 200) return response.end(JSON.stringify({ kind: 'Status', code, message: 'no' }));
+    if (searchParams.has('watch')) {
+      if (within === 'south') watches.add(response);
+      return response.flushHeaders();
+    }
     const items = (lists[pathname.split('/').at(-1) ?? ''] ?? []).filter(
       ({ metadata }) => within === undefined || metadata.namespace === within,
     );
@@ -112,13 +118,19 @@ export async function begin(server: TestServer, signal: AbortSignal, world: Worl
   const whole = [nodes, stores.pods, known, admissionPolicies, admissionPolicyBindings];
   const parts = [stores.records, stores.claims, stores.guards].flatMap((each) => each.slice(0, readable ? 2 : 1));
   await Promise.all([...whole, ...parts].map((store) => store.synced));
-  const looks = new Looks({
+  const options = {
     stores,
     tenants,
     defaultTimeZone: 'UTC',
     computingRanges: [],
     timing: { deadlineSeconds: 600, noticeSeconds: 300 },
     maxGraceSeconds: 600,
-  });
-  return { stores, state, looks, isSynced: () => synced };
+  };
+  const looks = new Looks(options);
+  /** The agent's right on south is taken, which the server looks at when a watch begins. */
+  function refuse(): void {
+    state.refused = true;
+    for (const watch of watches) watch.end();
+  }
+  return { client, options, stores, state, looks, asked, refuse, isSynced: () => synced };
 }

@@ -2,13 +2,14 @@
  * One look at everything: what is lent, what is to be written for it, and which pods have to go. No input or output but
  * the stores; what a look needs of the ones before is remembered. What it costs is measured by scripts/agent-look.ts.
  */
-import type { ResourceLeasingPolicySpec } from '@kubeocean/shared/api';
+import type { LeasedNode, LeasedNodeStatus, ResourceLeasingPolicySpec } from '@kubeocean/shared/api';
 import { keyOf, type KubeObject } from '@kubeocean/shared/kube';
 import {
   type Allocation,
   allocate,
   countPods,
   isOpen,
+  isSettling,
   policyProblem,
   type ReclaimTiming,
   type Tenant,
@@ -88,6 +89,8 @@ export class Looks {
     unfollowed: new Settling(SETTLE_MS.unfollowed),
   };
   private staleAtLastLook = 0;
+  /** By record UID, what it said last but that its lease seems to be over. */
+  private steady = new Map<string, LeasedNodeStatus>();
 
   constructor(options: LookOptions) {
     this.options = options;
@@ -107,7 +110,8 @@ export class Looks {
     const claims = this.claims();
     const stale = this.freshness.observe(claims, monotonic, now);
     this.staleAtLastLook = stale.since.size;
-    const records = stores.records.flatMap((store) => [...store.values()]);
+    const records = stores.records.flatMap((store) => [...store.values()]).filter((record) => !this.isGone(record));
+    this.steady = steadyStatuses(records, this.steady);
     // The one time that all pods are gone over; what follows looks at those it concerns.
     const usage = countPods(stores.pods.values(), present);
     const lent = [...usage.lent()].filter(({ namespace }) => !frozenNames.has(namespace));
@@ -123,6 +127,7 @@ export class Looks {
       defaultTimeZone,
       lastValid: this.lastValidSpecs(),
       staleSince: stale.since,
+      steady: this.steady,
       timing,
     });
     this.lastValid = new Map(
@@ -181,7 +186,13 @@ export class Looks {
   }
 
   private claims(): KubeObject[] {
-    return this.options.stores.claims.flatMap((store) => [...store.values()]);
+    const claims = this.options.stores.claims.flatMap((store) => [...store.values()]);
+    return claims.filter((claim) => !this.isGone(claim));
+  }
+
+  /** What the stores last knew of a namespace that was deleted while we ran. */
+  private isGone({ metadata }: KubeObject): boolean {
+    return metadata.namespace !== undefined && this.options.stores.isGone(metadata.namespace);
   }
 
   private tenants(): readonly Tenant[] {
@@ -226,6 +237,19 @@ export class Looks {
       nextInMs: waits.length > 0 ? Math.min(...waits) : undefined,
     };
   }
+}
+
+/** By record UID, the last status that did not only say that the lease seems to be over. */
+function steadyStatuses(
+  records: readonly LeasedNode[],
+  before: ReadonlyMap<string, LeasedNodeStatus>,
+): Map<string, LeasedNodeStatus> {
+  return new Map(
+    records.flatMap(({ metadata: { uid = '' }, status }) => {
+      const steady = isSettling(status) ? before.get(uid) : status;
+      return steady ? [[uid, steady]] : [];
+    }),
+  );
 }
 
 /** Those that are so, and those that are not. */

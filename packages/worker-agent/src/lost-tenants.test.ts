@@ -96,6 +96,61 @@ describe('a tenant whose namespace is there but may not be read', () => {
   }, 20_000);
 });
 
+describe('a tenant whose namespace may not be read any more, while the agent runs', () => {
+  const given: World = {
+    bindings: [['a'], ['b']],
+    policies: [policy('b', 1, '5'), policy('a', 2)],
+    records: [record('north', 'a'), record('south', 'b')],
+    pods: [pod('odd', 'south', '1', {})],
+    readable: true,
+  };
+
+  /** What a look would touch, and what the policy of the tenant says. */
+  function looked({ looks }: Awaited<ReturnType<typeof begin>>) {
+    const { allocation, recordWrites, guardWrites, steps, policyWrites } = looks.look(now, 0);
+    const conditions = policyWrites.find(({ policy: { metadata } }) => metadata.name === 'p-b')?.status.conditions;
+    return {
+      namespaces: new Set([
+        ...recordWrites.map(({ record: each }) => ('metadata' in each ? each.metadata.namespace : each.namespace)),
+        ...guardWrites.map(({ guard }) => guard.metadata.namespace),
+        ...[...steps.values()].map(({ namespace }) => namespace),
+      ]),
+      leased: conditions?.find(({ type }) => type === 'Leased')?.reason,
+      cpu: allocation.open.map(({ name, status }) => `${name} ${status.allocatable?.['cpu']}`),
+    };
+  }
+
+  it('is left out after half a minute, keeps its share, and goes on when the right is back', async () => {
+    const world = await begin(server, stop.signal, given);
+    await world.stores.synced;
+    const before = looked(world);
+    expect(before.namespaces).toEqual(new Set(['north', 'south']));
+    expect(before.cpu).toEqual(['b.n 5', 'a.n 2']);
+
+    world.refuse();
+    await vi.waitFor(() => expect(world.asked.refused).toBeGreaterThan(3), 10_000);
+    expect(world.stores.isFrozen('south')).toBe(false);
+    world.state.clock = 31_000;
+    await vi.waitFor(() => expect(world.stores.isFrozen('south')).toBe(true), 10_000);
+    expect(looked(world)).toEqual({ namespaces: new Set(['north']), leased: 'TenantNotReadable', cpu: ['a.n 2'] });
+
+    world.state.refused = false;
+    await vi.waitFor(() => expect(world.stores.isFrozen('south')).toBe(false), 20_000);
+    expect(looked(world)).toEqual(before);
+  }, 45_000);
+
+  it('is no tenant when its namespace is gone, whatever was known of it', async () => {
+    const world = await begin(server, stop.signal, given);
+    await world.stores.synced;
+    world.state.namespace = 404;
+    world.refuse();
+    await vi.waitFor(() => expect(world.stores.isGone('south')).toBe(true), 10_000);
+    // The pod is as any other of the cluster.
+    expect(looked(world)).toEqual({ namespaces: new Set(['north']), leased: 'NotClaimed', cpu: ['a.n 7'] });
+    expect(world.looks.look(now, 0).allocation.closed).toEqual([]);
+  }, 20_000);
+});
+
 describe('a tenant whose namespace was deleted', () => {
   it('is no tenant, at once; made again without rights for us, it is frozen, at once too', async () => {
     const { stores, state } = await begin(server, stop.signal, {

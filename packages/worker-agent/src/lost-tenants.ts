@@ -1,7 +1,8 @@
 /**
- * Tenants of whose mount namespace nothing can be read. An agent that waited for their lists would leave all other tenants
- * alone, so it goes on without them: one whose namespace somebody deleted is treated as no tenant; one whose namespace is
- * there is frozen, for nobody knows what is lent to it (see frozen-tenants.ts).
+ * Tenants of whose mount namespace not all can be read. An agent that waited for it would leave all other tenants alone, and
+ * one that went on with what it once knew would write in vain, so it goes on without them: one whose namespace somebody
+ * deleted is treated as no tenant; one whose namespace is there is frozen, for nobody knows what is claimed there by now
+ * (see frozen-tenants.ts).
  */
 import type { Logger } from '@kubeocean/shared/daemon';
 import { isNotFound, type KubeClient, type KubeObject, messageOf, Namespaces } from '@kubeocean/shared/kube';
@@ -12,17 +13,23 @@ import { isNotFound, type KubeClient, type KubeObject, messageOf, Namespaces } f
  */
 const FREEZE_AFTER_MS = 30_000;
 
-type State = 'waited for' | 'deleted' | 'frozen';
+type State = 'followed' | 'deleted' | 'frozen';
 
 interface Followed {
-  /** Of the stores of the namespace. */
-  synced: Promise<unknown>[];
-  hasSynced: boolean;
+  readonly stores: FollowedStore[];
   state: State;
+  /** Resolves when it is not waited for any more. */
+  readonly given: PromiseWithResolvers<void>;
+}
+
+/** What the reflector of one store of a tenant's namespace tells. */
+export interface FollowedStore {
+  readonly synced: Promise<unknown>;
+  hasSynced: boolean;
   /** Monotonic milliseconds of the first of the refusals in a row. */
   refusedSince: number | undefined;
-  /** Resolves when it is not waited for any more. */
-  given: PromiseWithResolvers<void>;
+  /** Whether nothing could be read since it was refused. */
+  isRefused: boolean;
 }
 
 export interface LostTenantsOptions {
@@ -43,78 +50,81 @@ export class LostTenants {
   }
 
   /** A store of the namespace, by the promise of its first complete list. */
-  follow(namespace: string, synced: Promise<unknown>): void {
+  follow(namespace: string, synced: Promise<unknown>): FollowedStore {
     const followed = this.namespaces.get(namespace) ?? {
-      synced: [],
-      hasSynced: false,
-      state: 'waited for',
-      refusedSince: undefined,
+      stores: [],
+      state: 'followed',
       given: Promise.withResolvers<void>(),
     };
-    followed.synced.push(synced);
+    const store: FollowedStore = { synced, hasSynced: false, refusedSince: undefined, isRefused: false };
+    followed.stores.push(store);
     this.namespaces.set(namespace, followed);
+    void synced.then(() => {
+      store.hasSynced = true;
+      this.regain(namespace, followed);
+    });
+    return store;
   }
 
   /** Resolves when all stores of the namespace are complete, or the agent goes on without it. */
   async syncedOrLost(namespace: string): Promise<void> {
     const followed = this.namespaces.get(namespace);
     if (!followed) return;
-    const synced = Promise.all(followed.synced).then(() => {
-      followed.hasSynced = true;
-      if (followed.state === 'waited for') return;
-      this.options.log.info({ namespace }, 'the namespace of a tenant can be read again');
-      this.options.onChange();
-    });
-    await Promise.race([synced, followed.given.promise]);
+    await Promise.race([Promise.all(followed.stores.map(({ synced }) => synced)), followed.given.promise]);
   }
 
-  /** Deleted, and not come back since: what was complete once is kept up to date again by itself. */
+  /** Deleted, and not come back since. */
   isGone(namespace: string): boolean {
-    return this.isLost(namespace, 'deleted');
+    return this.namespaces.get(namespace)?.state === 'deleted';
   }
 
-  /** There, but nothing of it may be read since the agent started. */
+  /** There, but not all of it may be read. */
   isFrozen(namespace: string): boolean {
-    return this.isLost(namespace, 'frozen');
+    return this.namespaces.get(namespace)?.state === 'frozen';
   }
 
-  private isLost(namespace: string, as: State): boolean {
+  /** The server answered. Called for each event of a watch. */
+  answered(namespace: string, store: FollowedStore): void {
+    if (!store.isRefused) return;
+    store.isRefused = false;
+    store.refusedSince = undefined;
     const followed = this.namespaces.get(namespace);
-    return followed !== undefined && followed.state === as && !followed.hasSynced;
+    if (followed) this.regain(namespace, followed);
   }
 
-  /** A list failed, but not for want of a right: that proves nothing. */
-  failed(namespace: string): void {
-    const followed = this.namespaces.get(namespace);
-    if (followed) followed.refusedSince = undefined;
+  /** A list or watch failed, but not for want of a right: that proves nothing. */
+  failed(store: FollowedStore): void {
+    store.refusedSince = undefined;
   }
 
-  /** Nothing of the namespace may be read: is it there? Never rejects. */
-  async refused(namespace: string): Promise<void> {
+  /** Nothing of this kind may be read in the namespace: is it there? Never rejects. */
+  async refused(namespace: string, store: FollowedStore): Promise<void> {
     const followed = this.namespaces.get(namespace);
-    if (!followed || followed.hasSynced) return;
+    if (!followed) return;
     const { client, log, clock } = this.options;
     const now = clock();
-    followed.refusedSince ??= now;
-    const forMs = now - followed.refusedSince;
+    store.isRefused = true;
+    store.refusedSince ??= now;
+    const forMs = now - store.refusedSince;
+    let as: State = 'deleted';
     try {
       const { metadata } = await client.get<KubeObject>(Namespaces, '', namespace, { timeoutMs: 10_000 });
-      if (metadata.deletionTimestamp === undefined) {
-        // Somebody else may be there by now, with leases that nobody told us of; the agent goes on without it as it is.
-        if (followed.state !== 'waited for' || forMs >= FREEZE_AFTER_MS) this.lose(namespace, followed, 'frozen');
-        return;
-      }
+      if (metadata.deletionTimestamp === undefined) as = 'frozen';
     } catch (error) {
       if (!isNotFound(error)) {
         log.warn({ namespace, error: messageOf(error) }, 'whether the namespace of a tenant is there is not known');
         return;
       }
     }
-    this.lose(namespace, followed, 'deleted');
+    // Answered while we asked.
+    if (!store.isRefused) return;
+    // Somebody else may be there by now, with leases that nobody told us of; the agent goes on without it as it is.
+    if (as === 'frozen' && followed.state === 'followed' && forMs < FREEZE_AFTER_MS) return;
+    this.lose(namespace, followed, as);
   }
 
   private lose(namespace: string, followed: Followed, as: 'deleted' | 'frozen'): void {
-    if (followed.state === as || followed.hasSynced) return;
+    if (followed.state === as) return;
     followed.state = as;
     if (as === 'deleted') {
       this.options.log.warn(
@@ -128,6 +138,15 @@ export class LostTenants {
       );
     }
     followed.given.resolve();
+    this.options.onChange();
+  }
+
+  /** Ends the loss when all stores can be read: what was complete once is kept up to date again by itself. */
+  private regain(namespace: string, followed: Followed): void {
+    if (followed.state === 'followed') return;
+    if (!followed.stores.every(({ hasSynced, isRefused }) => hasSynced && !isRefused)) return;
+    followed.state = 'followed';
+    this.options.log.info({ namespace }, 'the namespace of a tenant can be read again');
     this.options.onChange();
   }
 }

@@ -12,6 +12,8 @@ import type { AgentStores } from './stores.ts';
 
 /** Writes under way at once. */
 const CONCURRENCY = 16;
+/** Failed writes of a pass that are logged one by one: what keeps one often keeps a thousand, and all are tried at each pass. */
+const MOST_LOGGED = 5;
 
 export interface PassResult {
   open: number;
@@ -59,8 +61,10 @@ export class Passes {
     this.remark(look);
     reclaimer.take(look.steps);
     const { signal } = leadership;
+    let failed = 0;
     function onError(error: unknown): void {
-      if (!signal.aborted) log.warn({ error: messageOf(error) }, 'a write failed and is tried again');
+      if (signal.aborted || ++failed > MOST_LOGGED) return;
+      log.warn({ error: messageOf(error) }, 'a write failed and is tried again');
     }
     // First, so that a node is open for pods when its record says so, and shut before a record could be late to say it.
     const guarding = look.guardWrites.map((write) => () => writeGuard(client, write, log, signal));
@@ -75,6 +79,7 @@ export class Passes {
       ...look.policyWrites.map((write) => () => writePolicy(client, write, events, signal)),
     ];
     const failures = guardFailures + (await runAll(tasks, leadership, onError));
+    if (failed > MOST_LOGGED) log.warn({ more: failed - MOST_LOGGED }, 'more writes failed and are tried again');
     const tellings = [
       tellStages(written, look.allocation),
       tellPods(written, stores.pods.values()),

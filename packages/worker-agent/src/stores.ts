@@ -28,7 +28,7 @@ import {
 import type { PodForRequests, Tenant, WorkerNode } from '@kubeocean/shared/lease';
 import { ClaimBound } from './claims/bound.ts';
 import type { AdmissionPolicy, AdmissionPolicyBinding } from './guard/policies.ts';
-import { LostTenants } from './lost-tenants.ts';
+import { type FollowedStore, LostTenants } from './lost-tenants.ts';
 import { matters, projectClaim, projectNode, projectPod } from './projections.ts';
 
 /**
@@ -55,13 +55,13 @@ export interface AgentStores {
    */
   synced: Promise<unknown>;
   /**
-   * Whether the tenant's namespace was deleted and nothing of it can be read: it is to be treated as if it were no tenant, so
+   * Whether the tenant's namespace was deleted: it is to be treated as if it were no tenant, whatever the stores hold of it, so
    * that the others are not left alone.
    */
   isGone(namespace: string): boolean;
   /**
-   * Whether the tenant's namespace is there, but was never readable since the agent started: what is lent there is not known,
-   * and nothing may be written there.
+   * Whether the tenant's namespace is there, but may not be read, or not all of it: what is claimed there is not known or out
+   * of date, and nothing may be written there.
    */
   isFrozen(namespace: string): boolean;
   /** Kinds that a replica keeps whether it leads or not and that are not complete yet, for the readiness probe. */
@@ -91,16 +91,20 @@ export function createStores(
   const isLost = (namespace: string) => lookAfter.isGone(namespace) || lookAfter.isFrozen(namespace);
   function reflect<T extends KubeObject>(kind: string, options: ReflectorOptions<T>, fields: readonly string[]) {
     const { namespace } = options;
+    let followed: FollowedStore | undefined;
     const reflector = createReflector<T>(client, {
       ...options,
       onError(error, doing) {
         log.warn({ kind, doing, error: messageOf(error) }, 'the watch failed and goes on');
-        if (!namespace || doing !== 'list') return;
-        if (isForbidden(error)) void lookAfter.refused(namespace);
-        else lookAfter.failed(namespace);
+        if (!namespace || !followed) return;
+        if (isForbidden(error)) void lookAfter.refused(namespace, followed);
+        else lookAfter.failed(followed);
+      },
+      onContact() {
+        if (namespace && followed) lookAfter.answered(namespace, followed);
       },
     });
-    if (namespace) lookAfter.follow(namespace, reflector.store.synced);
+    if (namespace) followed = lookAfter.follow(namespace, reflector.store.synced);
     reflector.store.onChange((change) => {
       if (matters(change, fields)) onChange();
     });

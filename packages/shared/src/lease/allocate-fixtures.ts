@@ -46,6 +46,11 @@ export function policy(
   return { metadata: { name, uid: `uid-${name}`, creationTimestamp: created }, spec: { cluster: 'b1', ...spec } };
 }
 
+/** As it is while a finalizer keeps it. */
+export function deleted(one: ResourceLeasingPolicy): ResourceLeasingPolicy {
+  return { ...one, metadata: { ...one.metadata, deletionTimestamp: '2026-11-20T11:00:00Z' } };
+}
+
 export function claim(
   binding: string,
   namespace = mount,

@@ -10,7 +10,7 @@ import type { KubeObject } from '../kube/types.ts';
 import { type Account, keepAccount } from './account.ts';
 import { ceilingOf, shortage } from './ceiling.ts';
 import { type Claim, type ClaimVerdict, judgeClaims, readClaim, type Tenant } from './claims.ts';
-import { closing, endedStatus, isRemovable, removalAt } from './closing.ts';
+import { closing, endedStatus, isRemovable, removalAt, steadyStatus } from './closing.ts';
 import { lentShare } from './limits.ts';
 import { type JudgedPolicy, judgePolicy, olderPolicyFirst } from './policies.ts';
 import { minQuantity, type Quantity, QuantityError, Zero } from './quantity.ts';
@@ -39,6 +39,8 @@ export interface AllocationInput {
   lastValid?: ReadonlyMap<string, ResourceLeasingPolicySpec>;
   /** By claim UID, since when it was not seen to be renewed. Told in the policies' status; what is lent stays. */
   staleSince?: ReadonlyMap<string, Date>;
+  /** By record UID, the last status that was not `isSettling`: a lease that runs again goes on from there. */
+  steady?: ReadonlyMap<string, LeasedNodeStatus>;
   /** Default {@link DefaultReclaimTiming}. */
   timing?: ReclaimTiming;
 }
@@ -91,6 +93,7 @@ export interface View {
   usage: PodUsage;
   timing: ReclaimTiming;
   staleSince: ReadonlyMap<string, Date>;
+  steady: ReadonlyMap<string, LeasedNodeStatus>;
   now: Date;
 }
 
@@ -131,6 +134,7 @@ export function allocate(input: AllocationInput): Allocation {
     usage: input.pods instanceof PodUsage ? input.pods : countPods(input.pods, input.tenants),
     timing: input.timing ?? DefaultReclaimTiming,
     staleSince: input.staleSince ?? new Map(),
+    steady: input.steady ?? new Map(),
     now,
   };
   const nodes = input.nodes.filter((node) => node.metadata.deletionTimestamp === undefined).sort(byName);
@@ -207,7 +211,7 @@ function lend(
     if (short !== undefined) bid.outcome.shrunk.set(node.metadata.name, short);
     const terms = { share: lentNow, ceiling, ...(short !== undefined && { short }) };
     const status = spec
-      ? openStatus(node, bid.outcome, terms, previous, facts, view.now)
+      ? openStatus(node, bid.outcome, terms, steadyStatus(bid.existing, view), facts, view.now)
       : frozenStatus(node, bid.outcome, terms, previous ?? {}, facts, view.now);
     const isClosing = status.phase === 'Closing';
     if (isClosing) bid.outcome.closing.set(node.metadata.name, status);

@@ -39,9 +39,17 @@ export interface ClaimVerdict {
   remark?: string;
 }
 
+/** What was read of a Lease, which is never changed in place. Its selector may be a long text, and each look asks for it. */
+const known = new WeakMap<KubeObject, Claim>();
+
 /** Reads a Lease as a claim; undefined when it is none. */
 export function readClaim(lease: KubeObject): Claim | undefined {
-  const { metadata } = lease;
+  const claim = known.get(lease) ?? read(lease);
+  if (claim) known.set(lease, claim);
+  return claim;
+}
+
+function read({ metadata }: KubeObject): Claim | undefined {
   if (metadata.labels?.[Label.claim] !== 'true' || !metadata.namespace) return undefined;
   const claim: Claim = {
     name: metadata.name,

@@ -159,3 +159,27 @@ describe('a lease that is over while a notice of a day runs', () => {
     expect(statusOf(look(left, 60, { policies: [] }))).toMatchObject({ reclaimAt: text(60), reclaimStage: 'Syncer' });
   });
 });
+
+describe('a notice that runs when the policy is gone for a moment', () => {
+  const notice = written(run({ policies: [windowed], pods }).open);
+  const uid = notice[0]?.metadata.uid ?? '';
+  const settling = look(notice, 3600, { policies: [] });
+  const steady = new Map([[uid, statusOf(notice)]]);
+
+  it('goes on, and ends as it was announced', () => {
+    const again = look(settling, 3602, { policies: [windowed], steady });
+    expect(statusOf(again)).toMatchObject({ reason: 'WindowClosed', reclaimAt: text(86_400), reclaimStage: 'Notice' });
+    // Not for ever: a lease that is over for good is over.
+    expect(statusOf(look(settling, 3610, { policies: [], steady })).phase).toBe('Closed');
+  });
+
+  it('is given in full where nobody remembers it', () => {
+    expect(statusOf(look(settling, 3602, { policies: [windowed] })).reclaimAt).toBe(text(90_002));
+  });
+
+  it('takes no pods under a policy that is not valid, whatever was before', () => {
+    const policies = [policy('p1', { timeZone: 'Mars/Olympus' })];
+    const active = new Map([[uid, { phase: 'Active' as const }]]);
+    expect(statusOf(look(settling, 3602, { policies, steady: active }))).toMatchObject({ phase: 'Closing' });
+  });
+});

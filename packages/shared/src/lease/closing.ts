@@ -4,7 +4,7 @@ import { labelValue } from '../api/names.ts';
 import type { PolicyOutcome, View } from './allocate.ts';
 import type { ClaimVerdict } from './claims.ts';
 import type { ReclaimFacts } from './reclaim.ts';
-import { closedStatus, earlier, isOpen, settles, settlingStatus, type WorkerNode } from './record.ts';
+import { closedStatus, earlier, isOpen, isSettling, settles, settlingStatus, type WorkerNode } from './record.ts';
 import { rfc3339 } from './time.ts';
 import { groupName } from './usage.ts';
 
@@ -34,6 +34,15 @@ export function endedStatus(
     if (Date.parse(endsAt) > now.getTime()) return settlingStatus(record, reason, message, endsAt, facts, now);
   }
   return closedStatus(record, reason, message, facts, now);
+}
+
+/**
+ * What a record said last but that its lease seems to be over. A notice that ran when the policy was deleted goes on when it
+ * is made anew, and ends as it was announced.
+ */
+export function steadyStatus(record: LeasedNode | undefined, { steady }: View): LeasedNodeStatus | undefined {
+  const status = record?.status;
+  return isSettling(status) ? (steady.get(record?.metadata.uid ?? '') ?? status) : status;
 }
 
 /** Why an existing record's lease is over. */

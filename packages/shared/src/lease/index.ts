@@ -4,6 +4,7 @@ export * from './allocate.ts';
 export * from './ceiling.ts';
 export * from './claims.ts';
 export * from './intervals.ts';
+export * from './label-selector.ts';
 export * from './limits.ts';
 export * from './policies.ts';
 export * from './quantity.ts';

@@ -179,7 +179,7 @@ export function frozenStatus(
     ? closingOf(node, judged)
     : { reason: WindowClosed, message: `the window closed, and policy ${previous.policy} is not valid` };
   // A policy is there again, so what was to end without one is not taken back; nor does it take pods on such a word.
-  const announced = previous.phase === 'Closing' && !settles(previous.reason) ? previous.reclaimAt : undefined;
+  const announced = previous.phase === 'Closing' && !isSettling(previous) ? previous.reclaimAt : undefined;
   const reclaimAt = taken ? earlier(announced, rfc3339(now)) : announced;
   const reclaim = reclaimAt === undefined ? {} : reclaimStatus(reclaimAt, facts, now);
   const taints = shownTaints(node, closingEffect(reclaim));
@@ -189,6 +189,11 @@ export function frozenStatus(
 /** Reasons for which a lease is over only once they held for a while: a policy may be deleted just to be made anew. */
 export function settles(reason: string | undefined): boolean {
   return reason === 'PolicyGone' || reason === 'NotSelected';
+}
+
+/** Whether a record says that its lease seems to be over, which may yet turn out to be for a moment. */
+export function isSettling(status: LeasedNodeStatus | undefined): boolean {
+  return status?.phase === 'Closing' && settles(status.reason);
 }
 
 /** A record whose lease seems to be over takes no new pods, and is Closed at `endsAt` (RFC 3339) if it still seems so. */

@@ -60,6 +60,7 @@ describe('a node selector', () => {
     [one({ key: 'a', operator: 'Exists', values: ['x'] }), /takes no values/],
     [one({ key: 'a', operator: 'Gt', values: ['x'] }), /exactly one integer/],
     [one({ key: 'a', operator: 'Gt', values: ['9223372036854775808'] }), /exactly one integer/],
+    [one({ key: 'a', operator: 'Gt', values: [`${'0'.repeat(63)}1`] }), /exactly one integer/],
     [one({ key: 'a', operator: 'Near' as 'In' }), /operator "Near" does not exist/],
     [field('In', 'a', 'b'), /exactly one value/],
     [field('Exists'), /use In or NotIn/],

@@ -61,9 +61,9 @@ function compareIntegers(
   return left !== undefined && right !== undefined && compare(left, right);
 }
 
-/** A 64-bit integer, as Go's ParseInt reads it. */
+/** A 64-bit integer, as Go's ParseInt reads it, of no more digits than a label may have: a claim may bring a row of 32,000. */
 function parseInteger(text: string | undefined): bigint | undefined {
-  if (text === undefined || !/^[+-]?[0-9]+$/.test(text)) return undefined;
+  if (text === undefined || !/^[+-]?[0-9]{1,63}$/.test(text)) return undefined;
   const value = BigInt(text.replace(/^\+/, ''));
   return BigInt.asIntN(64, value) === value ? value : undefined;
 }

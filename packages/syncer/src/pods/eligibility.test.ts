@@ -1,7 +1,7 @@
 import type { ClusterBinding, LeasedNode } from '@kubeocean/shared/api';
 import { parseResources } from '@kubeocean/shared/lease';
 import { describe, expect, test } from 'vitest';
-import { leaseRefusal, matchesLabels, misfit, notRunReason } from './eligibility.ts';
+import { leaseRefusal, misfit, notRunReason } from './eligibility.ts';
 import { samplePod } from './samples.ts';
 
 function binding(spec: Record<string, unknown> = {}): ClusterBinding {
@@ -38,28 +38,6 @@ describe('which pods run', () => {
     ['a selector without terms selects all', {}, { namespaceSelector: {} }, undefined],
   ])('%s', (_, metadata, spec, reason) => {
     expect(notRunReason(samplePod({}, metadata), binding(spec), { team: 'a' })?.reason).toBe(reason);
-  });
-
-  test.each([
-    ['In', ['a'], true],
-    ['In', ['b'], false],
-    ['NotIn', ['b'], true],
-    ['NotIn', ['a'], false],
-    ['Exists', [], true],
-    ['DoesNotExist', [], false],
-  ] as const)('%s %o', (operator, values, expected) => {
-    const selector = { matchExpressions: [{ key: 'team', operator, values: [...values] }] };
-    expect(matchesLabels(selector, { team: 'a' })).toBe(expected);
-  });
-
-  test.each([
-    ['In', ['a'], false],
-    ['NotIn', ['a'], true],
-    ['Exists', [], false],
-    ['DoesNotExist', [], true],
-  ] as const)('%s %o of a label that the namespace has not got', (operator, values, expected) => {
-    const selector = { matchExpressions: [{ key: 'team', operator, values: [...values] }] };
-    expect(matchesLabels(selector, { other: 'a' })).toBe(expected);
   });
 });
 

@@ -1,13 +1,6 @@
 /** Which home pods run in a worker, and whether a vnode may take them: what a kubelet checks before it starts a pod. Pure. */
-import {
-  Annotation,
-  type ClusterBinding,
-  type LabelSelector,
-  type LeasedNode,
-  PodReason,
-  SystemNamespaces,
-} from '@kubeocean/shared/api';
-import { formatQuantity, parseResources, type Quantity, Zero } from '@kubeocean/shared/lease';
+import { Annotation, type ClusterBinding, type LeasedNode, PodReason, SystemNamespaces } from '@kubeocean/shared/api';
+import { formatQuantity, matchesLabels, parseResources, type Quantity, Zero } from '@kubeocean/shared/lease';
 import { controllerOf, type Pod } from './types.ts';
 
 /** Why something is not done, in words for the home pod. */
@@ -47,29 +40,6 @@ export function notRunReason(
     };
   }
   return undefined;
-}
-
-/** metav1.LabelSelector: all of its requirements hold. An operator that is not known matches nothing. */
-export function matchesLabels(selector: LabelSelector, labels: Record<string, string>): boolean {
-  const equal = Object.entries(selector.matchLabels ?? {}).every(([key, value]) => labels[key] === value);
-  return (
-    equal &&
-    (selector.matchExpressions ?? []).every(({ key, operator, values = [] }) => {
-      const value = labels[key];
-      switch (operator) {
-        case 'In':
-          return value !== undefined && values.includes(value);
-        case 'NotIn':
-          return value === undefined || !values.includes(value);
-        case 'Exists':
-          return value !== undefined;
-        case 'DoesNotExist':
-          return value === undefined;
-        default:
-          return false;
-      }
-    })
-  );
 }
 
 /** Why the lease of the pod's node takes no new pod: it is ending or over. Undefined when it is Active, or not known. */

@@ -12,8 +12,8 @@ import {
   NetworkPolicies,
   type ReadonlyStore,
 } from '@kubeocean/shared/kube';
+import { matchesLabels } from '@kubeocean/shared/lease';
 import type { SyncerContext } from '../context.ts';
-import { matchesLabels } from './eligibility.ts';
 import { controllerOf, isTerminal, type Pod, podSubject } from './types.ts';
 
 export const NOT_ENFORCED = 'NetworkPolicyNotEnforced';

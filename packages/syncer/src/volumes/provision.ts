@@ -6,7 +6,8 @@
 import { Label, SystemNamespaces, VolumeAnnotation, VolumeDriver, workerClaimName } from '@kubeocean/shared/api';
 import { isAlreadyExists, messageOf, Namespaces } from '@kubeocean/shared/kube';
 import type { KubeObject, Outcome } from '@kubeocean/shared/kube';
-import { leaseRefusal, matchesLabels } from '../pods/eligibility.ts';
+import { matchesLabels } from '@kubeocean/shared/lease';
+import { leaseRefusal } from '../pods/eligibility.ts';
 import { mayWriteWorker, WritesHeld } from '../pods/gate.ts';
 import { ClaimNotMade, failedAgain } from './failures.ts';
 import { finish } from './finish.ts';

@@ -42,6 +42,19 @@ describe('what policies are told', () => {
     expect(marked?.status.networkOverlap).toBe('10.1.0.0/24 of node n lies in 10.1.0.0/16');
     expect(other).toBe(records[1]);
   });
+  it('is worked out once for a node that stays as it is, since each look asks', () => {
+    let asked = 0;
+    const spec = {
+      get podCIDRs() {
+        asked++;
+        return ['10.1.0.0/24'];
+      },
+    };
+    const nodes = [{ metadata: { name: 'n' }, spec }];
+    const [one, other] = [parseRanges('10.1.0.0/16'), parseRanges('10.2.0.0/16')];
+    expect([overlapsByNode(nodes, one).size, overlapsByNode(nodes, one).size, asked]).toEqual([1, 1, 1]);
+    expect(overlapsByNode(nodes, other).size).toBe(0);
+  });
   it('names nodes and ranges, three of them', () => {
     const nodes = ['a', 'b', 'c', 'd'].map((name, index) => node(name, `10.1.${index}.0/24`));
     expect(overlapProblem(overlapsByNode(nodes, parseRanges('10.1.0.0/16')))).toMatch(

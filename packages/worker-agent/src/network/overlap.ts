@@ -43,18 +43,32 @@ function holds(outer: Range, { address, family }: Range): boolean {
   return list.check(address, family);
 }
 
+/** By ranges of the computing clusters, what was found of a node, which is never changed in place. */
+const known = new WeakMap<readonly Range[], WeakMap<WorkerNode, readonly string[]>>();
+
 /** By node whose pods have addresses of a computing cluster: which of their ranges lies in which of its, in words. */
-export function overlapsByNode(nodes: Iterable<WorkerNode>, computing: readonly Range[]): Map<string, string[]> {
-  const found = new Map<string, string[]>();
-  for (const { metadata, spec } of computing.length === 0 ? [] : nodes) {
-    const ranges = (spec?.['podCIDRs'] as string[] | undefined) ?? [];
-    const words = ranges.map(readRange).flatMap((own) => {
-      const other = own && computing.find((range) => overlap(own, range));
-      return own && other ? [`${own.text} of node ${metadata.name} lies in ${other.text}`] : [];
-    });
-    if (words.length > 0) found.set(metadata.name, words);
+export function overlapsByNode(
+  nodes: Iterable<WorkerNode>,
+  computing: readonly Range[],
+): Map<string, readonly string[]> {
+  const found = new Map<string, readonly string[]>();
+  if (computing.length === 0) return found;
+  const ofNodes = known.get(computing) ?? new WeakMap<WorkerNode, readonly string[]>();
+  known.set(computing, ofNodes);
+  for (const node of nodes) {
+    let words = ofNodes.get(node);
+    if (!words) ofNodes.set(node, (words = overlapsOf(node, computing)));
+    if (words.length > 0) found.set(node.metadata.name, words);
   }
   return found;
+}
+
+function overlapsOf({ metadata, spec }: WorkerNode, computing: readonly Range[]): string[] {
+  const ranges = (spec?.['podCIDRs'] as string[] | undefined) ?? [];
+  return ranges.map(readRange).flatMap((own) => {
+    const other = own && computing.find((range) => overlap(own, range));
+    return own && other ? [`${own.text} of node ${metadata.name} lies in ${other.text}`] : [];
+  });
 }
 
 /** The records, those of nodes whose pods have such addresses with a word of it. */

@@ -269,6 +269,16 @@ describe('the status of a policy', () => {
     });
   });
 
+  it('lends nothing while nobody is held to it and its nodes are closed to new pods', () => {
+    const closing = new Map([['n1', windowClosed]]);
+    const { nodes, conditions } = policyStatus(outcome({ closing }), now, { unguarded: 'a guard is missing' });
+    const leased = conditions?.find(({ type }) => type === 'Leased');
+    expect([nodes, leased?.status]).toEqual([0, 'False']);
+    expect(leased?.message).toMatch(
+      /^nothing more is lent: a guard is missing; 1 node closed to new pods: no time window/,
+    );
+  });
+
   it('says that networks overlap while they do, and no longer', () => {
     const status = policyStatus(outcome(), now, { overlap: 'pods of both have 10.1.0.0/16' });
     expect(status.conditions?.at(-1)).toMatchObject({ type: 'NetworkOverlap', status: 'True' });

@@ -109,17 +109,18 @@ function leasedCondition(outcome: PolicyOutcome, unguarded: string | undefined):
   const remark = claim.remark ? `; ${claim.remark}` : '';
   const older = firstOf([...new Set(passedOver.values())].sort(), ', ', 'policies');
   const passed = passedOver.size > 0 ? `; ${count(passedOver.size)} lent by the older policy ${older}` : '';
-  if (unguarded !== undefined && claim.served) {
-    const stays = nodes.length > 0 ? `; what is lent already stays lent: ${count(nodes.length)}` : '';
-    return {
-      type,
-      status: nodes.length > 0 ? 'True' : 'False',
-      reason: 'NotGuarded',
-      message: `nothing more is lent: ${unguarded}${stays}`,
-    };
-  }
   const open = nodes.length - outcome.closing.size;
   const closing = closingWords(outcome.closing);
+  if (unguarded !== undefined && claim.served) {
+    const stays = open > 0 ? `; what is lent already stays lent: ${count(open)}` : '';
+    const shut = closing.length > 0 ? `; ${closing.join('; ')}` : '';
+    return {
+      type,
+      status: open > 0 ? 'True' : 'False',
+      reason: 'NotGuarded',
+      message: `nothing more is lent: ${unguarded}${stays}${shut}`,
+    };
+  }
   if (open > 0) {
     const held = outcome.shrunk.size > 0 ? `; lent pods hold more than that on ${count(outcome.shrunk.size)}` : '';
     const invalid = problem === undefined ? '' : `; the spec is not valid: ${problem}`;

@@ -18,8 +18,8 @@ afterEach(async () => {
   server.reset();
 });
 
-function step(kind: PodStep['kind'], name = 'p'): [string, PodStep] {
-  return [name, { kind, namespace: 'w', name, uid: name, node: 'n', message: 'why', graceSeconds: 600 }];
+function step(kind: PodStep['kind'], name = 'p', namespace = 'w'): [string, PodStep] {
+  return [name, { kind, namespace, name, uid: name, node: 'n', message: 'why', graceSeconds: 600 }];
 }
 
 /** A reclaimer, and what it asked for and was answered; `refuse` gives the code of a patch that is refused. */
@@ -30,7 +30,7 @@ function world(refuse: (body: string) => number | undefined) {
     request.on('data', (data: Buffer) => (body += data.toString()));
     request.on('end', () => {
       const code = request.method === 'PATCH' ? (refuse(body) ?? 200) : 200;
-      const what = `${request.method} ${new URL(request.url ?? '', 'https://x').pathname.split('/namespaces/w/pods/')[1]}`;
+      const what = `${request.method} ${new URL(request.url ?? '', 'https://x').pathname.split('/pods/')[1]}`;
       asked.push(`${what}${body.includes(annotated) ? ' annotated' : ''} ${code}`);
       response.statusCode = code;
       response.end(JSON.stringify(code < 300 ? {} : { kind: 'Status', code, reason: 'Invalid', message: 'no' }));
@@ -87,6 +87,14 @@ describe('a lent pod that has to go', () => {
     expect(asked).toEqual(['PATCH q/status annotated 500', 'DELETE q 200']);
   }, 20_000);
 
+  it('says why though all that are told at once are answered badly once', async () => {
+    let failing = 16;
+    const { reclaimer, asked } = world(() => (failing-- > 0 ? 503 : undefined));
+    reclaimer.take(new Map(Array.from({ length: 16 }, (_, at) => step('delete', `p${at}`))));
+    await vi.waitFor(() => expect(asked.filter((what) => what.startsWith('DELETE'))).toHaveLength(16), 5000);
+    expect(asked.filter((what) => what.endsWith('annotated 200'))).toHaveLength(16);
+  });
+
   it('goes though the step came up while a renewal of our leadership was late', async () => {
     const { reclaimer, asked, lead } = world(() => undefined);
     lead.isCurrent = false;
@@ -95,6 +103,14 @@ describe('a lent pod that has to go', () => {
     lead.isCurrent = true;
     reclaimer.take(steps);
     await vi.waitFor(() => expect(asked).toContain('DELETE p 200'), 5000);
+  });
+
+  it('does not wait until all pods of another tenant are gone', async () => {
+    const { reclaimer, asked } = world(() => undefined);
+    const many = Array.from({ length: 300 }, (_, at) => step('delete', `many${at}`, 'other'));
+    reclaimer.take(new Map([...many, step('delete')]));
+    await vi.waitFor(() => expect(asked).toContain('DELETE p 200'), 5000);
+    expect(asked.filter((what) => what.startsWith('DELETE')).length).toBeLessThan(100);
   });
 
   it('is left alone while nobody knows who leads', async () => {

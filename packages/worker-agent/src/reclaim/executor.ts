@@ -52,6 +52,8 @@ export class Reclaimer {
       workers: WORKERS,
       baseDelayMs: 500,
       maxDelayMs: REFUSED_MS.last,
+      // One with thousands of pods, or whose pods a slow webhook guards, must not put off the end of another's leases.
+      ownerOf: (uid) => this.steps.get(uid)?.namespace ?? '',
       onError: (uid, error) => this.failed(uid, error),
     });
     this.queue.start();

@@ -34,8 +34,10 @@ export class Explainer {
   private readonly options: ExplainerOptions;
   /** Pods of which it was logged that they go without words, by UID. */
   private readonly told = new Set<string>();
-  /** Failures in a row, of any pod, that may pass. */
+  /** Failures in a row, of any pod, that may pass. Those that were under way together are one. */
   private passing = 0;
+  /** Monotonic milliseconds at which the last of them was counted. */
+  private countedAt = -Infinity;
 
   constructor(options: ExplainerOptions) {
     this.options = options;
@@ -64,13 +66,14 @@ export class Explainer {
    * @throws ApiError | ConnectionError of a failure that may pass in a moment; the caller tries again
    */
   async tryToExplain(step: PodStep): Promise<void> {
+    const begun = performance.now();
     try {
       await this.explain(step);
       this.passing = 0;
     } catch (error) {
       if (this.options.leadership.signal.aborted) throw error;
       if (isNotFound(error) || isConflict(error)) return;
-      if (mayPass(error) && ++this.passing <= PASSING) throw error;
+      if (mayPass(error) && this.countPassing(begun) <= PASSING) throw error;
       this.options.onFailure();
       if (this.told.has(step.uid)) return;
       this.told.add(step.uid);
@@ -80,6 +83,14 @@ export class Explainer {
         'a lent pod goes though it could not be told why',
       );
     }
+  }
+
+  private countPassing(begun: number): number {
+    if (begun >= this.countedAt) {
+      this.passing++;
+      this.countedAt = performance.now();
+    }
+    return this.passing;
   }
 
   /** Takes the words off again. @throws ApiError | ConnectionError */

@@ -20,11 +20,25 @@ const CONNECT_MS = 3_000;
 const DEADLINE_MS = 10_000;
 const MAX_BYTES = 16 * 1024 * 1024;
 
+/**
+ * Scrapers wait no longer than a kubelet may take (10 s, as a rule), so that of one that is hung they are the first to have
+ * enough: after so long without an answer that is its fault all the same.
+ */
+const LEFT_MS = 5_000;
+
 /** @throws TooSlow, or Error when there is no connection, or the answer breaks off or is too long; the signal's reason. */
 export async function fetchText(options: FetchOptions): Promise<{ code: number; text: string }> {
   const { abandoned } = options;
+  const askedAt = performance.now();
+  const response = await headersOf(options).catch((error: unknown) => {
+    const waitedMs = performance.now() - askedAt;
+    if (abandoned.aborted && waitedMs >= LEFT_MS) {
+      throw new TooSlow(`gave no answer within ${Math.floor(waitedMs / 1000)} s`, { cause: error });
+    }
+    abandoned.throwIfAborted();
+    throw error;
+  });
   try {
-    const response = await headersOf(options);
     return await options.inTurn(() => read(response, abandoned));
   } catch (error) {
     abandoned.throwIfAborted();

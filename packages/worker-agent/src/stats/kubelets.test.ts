@@ -120,6 +120,30 @@ it('what nobody waits for any more is dropped, and is no fault of the node', asy
   expect(await scrape(node('a', port), 'metrics/resource')).toBe('m 1\n');
 });
 
+it('a node that takes the question and says nothing is left alone, although its callers leave before its time is over', async () => {
+  let [asked, closed] = [0, 0];
+  const port = await kubelet((_, response) => {
+    asked++;
+    response.on('close', () => closed++);
+  });
+  vi.useFakeTimers({ toFake: ['performance'] });
+  stops.push(() => vi.useRealTimers());
+  const scrape = scraper();
+  const gone = new AbortController();
+  const lost = scrape(node('a', port), 'metrics/resource', gone.signal);
+  lost.catch(() => undefined);
+  await vi.waitFor(() => expect(asked).toBe(1), { timeout: 5000, interval: 5 });
+  vi.advanceTimersByTime(9_900);
+  gone.abort(new Error('gone'));
+  await expect(lost).rejects.toThrow('gone');
+  await vi.waitFor(() => expect(closed).toBe(1), { timeout: 5000, interval: 5 });
+  await expect(scrape(node('a', port), 'metrics/cadvisor')).rejects.toMatchObject({
+    code: 504,
+    message: 'the kubelet of node a gave no answer within 9 s',
+  });
+  expect(asked).toBe(1);
+});
+
 it('a node that answers again is as good as any', async () => {
   const free = createServer();
   const port = await listening(free);

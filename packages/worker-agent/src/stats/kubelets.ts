@@ -64,7 +64,7 @@ export function createScraper(options: KubeletOptions): Scrape {
     };
     const { code, text } = await fetchText({ request, abandoned, inTurn }).catch((error: NodeJS.ErrnoException) => {
       // That somebody else left, or that too many read, is no fault of the node.
-      if (abandoned.aborted || error instanceof StatsRefusal) throw error;
+      if ((abandoned.aborted && !(error instanceof TooSlow)) || error instanceof StatsRefusal) throw error;
       const refusal = unreachable(name, error);
       lanes.failed(uid, refusal);
       throw refusal;
