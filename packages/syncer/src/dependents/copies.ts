@@ -6,30 +6,26 @@ import { Annotation, Label, tokenSecretName, workerName } from '@kubeocean/share
 import {
   ApiError,
   type Change,
-  ConfigMaps,
   isNotFound,
   type KubeObject,
   messageOf,
   type Outcome,
   type ReadonlyStore,
-  Secrets,
   splitKey,
 } from '@kubeocean/shared/kube';
 import type { SyncerContext } from '../context.ts';
 import { WritesHeld } from '../pods/gate.ts';
-import { type Pod, podSubject } from '../pods/types.ts';
-import { wordsFor } from '../pods/words.ts';
+import type { Pod } from '../pods/types.ts';
 import type { Repairs } from '../repairs.ts';
 import type { Holders } from './holders.ts';
-import { type DependentReference, referencesOf } from './references.ts';
-import type { Tokens } from './tokens.ts';
+import { type Kind, RESOURCES } from './kinds.ts';
+import { referencesOf } from './references.ts';
+import { isOneRunHere } from './run-here.ts';
+import { createTelling } from './telling.ts';
+import type { TokenFault, Tokens } from './tokens.ts';
 import { isAsMade, NEVER_COPIED, toCopy, versionOf } from './to-worker.ts';
 import { ForeignObject, removeCopy, writeCopy } from './write-copy.ts';
 import type { Written } from './written.ts';
-
-export type Kind = DependentReference['kind'];
-export const KINDS: readonly Kind[] = ['configmap', 'secret'];
-const RESOURCES = { configmap: ConfigMaps, secret: Secrets } as const;
 
 /** Something that a pod needs and that is not in the worker. */
 export interface Missing {
@@ -39,10 +35,17 @@ export interface Missing {
 }
 
 export interface Copies {
-  /** Makes or updates the copy. @returns why it is not there; undefined when it is. @throws ApiError, ConnectionError, WritesHeld */
+  /**
+   * Makes or updates the copy for a pod that runs here, or is to.
+   * @returns why it is not there; undefined when it is
+   * @throws ApiError, ConnectionError, WritesHeld
+   */
   ensure(kind: Kind, namespace: string, name: string): Promise<Missing | undefined>;
-  /** Takes note of a change of a copy. @returns whether the copy is to be looked at */
-  noticed(kind: Kind, change: Change<KubeObject>): boolean;
+  /**
+   * Takes note of a change of a copy.
+   * @returns in how many milliseconds the copy is to be looked at; undefined: need not be
+   */
+  noticed(kind: Kind, change: Change<KubeObject>): number | undefined;
   /** Keeps the copy `kind/name` in step with home and with who needs it. @throws ApiError, ConnectionError */
   sync(copy: string): Promise<Outcome>;
 }
@@ -55,15 +58,18 @@ export interface CopiesParts {
   holders: Holders;
   tokens: Tokens;
   repairs: Repairs;
+  /** Milliseconds, monotonic. */
+  clock: () => number;
 }
 
 const HELD_MS = 5000;
 /** Answers that are a server's own word on what it was asked to write. */
 const REFUSALS = [400, 403, 413, 422, 500];
-/** Pods that are told of a refusal; the object itself is told as well. */
-const TOLD_MOST = 10;
+/** A copy is put right at most so often: somebody in the worker may take it back each time. */
+const REPAIR_MS = 10_000;
 
-export function createCopies({ context, sources, written, holders, tokens, repairs }: CopiesParts): Copies {
+export function createCopies(parts: CopiesParts): Copies {
+  const { context, sources, written, holders, tokens, repairs, clock } = parts;
   const { bindingUID, mountNamespace } = context;
   /** Token Secrets and copies that somebody else wrote. */
   const suspects = new Set<string>();
@@ -71,8 +77,9 @@ export function createCopies({ context, sources, written, holders, tokens, repai
   const former = new Map<string, string | undefined>();
   /** UIDs of copies that were removed because home has no more what they were made of; the watch has yet to tell. */
   const withdrawn = new Set<string | undefined>();
-  /** What was last told of a copy that cannot be brought up to date. */
-  const told = new Map<string, string>();
+  /** Until when a copy that was put right is left as it is, by `clock`. */
+  const rests = new Map<string, number>();
+  const telling = createTelling({ context, sources, written, holders });
 
   async function sync(copy: string): Promise<Outcome> {
     const { namespace: kindText, name } = splitKey(copy);
@@ -80,7 +87,7 @@ export function createCopies({ context, sources, written, holders, tokens, repai
     try {
       if (!holders.isHeld(copy)) return await remove(kind, name, copy);
       const holder = tokenHolder(kind, name);
-      if (holder) return await checkTokens(copy, name, holder);
+      if (holder) return await checkTokens(copy, holder);
       const source = sourceOf(kind, name);
       if (!source) return undefined;
       if (!holders.isInUse(copy)) {
@@ -88,14 +95,15 @@ export function createCopies({ context, sources, written, holders, tokens, repai
         const isThere = await written[kind].alone(name, async () => written[kind].latest(name) !== undefined);
         if (!isThere) return undefined;
       }
-      const problem = await ensure(kind, source.namespace, source.name);
+      const mayHave = () => isOneRunHere(context, source.namespace, homesOf(copy));
+      const problem = await ensure(kind, source.namespace, source.name, mayHave);
       if (problem) context.log.info({ copy, problem: problem.message }, 'not copied');
-      if (problem && !problem.absent) tell(kind, copy, source, problem.message);
-      else told.delete(copy);
+      if (problem && !problem.absent) telling.tell(kind, copy, source, homesOf(copy), problem.message);
+      else telling.forget(copy);
     } catch (error) {
       if (error instanceof WritesHeld) return { againInMs: HELD_MS };
       const source = isRefusal(error) ? sourceOf(kind, name) : undefined;
-      if (source) tell(kind, copy, source, messageOf(error));
+      if (source) telling.tell(kind, copy, source, homesOf(copy), messageOf(error));
       throw error;
     }
     return undefined;
@@ -112,87 +120,74 @@ export function createCopies({ context, sources, written, holders, tokens, repai
     });
     suspects.delete(copy);
     former.delete(copy);
-    told.delete(copy);
-  }
-
-  /**
-   * Pods go on with what the copy had before, or without one: nobody but home's users can know that this is not what they
-   * wrote.
-   */
-  function tell(kind: Kind, copy: string, source: { namespace: string; name: string }, why: string): void {
-    if (!holders.isInUse(copy) || told.get(copy) === why) return;
-    told.set(copy, why);
-    const { kind: of } = RESOURCES[kind];
-    const had = written[kind].latest(splitKey(copy).name) !== undefined;
-    const reason = had ? 'FailedUpdate' : 'FailedDependency';
-    const uid = sources[kind].get(`${source.namespace}/${source.name}`)?.metadata.uid;
-    const subject = { apiVersion: 'v1', kind: of, metadata: { ...source, ...(uid && { uid }) } };
-    const homes = holders.homePods(copy).map((key) => context.stores.homePods.get(key) as Pod | undefined);
-    const running = homes.filter((home) => home !== undefined).slice(0, TOLD_MOST);
-    let words = why;
-    for (const home of running) {
-      words = wordsFor(home, context, home)(why);
-      const message = had
-        ? `the ${of} ${source.name} was changed, but the worker cluster keeps what it had: ${words}`
-        : `the worker cluster does not take the ${of} ${source.name}, and the pod goes on without it: ${words}`;
-      context.homeEvents.event(podSubject(home), 'Warning', reason, message);
-    }
-    const pods = `pods on vnodes of the ClusterBinding ${context.bindingName}`;
-    const message = had
-      ? `${pods} keep what it said before, because the worker cluster does not take the change: ${words}`
-      : `${pods} go on without it, because the worker cluster does not take it: ${words}`;
-    context.homeEvents.event(subject, 'Warning', reason, message);
+    rests.delete(copy);
+    telling.forget(copy);
+    if (kind === 'secret') tokens.forget(name);
   }
 
   /** The home pod that this Secret holds the tokens of. */
   function tokenHolder(kind: Kind, name: string): Pod | undefined {
     if (kind !== 'secret') return undefined;
-    for (const homeKey of holders.homePods(`secret/${name}`)) {
-      const home = context.stores.homePods.get(homeKey) as Pod | undefined;
-      const { namespace = '', name: pod, uid = '' } = home?.metadata ?? { name: '' };
-      if (tokenSecretName(bindingUID, namespace, pod, uid) === name) return home;
-    }
-    return undefined;
+    return homesOf(`secret/${name}`).find(({ metadata: { namespace = '', name: pod, uid = '' } }) => {
+      return tokenSecretName(bindingUID, namespace, pod, uid) === name;
+    });
   }
 
-  /** What tokens say cannot be looked up again: a Secret that somebody else wrote gets new ones. */
-  async function checkTokens(copy: string, name: string, home: Pod): Promise<Outcome> {
-    const isSuspect = suspects.delete(copy);
+  /**
+   * The home pod need not be looked at: its UID is in the name of the Secret, and only a worker that was given the pod
+   * knows that.
+   */
+  async function checkTokens(copy: string, home: Pod): Promise<Outcome> {
     const gone = former.has(copy) && holders.isInUse(copy);
-    if (!isSuspect && !gone) return undefined;
-    let part: 'missing' | 'content' | undefined;
-    const needed = () => {
-      const latest = written.secret.latest(name);
-      if (!latest) part = gone ? 'missing' : undefined;
-      else if (!written.secret.isOwn(latest)) part = 'content';
-      return part !== undefined;
-    };
-    await tokens.ensure(home, { needed, formerUID: former.get(copy) });
-    former.delete(copy);
-    if (!part) return undefined;
-    repairs.count('secret', part);
-    context.log.warn({ copy }, 'token Secret was changed by hand');
+    if (!suspects.has(copy) && !gone) return undefined;
+    const uid = former.get(copy);
+    const isSuspect = suspects.delete(copy);
+    const isFormer = former.delete(copy);
+    let fault: TokenFault | undefined;
+    try {
+      fault = await tokens.repair(home, gone, uid);
+    } catch (error) {
+      // Nothing else brings it back to mind when it is tried again.
+      if (isSuspect) suspects.add(copy);
+      if (isFormer && !former.has(copy)) former.set(copy, uid);
+      throw error;
+    }
+    if (!fault) return undefined;
+    wasRepaired('secret', copy, fault, 'token Secret was changed by hand');
     return undefined;
   }
 
-  /** What the copy is made of: as the pods that need it say, or else as it says itself when that leads to its name. */
+  function wasRepaired(kind: Kind, copy: string, part: TokenFault, words: string): void {
+    rests.set(copy, clock() + REPAIR_MS);
+    repairs.count(kind, part);
+    context.log.warn({ copy }, words);
+  }
+
+  /** Home's pods that need the copy. */
+  function homesOf(copy: string): Pod[] {
+    const homes = holders.homePods(copy).map((key) => context.stores.homePods.get(key) as Pod | undefined);
+    return homes.filter((home) => home !== undefined);
+  }
+
+  /** What the copy is made of, as home's pods say that need it. */
   function sourceOf(kind: Kind, name: string): { namespace: string; name: string } | undefined {
-    for (const homeKey of holders.homePods(`${kind}/${name}`)) {
-      const home = context.stores.homePods.get(homeKey) as Pod | undefined;
-      const namespace = home?.metadata.namespace ?? '';
-      const reference =
-        home &&
-        referencesOf(home).objects.find((each) => workerName(bindingUID, namespace, each.name, each.kind) === name);
+    for (const home of homesOf(`${kind}/${name}`)) {
+      const { namespace = '' } = home.metadata;
+      const reference = referencesOf(home).objects.find(
+        (each) => workerName(bindingUID, namespace, each.name, each.kind) === name,
+      );
       if (reference?.kind === kind) return { namespace, name: reference.name };
     }
-    const { annotations } = written[kind].latest(name)?.metadata ?? {};
-    const namespace = annotations?.[Annotation.virtualNamespace];
-    const source = annotations?.[Annotation.virtualName];
-    if (!namespace || !source || workerName(bindingUID, namespace, source, kind) !== name) return undefined;
-    return { namespace, name: source };
+    return undefined;
   }
 
-  async function ensure(kind: Kind, namespace: string, name: string): Promise<Missing | undefined> {
+  /** @param mayHave whether it may be brought here */
+  async function ensure(
+    kind: Kind,
+    namespace: string,
+    name: string,
+    mayHave?: () => Promise<boolean>,
+  ): Promise<Missing | undefined> {
     const copy = workerName(bindingUID, namespace, name, kind);
     const resource = RESOURCES[kind];
     return written[kind].alone(copy, async () => {
@@ -201,6 +196,7 @@ export function createCopies({ context, sources, written, holders, tokens, repai
       const source = sources[kind].get(`${namespace}/${name}`);
       const key = `${kind}/${copy}`;
       suspects.delete(key);
+      if (latest) former.delete(key);
       // What it says of its version is believed only of a copy that we wrote, or have read since somebody else did.
       const suspect = latest !== undefined && !written[kind].isOwn(latest);
       if (!suspect && known && source && known === versionOf(source)) return undefined;
@@ -212,12 +208,12 @@ export function createCopies({ context, sources, written, holders, tokens, repai
         // Home itself says so. Without the copy the worker's kubelet does what one at home does: optional files go, others
         // stay as they were mounted, and a container that needs it does not start again.
         if (latest?.metadata.labels?.[Label.bindingUID] === bindingUID) {
-          withdrawn.add(latest.metadata.uid);
-          await removeCopy(context, resource, written[kind], copy);
+          await withdraw(kind, latest);
           context.log.info({ copy: key }, 'copy removed: home has it no more');
         }
         return { message: `the ${resource.kind} ${namespace}/${name} does not exist`, absent: true };
       }
+      if (mayHave && !(await mayHave())) return undefined;
       const type = object['type'];
       if (kind === 'secret' && typeof type === 'string' && NEVER_COPIED.includes(type)) {
         const message = `the Secret ${namespace}/${name} is of type ${type}, which never leaves this cluster; use a projected serviceAccountToken volume`;
@@ -233,8 +229,7 @@ export function createCopies({ context, sources, written, holders, tokens, repai
         await writeCopy(context, resource, written[kind], made, formerUID);
         former.delete(key);
         if (changed || missing) {
-          repairs.count(kind, missing ? 'missing' : 'content');
-          context.log.warn({ copy: key }, 'copy was changed by hand');
+          wasRepaired(kind, key, missing ? 'missing' : 'content', 'copy was changed by hand');
         }
       } catch (error) {
         if (error instanceof ForeignObject) return { message: error.message, absent: false };
@@ -242,6 +237,17 @@ export function createCopies({ context, sources, written, holders, tokens, repai
       }
       return undefined;
     });
+  }
+
+  async function withdraw(kind: Kind, { metadata: { name, uid } }: KubeObject): Promise<void> {
+    withdrawn.add(uid);
+    try {
+      await removeCopy(context, RESOURCES[kind], written[kind], name);
+    } catch (error) {
+      // It is still there, and may be needed again.
+      withdrawn.delete(uid);
+      throw error;
+    }
   }
 
   async function isIntact(kind: Kind, made: KubeObject): Promise<boolean> {
@@ -262,11 +268,11 @@ export function createCopies({ context, sources, written, holders, tokens, repai
     sync,
     noticed(kind, { previous, current }) {
       const copy = `${kind}/${(current ?? previous)?.metadata.name}`;
-      if (!current && withdrawn.delete(previous?.metadata.uid)) return false;
-      if (!holders.isHeld(copy) || (current && written[kind].isOwn(current))) return false;
+      if (!current && withdrawn.delete(previous?.metadata.uid)) return undefined;
+      if (!holders.isHeld(copy) || (current && written[kind].isOwn(current))) return undefined;
       if (current) suspects.add(copy);
       else former.set(copy, previous?.metadata.uid);
-      return true;
+      return Math.max(0, (rests.get(copy) ?? 0) - clock());
     },
   };
 }

@@ -16,9 +16,10 @@ import {
 import type { SyncerContext } from '../context.ts';
 import type { Pod } from '../pods/types.ts';
 import type { Repairs } from '../repairs.ts';
-import { createCopies, KINDS, type Missing } from './copies.ts';
+import { createCopies, type Missing } from './copies.ts';
 import { createHolders } from './holders.ts';
 import { bare, familyOf, ours } from './kept.ts';
+import { KINDS } from './kinds.ts';
 import { createLeftovers } from './leftovers.ts';
 import { referencesOf } from './references.ts';
 import { createTokens, type Tokens } from './tokens.ts';
@@ -92,12 +93,14 @@ export async function startDependents(
   });
   const leftovers = createLeftovers((copy) => queue.add(copy));
   const holders = createHolders(context.stores, bindingUID, (copy) => leftovers.add(copy));
-  const copies = createCopies({ context, sources, written, holders, tokens, repairs: options.repairs });
+  const clock = () => performance.now();
+  const copies = createCopies({ context, sources, written, holders, tokens, repairs: options.repairs, clock });
 
   for (const kind of KINDS) {
     stored[kind].onChange((change) => {
       const { current, previous } = change;
-      if (copies.noticed(kind, change)) queue.add(`${kind}/${(current ?? previous)?.metadata.name}`);
+      const ms = copies.noticed(kind, change);
+      if (ms !== undefined) queue.addAfter(`${kind}/${(current ?? previous)?.metadata.name}`, ms);
     });
     sources[kind].onChange(({ previous, current, key }) => {
       const { namespace, name } = splitKey(key);

@@ -26,9 +26,4 @@ export function familyOf({ metadata }: KubeObject): string {
   return metadata.labels?.[Label.virtualNamespace] ?? '';
 }
 
-const READ = [
-  Annotation.virtualNamespace,
-  Annotation.virtualName,
-  Annotation.sourceVersion,
-  Annotation.tokenRenewAt,
-] as const;
+const READ = [Annotation.sourceVersion, Annotation.tokenRenewAt] as const;

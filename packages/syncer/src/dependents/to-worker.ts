@@ -1,4 +1,5 @@
 /** Home ConfigMap, Secret or tokens → what stands for them in the worker. Pure. */
+import { hash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { Annotation, Label, tokenSecretName, workerName } from '@kubeocean/shared/api';
 import type { KubeObject } from '@kubeocean/shared/kube';
@@ -85,6 +86,20 @@ export function toTokenSecret(home: Pod, tokens: Record<string, string>, renewAt
     data,
   };
 }
+
+/**
+ * Of all that we write into a token Secret a number of 48 bits; labels and annotations of others do not count. There is one
+ * for each pod, so it is not a text.
+ */
+export function contentOf({ metadata: { labels = {}, annotations = {} }, data }: KubeObject): number {
+  const own = [labels, annotations].map((each) => Object.entries(each).filter(([key]) => key.startsWith(OWN)));
+  const sorted = [...own, Object.entries(data ?? {})].map((entries) =>
+    entries.toSorted(([a], [b]) => (a < b ? -1 : 1)),
+  );
+  return parseInt(hash('sha256', JSON.stringify(sorted), 'hex').slice(0, 12), 16);
+}
+
+const OWN = 'kubeocean.io/';
 
 /** Longest life of a token, and the shortest that an API server grants, in seconds. */
 const LONGEST = 3600;

@@ -1,6 +1,9 @@
+import { Annotation, tokenSecretName } from '@kubeocean/shared/api';
 import { ApiError, ConnectionError, type KubeObject, Store } from '@kubeocean/shared/kube';
 import { describe, expect, test, vi } from 'vitest';
 import type { SyncerContext } from '../context.ts';
+import type { Pod } from '../pods/types.ts';
+import { bindingUID, serveClusters, watchTells, workerPod, type World } from './copies-fixtures.ts';
 import { createTokens, isForNoPod } from './tokens.ts';
 import type { Written } from './written.ts';
 
@@ -33,6 +36,138 @@ test('a pod without a token is looked at once, not for ever', async () => {
   tokens.follow('shop/web');
   await vi.advanceTimersByTimeAsync(60_000);
   expect(looks).toBe(1);
+  await tokens.stop();
+  vi.useRealTimers();
+});
+
+describe('a token Secret that somebody else', () => {
+  const served = serveClusters();
+  const home: Pod = {
+    metadata: { namespace: 'shop', name: 'web', uid: 'u' },
+    spec: {
+      containers: [],
+      volumes: [{ name: 'token', projected: { sources: [{ serviceAccountToken: { path: 'token' } }] } }],
+    },
+  };
+  const name = tokenSecretName(bindingUID, 'shop', 'web', 'u');
+  const at = `/api/v1/namespaces/mount/secrets/${name}`;
+
+  /** Tokens that are there, and then written by somebody else. */
+  async function changed(change: (secret: KubeObject) => KubeObject): Promise<World> {
+    const w = served.world();
+    w.homePods.set(home);
+    w.workerPods.set(workerPod('secret', name));
+    await w.tokens.ensure(home);
+    watchTells(served, w, 'secret', at);
+    rewrite(w, change);
+    served.writes = [];
+    return w;
+  }
+
+  function rewrite(w: World, change: (secret: KubeObject) => KubeObject): void {
+    const secret = served.objects.get(at) as KubeObject;
+    const changedOne = change(structuredClone(secret));
+    changedOne.metadata.resourceVersion = String(Number(secret.metadata.resourceVersion) + 1000);
+    served.objects.set(at, changedOne);
+    watchTells(served, w, 'secret', at);
+    expect(w.copies.noticed('secret', { key: `mount/${name}`, previous: secret, current: changedOne })).toBe(0);
+  }
+
+  const note = ({ metadata, ...rest }: KubeObject) => ({
+    ...rest,
+    metadata: { ...metadata, annotations: { ...metadata.annotations, 'backup.example/done': 'yes' } },
+  });
+  const forge = (secret: KubeObject) => ({ ...secret, data: { 'token.0': 'Zm9yZ2Vk' } });
+
+  test('only gave an annotation of their own keeps its tokens: they would do it again and again', async () => {
+    const w = await changed(note);
+    await w.copies.sync(`secret/${name}`);
+    expect(served.writes).toEqual([]);
+    expect(w.repaired).toEqual([]);
+    const { current, key } = { current: served.objects.get(at), key: `mount/${name}` };
+    expect(w.copies.noticed('secret', { key, previous: current, current })).toBeUndefined();
+  });
+
+  test.each<[what: string, change: (secret: KubeObject) => KubeObject]>([
+    ['changed', forge],
+    [
+      'gave another time of renewal',
+      (secret) => {
+        secret.metadata.annotations = {
+          ...secret.metadata.annotations,
+          [Annotation.tokenRenewAt]: '2040-01-01T00:00:00Z',
+        };
+        return secret;
+      },
+    ],
+  ])('%s gets new tokens', async (_, change) => {
+    const w = await changed(change);
+    await w.copies.sync(`secret/${name}`);
+    expect(served.writes).toEqual(['POST default', `PUT ${name}`]);
+    expect(w.repaired).toEqual(['secret content']);
+  });
+
+  test('changed gets new tokens also when home does not answer at first', async () => {
+    const w = await changed(forge);
+    served.refuse = () => ({ code: 500, message: 'home is busy' });
+    await expect(w.copies.sync(`secret/${name}`)).rejects.toThrow('home is busy');
+    served.refuse = () => undefined;
+    await w.copies.sync(`secret/${name}`);
+    expect(w.repaired).toEqual(['secret content']);
+  });
+
+  test('took away is made again also when home does not answer at first', async () => {
+    const w = await changed(note);
+    const previous = served.objects.get(at);
+    served.objects.delete(at);
+    watchTells(served, w, 'secret', at);
+    w.copies.noticed('secret', { key: `mount/${name}`, previous, current: undefined });
+    served.refuse = () => ({ code: 500, message: 'home is busy' });
+    await expect(w.copies.sync(`secret/${name}`)).rejects.toThrow('home is busy');
+    served.refuse = () => undefined;
+    await w.copies.sync(`secret/${name}`);
+    expect(served.objects.has(at)).toBe(true);
+    expect(w.repaired).toEqual(['secret missing']);
+  });
+});
+
+test('the tokens of a pod of the same name are renewed when they are due, not when its predecessor’s were', async () => {
+  vi.useFakeTimers();
+  const homePods = new Store<KubeObject>();
+  const pod = (uid: string) => ({
+    metadata: { namespace: 'shop', name: 'web-0', uid },
+    spec: {
+      containers: [],
+      volumes: [{ name: 'token', projected: { sources: [{ serviceAccountToken: { path: 'token' } }] } }],
+    },
+  });
+  const renewAt: Record<string, number> = { old: 2_880_000, young: 480_000 };
+  const looked: string[] = [];
+  const written = {
+    alone: (_: string, work: () => Promise<unknown>) => work(),
+    latest: (name: string) => {
+      const uid = ['old', 'young'].find((each) => tokenSecretName('b', 'shop', 'web-0', each) === name) ?? '';
+      looked.push(uid);
+      const annotations = { [Annotation.tokenRenewAt]: new Date(renewAt[uid] ?? 0).toISOString() };
+      return { metadata: { name, annotations } };
+    },
+  } as unknown as Written;
+  const context = {
+    bindingUID: 'b',
+    stores: { homePods },
+    now: () => new Date(0),
+    queue: (name: string) => ({ name }),
+  } as unknown as SyncerContext;
+  const tokens = createTokens(context, written);
+  for (const uid of ['old', 'young']) {
+    homePods.set(pod(uid));
+    for (let n = 0; n < 2; n++) tokens.follow('shop/web-0');
+    await vi.advanceTimersByTimeAsync(1000);
+  }
+  expect(looked).toContain('young');
+  const before = looked.length;
+  await vi.advanceTimersByTimeAsync(480_000);
+  expect(looked.length).toBeGreaterThan(before);
   await tokens.stop();
   vi.useRealTimers();
 });

@@ -18,7 +18,7 @@ import type { SyncerContext } from '../context.ts';
 import { WritesHeld } from '../pods/gate.ts';
 import { isTerminal, type Pod, podSubject } from '../pods/types.ts';
 import { referencesOf, type TokenSource } from './references.ts';
-import { renewalTime, tokenSeconds, toTokenSecret } from './to-worker.ts';
+import { contentOf, renewalTime, tokenSeconds, toTokenSecret } from './to-worker.ts';
 import { writeCopy } from './write-copy.ts';
 import type { Written } from './written.ts';
 
@@ -26,17 +26,23 @@ interface TokenRequest extends KubeObject {
   status?: { token: string; expirationTimestamp: string };
 }
 
-/** A token Secret that somebody else wrote or took away. */
-export interface TokenRepair {
-  /** Asked while nothing else writes the Secret: true when it is to be made anew although it is not due. */
-  needed: () => boolean;
-  /** As for {@link writeCopy}. */
-  formerUID: string | undefined;
-}
+/** What was wrong with a token Secret that somebody else wrote or took away. */
+export type TokenFault = 'missing' | 'content';
 
 export interface Tokens {
   /** Makes the pod's token Secret if it is missing or due. @throws ApiError, ConnectionError, ForeignObject */
-  ensure(home: Pod, again?: TokenRepair): Promise<void>;
+  ensure(home: Pod): Promise<void>;
+  /**
+   * Looks at the pod's token Secret, which somebody else may have written, and makes it anew with new tokens unless it still
+   * says what it should.
+   * @param isNeeded whether one that is not there is to be made
+   * @param formerUID as for {@link writeCopy}
+   * @returns what was wrong with it
+   * @throws ApiError, ConnectionError, ForeignObject, WritesHeld
+   */
+  repair(home: Pod, isNeeded: boolean, formerUID: string | undefined): Promise<TokenFault | undefined>;
+  /** No pod needs the Secret of this name any more. */
+  forget(secret: string): void;
   /** Whether {@link ensure} will ask home for a token of the pod: it gives none for a pod that is gone or another. */
   willAsk(home: Pod): boolean;
   /** Keeps the tokens of a pod that runs renewed until it is gone. */
@@ -60,7 +66,10 @@ export function createTokens(context: SyncerContext, written: Written): Tokens {
     maxDelayMs: RETRY_MS,
   });
   queue.start();
-  const followed = new Set<string>();
+  /** UID of the home pod by its key: a pod of the same name may have tokens that are due earlier. */
+  const followed = new Map<string, string | undefined>();
+  /** What was last written, as a hash, by name of the Secret. Without one, whatever somebody else wrote is replaced. */
+  const contents = new Map<string, number>();
 
   async function renew(key: string): Promise<{ againInMs: number } | undefined> {
     const home = context.stores.homePods.get(key) as Pod | undefined;
@@ -92,17 +101,51 @@ export function createTokens(context: SyncerContext, written: Written): Tokens {
     return renewAt ? Date.parse(renewAt) - context.now().getTime() : 0;
   }
 
-  async function ensure(home: Pod, repair?: TokenRepair): Promise<void> {
-    const { tokens: sources } = referencesOf(home);
-    if (sources.length === 0) return;
-    await written.alone(secretNameOf(home), async () => {
-      if (!repair?.needed() && dueIn(home) > 0) return;
-      const answers = await Promise.all(sources.map((source) => request(home, source)));
-      const tokens = Object.fromEntries(sources.map(({ key }, at) => [key, answers[at]?.token ?? '']));
-      const expirations = answers.map(({ expirationTimestamp }) => expirationTimestamp);
-      const renewAt = renewalTime(expirations, context.now());
-      await writeCopy(context, Secrets, written, toTokenSecret(home, tokens, renewAt, context), repair?.formerUID);
+  function ensure(home: Pod): Promise<void> {
+    return alone(home, async () => {
+      if (dueIn(home) <= 0) await make(home);
     });
+  }
+
+  function repair(home: Pod, isNeeded: boolean, formerUID: string | undefined): Promise<TokenFault | undefined> {
+    return alone(home, async () => {
+      const fault = await faultOf(secretNameOf(home), isNeeded);
+      if (fault || dueIn(home) <= 0) await make(home, formerUID);
+      return fault;
+    });
+  }
+
+  async function alone<T>(home: Pod, work: () => Promise<T>): Promise<T | undefined> {
+    return referencesOf(home).tokens.length === 0 ? undefined : written.alone(secretNameOf(home), work);
+  }
+
+  async function make(home: Pod, formerUID?: string): Promise<void> {
+    const { tokens: sources } = referencesOf(home);
+    const answers = await Promise.all(sources.map((source) => request(home, source)));
+    const tokens = Object.fromEntries(sources.map(({ key }, at) => [key, answers[at]?.token ?? '']));
+    const expirations = answers.map(({ expirationTimestamp }) => expirationTimestamp);
+    const renewAt = renewalTime(expirations, context.now());
+    const secret = toTokenSecret(home, tokens, renewAt, context);
+    await writeCopy(context, Secrets, written, secret, formerUID);
+    contents.set(secret.metadata.name, contentOf(secret));
+  }
+
+  /** Others may add labels and annotations of their own: new tokens would take them off, and they would come again. */
+  async function faultOf(name: string, isNeeded: boolean): Promise<TokenFault | undefined> {
+    const latest = written.latest(name);
+    if (!latest) return isNeeded ? 'missing' : undefined;
+    if (written.isOwn(latest)) return undefined;
+    const content = contents.get(name);
+    if (content === undefined) return 'content';
+    try {
+      const now = await context.worker.get<KubeObject>(Secrets, context.mountNamespace, name);
+      if (contentOf(now) !== content) return 'content';
+      written.note(now);
+      return undefined;
+    } catch (error) {
+      if (isNotFound(error)) return 'missing';
+      throw error;
+    }
   }
 
   async function request(home: Pod, source: TokenSource): Promise<{ token: string; expirationTimestamp: string }> {
@@ -127,10 +170,13 @@ export function createTokens(context: SyncerContext, written: Written): Tokens {
 
   return {
     ensure,
+    repair,
+    forget: (secret) => void contents.delete(secret),
     willAsk: (home) => referencesOf(home).tokens.length > 0 && dueIn(home) <= 0,
     follow(homeKey) {
-      if (followed.has(homeKey)) return;
-      followed.add(homeKey);
+      const uid = context.stores.homePods.get(homeKey)?.metadata.uid;
+      if (followed.has(homeKey) && followed.get(homeKey) === uid) return;
+      followed.set(homeKey, uid);
       queue.add(homeKey);
     },
     stop: () => queue.stop(),

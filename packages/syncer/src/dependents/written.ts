@@ -2,7 +2,7 @@
  * The copies in the worker as we know them: the watch's word, or our own last write while the watch lags behind it.
  * One writer at a time per copy.
  */
-import { type KubeObject, keyOf, type ReadonlyStore } from '@kubeocean/shared/kube';
+import { isOlder, type KubeObject, keyOf, type ReadonlyStore } from '@kubeocean/shared/kube';
 import { ours } from './kept.ts';
 
 export interface Written {
@@ -31,7 +31,7 @@ export function createWritten(store: ReadonlyStore<KubeObject>, namespace: strin
     if (current?.metadata.uid !== removed.get(key)) removed.delete(key);
     const known = own.get(key);
     // Once the watch has caught up its word is enough.
-    if (!known || (current ? isOlder(current, known) : previous?.metadata.uid !== known.metadata.uid)) return;
+    if (!known || (current ? isBefore(current, known) : previous?.metadata.uid !== known.metadata.uid)) return;
     own.delete(key);
   });
 
@@ -46,7 +46,7 @@ export function createWritten(store: ReadonlyStore<KubeObject>, namespace: strin
       const key = keyOf(kept);
       const stored = store.get(key);
       revisions.set(key, kept.metadata.resourceVersion);
-      if (!stored || isOlder(stored, kept)) own.set(key, kept);
+      if (!stored || isBefore(stored, kept)) own.set(key, kept);
     },
     forget(name) {
       own.delete(`${namespace}/${name}`);
@@ -70,7 +70,7 @@ export function createWritten(store: ReadonlyStore<KubeObject>, namespace: strin
   };
 }
 
-/** Revisions of one API server rise (KEP-5504); a namesake with another UID is newer when its revision is. */
-function isOlder(a: KubeObject, b: KubeObject): boolean {
-  return BigInt(a.metadata.resourceVersion ?? 0) < BigInt(b.metadata.resourceVersion ?? 0);
+/** A namesake with another UID is newer when its revision is. */
+function isBefore(a: KubeObject, b: KubeObject): boolean {
+  return isOlder(a.metadata.resourceVersion ?? '', b.metadata.resourceVersion ?? '');
 }

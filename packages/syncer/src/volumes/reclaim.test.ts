@@ -129,6 +129,18 @@ describe('a volume at home that was this binding’s own', () => {
   });
 });
 
+test.each([true, false])(
+  'a worker claim is said to be lost only by the cluster that has our claim: %s',
+  async (isOurs) => {
+    at.context.confirmWorker = () => Promise.resolve(isOurs);
+    const inUse = home.put(Volumes, volume(boundClaim(homeClaim())));
+    const turn = syncVolume(at.state, inUse);
+    if (isOurs) await turn;
+    else await expect(turn).rejects.toThrow('no writes to the worker cluster now');
+    expect(at.events).toEqual(isOurs ? [expect.stringContaining('data VolumeLost')] : []);
+  },
+);
+
 test('why a worker claim is not taken for a volume’s, and what to do', () => {
   const own = boundClaim(homeClaim());
   const given = volume(own, { namespace: 'shop', name: 'new', uid: 'c2' });

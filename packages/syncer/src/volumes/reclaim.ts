@@ -87,6 +87,7 @@ async function keep(state: VolumeState, volume: Volume, claimName: string): Prom
     await markUsed(state, worker, name);
     return undefined;
   }
+  if (!worker) await mayBelieveAbsence(context);
   const message = worker
     ? whyNotHeld(context, worker, volume)
     : `the claim ${context.mountNamespace}/${claimName} of the worker cluster, which holds the volume ${name}, is gone, and the data with it unless the worker's owner kept the storage behind it`;
