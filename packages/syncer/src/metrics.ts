@@ -35,7 +35,7 @@ export function createSyncerMetrics(registry: Registry, log: Logger): SyncerMetr
     vnodes: new Gauge({ name: 'kubeocean_vnodes', help: 'Vnodes of this binding', registers }),
     workerReachable: new Gauge({
       name: 'kubeocean_worker_reachable',
-      help: '1 while the worker cluster answers, 0 after 30 s without a successful request',
+      help: '1 while the worker cluster answers, 0 after --worker-unreachable-after without an answer',
       registers,
     }),
     claimHeld: new Gauge({

@@ -113,12 +113,17 @@ export function createReflectors(options: StoreOptions): SyncerReflectors {
 
 /** A record is taken only under the one name that this binding and its node come to: there is one per node. */
 function isRecordOf(record: LeasedNode, bindingName: string): boolean {
-  const { spec, metadata } = record;
+  const { spec, status, metadata } = record;
   return (
     spec?.cluster === bindingName &&
-    typeof spec.nodeName === 'string' &&
+    [spec.nodeName, spec.nodeUID, spec.policy, status?.policy ?? ''].every(isShort) &&
     metadata.name === leasedNodeName(bindingName, spec.nodeName)
   );
+}
+
+/** A vnode shows these as they are; no name is longer. */
+function isShort(text: unknown): boolean {
+  return typeof text === 'string' && text.length <= 253;
 }
 
 function nodeNameOf(pod: KubeObject): string | undefined {

@@ -1,5 +1,5 @@
 /** The worker cluster seen from here: a credential that may still be missing, and whether anybody answers. */
-import { Seconds } from '@kubeocean/shared/api';
+import { Annotation, Seconds } from '@kubeocean/shared/api';
 import {
   ApiError,
   isForbidden,
@@ -36,8 +36,6 @@ export interface Reachability {
   readonly error: unknown;
   /** Seconds of silence after which the worker is unreachable. */
   readonly silenceSeconds: number;
-  /** Whether the worker has ever answered. */
-  readonly answered: boolean;
 }
 
 /**
@@ -69,9 +67,6 @@ export function createReachability(startedAtMs: number, silenceMs = 30_000): Rea
       return error;
     },
     silenceSeconds: silenceMs / 1000,
-    get answered() {
-      return last !== undefined;
-    },
   };
 }
 
@@ -85,8 +80,14 @@ export function failureReason(error: unknown): string {
   return 'Unreachable';
 }
 
-/** What a person should know of a worker that does not answer. */
-export function unreachableMessage(error: unknown, silenceSeconds: number): string {
+/**
+ * What a person should know of a worker that does not answer.
+ * @param evicts the binding lets home evict meanwhile
+ */
+export function unreachableMessage(error: unknown, silenceSeconds: number, evicts: boolean): string {
   const cause = error === undefined ? 'no answer' : messageOf(error);
-  return `the worker cluster has not answered for ${silenceSeconds} s: ${cause}. Pods that run there go on; vnodes take no new ones. Lease renewals go on every ${Seconds.renewEvery} s`;
+  const leases = evicts
+    ? `Their Leases lapse, and this cluster evicts as the pods' tolerations say (annotation ${Annotation.unreachable}: evict)`
+    : `Lease renewals go on every ${Seconds.renewEvery} s`;
+  return `the worker cluster has not answered for ${silenceSeconds} s: ${cause}. Pods that run there go on; vnodes take no new ones. ${leases}`;
 }

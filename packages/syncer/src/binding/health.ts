@@ -76,7 +76,7 @@ export function createWorkerHealth(context: SyncerContext, parts: WorkerHealthPa
     const refused = claim.refusal !== undefined && claim.refusal !== 'Released';
     const next: WorkerView = {
       unreachable,
-      recordsKnown: stores.records.hasSynced && !refused && (claim.held || claim.refusal === 'Released'),
+      recordsKnown: isWorkerListed() && !refused && (claim.held || claim.refusal === 'Released'),
       leaseUnknown: leaseUnknown(refused, agent),
       evictWhenUnreachable: context.binding().metadata.annotations?.[Annotation.unreachable] === 'evict',
       workerAheadMs: clock.aheadMs,
@@ -86,6 +86,11 @@ export function createWorkerHealth(context: SyncerContext, parts: WorkerHealthPa
     view = next;
     tell(unreachable, agent);
     return changed;
+  }
+
+  /** What runs there says, beside the records, what is free on a vnode and whether it is empty. */
+  function isWorkerListed(): boolean {
+    return stores.records.hasSynced && stores.workerPods.hasSynced;
   }
 
   /** What the last syncer found stands until the heartbeats are listed. */
@@ -130,7 +135,7 @@ export function createWorkerHealth(context: SyncerContext, parts: WorkerHealthPa
         type,
         status: 'False',
         reason: failureReason(error),
-        message: unreachableMessage(error, reachability.silenceSeconds),
+        message: unreachableMessage(error, reachability.silenceSeconds, view.evictWhenUnreachable),
       };
     }
     // A binding that has never worked is told at once; one that did gets its 30 seconds.

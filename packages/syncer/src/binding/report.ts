@@ -44,6 +44,8 @@ export interface BindingReportOptions {
   onError: (error: unknown) => void;
 }
 
+/** In characters. What a worker answers has no bound, and one message that is refused (32,768) would keep all of the status. */
+const LONGEST_MESSAGE = 2048;
 const SOON_MS = 100;
 const COUNTS_MS = 3000;
 const RETRY_MS = 5000;
@@ -92,7 +94,8 @@ export function createBindingReport(options: BindingReportOptions): BindingRepor
   }
 
   return {
-    condition(next) {
+    condition({ message: whole, ...rest }) {
+      const next = { ...rest, message: whole.slice(0, LONGEST_MESSAGE) };
       const generation = options.binding().metadata.generation;
       const full = { ...next, ...(generation !== undefined && { observedGeneration: generation }) };
       const known = conditions.find(({ type }) => type === next.type);

@@ -1,4 +1,6 @@
 import { ClusterBindings, Finalizer } from '@kubeocean/shared/api';
+import { KubeClient, type KubeObject, keyOf } from '@kubeocean/shared/kube';
+import { TestServer } from '@kubeocean/shared/testing';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import type { ClaimKeeper } from '../claim/keeper.ts';
 import { mustGo } from '../nodes/drain.ts';
@@ -79,34 +81,88 @@ test('removal of a binding', () => {
   expect(removalOf(binding)).toBe('drain');
 });
 
-test('an end that fails says so on the binding, and how to end without the worker; it ends when nothing fails', async () => {
-  const { context, stores, events } = testState(home, worker);
+/** A binding that is being deleted and has nothing left to wait for, unless its stores say so. */
+function ending(vnodes: () => KubeObject[] = () => []) {
+  const found = testState(home, worker);
   const binding = sampleBinding();
   binding.metadata = { name: facts.bindingName, uid: facts.bindingUID, finalizers: Object.values(Finalizer) };
-  home.put(ClusterBindings, binding);
   binding.metadata.deletionTimestamp = '2026-11-21T06:00:00Z';
-  context.binding = () => binding;
-  context.report = { stop: () => Promise.resolve() } as typeof context.report;
-  const claim = worker.put(Claims, boundClaim(homeClaim()));
-  home.put(Volumes, volumeFor(claim));
-  for (const store of Object.values(stores)) store.replace([]);
-  worker.refuse = ({ method }) => (method === 'PATCH' ? { code: 403, message: 'a policy of the owner' } : undefined);
-
-  const stop = new AbortController();
+  home.put(ClusterBindings, binding);
+  found.context.binding = () => binding;
+  found.context.report = { stop: () => Promise.resolve() } as typeof found.context.report;
+  for (const store of Object.values(found.stores)) store.replace([]);
+  const held = { held: true, release: () => Promise.resolve() } as unknown as ClaimKeeper;
   const parts = {
-    claim: { held: true, release: () => Promise.resolve() } as unknown as ClaimKeeper,
-    nodes: { vnodes: () => [], resync: () => undefined } as unknown as NodesController,
+    claim: held,
+    nodes: { vnodes, resync: () => undefined } as unknown as NodesController,
     everClaimed: () => true,
     workerAnswers: () => true,
   };
-  const ended = unbind(context, parts, stop.signal);
-  const { name } = binding.metadata;
+  return { ...found, parts };
+}
+
+test('an end that fails says so on the binding, and how to end without the worker; it ends when nothing fails', async () => {
+  const { context, parts, events } = ending();
+  const claim = worker.put(Claims, boundClaim(homeClaim()));
+  home.put(Volumes, volumeFor(claim));
+  worker.refuse = ({ method }) => (method === 'PATCH' ? { code: 403, message: 'a policy of the owner' } : undefined);
+
+  const ended = unbind(context, parts, new AbortController().signal);
+  const { name } = context.binding().metadata;
   const words = `${name} Unbinding: it cannot end yet and is tried again (to end without the worker: kubectl annotate clusterbinding ${name} kubeocean.io/abandon=true): a policy of the owner`;
   await vi.waitFor(() => expect(events[0]).toBe(words));
   expect(home.get(ClusterBindings, '', name)?.metadata.finalizers).toEqual(Object.values(Finalizer));
   worker.refuse = () => undefined;
   await ended;
-  expect(hasFinalizer(home.get(ClusterBindings, '', name) ?? binding)).toBe(false);
+  expect(hasFinalizer(home.get(ClusterBindings, '', name) ?? context.binding())).toBe(false);
+});
+
+test('copies that finalizers of others keep do not keep the binding, however many there are', async () => {
+  worker.reset();
+  const server = await TestServer.start();
+  const deleted: string[] = [];
+  server.answer = (request, response) => {
+    const { pathname, searchParams } = new URL(request.url ?? '', 'https://server');
+    if (request.method === 'DELETE') {
+      deleted.push(pathname.split('/').slice(-2).join('/'));
+      return void response.end('{}');
+    }
+    // Two pages, always the same.
+    const more = searchParams.get('continue') === null;
+    const items = [{ metadata: { name: more ? 'a' : 'b', uid: 'u' } }];
+    response.end(JSON.stringify({ metadata: more ? { continue: 'more' } : {}, items }));
+  };
+  const { context, parts } = ending();
+  context.worker = new KubeClient(server.transport());
+  await unbind(context, parts, new AbortController().signal);
+  expect(deleted).toEqual(['configmaps/a', 'configmaps/b', 'secrets/a', 'secrets/b']);
+  server.reset();
+  server.stop();
+});
+
+test('what unbinding waits for is told once, not at each pod that goes, and again when it is something else', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  try {
+    const stop = new AbortController();
+    let answers = true;
+    const { context, stores, parts, events } = ending(() => [{ metadata: { name: 'v' } }]);
+    parts.workerAnswers = () => answers;
+    const pods = Array.from({ length: 30 }, (_, at) => ({ metadata: { name: `p${at}`, namespace: 'default' } }));
+    stores.homePods.replace(pods);
+    const ended = unbind(context, parts, stop.signal);
+    for (const pod of pods.slice(1)) {
+      stores.homePods.remove(keyOf(pod));
+      await vi.advanceTimersByTimeAsync(1000);
+    }
+    expect(events.map((event) => event.replace(/^.*: /, ''))).toEqual(['waiting for 1 vnodes with 30 pods to go']);
+    answers = false;
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(events[1]).toMatch(/1 vnodes with 1 pods to go, but the worker cluster .*abandon=true$/);
+    stop.abort();
+    await ended;
+  } finally {
+    vi.useRealTimers();
+  }
 });
 
 test('an end that fails is tried again with growing pauses', () => {

@@ -109,19 +109,25 @@ export async function unbind(context: SyncerContext, parts: UnbindingParts, sign
       });
       if (waits === undefined) {
         if (performance.now() >= tryAt) {
-          const error = await finish(context, parts.claim, removal).catch((thrown: unknown) => ({ thrown }));
+          const error = await finish(context, parts.claim, removal, signal).catch((thrown: unknown) => ({ thrown }));
           if (!error) return log.info('unbound');
+          if (signal.aborted) return;
           failures++;
           tryAt = performance.now() + pauseMs(failures);
           tellFailure(context, removal, error.thrown);
         }
-      } else if (waits !== told) {
-        told = waits;
+      } else if (withoutNumbers(waits) !== told) {
+        // Not at each pod that goes: events about one object are cut, and it may come to wait for something worse.
+        told = withoutNumbers(waits);
         tell(context, 'Normal', `waiting for ${waits.replace('NAME', binding.metadata.name)}`);
       }
     }
     await sleep(LOOK_MS, signal).catch(() => undefined);
   }
+}
+
+function withoutNumbers(text: string): string {
+  return text.replaceAll(/\d+/g, '');
 }
 
 function tellFailure(context: SyncerContext, removal: Removal, error: unknown): void {
@@ -139,30 +145,35 @@ function tell(context: SyncerContext, type: 'Normal' | 'Warning', message: strin
   context.homeEvents.event(about, type, 'Unbinding', message);
 }
 
-async function finish(context: SyncerContext, claim: ClaimKeeper, removal: Removal): Promise<void> {
+async function finish(
+  context: SyncerContext,
+  claim: ClaimKeeper,
+  removal: Removal,
+  signal: AbortSignal,
+): Promise<void> {
   const withWorker = removal === 'drain' && claim.held;
   const kept = await releaseVolumes(context, withWorker);
   if (kept > 0) context.log.info({ volumes: kept }, 'volumes stay, with their data, for a binding of this name');
   if (withWorker) {
-    for (const resource of [ConfigMaps, Secrets]) await deleteCopies(context, resource);
+    for (const resource of [ConfigMaps, Secrets]) await deleteCopies(context, resource, signal);
     await claim.release();
   }
   await context.report.stop();
   await removeFinalizer(context.home, context.binding());
 }
 
-async function deleteCopies(context: SyncerContext, resource: Resource): Promise<void> {
-  const { worker, mountNamespace } = context;
-  const labelSelector = `${Label.bindingUID}=${context.bindingUID}`;
-  for (;;) {
-    const page = await worker.list(resource, { namespace: mountNamespace, labelSelector, limit: 200 });
+async function deleteCopies(context: SyncerContext, resource: Resource, signal: AbortSignal): Promise<void> {
+  const { worker, mountNamespace: namespace } = context;
+  const selection = { namespace, labelSelector: `${Label.bindingUID}=${context.bindingUID}`, limit: 200 };
+  // Each once: one that a finalizer of somebody else keeps would be in every new list.
+  for await (const page of worker.pages(resource, selection, { signal, metadataOnly: true })) {
     for (const { metadata } of page.items) {
+      const { name, uid } = metadata;
       try {
-        await worker.delete(resource, mountNamespace, metadata.name, { ...(metadata.uid && { uid: metadata.uid }) });
+        await worker.delete(resource, namespace, name, { ...(uid && { uid }), signal });
       } catch (error) {
         if (!isNotFound(error) && !isConflict(error)) throw error;
       }
     }
-    if (!page.metadata.continue) return;
   }
 }

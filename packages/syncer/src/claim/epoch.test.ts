@@ -1,7 +1,10 @@
+import type { ServerResponse } from 'node:http';
+import { KubeClient, Pods } from '@kubeocean/shared/kube';
+import { TestServer } from '@kubeocean/shared/testing';
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { sampleBinding } from '../nodes/samples.ts';
-import { type Epochs, type EpochStep, nextStep } from './epoch.ts';
+import { currentBinding, type Epochs, type EpochStep, nextStep } from './epoch.ts';
 import { claimLease, type Claimant, judgeClaim } from './judge.ts';
 
 const now = new Date('2026-11-21T06:00:00Z');
@@ -61,3 +64,21 @@ test('leaderships that end anywhere are never taken for a restored cluster; a re
     }),
   );
 });
+
+test('home is asked for the binding though all its connections wait for answers that do not come', async () => {
+  const server = await TestServer.start();
+  const waiting: ServerResponse[] = [];
+  server.answer = (request, response) => {
+    if (request.url?.includes('/pods/')) waiting.push(response);
+    else response.end(JSON.stringify(sampleBinding()));
+  };
+  const home = new KubeClient(server.transport());
+  const most = 64;
+  const stuck = Array.from({ length: most + 1 }, (_, at) => home.get(Pods, 'default', `p${at}`).catch(() => undefined));
+  await vi.waitFor(() => expect(waiting).toHaveLength(most), { timeout: 10_000 });
+  expect(await currentBinding(home, 'example-cluster')).toEqual(sampleBinding());
+  expect(waiting).toHaveLength(most);
+  server.reset();
+  server.stop();
+  await Promise.all(stuck);
+}, 20_000);

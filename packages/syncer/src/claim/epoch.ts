@@ -6,7 +6,8 @@
 import { type ClusterBinding, ClusterBindings } from '@kubeocean/shared/api';
 import { type KubeClient, type KubeObject, Namespaces } from '@kubeocean/shared/kube';
 
-const CALL = { timeoutMs: 8000, retry: false } as const;
+/** By connections of their own: the claim is renewed also while all others wait for answers that do not come. */
+const CALL = { timeoutMs: 8000, retry: false, newConnection: true } as const;
 
 export interface Epochs {
   epoch: string | undefined;

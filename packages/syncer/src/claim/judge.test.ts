@@ -63,6 +63,17 @@ test.each<[string, Lease | undefined, Claimant, string]>([
   expect(verdict.kind === 'refused' ? verdict.reason : verdict.kind).toBe(expected);
 });
 
+test.each(['$(curl x|sh)', 'e2; id', 'e'.repeat(64), ''])(
+  'an epoch "%s" of the worker’s own is in no command',
+  (epoch) => {
+    const verdict = judgeClaim(lease('home/binding-uid', { 'kubeocean.io/epoch': epoch }), us);
+    const message = expect.stringMatching(
+      /^[^$;]* has to take the annotation kubeocean.io\/epoch off that Lease$/,
+    ) as string;
+    expect(verdict).toEqual({ kind: 'refused', reason: 'ForeignEpoch', message });
+  },
+);
+
 test.each<[string, Parameters<typeof isStillOurs>, boolean]>([
   ['ours as before', [{ kind: 'ours' }, { held: true, refusal: undefined, releasing: false }], true],
   ['ours, not seen so before', [{ kind: 'ours' }, { held: false, refusal: undefined, releasing: false }], false],

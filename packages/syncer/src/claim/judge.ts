@@ -2,6 +2,7 @@
 import { Annotation, claimName, Label, labelValue, ManagedByValue, Seconds } from '@kubeocean/shared/api';
 import type { ClusterBinding } from '@kubeocean/shared/api';
 import { type Lease, microTime } from '@kubeocean/shared/kube';
+import { isPlain } from './worker-identity.ts';
 
 /** Who claims. */
 export interface Claimant {
@@ -46,6 +47,10 @@ export function judgeClaim(lease: Lease | undefined, claimant: Claimant): ClaimV
   // Somebody was interrupted between the two clusters when the epoch was raised.
   if (claimant.epoch !== undefined && theirs === claimant.previousEpoch) return { kind: 'ours' };
   if (binding.metadata.annotations?.[Annotation.epoch] === theirs) return { kind: 'ours', adoptEpoch: theirs };
+  if (!isPlain(theirs)) {
+    const message = `the claim ${where} names an epoch that no syncer writes: the owner of the worker cluster has to take the annotation ${Annotation.epoch} off that Lease`;
+    return { kind: 'refused', reason: 'ForeignEpoch', message };
+  }
   return {
     kind: 'refused',
     reason: 'ForeignEpoch',

@@ -1,6 +1,7 @@
 import { Annotation, ChartName, ClusterBindings, type ClusterBinding } from '@kubeocean/shared/api';
-import { type Lease, Leases, Namespaces } from '@kubeocean/shared/kube';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { type Condition, type Lease, Leases, Namespaces } from '@kubeocean/shared/kube';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import type { OwnCondition } from '../binding/report.ts';
 import type { SyncerContext } from '../context.ts';
 import { sampleBinding } from '../nodes/samples.ts';
 import { Peer } from '../volumes/peer.ts';
@@ -10,9 +11,14 @@ import { claimLease } from './judge.ts';
 let home: Peer;
 let worker: Peer;
 let over: AbortController;
+/** What was said on the binding. */
+let said: OwnCondition[];
 
 beforeAll(async () => {
   [home, worker] = await Promise.all([Peer.start(), Peer.start()]);
+});
+beforeEach(() => {
+  said = [];
 });
 afterEach(() => {
   over.abort();
@@ -30,11 +36,16 @@ interface Found {
   /** UID of the cluster by the agent's word; undefined: there is no agent. */
   agent?: string;
   unbinding?: boolean;
+  /** What the syncer before this one has said. */
+  conditions?: Condition[];
 }
 
 /** A keeper that has just been started in a worker as it is found, and why it refuses, as it is told. */
-function keeper({ claim, agent, unbinding = false }: Found): { keeper: ClaimKeeper; refused: Promise<string> } {
-  const binding: ClusterBinding = { ...sampleBinding(), status: { epoch: 'e1', workerUID: 'worker' } };
+function keeper({ claim, agent, unbinding = false, conditions = [] }: Found): {
+  keeper: ClaimKeeper;
+  refused: Promise<string>;
+} {
+  const binding: ClusterBinding = { ...sampleBinding(), status: { epoch: 'e1', workerUID: 'worker', conditions } };
   home.put(ClusterBindings, binding);
   home.put(Namespaces, { metadata: { name: 'kube-system', uid: 'home' } });
   const { mountNamespace: namespace } = binding.spec;
@@ -62,7 +73,7 @@ function keeper({ claim, agent, unbinding = false }: Found): { keeper: ClaimKeep
     log: { info: () => undefined, warn: () => undefined },
     now: () => new Date(0),
     leadership: { isCurrent: () => true },
-    report: { condition: () => undefined, facts: () => undefined },
+    report: { condition: (condition: OwnCondition) => said.push(condition), facts: () => undefined },
   } as unknown as SyncerContext;
   const made = createClaimKeeper(context, {
     onTurn: () => undefined,
@@ -110,4 +121,22 @@ test('a claim that was not ours is not deleted when the binding ends', async () 
   await claim.firstKnown;
   await claim.release();
   expect(worker.writes).toEqual([]);
+});
+
+test('a claim that the worker lets nobody renew when a syncer starts is not called held for ever', async () => {
+  worker.refuse = () => ({ code: 403, message: 'a policy of the owner' });
+  const conditions: Condition[] = [{ type: 'Claimed', status: 'True', reason: 'ClaimHeld' }];
+  const { keeper: claim } = keeper({ claim: {}, agent: 'worker', conditions });
+  const message = expect.stringContaining('a policy of the owner') as string;
+  await vi.waitFor(
+    () => {
+      claim.nudge();
+      expect(said).toEqual([{ type: 'Claimed', status: 'False', reason: 'NotClaimedYet', message }]);
+    },
+    { timeout: 10_000 },
+  );
+  expect(worker.writes.length).toBeGreaterThanOrEqual(5);
+  worker.refuse = () => undefined;
+  claim.nudge();
+  await vi.waitFor(() => expect(said.at(-1)).toMatchObject({ type: 'Claimed', status: 'True' }), { timeout: 10_000 });
 });

@@ -25,6 +25,7 @@ import {
   sleep,
 } from '@kubeocean/shared/kube';
 import type { SyncerContext } from '../context.ts';
+import { createComplaints } from './complaints.ts';
 import { judgeWorker, type Stranger, workerUIDOf } from './worker-identity.ts';
 import { clusterUID, currentBinding, epochsOf, keepEpochs, nextStep } from './epoch.ts';
 import { claimLease, type Claimant, isStillOurs, judgeClaim } from './judge.ts';
@@ -73,6 +74,7 @@ const TURNS_PER_IDENTITY = 6;
 export function createClaimKeeper(context: SyncerContext, options: ClaimKeeperOptions): ClaimKeeper {
   const { worker, report, log, mountNamespace } = context;
   const name = claimName(context.bindingName);
+  const complaints = createComplaints(context, `${mountNamespace}/${name}`);
   const first = Promise.withResolvers<void>();
   let held = false;
   let refusal: string | undefined;
@@ -249,6 +251,7 @@ export function createClaimKeeper(context: SyncerContext, options: ClaimKeeperOp
         let waitMs = Seconds.renewEvery * 1000;
         try {
           await turn();
+          complaints.over();
         } catch (error) {
           if (isConflict(error) || isAlreadyExists(error)) waitMs = 200;
           else if (error instanceof HomeSilent) {
@@ -256,7 +259,7 @@ export function createClaimKeeper(context: SyncerContext, options: ClaimKeeperOp
             waitMs = 2000;
           } else {
             options.onTurn(error);
-            if (!held) notHeldYet(error);
+            complaints.tell(error, held || refusal !== undefined);
             // The namespace or the credential may be put right any moment; do not let a new binding wait for long.
             waitMs = held ? 5000 : 2000;
           }
@@ -277,21 +280,4 @@ export function createClaimKeeper(context: SyncerContext, options: ClaimKeeperOp
       held = false;
     },
   };
-
-  function notHeldYet(error: unknown): void {
-    if (
-      refusal !== undefined ||
-      context
-        .binding()
-        .status?.conditions?.some(({ type, status }) => type === BindingCondition.claimed && status === 'True')
-    ) {
-      return;
-    }
-    report.condition({
-      type: BindingCondition.claimed,
-      status: 'False',
-      reason: 'NotClaimedYet',
-      message: `the claim ${mountNamespace}/${name} cannot be made in the worker cluster: ${messageOf(error)}`,
-    });
-  }
 }

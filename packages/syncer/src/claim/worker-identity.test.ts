@@ -13,6 +13,7 @@ test.each<[string, (string | undefined)[], number]>([
   ['an agent that does not say', [undefined, undefined], 0],
   ['one that says it later, and not always', [undefined, 'a', undefined, 'a'], 0],
   ['another cluster', ['a', 'b'], 1],
+  ['an agent that says what is no UID', ['a', 'b; id', '$(id)', 'b'.repeat(64), ''], 0],
   ['another cluster, after one that did not say', ['a', undefined, 'b'], 1],
 ])('%s', (_, uids, others) => {
   const store = new Store<KubeObject>();

@@ -26,9 +26,15 @@ export function followWorkerIdentity(
   return heartbeats.onChange(({ current }) => look(current));
 }
 
+/** Whether a worker's word may stand in a command that people copy: it could be one of its own. */
+export function isPlain(word: string): boolean {
+  return /^[-A-Za-z0-9]{1,63}$/.test(word);
+}
+
 /** UID of the worker cluster as its agent says it. */
 export function workerUIDOf(heartbeat: KubeObject | undefined): string | undefined {
-  return heartbeat?.metadata.annotations?.[Annotation.workerClusterUID];
+  const uid = heartbeat?.metadata.annotations?.[Annotation.workerClusterUID];
+  return uid !== undefined && isPlain(uid) ? uid : undefined;
 }
 
 export interface Stranger {

@@ -6,9 +6,10 @@ import type { DesiredVnode } from './from-record.ts';
 export const APPLIED = 'kubeocean.io/applied';
 
 export interface Applied {
-  /** Whether there is such a memory at all. */
-  known: boolean;
-  /** UID of the binding whose vnode it is, should its label be taken off. */
+  /**
+   * UID of the binding whose vnode it is, should its label be taken off. There from the first record on: before (adopted,
+   * or our memory was edited), nothing tells a taint that the worker node brought from a user's.
+   */
   binding?: string;
   /** Values, to see whether home has changed one since. */
   labels: Record<string, string>;
@@ -34,11 +35,11 @@ export function appliedBy(desired: DesiredVnode, previous: Applied | undefined, 
   const carried = kept?.labels ?? desired.carriedLabels ?? {};
   const labels = Object.fromEntries(Object.entries(carried).sort(([a], [b]) => (a < b ? -1 : 1)));
   const binding = desired.ownLabels[Label.bindingUID];
-  const ownership = { ...(binding && { binding }), ...(kept?.cordoned && { cordoned: true }) };
+  const cordoned = kept?.cordoned && { cordoned: true };
   // What a record that is missing now once brought stays ours to remove.
   if (!desired.status && previous) {
     const { taints, conditions, resources } = previous;
-    return { labels, taints, conditions, resources, ...ownership };
+    return { labels, taints, conditions, resources, ...(previous.binding && { binding }), ...cordoned };
   }
   const ours = desired.taints.map(taintID).filter((taint) => !kept?.theirs.has(taint));
   return {
@@ -49,12 +50,13 @@ export function appliedBy(desired: DesiredVnode, previous: Applied | undefined, 
       : (previous?.conditions ?? [])
     ).sort(),
     resources: Object.keys(desired.status?.resources ?? {}).sort(),
-    ...ownership,
+    ...(binding && { binding }),
+    ...cordoned,
   };
 }
 
 export function readApplied(node: KubeObject): Applied {
-  const empty: Applied = { known: false, labels: {}, taints: [], conditions: [], resources: [] };
+  const empty: Applied = { labels: {}, taints: [], conditions: [], resources: [] };
   try {
     const text = node.metadata.annotations?.[APPLIED];
     const known: unknown = JSON.parse(text ?? 'null');
@@ -63,7 +65,6 @@ export function readApplied(node: KubeObject): Applied {
     const labels = isObject(known['labels']) ? Object.entries(known['labels']) : [];
     const { binding } = known;
     return {
-      known: true,
       ...(typeof binding === 'string' && { binding }),
       labels: Object.fromEntries(labels.filter((entry): entry is [string, string] => typeof entry[1] === 'string')),
       taints: list(known['taints']),

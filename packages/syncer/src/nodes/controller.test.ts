@@ -1,5 +1,5 @@
 /** The controller against a server of the tests' own, with stores that tell when the test says so. */
-import { type Taint, vnodeName } from '@kubeocean/shared/api';
+import { type LeasedNode, type Taint, vnodeName } from '@kubeocean/shared/api';
 import { KubeClient, type KubeObject, Store } from '@kubeocean/shared/kube';
 import { TestServer } from '@kubeocean/shared/testing';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
@@ -33,18 +33,22 @@ let writes: Write[];
 /** Names of the queues that have worked on a key. */
 let worked: string[];
 let told: string[];
+/** UIDs of what was told of. */
+let toldOf: (string | undefined)[];
 let vnodes: Store<KubeObject>;
-let records: Store<ReturnType<typeof sampleRecord>>;
+let records: Store<LeasedNode>;
 /** Nodes that were made and of which the watch has yet to tell; undefined while it is as fast as the answers. */
 let untold: KubeObject[] | undefined;
 let running: NodesController | undefined;
+let removal: 'none' | 'drain' | 'abandon';
 
 beforeAll(async () => {
   server = await TestServer.start();
 });
 beforeEach(() => {
-  [writes, worked, told] = [[], [], []];
+  [writes, worked, told, toldOf] = [[], [], [], []];
   untold = undefined;
+  removal = 'none';
   [vnodes, records] = [new Store(), new Store()];
   server.answer = (request, response) => {
     const chunks: Buffer[] = [];
@@ -83,12 +87,14 @@ function start(view: WorkerView, maxVnodes = 100, whole = true): void {
     now: () => now,
     queue: (name: string) => ({ name, observe: () => void worked.push(name) }),
     homeEvents: {
-      event: (_subject: KubeObject, _type: string, reason: string, message: string) =>
-        told.push(`${reason}: ${message}`),
+      event({ metadata }: KubeObject, _type: string, reason: string, message: string) {
+        told.push(`${reason}: ${message}`);
+        toldOf.push(metadata.uid);
+      },
     },
   } as unknown as SyncerContext;
   const slices = new Store<KubeObject>();
-  running = createNodesController(context, { slices, worker: () => view, removal: () => 'none' });
+  running = createNodesController(context, { slices, worker: () => view, removal: () => removal });
   if (whole) running.start();
 }
 
@@ -166,6 +172,29 @@ test('a vnode that is drained goes when its closed record does', async () => {
   expect(running?.withoutRecord()).toBe(0);
   const taints = writes.map(({ body }) => (body['spec'] as { taints?: Taint[] } | undefined)?.taints);
   for (const list of taints) if (list) expect(list.map(({ key }) => key)).toContain('kubeocean.io/vnode-deleting');
+});
+
+test('why a vnode is drained is told with its UID, by which it is found', async () => {
+  there();
+  records.set(sampleRecord({ phase: 'Closed', reason: 'NodeGone', message: 'it left' }));
+  start(fine);
+  await vi.waitFor(
+    () => expect(told).toEqual(['VnodeDraining: pods are evicted and the vnode goes: NodeGone (it left)']),
+    DEADLINE,
+  );
+  expect(toldOf).toEqual(['u']);
+});
+
+test('a vnode of a worker that is given up goes, and nothing that its record says is written', async () => {
+  const { metadata } = there();
+  isLent('node1');
+  const [record] = records.values();
+  records.set({ ...record, status: { ...record?.status, allocatable: { cpu: '1' } } } as LeasedNode);
+  removal = 'abandon';
+  start(fine);
+  const path = `/api/v1/nodes/${metadata.name}`;
+  await vi.waitFor(() => expect(writes).toContainEqual(expect.objectContaining({ method: 'DELETE', path })), DEADLINE);
+  expect(writes.filter((write) => write.path === `${path}/status`)).toEqual([]);
 });
 
 test('its draining is called off by an open record alone', async () => {

@@ -4,6 +4,7 @@ import { Annotation, Label, leasedNodeName, type LeasedNode, TaintKey } from '@k
 import type { SyncerContext } from '../context.ts';
 import { chooseAddress, readyAddresses } from './addresses.ts';
 import { tellNewClosing } from './closes-first.ts';
+import { vnodeSubject } from './drain.ts';
 import { createForeignVnodes } from './foreign.ts';
 import { type VnodeFacts, vnodeFromRecord, vnodeWithoutRecord } from './from-record.ts';
 import { createVnodeLeases } from './leases.ts';
@@ -14,7 +15,7 @@ import { createOwnVnodes } from './own-vnodes.ts';
 import { planVnode } from './plan.ts';
 import { createPortBook } from './ports.ts';
 import { createReclaim } from './reclaim.ts';
-import { letGo, removeVnode } from './removal.ts';
+import { createRemoval, letGo } from './removal.ts';
 import { isNotRun, notRunRequests } from './not-run.ts';
 import { createSurplus } from './surplus.ts';
 
@@ -22,7 +23,7 @@ import { createSurplus } from './surplus.ts';
 export interface WorkerView {
   /** Undefined: not known yet, what the vnode shows stays. */
   unreachable: boolean | undefined;
-  /** Whether the records are complete and speak of this binding's lease. */
+  /** Whether the records, and our pods in the worker, are complete and speak of this binding's lease. */
   recordsKnown: boolean;
   /**
    * Nobody vouches for any record: the agent is silent or not installed, or the claim is somebody else's. Undefined: not
@@ -72,6 +73,7 @@ export function createNodesController(context: SyncerContext, options: NodesOpti
     },
     paused: () => options.worker().unreachable === true && options.worker().evictWhenUnreachable,
   });
+  const remove = createRemoval(context, leases);
   const queue = new WorkQueue(reconcile, { ...context.queue('vnodes'), maxDelayMs: 10_000 });
   const maker = createVnodeMaker(context, { own, foreign, ports });
   const forget: (() => void)[] = [];
@@ -84,9 +86,10 @@ export function createNodesController(context: SyncerContext, options: NodesOpti
   async function reconcile(nodeName: string): Promise<Outcome> {
     if (!context.leadership.isCurrent()) return { againInMs: 1000 };
     const view = options.worker();
-    const record = view.recordsKnown ? recordOf(nodeName) : undefined;
-    const vnode = own.of(nodeName);
     const removal = options.removal();
+    // What a worker says that is given up is not needed, and must not be in the way.
+    const record = view.recordsKnown && removal !== 'abandon' ? recordOf(nodeName) : undefined;
+    const vnode = own.of(nodeName);
     const inTheWay = vnode ? undefined : await own.inTheWay(nodeName);
     if (inTheWay) return inTheWay.outcome;
     if (!vnode && record && removal === 'none' && isOpen(record)) {
@@ -108,7 +111,7 @@ export function createNodesController(context: SyncerContext, options: NodesOpti
     await bringAbout(vnode, nodeName, record, view, goes);
     // What was begun goes on once it is known that no record has revoked it.
     if (removal === 'none' && !view.recordsKnown) return undefined;
-    if (goes) return removeVnode(context, leases, vnode, removal === 'abandon');
+    if (goes) return remove(vnode, removal === 'abandon');
     // With the link down home evicts nothing; the agent takes back without us.
     return record && !view.unreachable ? reclaim.step(vnode.metadata.name, record) : undefined;
   }
@@ -128,7 +131,7 @@ export function createNodesController(context: SyncerContext, options: NodesOpti
       const why = record?.status?.reason ?? (options.removal() === 'none' ? 'Deleted' : 'Unbinding');
       log.info({ vnode: name, why }, 'vnode is drained');
       const text = `pods are evicted and the vnode goes: ${why}${record?.status?.message ? ` (${record.status.message})` : ''}`;
-      context.homeEvents.event({ apiVersion: 'v1', kind: 'Node', metadata: { name } }, 'Normal', 'VnodeDraining', text);
+      context.homeEvents.event(vnodeSubject(vnode), 'Normal', 'VnodeDraining', text);
     }
     if (record) tellNewClosing(context, vnode, desired.annotations, view.workerAheadMs);
     if (statusPatch) {

@@ -4,13 +4,15 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { SyncerContext } from '../context.ts';
 import { drain } from './drain.ts';
 import type { VnodeLeases } from './leases.ts';
-import { removeVnode } from './removal.ts';
+import { createRemoval } from './removal.ts';
 
 const VNODE = 'vnode-cls-example-node1';
 let server: TestServer;
 let calls: string[];
 let told: string[];
 let homePods: Store<KubeObject>;
+const vnodes = new Store<KubeObject>();
+vnodes.set({ metadata: { name: VNODE, uid: 'uid-of-vnode' } });
 /** What is answered to a write, by its path. */
 let refusals: Record<string, { code: number; message: string }>;
 
@@ -33,12 +35,12 @@ afterAll(() => server.stop());
 function context(): SyncerContext {
   return {
     home: new KubeClient(server.transport()),
-    stores: { homePods, workerPods: new Store({ vnode: () => [] }) },
+    stores: { homePods, vnodes, workerPods: new Store({ vnode: () => [] }) },
     log: { info: () => undefined, debug: () => undefined },
     leadership: { isCurrent: () => true },
     homeEvents: {
       event: ({ metadata }: KubeObject, type: string, reason: string, message: string) =>
-        told.push(`${metadata.name} ${type} ${reason}: ${message}`),
+        told.push(`${metadata.name} (${metadata.uid}) ${type} ${reason}: ${message}`),
     },
   } as unknown as SyncerContext;
 }
@@ -57,8 +59,8 @@ test('one pod that cannot be evicted keeps no other, and is told with the cause'
   await expect(drain(context(), VNODE)).rejects.toThrow(`the pod default/a cannot be made to go: ${TWO_BUDGETS}`);
   expect(calls.toSorted()).toEqual(['a', 'b', 'c'].map((name) => `POST ${path(name)}/eviction`));
   expect(told).toEqual([
-    `a Warning EvictionFailed: has to leave the vnode ${VNODE}, but cannot be made to go and is asked again: ${TWO_BUDGETS}`,
-    `${VNODE} Warning EvictionFailed: the pod default/a cannot be made to go and is asked again: ${TWO_BUDGETS}`,
+    `a (uid-of-a) Warning EvictionFailed: has to leave the vnode ${VNODE}, but cannot be made to go and is asked again: ${TWO_BUDGETS}`,
+    `${VNODE} (uid-of-vnode) Warning EvictionFailed: the pod default/a cannot be made to go and is asked again: ${TWO_BUDGETS}`,
   ]);
 });
 
@@ -67,6 +69,24 @@ test('a disruption budget is waited for, and is no failure', async () => {
   refusals[`${path('a')}/eviction`] = { code: 429, message: 'budget' };
   expect(await drain(context(), VNODE)).toEqual({ homePods: 1, workerPods: 0, refused: ['default/a'] });
   expect(told).toEqual([]);
+});
+
+test('a vnode that disruption budgets keep says so once, until they let its pods go', async () => {
+  const vnode: KubeObject = { metadata: { name: VNODE, uid: 'u' } };
+  const remove = createRemoval(context(), {} as VnodeLeases);
+  const kept = `${VNODE} (u) Warning EvictionRefused: it is removed once disruption budgets let its pods go, which are asked again and again: default/a`;
+  for (const name of ['a', 'b']) {
+    pod(name);
+    refusals[`${path(name)}/eviction`] = { code: 429, message: 'budget' };
+  }
+  for (let n = 0; n < 3; n++) expect(await remove(vnode, false)).toEqual({ againInMs: 5000 });
+  expect(told).toEqual([`${kept} and 1 others`]);
+  refusals = {};
+  await remove(vnode, false);
+  homePods.remove('default/b');
+  refusals[`${path('a')}/eviction`] = { code: 429, message: 'budget' };
+  await remove(vnode, false);
+  expect(told.slice(1)).toEqual([kept]);
 });
 
 test('pods that have ended hold no drain up: what tolerates every taint comes again and is refused again', async () => {
@@ -81,11 +101,12 @@ test('a vnode that is given up goes, though DaemonSets that tolerate everything 
   const leases = { remove: async (name: string) => void removed.push(name) } as unknown as VnodeLeases;
   const made = context();
   pod('d-1');
-  await removeVnode(made, leases, vnode, true);
+  const remove = createRemoval(made, leases);
+  await remove(vnode, true);
   expect(calls).toEqual([`DELETE ${path('d-1')}`, `DELETE /api/v1/nodes/${VNODE}`]);
   pod('d-2');
   const deleted = { ...vnode, metadata: { ...vnode.metadata, deletionTimestamp: '2026-11-21T06:00:00Z' } };
-  expect(await removeVnode(made, leases, deleted, true)).toBeUndefined();
+  expect(await remove(deleted, true)).toBeUndefined();
   expect(calls.slice(2)).toContain(`PATCH /api/v1/nodes/${VNODE}`);
   expect(removed).toEqual([VNODE]);
 });
@@ -94,7 +115,7 @@ test('a pod of a vnode that is given up and cannot be deleted keeps no other, an
   for (const name of ['a', 'b']) pod(name);
   refusals[path('a')] = { code: 403, message: 'a policy' };
   const vnode: KubeObject = { metadata: { name: VNODE, uid: 'u' } };
-  await expect(removeVnode(context(), {} as VnodeLeases, vnode, true)).rejects.toThrow('default/a');
+  await expect(createRemoval(context(), {} as VnodeLeases)(vnode, true)).rejects.toThrow('default/a');
   expect(calls.toSorted()).toEqual([`DELETE ${path('a')}`, `DELETE ${path('b')}`]);
   expect(told).toHaveLength(2);
 });

@@ -1,6 +1,14 @@
 /** Emptying a vnode: home pods are asked to go through the Eviction API, so that the users' disruption budgets hold. */
 import { Annotation } from '@kubeocean/shared/api';
-import { ApiError, isConflict, isNotFound, type KubeObject, messageOf, Pods } from '@kubeocean/shared/kube';
+import {
+  ApiError,
+  type EventSubject,
+  isConflict,
+  isNotFound,
+  type KubeObject,
+  messageOf,
+  Pods,
+} from '@kubeocean/shared/kube';
 import type { SyncerContext } from '../context.ts';
 import { isNotRun } from './not-run.ts';
 
@@ -69,8 +77,13 @@ export function tellNotAsked(context: SyncerContext, pod: KubeObject, error: unk
   const subject = { name, ...(namespace && { namespace }), ...(uid && { uid }) };
   context.homeEvents.event({ apiVersion: 'v1', kind: 'Pod', metadata: subject }, 'Warning', 'EvictionFailed', text);
   const onVnode = `the pod ${nameOf(pod)} cannot be made to go and is asked again: ${messageOf(error)}`;
-  const vnode = { apiVersion: 'v1', kind: 'Node', metadata: { name: nodeName } };
-  context.homeEvents.event(vnode, 'Warning', 'EvictionFailed', onVnode);
+  const vnode = context.stores.vnodes.get(nodeName) ?? { metadata: { name: nodeName } };
+  context.homeEvents.event(vnodeSubject(vnode), 'Warning', 'EvictionFailed', onVnode);
+}
+
+/** A vnode as the subject of an event: `kubectl describe node` finds events by the UID. */
+export function vnodeSubject({ metadata: { name, uid } }: KubeObject): EventSubject {
+  return { apiVersion: 'v1', kind: 'Node', metadata: { name, ...(uid && { uid }) } };
 }
 
 function nameOf({ metadata }: KubeObject): string {

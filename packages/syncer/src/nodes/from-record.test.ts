@@ -1,4 +1,4 @@
-import type { LeasedNodeStatus } from '@kubeocean/shared/api';
+import type { LeasedNodeStatus, Taint } from '@kubeocean/shared/api';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { nodeNameOf, vnodeFromRecord, vnodeWithoutRecord } from './from-record.ts';
@@ -98,6 +98,25 @@ describe('taints', () => {
     ],
   ])('%s', (_name, taints, expected) => {
     expect(taints).toEqual(expected);
+  });
+});
+
+describe('times that an API server would refuse a whole Node for', () => {
+  test.each([
+    ['2026-11-21T06:00:00Z', '2026-11-21T06:00:00Z'],
+    ['2026-11-21T06:00:00.5+01:00', '2026-11-21T05:00:00Z'],
+    ['2026-02-30T00:00:00Z', '2026-03-02T00:00:00Z'],
+    ['2020-99-99T99:99:99Z', undefined],
+    ['2020-01-01T23:59:60Z', undefined],
+    ['0000-01-01T00:00:00+23:59', undefined],
+    ['9999-12-31T23:59:59-01:00', undefined],
+    ['yesterday', undefined],
+  ])('%s becomes %s', (text, time) => {
+    const ready = { type: 'Ready', status: 'True' as const, lastTransitionTime: text };
+    const taint: Taint = { key: 'gpu', effect: 'NoExecute', timeAdded: text };
+    const said = vnodeFromRecord(sampleRecord({ taints: [taint], node: { conditions: [ready] } }), sampleFacts());
+    expect(said.status?.conditions[0]?.lastTransitionTime).toBe(time);
+    expect(said.taints.at(-1)?.timeAdded).toBe(time);
   });
 });
 

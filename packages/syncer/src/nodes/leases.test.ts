@@ -60,3 +60,32 @@ test('eight Leases are renewed at a time, and each once in its turn, however oft
   await leases.stop();
   server.stop();
 });
+
+test.each([
+  ['waits for its pods, is renewed', ['kubeocean.io/vnode'], 1],
+  ['is going for good, is not', ['somebody.else/finalizer'], 0],
+])('the Lease of a vnode that is deleted and %s', async (_, finalizers, times) => {
+  const server = await TestServer.start();
+  let renewals = 0;
+  server.answer = (_request, response) => {
+    renewals++;
+    response.end('{}');
+  };
+  const vnodes = new Store<KubeObject>();
+  const vnode = { metadata: { name: 'v', uid: 'u', finalizers, deletionTimestamp: '2026-11-21T06:00:00Z' } };
+  vnodes.set(vnode);
+  const looked = Promise.withResolvers<void>();
+  const context = {
+    home: new KubeClient(server.transport()),
+    stores: { vnodes },
+    leadership: { isCurrent: () => true },
+    now: () => new Date(0),
+    queue: (name: string) => ({ name, observe: () => looked.resolve() }),
+  } as unknown as SyncerContext;
+  const leases = createVnodeLeases(context, { nodeOf: (name) => vnodes.get(name), paused: () => false });
+  leases.start();
+  await looked.promise;
+  expect(renewals).toBe(times);
+  await leases.stop();
+  server.stop();
+});

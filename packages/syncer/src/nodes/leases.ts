@@ -3,7 +3,7 @@
  * in one go and a few at a time. Each at a moment of its own would cost this process three times as much, as it would be
  * woken, with all that it needs out of the processor's caches, for every one of them.
  */
-import { Namespace, Seconds } from '@kubeocean/shared/api';
+import { Finalizer, Namespace, Seconds } from '@kubeocean/shared/api';
 import { isNotFound, type KubeObject, type Lease, Leases, microTime, WorkQueue } from '@kubeocean/shared/kube';
 import type { SyncerContext } from '../context.ts';
 import { createLeasePace, MOST_AT_ONCE } from './lease-pace.ts';
@@ -55,7 +55,7 @@ export function createVnodeLeases(context: SyncerContext, options: VnodeLeaseOpt
 
   async function renew(vnode: string): Promise<{ againInMs: number } | undefined> {
     const node = options.nodeOf(vnode);
-    if (!node || node.metadata.deletionTimestamp) {
+    if (!node || isGoing(node)) {
       renewed.delete(vnode);
       return undefined;
     }
@@ -113,6 +113,11 @@ export function createVnodeLeases(context: SyncerContext, options: VnodeLeaseOpt
  */
 export function untilNextTurn(nowMs: number): number {
   return EVERY_MS - (nowMs % EVERY_MS);
+}
+
+/** One that is deleted and waits, for its pods or for news of its lease, lives: its pods must not be taken for lost. */
+function isGoing({ metadata }: KubeObject): boolean {
+  return metadata.deletionTimestamp !== undefined && !metadata.finalizers?.includes(Finalizer.vnode);
 }
 
 /** Owned by its Node, as a kubelet's is: it goes when the Node goes. */

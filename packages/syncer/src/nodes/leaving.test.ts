@@ -60,7 +60,7 @@ describe('a pod that was never run and came to a vnode of a binding that is bein
     };
     home.put(Pods, pod);
     context.binding().spec.runningDaemonsetByDefault = true;
-    const state = { context } as unknown as PodState;
+    const state = { context, admitted: new Set(), room: { changed: () => undefined } } as unknown as PodState;
     await createWorker(
       state,
       pod,

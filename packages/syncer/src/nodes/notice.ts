@@ -2,9 +2,7 @@
 import { Annotation, Label, type LeasedNodeStatus } from '@kubeocean/shared/api';
 import type { KubeObject } from '@kubeocean/shared/kube';
 import { rfc3339 } from '@kubeocean/shared/lease';
-
-/** Years that RFC 3339 can write; a record is untrusted. */
-const LATEST = Date.parse('9999-12-31T23:59:59Z');
+import { LATEST } from './sanitize.ts';
 
 export interface ClosingNotice {
   /** Seconds since 1970: node affinity's `Gt` and `Lt` compare integers. */

@@ -2,6 +2,7 @@
 import type { Taint } from '@kubeocean/shared/api';
 import type { Condition, Json, KubeObject } from '@kubeocean/shared/kube';
 import { describe, expect, test } from 'vitest';
+import { APPLIED } from './applied.ts';
 import { vnodeWithoutRecord } from './from-record.ts';
 import { applyPlan, created, desired, later, taintsOf } from './plan-fixtures.ts';
 import { planVnode } from './plan.ts';
@@ -82,6 +83,20 @@ describe('a taint of a user with key and effect of one of the worker node', () =
     node = applyPlan(node, planVnode(node, desired({ taints: [red] }), later));
     expect(taintsOf(node)).toContainEqual(red);
     node = applyPlan(node, planVnode(node, desired(), later));
+    expect(taintsOf(node).map(({ key }) => key)).toEqual(['kubeocean.io/vnode']);
+  });
+
+  test.each([
+    ['adopted from gocrane/kubeocean', '{"labels":{},"taints":["kubeocean.io/vnode:NoSchedule"]}'],
+    ['on which our memory was edited', 'x'],
+  ])('is the worker node’s on a vnode %s, which goes with it, also when a record comes late', (_, memory) => {
+    let node = created(desired({ taints: [red] }));
+    node.metadata.annotations = { ...node.metadata.annotations, [APPLIED]: memory };
+    const unknown = vnodeWithoutRecord('node1', sampleFacts());
+    for (const want of [unknown, unknown, desired({ taints: [blue] }), unknown, desired()]) {
+      node = applyPlan(node, planVnode(node, want, later));
+      expect(planVnode(node, want, later)).toEqual({});
+    }
     expect(taintsOf(node).map(({ key }) => key)).toEqual(['kubeocean.io/vnode']);
   });
 

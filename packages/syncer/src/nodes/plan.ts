@@ -157,7 +157,10 @@ function planTaints(
 ): { next: Taint[] | undefined; theirs: ReadonlySet<string> } {
   const before = new Set(applied.taints);
   const isTheirs = (taint: Taint) =>
-    applied.known && !before.has(taintID(taint)) && !OWN_KEYS.has(taint.key) && !taint.key.startsWith(OUR_PREFIX);
+    applied.binding !== undefined &&
+    !before.has(taintID(taint)) &&
+    !OWN_KEYS.has(taint.key) &&
+    !taint.key.startsWith(OUR_PREFIX);
   const theirs = new Set(current.filter(isTheirs).map(taintID));
   const ours = new Set([...applied.taints, ...desired.taints.map(taintID)]);
   // Without a record, its taints stay; our own are known by their keys.

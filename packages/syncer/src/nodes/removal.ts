@@ -2,41 +2,53 @@
 import { Finalizer } from '@kubeocean/shared/api';
 import { isConflict, isNotFound, type KubeObject, Nodes, type Outcome } from '@kubeocean/shared/kube';
 import type { SyncerContext } from '../context.ts';
-import { abandonPods, drain } from './drain.ts';
+import { abandonPods, drain, vnodeSubject } from './drain.ts';
 import type { VnodeLeases } from './leases.ts';
 
 const DRAIN_AGAIN_MS = 5000;
 const CALL = { timeoutMs: 10_000 } as const;
 
-/**
- * Takes the next step; call again until the Node is gone. With `abandon` pods go at once, without the worker.
- * @throws ApiError, ConnectionError
- */
-export async function removeVnode(
-  context: SyncerContext,
-  leases: VnodeLeases,
-  vnode: KubeObject,
-  abandon: boolean,
-): Promise<Outcome> {
-  const { name, uid } = vnode.metadata;
-  if (abandon) {
-    // Not waited for: what is made anew meanwhile (by DaemonSets that tolerate everything) ends with the Node.
-    await abandonPods(context, name);
-  } else {
-    const left = await drain(context, name);
-    if (left.homePods + left.workerPods > 0) {
-      context.log.debug({ vnode: name, ...left }, 'waiting for pods to go');
-      return { againInMs: DRAIN_AGAIN_MS };
+/** Takes the next step; call again until the Node is gone. With `abandon` pods go at once, without the worker. */
+export type RemoveVnode = (vnode: KubeObject, abandon: boolean) => Promise<Outcome>;
+
+/** What it gives throws ApiError, ConnectionError. */
+export function createRemoval(context: SyncerContext, leases: VnodeLeases): RemoveVnode {
+  /** Vnodes that are known to wait for disruption budgets. */
+  const kept = new Set<string>();
+
+  /** Said once: budgets may refuse for ever, and are asked every few seconds. */
+  function tellRefused(vnode: KubeObject, [first, ...others]: readonly string[]): void {
+    const { name } = vnode.metadata;
+    if (first === undefined) return void kept.delete(name);
+    if (kept.has(name)) return;
+    kept.add(name);
+    const which = others.length > 0 ? `${first} and ${others.length} others` : first;
+    const text = `it is removed once disruption budgets let its pods go, which are asked again and again: ${which}`;
+    context.homeEvents.event(vnodeSubject(vnode), 'Warning', 'EvictionRefused', text);
+  }
+
+  return async (vnode, abandon) => {
+    const { name, uid } = vnode.metadata;
+    if (abandon) {
+      // Not waited for: what is made anew meanwhile (by DaemonSets that tolerate everything) ends with the Node.
+      await abandonPods(context, name);
+    } else {
+      const left = await drain(context, name);
+      tellRefused(vnode, left.refused);
+      if (left.homePods + left.workerPods > 0) {
+        context.log.debug({ vnode: name, ...left }, 'waiting for pods to go');
+        return { againInMs: DRAIN_AGAIN_MS };
+      }
     }
-  }
-  if (vnode.metadata.deletionTimestamp) return letGo(context, leases, vnode);
-  try {
-    await context.home.delete(Nodes, '', name, { ...(uid && { uid }), ...CALL });
-  } catch (error) {
-    if (!isNotFound(error) && !isConflict(error)) throw error;
-  }
-  // The watch brings it back with its deletion time; then the finalizer goes.
-  return { againInMs: 1000 };
+    if (vnode.metadata.deletionTimestamp) return letGo(context, leases, vnode);
+    try {
+      await context.home.delete(Nodes, '', name, { ...(uid && { uid }), ...CALL });
+    } catch (error) {
+      if (!isNotFound(error) && !isConflict(error)) throw error;
+    }
+    // The watch brings it back with its deletion time; then the finalizer goes.
+    return { againInMs: 1000 };
+  };
 }
 
 /** Takes our finalizer off a Node that is being deleted. @throws ApiError, ConnectionError */

@@ -1,7 +1,7 @@
 /** What a record says is untrusted: only what Kubernetes itself would accept, in bounded number and size, gets through. */
 import { Label, type Taint, TaintKey } from '@kubeocean/shared/api';
 import { type Condition, isObject } from '@kubeocean/shared/kube';
-import { formatQuantity, parseQuantity } from '@kubeocean/shared/lease';
+import { formatQuantity, parseQuantity, rfc3339 } from '@kubeocean/shared/lease';
 
 /** Most labels, taints, conditions and resources taken from one record. */
 const MOST = { labels: 128, taints: 32, conditions: 32, resources: 64 } as const;
@@ -9,7 +9,15 @@ const MESSAGE_LENGTH = 1024;
 
 const NAME = /^[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/;
 const DOMAIN = /^[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*$/;
+/** Years that RFC 3339 can write. */
+export const LATEST = Date.parse('9999-12-31T23:59:59Z');
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)$/;
+
+/** The time as an API server would write it; undefined for what it would not take: a 30th of February, a 25th hour. */
+function carriedTime(text: unknown): string | undefined {
+  const time = typeof text === 'string' && TIME.test(text) ? Date.parse(text) : Number.NaN;
+  return time >= 0 && time <= LATEST ? rfc3339(new Date(time)) : undefined;
+}
 
 /** A qualified name: `name` or `domain/name` (apimachinery's IsQualifiedName). */
 export function isQualifiedName(key: string): boolean {
@@ -75,8 +83,8 @@ export function carriedTaints(taints: unknown): Taint[] {
     // Kubernetes refuses a Node with two taints of the same key and effect.
     if (seen.has(`${key}:${effect}`)) continue;
     seen.add(`${key}:${effect}`);
-    const time = typeof timeAdded === 'string' && TIME.test(timeAdded) ? { timeAdded } : {};
-    carried.push({ key, ...(value && { value }), effect, ...time });
+    const time = carriedTime(timeAdded);
+    carried.push({ key, ...(value && { value }), effect, ...(time !== undefined && { timeAdded: time }) });
   }
   return carried;
 }
@@ -90,12 +98,13 @@ export function carriedConditions(conditions: unknown): Condition[] {
     const { type, status, reason, message, lastTransitionTime } = condition as Partial<Condition>;
     if (typeof type !== 'string' || !isQualifiedName(type)) continue;
     if (status !== 'True' && status !== 'False' && status !== 'Unknown') continue;
+    const changed = carriedTime(lastTransitionTime);
     carried.set(type, {
       type,
       status,
       ...(typeof reason === 'string' && reason && { reason: reason.slice(0, MESSAGE_LENGTH) }),
       ...(typeof message === 'string' && message && { message: message.slice(0, MESSAGE_LENGTH) }),
-      ...(typeof lastTransitionTime === 'string' && TIME.test(lastTransitionTime) && { lastTransitionTime }),
+      ...(changed !== undefined && { lastTransitionTime: changed }),
     });
   }
   return [...carried.values()];

@@ -1,0 +1,44 @@
+import { type LeasedNode, LeasedNodes } from '@kubeocean/shared/api';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { sampleRecord } from './nodes/samples.ts';
+import { createReflectors } from './stores.ts';
+import { Peer } from './volumes/peer.ts';
+
+let worker: Peer;
+
+beforeAll(async () => {
+  worker = await Peer.start();
+});
+afterAll(() => worker.stop());
+
+test.each<[string, (record: LeasedNode) => unknown, boolean]>([
+  ['as the agent writes it', (record) => record, true],
+  ['without a status', ({ metadata, spec }) => ({ metadata, spec }), true],
+  ['of another binding', (record) => ({ ...record, spec: { ...record.spec, cluster: 'other' } }), false],
+  ['under another name', (record) => ({ ...record, spec: { ...record.spec, nodeName: 'node2' } }), false],
+  ['without a UID', (record) => ({ ...record, spec: { ...record.spec, nodeUID: undefined } }), false],
+  ['with a UID of a megabyte', (r) => ({ ...r, spec: { ...r.spec, nodeUID: 'u'.repeat(1_000_000) } }), false],
+  ['whose policy is a number', (record) => ({ ...record, spec: { ...record.spec, policy: 5 } }), false],
+  ['that names a list as its policy', (record) => ({ ...record, status: { ...record.status, policy: [] } }), false],
+])('whether a record is taken %s', async (_, change, taken) => {
+  worker.reset();
+  worker.put(LeasedNodes, change(sampleRecord()) as LeasedNode);
+  const client = worker.client();
+  const { records } = createReflectors({
+    home: client,
+    worker: client,
+    bindingName: 'example-cluster',
+    bindingUID: 'binding-uid',
+    clusterID: 'cls-example',
+    mountNamespace: 'kubeocean-worker',
+    systemNamespace: 'kubeocean-system',
+    onWorkerContact: () => undefined,
+    onError: () => undefined,
+  });
+  const over = new AbortController();
+  const running = records.run(over.signal);
+  await records.store.synced;
+  expect(records.store.size).toBe(taken ? 1 : 0);
+  over.abort();
+  await running;
+});
