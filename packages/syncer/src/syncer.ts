@@ -199,9 +199,10 @@ async function lead(
   async function work(): Promise<void> {
     await retried('finalizer', () => addFinalizer(home, last));
     running.push(claim.run(scope), showVersion());
-    const { vnodes, homePods, slices, records, workerPods } = reflectors;
+    const { vnodes, homePods, slices, records, workerPods, heartbeat } = reflectors;
     const atHome = orEnd(Promise.all([vnodes.store.synced, homePods.store.synced, slices.store.synced]));
-    const known = orEnd(Promise.all([atHome, records.store.synced, workerPods.store.synced, claim.firstKnown]));
+    const inWorker = [records, workerPods, heartbeat].map(({ store }) => store.synced);
+    const known = orEnd(Promise.all([atHome, ...inWorker, claim.firstKnown]));
     pods.push(startPods(context, known));
     await orEnd(vnodes.store.synced);
     if (scope.aborted) return;

@@ -1,5 +1,5 @@
 /** How the pod controller ends pods: its stores are real ones, both API servers one of the tests' own. */
-import { workerName } from '@kubeocean/shared/api';
+import { labelValue, type LeasedNode, vnodeName, workerName } from '@kubeocean/shared/api';
 import { KubeClient, type KubeObject, Store } from '@kubeocean/shared/kube';
 import { TestServer } from '@kubeocean/shared/testing';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
@@ -55,7 +55,11 @@ afterAll(() => server.stop());
 
 function stateOf(): PodState {
   const client = new KubeClient(server.transport());
-  stores = { homePods: new Store({ node: () => [] }), workerPods: new Store({ adopted: () => [] }) };
+  const records = new Store<LeasedNode>({ vnode: ({ spec }) => [vnodeName('cls-example', spec.nodeName)] });
+  stores = {
+    homePods: new Store({ node: ({ spec }) => [spec.nodeName ?? ''] }),
+    workerPods: new Store({ adopted: () => [] }),
+  };
   const context = {
     bindingName,
     bindingUID,
@@ -65,7 +69,7 @@ function stateOf(): PodState {
     home: client,
     worker: client,
     settings: { workerScheduleTimeoutSeconds: 300 },
-    stores: { ...stores, records: new Store({ vnode: () => [] }), vnodes: new Store() },
+    stores: { ...stores, records, vnodes: new Store() },
     log: { info: () => undefined, warn: () => undefined, debug: () => undefined },
     now: () => new Date('2026-01-02T03:04:05Z'),
     leadership: { isCurrent: () => true },
@@ -164,3 +168,50 @@ test('a pod whose deletion the worker refuses is told of, and its status goes on
   expect(writes[0]).toBe(`DELETE ${workerPathOf('web')}`);
   expect(told).toEqual(['FailedDelete']);
 });
+
+test('pods that seemed lost and end otherwise need not be approved any more', async () => {
+  const pods = Array.from({ length: COUNT }, (_, at) => running(`p${at}`).home);
+  const vnode = { metadata: { name: 'vnode-cls-example-node1', labels: { 'kubeocean.io/binding-uid': bindingUID } } };
+  (state.context.stores.vnodes as Store<KubeObject>).set(vnode);
+  stores.workerPods.replace([]);
+  controller.start();
+  await vi.waitFor(() => expect(state.guard.state()).toMatchObject({ stopped: true, waiting: COUNT - 20 }), 5000);
+  for (const pod of pods) {
+    const { metadata } = pod;
+    stores.homePods.set({ ...pod, metadata: { ...metadata, resourceVersion: '2' }, status: { phase: 'Failed' } });
+  }
+  await vi.waitFor(() => expect(state.guard.state()).toEqual({ stopped: false }), 5000);
+});
+
+test('a pod that waits for its predecessor’s worker pod, which the guard holds, goes when it is deleted', async () => {
+  const { home } = running('web');
+  for (let at = 0; at < 20; at++) state.guard.allow(`other-${at}`);
+  const metadata = { ...home.metadata, uid: 'next', deletionTimestamp: THEN, deletionGracePeriodSeconds: 30 };
+  const next: Pod = { ...home, metadata, status: { phase: 'Pending' } };
+  atHome.set(pathOf('web'), next);
+  stores.homePods.set(next);
+  controller.start();
+  await vi.waitFor(() => expect(writes).toEqual([`DELETE ${pathOf('web')}`]), 5000);
+});
+
+test.each(['node1', 'x'.repeat(70)])(
+  'a pod that waits for a lease is told at once that it closes: %s',
+  async (node) => {
+    const nodeName = vnodeName('cls-example', node);
+    const waiting: Pod = {
+      ...samplePod({ nodeName }, { name: 'web', resourceVersion: '1' }),
+      status: { phase: 'Pending' },
+    };
+    const labels = { 'kubeocean.io/binding-uid': bindingUID, 'kubeocean.io/physical-node-name': labelValue(node) };
+    (state.context.stores.vnodes as Store<KubeObject>).set({ metadata: { name: nodeName, labels } });
+    atHome.set(pathOf('web'), waiting);
+    stores.homePods.set(waiting);
+    const looked = vi.spyOn(state.phases, 'seen');
+    controller.start();
+    await vi.waitFor(() => expect(looked).toHaveBeenCalled(), 5000);
+    const record = { metadata: { name: 'r', uid: 'r' }, spec: { nodeName: node }, status: { phase: 'Closing' } };
+    (state.context.stores.records as Store<LeasedNode>).set(record as LeasedNode);
+    await vi.waitFor(() => expect(told).toEqual(['LeaseClosed']), 5000);
+    expect(writes).toEqual([`PATCH ${pathOf('web')}/status`]);
+  },
+);

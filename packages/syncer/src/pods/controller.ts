@@ -2,12 +2,12 @@
  * Keeps home pods and worker pods in step, one key (home namespace/name) at a time. What to do is read off the two
  * objects each time anew; nothing that matters is remembered, so stopping at any point loses nothing.
  */
-import { Label, workerName } from '@kubeocean/shared/api';
+import { Label, vnodeHashedName, vnodeName, workerName } from '@kubeocean/shared/api';
 import { type KubeObject, keyOf, type Outcome, splitKey, WorkQueue } from '@kubeocean/shared/kube';
 import { createWorker, whyNotRun } from './creation.ts';
 import { Departures } from './departures.ts';
 import { isElsewhere } from './elsewhere.ts';
-import { finish, finishWithoutWorker, followEnd, lost, orphan } from './ending.ts';
+import { finish, finishWithoutWorker, followEnd, lost, orphan, predecessor } from './ending.ts';
 import { follow as followChanges, type Followed } from './follow.ts';
 import { createFollowMemory } from './follow-memory.ts';
 import { WritesHeld } from './gate.ts';
@@ -20,7 +20,7 @@ import { concernedBy } from './record-changes.ts';
 import { createRefusals } from './refusals.ts';
 import { RefusedDeletions } from './refused-deletions.ts';
 import { repairPod, type RepairTimes } from './repair.ts';
-import { createParts } from './parts.ts';
+import { createParts, soonest } from './parts.ts';
 import { watchScheduling } from './schedule-timeout.ts';
 import { type PodState, workerOf } from './state.ts';
 import { isDone, mayWait, type OwnWord, statusPatch, wasShown } from './to-home.ts';
@@ -110,8 +110,8 @@ export function createPodController(state: PodState): PodController {
         }
         return withWorker(home, worker);
       case 'namesake':
-        // Its predecessor, still there. A pod that has run itself is not mistaken for a new one.
-        if (!wasShown(home)) return orphan(state, key, worker, departures);
+        // A pod that has run itself is not mistaken for a new one.
+        if (!wasShown(home)) return predecessor(state, home, worker, departures);
         break;
       case 'foreign':
         if (!lostItsLabel(worker, home, context.bindingUID)) break;
@@ -137,7 +137,11 @@ export function createPodController(state: PodState): PodController {
       }
       return finishWithoutWorker(state, home);
     }
-    if (isTerminal(home)) return undefined;
+    if (isTerminal(home)) {
+      // It may have been about to be failed as lost.
+      state.guard.forget(home.metadata.uid ?? '');
+      return undefined;
+    }
     state.phases.seen(home);
     return wasShown(home) ? lost(state, home) : createWorker(state, home, refusals);
   }
@@ -234,10 +238,9 @@ export function createPodController(state: PodState): PodController {
       records.onChange(({ previous, current }) => {
         const concerned = concernedBy(previous, current);
         if (concerned === 'none') return;
-        const nodeName = (current ?? previous)?.spec.nodeName;
-        for (const vnode of context.stores.vnodes.values()) {
-          if (vnode.metadata.labels?.[Label.physicalNodeName] === nodeName) addPodsOf(vnode.metadata.name, concerned);
-        }
+        const { nodeName = '' } = (current ?? previous)?.spec ?? {};
+        const { clusterID } = context;
+        for (const nameOf of [vnodeName, vnodeHashedName]) addPodsOf(nameOf(clusterID, nodeName), concerned);
       }),
       context.stores.vnodes.onChange(({ key, previous }) => {
         if (!previous) addPodsOf(key, 'waiting');
@@ -291,10 +294,4 @@ export function createPodController(state: PodState): PodController {
       await queue.stop();
     },
   };
-}
-
-/** The first of the times at which somebody wants the pod to be looked at again. */
-function soonest(...asked: ({ againInMs?: number | undefined } | undefined | void)[]): Outcome {
-  const waits = asked.flatMap((each) => each?.againInMs ?? []);
-  return waits.length > 0 ? { againInMs: Math.min(...waits) } : undefined;
 }

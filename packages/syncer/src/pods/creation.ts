@@ -50,6 +50,8 @@ export async function createWorker(state: PodState, stored: Pod, refusals: Refus
   const { context } = state;
   const notRun = await whyNotRun(state, stored);
   if (notRun) {
+    // It may have been let in before the binding said so.
+    admit(state, stored, false);
     await tellNotRun(state, stored, notRun);
     // Labels of namespaces are not watched.
     return notRun.reason === 'NamespaceNotSelected' ? { againInMs: NOT_SELECTED_MS } : undefined;
@@ -138,6 +140,7 @@ export async function createWorker(state: PodState, stored: Pod, refusals: Refus
 /** A pod that came to a vnode on its way out. Failed, its DaemonSet would make it again until the vnode is gone. */
 async function stayOff(state: PodState, stored: Pod, leaving: Reason): Promise<Outcome> {
   if (controllerOf(stored)?.kind === 'DaemonSet') {
+    admit(state, stored, false);
     await tellNotRun(state, stored, leaving);
     return undefined;
   }

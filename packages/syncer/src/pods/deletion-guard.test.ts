@@ -71,3 +71,13 @@ test('what goes otherwise need not be approved, and with nothing left it is at r
   expect(guard.allow('next')).toBe(false);
   expect(guard.state()).toMatchObject({ stopped: true, token: 't2', waiting: 1 });
 });
+
+test('a person approves a deletion once, though it fails and is tried again', () => {
+  const { guard, world, allowed } = guardOf(10);
+  expect(allowed(0, 60)).toBe(20);
+  world.approval = 't1';
+  for (let turn = 0; turn < 2; turn++) expect(allowed(20, 60)).toBe(40);
+  expect(guard.state()).toEqual({ stopped: false });
+  guard.forget('uid-59');
+  expect(guard.allow('uid-59')).toBe(false);
+});

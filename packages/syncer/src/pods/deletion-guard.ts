@@ -37,7 +37,8 @@ export function createDeletionGuard(options: DeletionGuardOptions): DeletionGuar
   /** Times of the deletions of the last minute, by UID: a retry of one is no second one. */
   const recent = new Map<string, number>();
   const waiting = new Set<string>();
-  let approved = new Set<string>();
+  /** What a person let go, until it is gone: a deletion that fails is tried again. */
+  const approved = new Set<string>();
   let token: string | undefined;
   let told = '';
 
@@ -54,7 +55,7 @@ export function createDeletionGuard(options: DeletionGuardOptions): DeletionGuar
 
   function checkApproval(): void {
     if (token === undefined || options.approval() !== token) return;
-    approved = new Set(waiting);
+    for (const uid of waiting) approved.add(uid);
     waiting.clear();
     token = undefined;
     tell();
@@ -71,7 +72,7 @@ export function createDeletionGuard(options: DeletionGuardOptions): DeletionGuar
     },
     allow(uid) {
       checkApproval();
-      if (approved.delete(uid)) return true;
+      if (approved.has(uid)) return true;
       const now = options.clock();
       for (const [known, at] of recent) if (now - at >= WINDOW_MS) recent.delete(known);
       if (recent.has(uid)) return true;

@@ -8,7 +8,7 @@ import { isTerminal } from './types.ts';
 export class Departures {
   /** UIDs by home key: more than one may have had the name while a worker pod was still there. */
   private readonly asked = new Map<string, Set<string>>();
-  /** UID of the home pod that was told, by home key. */
+  /** Who was told, and what of, by home key. */
   private readonly told = new Map<string, string>();
 
   /** A home pod is known no longer. @param deleted its last state, when the watch told of its deletion */
@@ -24,10 +24,13 @@ export class Departures {
     return this.asked.get(key)?.has(uid) ?? false;
   }
 
-  /** True once for each pod that bears the name and has to wait for its predecessor's worker pod. */
-  isFirstToWait(key: string, uid: string): boolean {
-    if (this.told.get(key) === uid) return false;
-    this.told.set(key, uid);
+  /**
+   * True once for each pod that bears the name and has to wait for its predecessor's worker pod.
+   * @param who its UID, and what it is told of
+   */
+  isFirstToWait(key: string, who: string): boolean {
+    if (this.told.get(key) === who) return false;
+    this.told.set(key, who);
     return true;
   }
 

@@ -38,7 +38,8 @@ export function downwardValue(home: Pod, fieldPath: string): string | undefined 
   const subscript = SUBSCRIPT.exec(fieldPath);
   if (subscript) {
     const map = subscript[1] === 'labels' ? home.metadata.labels : home.metadata.annotations;
-    return map?.[subscript[2] as string] ?? '';
+    const key = subscript[2] as string;
+    return map && Object.hasOwn(map, key) ? (map[key] ?? '') : '';
   }
   if (WORKER_FIELDS.has(fieldPath)) return undefined;
   throw new Refusal('FieldNotCarried', `the field ${fieldPath} of the downward API is not known to Kubeocean`);

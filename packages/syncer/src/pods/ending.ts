@@ -1,6 +1,6 @@
 /** How pods end: home's deletion followed, the end shown at home, the worker pod let go, orphans and losses told apart. */
 import { BindingCondition, PodReason } from '@kubeocean/shared/api';
-import { type Outcome, splitKey } from '@kubeocean/shared/kube';
+import { ApiError, keyOf, messageOf, type Outcome, splitKey } from '@kubeocean/shared/kube';
 import { counterpartNow } from './counterpart.ts';
 import type { Departures } from './departures.ts';
 import { isElsewhere } from './elsewhere.ts';
@@ -118,7 +118,13 @@ export async function orphan(state: PodState, homeKey: string, worker: Pod, depa
   if (worker.metadata.deletionTimestamp || state.orphans.has(uid)) return undefined;
   // Nobody asked for a pod to be on two nodes.
   if (!free && !(wasAsked && !isThere) && !guard.allow(uid)) return waits();
-  await deleteWorker(state, worker);
+  try {
+    await deleteWorker(state, worker);
+  } catch (error) {
+    if (error instanceof ApiError)
+      tellNext('FailedDelete', `The worker cluster refuses to delete it: ${messageOf(error)}`);
+    throw error;
+  }
   // Home has no such pod, so that nobody there counts what this one takes until it is over; the agent does without the finalizer.
   await releaseWorker(state, worker);
   guard.forget(uid);
@@ -127,15 +133,28 @@ export async function orphan(state: PodState, homeKey: string, worker: Pod, depa
   context.log.info({ worker: workerPod, pod: homeKey, asked: wasAsked }, 'orphan deleted');
   return undefined;
 
-  /** Whoever has the name at home by now learns what it waits for. */
   function waits(): Outcome {
-    const next = context.stores.homePods.get(homeKey);
-    if (next && departures.isFirstToWait(homeKey, next.metadata.uid ?? '')) {
-      const message = `it runs once the worker pod ${context.mountNamespace}/${workerPod}, which was made for its name before, is gone. The deletion guard holds that back: see the condition ${BindingCondition.deletionGuard} of the ClusterBinding ${context.bindingName}`;
-      context.homeEvents.event(podSubject(next), 'Warning', 'WaitsForDeletionGuard', message);
-    }
+    const why = `The deletion guard holds that back: see the condition ${BindingCondition.deletionGuard} of the ClusterBinding ${context.bindingName}`;
+    tellNext('WaitsForDeletionGuard', why);
     return { againInMs: guardRetryMs() };
   }
+
+  /** Whoever has the name at home by now learns what it waits for. */
+  function tellNext(reason: string, why: string): void {
+    const next = context.stores.homePods.get(homeKey);
+    if (!next || !departures.isFirstToWait(homeKey, `${next.metadata.uid} ${reason}`)) return;
+    const message = `it runs once the worker pod ${context.mountNamespace}/${workerPod}, which was made for its name before, is gone. ${why}`;
+    context.homeEvents.event(podSubject(next), 'Warning', reason, message);
+  }
+}
+
+/**
+ * A worker pod that was made for an earlier home pod of the name, and is still there. The one that has the name now never
+ * ran: when it is to go, too, it does not wait.
+ */
+export async function predecessor(state: PodState, home: Pod, worker: Pod, departures: Departures): Promise<Outcome> {
+  const waits = home.metadata.deletionTimestamp ? await finishWithoutWorker(state, home) : undefined;
+  return waits ?? orphan(state, keyOf(home), worker, departures);
 }
 
 /** Whether the guard counts at all: who deletes the binding has asked for all of its pods to go. */

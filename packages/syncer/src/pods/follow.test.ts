@@ -277,3 +277,16 @@ test('an annotation that the worker puts back each time is written no more often
   sent[1]?.answer();
   await other;
 });
+
+test('a webhook of the worker that does not answer is told of from the second time on, once', async () => {
+  const { run, resize, sent, told } = world();
+  run('a', '100m');
+  for (const [turn, expected] of [0, 1, 1].entries()) {
+    const following = resize('a', '100m', { image: 'b' });
+    await expect.poll(() => sent.length).toBe(turn + 1);
+    sent[turn]?.answer(failure(500));
+    expect(await following).toMatchObject({ failure: { code: 500 } });
+    expect(told).toHaveLength(expected);
+  }
+  expect(told[0]).toBe('FailedUpdate: the worker cluster refused it: answer 500');
+});

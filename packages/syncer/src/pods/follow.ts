@@ -32,6 +32,7 @@ import { type Asked, type FollowMemory, refusedKey } from './follow-memory.ts';
 import { isGone, mayWriteWorker } from './gate.ts';
 import { createParts } from './parts.ts';
 import { Refusal } from './refusal.ts';
+import { FAILURES, REFUSALS } from './refused.ts';
 import { REPAIR_AGAIN_MS } from './repair.ts';
 import type { PodState } from './state.ts';
 import type { OwnWord } from './to-home.ts';
@@ -175,11 +176,18 @@ export async function follow(state: PodState, home: Pod, worker: Pod, memory: Fo
         memory.refused.delete(key);
         return undefined;
       }
-      if (!(error instanceof ApiError) || ![400, 403, 404, 422].includes(error.code)) throw error;
+      const isFailure = error instanceof ApiError && FAILURES.includes(error.code);
+      if (!isFailure && !(error instanceof ApiError && REFUSALS.includes(error.code))) throw error;
       const words = wordsFor(home, context, worker);
       const noResize = unknown && options.subresource === 'resize';
       const message = noResize ? NO_RESIZE : `the worker cluster refused it: ${words(messageOf(error))}`;
       const count = (before?.count ?? 0) + 1;
+      if (isFailure) {
+        // Once may be for a moment only, and the queue has pauses of its own.
+        memory.refused.set(key, { count, until: 0, message, asked });
+        if (count === 2) context.homeEvents.event(podSubject(home), 'Warning', 'FailedUpdate', message);
+        throw error;
+      }
       // An API server learns a subresource only by an upgrade.
       const waitMs = unknown ? REFUSED_LONGEST_MS : Math.min(REFUSED_FIRST_MS * 2 ** (count - 1), REFUSED_LONGEST_MS);
       memory.refused.set(key, { count, until: performance.now() + waitMs, message, asked });

@@ -10,7 +10,7 @@ export async function currentHome(context: SyncerContext, namespace: string, nam
   return gone(context.home.get<Pod>(Pods, namespace, name));
 }
 
-/** @returns the pod's resourceVersion after the patch; undefined when it is gone or another by now. */
+/** @returns the pod's resourceVersion after the patch; undefined when it is gone or another by now, or took none of it. */
 export async function patchHomeStatus(
   context: SyncerContext,
   home: Pod,
@@ -30,23 +30,27 @@ export async function patchHomeStatus(
     const smaller = withoutRefused(patch, error);
     if (!smaller) throw error;
     // What home's API server does not take from this worker must not keep the rest from being shown.
-    context.log.warn({ pod: `${namespace}/${name}`, refused: (error as Error).message }, 'status fields refused');
-    return send(smaller);
+    context.log.warn({ pod: `${namespace}/${name}`, refused: (error as Error).message }, 'parts of the status refused');
+    return Object.keys(smaller.status).length > 0 ? send(smaller) : undefined;
   }
 }
 
-/** The patch without the fields that a 422 names; undefined when it names none of ours. */
+/**
+ * The patch without the fields that a 422 names; undefined when it names none of ours. A pod whose user has filled its
+ * annotations (256 KiB are all that API servers take) is shown without ours.
+ */
 function withoutRefused(patch: StatusPatch, error: unknown): StatusPatch | undefined {
   if (!(error instanceof ApiError) || error.code !== 422) return undefined;
   const causes = (error.status.details?.causes ?? []) as { field?: string }[];
-  const refused = causes
-    .map(({ field }) => /^status\.(\w+)/.exec(field ?? '')?.[1])
-    .filter((field) => field !== undefined);
+  const refused = causes.map(({ field = '' }) => /^(metadata\.annotations|status\.\w+)/.exec(field)?.[1]);
   const status = Object.fromEntries(
     // phase says what the pod is: without it the rest is no use.
-    Object.entries(patch.status).filter(([field]) => field === 'phase' || !refused.includes(field)),
+    Object.entries(patch.status).filter(([field]) => field === 'phase' || !refused.includes(`status.${field}`)),
   );
-  return Object.keys(status).length < Object.keys(patch.status).length ? { ...patch, status } : undefined;
+  const { annotations, ...metadata } = patch.metadata;
+  const isFull = annotations !== undefined && refused.includes('metadata.annotations');
+  if (!isFull && Object.keys(status).length === Object.keys(patch.status).length) return undefined;
+  return { metadata: isFull ? metadata : patch.metadata, status };
 }
 
 /**

@@ -11,6 +11,7 @@ const goes = { deletionTimestamp: '2026-01-02T03:00:30Z', deletionGracePeriodSec
 const disrupted: Condition[] = [{ type: 'DisruptionTarget', status: 'True', reason: 'EvictionByEvictionAPI' }];
 const reset: Condition[] = [{ type: 'DisruptionTarget', status: 'False', reason: 'EvictionByEvictionAPI' }];
 const remembered: Condition[] = [{ type: 'DisruptionTarget', status: 'True', reason: 'LeaseClosed', message: 'words' }];
+const preempted: Condition[] = [{ type: 'DisruptionTarget', status: 'True', reason: 'PreemptionByScheduler' }];
 const words = { annotations: { 'kubeocean.io/lease-closed': 'words' } };
 const taking: LeasedNodeStatus = { phase: 'Closing', reclaimStage: 'Syncer', policy: 'nights', message: 'closed' };
 
@@ -29,6 +30,17 @@ test.each<[string, Pod, Pod, LeasedNodeStatus | undefined, string | undefined]>(
   ['evicted by the agent', pod({ ...goes, ...words }, disrupted), pod({}), undefined, 'words'],
   ['evicted by the agent, its condition set to False', pod({ ...goes, ...words }, reset), pod({}), undefined, 'words'],
   ['evicted by the agent, its condition gone', pod({ ...goes, ...words }), pod({}), undefined, 'words'],
+  ['evicted by the agent, its annotations full', pod(goes, disrupted), pod({}), taking, 'policy nights: closed'],
+  [
+    'deleted by the agent at the deadline, its annotations full',
+    pod(goes, remembered),
+    pod({}),
+    { ...taking, reclaimStage: 'Deleting' },
+    'policy nights: closed',
+  ],
+  ['evicted by somebody while the lease is open', pod(goes, disrupted), pod({}), { phase: 'Active' }, undefined],
+  ['pushed out by another pod while the lease closes', pod(goes, preempted), pod({}), taking, undefined],
+  ['that was asked to go and stays, its annotations full', pod({}, disrupted), pod({}), taking, undefined],
   ['with words of an eviction that was refused, condition False', pod(words, reset), pod({}), taking, undefined],
   ['whose user wrote the words at home', pod(goes), pod({ ...goes, ...words }), { phase: 'Active' }, undefined],
   ['whose user wrote the words at home, lost in the worker', pod(goes), pod(words), { phase: 'Active' }, undefined],

@@ -4,7 +4,7 @@ import type { Store } from '@kubeocean/shared/kube';
 import { TestServer } from '@kubeocean/shared/testing';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { Departures } from './departures.ts';
-import { orphan } from './ending.ts';
+import { orphan, predecessor } from './ending.ts';
 import { homeKey, homePath, homePod, World, workerPath, workerPod } from './ending-fixtures.ts';
 import { THEN } from './to-home-fixtures.ts';
 import type { Pod } from './types.ts';
@@ -141,5 +141,39 @@ describe('a home pod that is on another node than its worker pod, as in a home p
     world.objects.set(homePath, on(undefined));
     expect(await orphan(world.stateOf(), homeKey, workerPod(), new Departures())).toEqual({ againInMs: 2000 });
     expect(world.writes()).toEqual([]);
+  });
+});
+
+describe('a home pod whose name an earlier one’s worker pod still has', () => {
+  const waiting = (metadata: object = {}) => homePod({ phase: 'Pending' }, { uid: 'next', ...metadata });
+
+  test('does not wait for it to go when it is deleted itself', async () => {
+    const leaving = waiting({ deletionTimestamp: THEN, deletionGracePeriodSeconds: 30 });
+    world.objects.set(homePath, leaving);
+    world.objects.set(workerPath, workerPod());
+    await predecessor(world.stateOf(0), leaving, workerPod(), new Departures());
+    expect(world.writes()).toEqual([`DELETE ${homePath}`]);
+  });
+
+  test('is left as it is while the worker has its own pod, of which the watch has yet to tell', async () => {
+    const leaving = waiting({ deletionTimestamp: THEN, deletionGracePeriodSeconds: 30 });
+    world.objects.set(homePath, leaving);
+    const annotations = { ...workerPod().metadata.annotations, [Annotation.virtualPodUID]: 'next' };
+    world.objects.set(workerPath, workerPod({ annotations, uid: 'its-own' }));
+    expect(await predecessor(world.stateOf(), leaving, workerPod(), new Departures())).toEqual({ againInMs: 500 });
+    expect(world.writes()).toEqual([]);
+  });
+
+  test('is told, once, that the worker refuses to delete it', async () => {
+    world.objects.set(homePath, waiting());
+    world.refusal = { code: 403, reason: 'Forbidden', message: 'deletions are frozen' };
+    const state = world.stateOf();
+    (state.context.stores.homePods as Store<Pod>).set(waiting());
+    const departures = new Departures();
+    for (let turn = 0; turn < 2; turn++) {
+      await expect(predecessor(state, waiting(), workerPod(), departures)).rejects.toThrow('frozen');
+    }
+    expect(world.told).toEqual(['Warning FailedDelete']);
+    expect(world.words[0]).toMatch(/runs once the worker pod .* is gone\. The worker cluster refuses to delete it: /);
   });
 });

@@ -36,7 +36,7 @@ export function failurePatch(
 
 /**
  * Patch that says on the home pod why it is not run, as a condition and as the STATUS of `kubectl get pod`; undefined when
- * it says so already. The first status of a worker pod takes both away.
+ * it says so already. What it said of the other type is over. The first status of a worker pod takes all of it away.
  * @param type `notRun`: for good, as things are; `refused`: the worker is asked again.
  */
 export function notRunPatch(
@@ -46,10 +46,14 @@ export function notRunPatch(
   now: Date,
   type: 'notRun' | 'refused' = 'notRun',
 ): StatusPatch | undefined {
-  const known = home.status?.conditions?.find((condition) => condition.type === PodCondition[type]);
+  const [known, former] = [type, type === 'notRun' ? 'refused' : 'notRun'].map((which) =>
+    home.status?.conditions?.find((condition) => condition.type === PodCondition[which as typeof type]),
+  );
   const text = cut(message, 1024) ?? '';
-  if (known?.status === 'True' && known.reason === reason && known.message === text) return undefined;
-  const condition = stamped({ type: PodCondition[type], status: 'True', reason, message: text }, home, now);
-  const status = { reason: type === 'notRun' ? 'NotRun' : REFUSED, message: text, conditions: [condition as Json] };
+  const isSaid = known?.status === 'True' && known.reason === reason && known.message === text;
+  if (isSaid && !former) return undefined;
+  const conditions: Json[] = [stamped({ type: PodCondition[type], status: 'True', reason, message: text }, home, now)];
+  if (former) conditions.push({ type: former.type, $patch: 'delete' });
+  const status = { reason: type === 'notRun' ? 'NotRun' : REFUSED, message: text, conditions };
   return { metadata: { uid: home.metadata.uid }, status };
 }

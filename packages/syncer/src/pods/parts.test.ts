@@ -1,7 +1,7 @@
 import { ApiError, ConnectionError } from '@kubeocean/shared/kube';
 import { expect, test } from 'vitest';
 import { WritesHeld } from './gate.ts';
-import { createParts } from './parts.ts';
+import { createParts, soonest } from './parts.ts';
 
 const refused = new ApiError(403, { message: 'no' }, 'PATCH', '/x');
 
@@ -25,4 +25,11 @@ test('a failure that was caught elsewhere counts', async () => {
   expect(parts.failure).toBeUndefined();
   parts.failed(refused);
   expect(parts.failure).toBe(refused);
+});
+
+test('the first look that one of them wants is the next', () => {
+  expect(soonest({ againInMs: 700 }, undefined, {}, { againInMs: 20 }, { againInMs: undefined })).toEqual({
+    againInMs: 20,
+  });
+  expect(soonest(undefined, {})).toBeUndefined();
 });

@@ -1,5 +1,5 @@
 /** Parts of one piece of work that do not depend on one another: what one of them meets does not keep the others back. */
-import { ConnectionError } from '@kubeocean/shared/kube';
+import { ConnectionError, type Outcome } from '@kubeocean/shared/kube';
 import { WritesHeld } from './gate.ts';
 
 export interface Parts {
@@ -36,4 +36,10 @@ export function createParts(): Parts {
       return first;
     },
   };
+}
+
+/** The first of the times at which one of them wants to be looked at again. */
+export function soonest(...asked: ({ againInMs?: number | undefined } | undefined | void)[]): Outcome {
+  const waits = asked.flatMap((each) => each?.againInMs ?? []);
+  return waits.length > 0 ? { againInMs: Math.min(...waits) } : undefined;
 }

@@ -19,9 +19,9 @@ export interface Asking {
 }
 
 /** Answers that are a server's own word on what was asked of it. */
-const REFUSALS = [400, 403, 404, 422];
+export const REFUSALS = [400, 403, 404, 422];
 /** Answers of a webhook that does not answer, and of an object that is too large: neither goes by itself. */
-const FAILURES = [413, 500];
+export const FAILURES = [413, 500];
 
 /** As a condition on the pod, once. @returns the words that stand there */
 export async function tellRefused({ state, home, refusals }: Asking, reason: string, message: string): Promise<string> {

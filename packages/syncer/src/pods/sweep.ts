@@ -3,12 +3,12 @@
  * copies whose content somebody changed while no syncer ran, worker pods that lost the label by which they are watched,
  * and keys whose news was lost in whatever way nobody has thought of.
  */
-import { Finalizer, Label } from '@kubeocean/shared/api';
-import { messageOf, Pods, sleep } from '@kubeocean/shared/kube';
+import { Finalizer, Label, workerName } from '@kubeocean/shared/api';
+import { messageOf, Pods, sleep, splitKey } from '@kubeocean/shared/kube';
 import type { SyncerContext } from '../context.ts';
 import type { Repairs } from '../repairs.ts';
 import { isGone, mayWriteWorker, WritesHeld } from './gate.ts';
-import { homeKeyOf } from './ownership.ts';
+import { claimedUID, homeKeyOf } from './ownership.ts';
 import { bindingLabels } from './to-worker.ts';
 import type { Pod } from './types.ts';
 
@@ -43,18 +43,15 @@ export async function sweepEvery(
 
 /**
  * Gives worker pods their labels back that lost the binding's, so that they are watched again: one without a home pod is
- * then found to be an orphan. Only what has the name derived for the home pod it speaks of, and our finalizer, is ours.
+ * then found to be an orphan.
  */
 async function relabel(context: SyncerContext, repairs: Repairs): Promise<void> {
   const { worker, mountNamespace, bindingUID } = context;
   const labelSelector = `${Label.bindingUID}!=${bindingUID}`;
   const list = await worker.list<Pod>(Pods, { namespace: mountNamespace, labelSelector });
+  const labels = bindingLabels(context);
   for (const pod of list.items) {
-    const labels = bindingLabels(context);
-    const labelled = { ...pod, metadata: { ...pod.metadata, labels } };
-    const isOurs =
-      homeKeyOf(labelled, bindingUID) !== undefined && pod.metadata.finalizers?.includes(Finalizer.homeSync);
-    if (!isOurs) continue;
+    if (!isOurs(context, pod)) continue;
     mayWriteWorker(context);
     try {
       const patch = { metadata: { uid: pod.metadata.uid, labels } };
@@ -66,4 +63,22 @@ async function relabel(context: SyncerContext, repairs: Repairs): Promise<void> 
     repairs.count('pod', 'labels');
     context.log.warn({ worker: pod.metadata.name }, 'worker pod had lost its labels');
   }
+}
+
+/**
+ * Whether a pod of the mount namespace that has not got our label is ours: it has our finalizer and the name derived for the
+ * home pod that it speaks of. The name of one that was adopted from gocrane/kubeocean says nothing of the binding, and
+ * others may share the namespace: then the home pod has to be known, on a vnode of ours.
+ */
+function isOurs(context: SyncerContext, pod: Pod): boolean {
+  const { bindingUID, stores } = context;
+  const { name, finalizers } = pod.metadata;
+  const labelled = { ...pod, metadata: { ...pod.metadata, labels: bindingLabels(context) } };
+  const homeKey = homeKeyOf(labelled, bindingUID);
+  if (homeKey === undefined || !finalizers?.includes(Finalizer.homeSync)) return false;
+  const { namespace, name: homeName } = splitKey(homeKey);
+  if (name === workerName(bindingUID, namespace, homeName)) return true;
+  const home = stores.homePods.get(homeKey) as Pod | undefined;
+  const vnode = stores.vnodes.get(home?.spec.nodeName ?? '');
+  return home?.metadata.uid === claimedUID(pod) && vnode?.metadata.labels?.[Label.bindingUID] === bindingUID;
 }

@@ -256,6 +256,21 @@ test('a pod that is not run says why, once', () => {
   expect(notRunPatch(home, 'DaemonSet', 'why', NOW)).toBeUndefined();
 });
 
+test.each(['notRun', 'refused'] as const)('what it said before is over when that is another thing: %s', (type) => {
+  const home = samplePod();
+  const other = type === 'notRun' ? 'refused' : 'notRun';
+  const before = notRunPatch(home, 'Before', 'why', NOW, other)?.status['conditions'] as Condition[];
+  home.status = { phase: 'Pending', conditions: before };
+  const conditions = notRunPatch(home, 'Now', 'why', NOW, type)?.status['conditions'] as Condition[];
+  expect(conditions).toMatchObject([
+    { reason: 'Now', status: 'True' },
+    { type: before[0]?.type, $patch: 'delete' },
+  ]);
+  // One that a former version left.
+  home.status.conditions = [...before, conditions[0] as Condition];
+  expect(notRunPatch(home, 'Now', 'why', NOW, type)).toBeDefined();
+});
+
 test('only a pod that was shown can be lost', () => {
   const home = samplePod();
   expect(wasShown(home)).toBe(false);

@@ -166,12 +166,26 @@ function mayBeCarried(key: string, { carriedPrefixes = [] }: Pick<WorkerFacts, '
 
 type Followed = Record<'labels' | 'annotations', Record<string, string>>;
 
-/** What of home's metadata the worker pod has, and has to follow: downward API files, and what is carried, with its note. */
-export function wantedMetadata(home: Pod, facts: Pick<WorkerFacts, 'carriedPrefixes'>): Followed {
+/** Keys of labels and annotations. */
+type Keys = Record<'labels' | 'annotations', readonly string[]>;
+
+/**
+ * What of home's metadata the worker pod has, and has to follow: downward API files, and what is carried, with its note.
+ * @param stuck keys that came from home, too, and cannot be taken off now: the note goes on naming them
+ */
+export function wantedMetadata(
+  home: Pod,
+  facts: Pick<WorkerFacts, 'carriedPrefixes'>,
+  stuck: Keys = { labels: [], annotations: [] },
+): Followed {
   const labels = carriedOf(home.metadata.labels, facts);
   const annotations = carriedOf(home.metadata.annotations, facts);
-  const [labelKeys, annotationKeys] = [labels, annotations].map((map) => Object.keys(map).sort().join(','));
-  const note = `${labelKeys};${annotationKeys}`;
+  const note = [
+    [...Object.keys(labels), ...stuck.labels],
+    [...Object.keys(annotations), ...stuck.annotations],
+  ]
+    .map((keys) => keys.sort().join(','))
+    .join(';');
   const followed = { ...annotations, ...downwardAnnotations(home) };
   return { labels, annotations: note === ';' ? followed : { ...followed, [Annotation.carried]: note } };
 }
@@ -179,7 +193,8 @@ export function wantedMetadata(home: Pod, facts: Pick<WorkerFacts, 'carriedPrefi
 /**
  * What of the worker pod's metadata has to follow the home pod. One that home no longer has is taken off only when it came
  * from home, as the worker pod notes, and while its key may be carried: whatever else is on the worker pod, its cluster
- * has put there, under the same prefixes too (webhooks, its network).
+ * has put there, under the same prefixes too (webhooks, its network). One whose key may not be carried now stays noted, as
+ * it may be again: an owner lists it again, an agent that is made anew has yet to tell what its owner lists.
  * @returns a merge patch, or undefined when nothing changed.
  */
 export function workerMetadataPatch(
@@ -187,10 +202,17 @@ export function workerMetadataPatch(
   worker: Pod,
   facts: Pick<WorkerFacts, 'carriedPrefixes'> = {},
 ): { metadata: Record<string, unknown> } | undefined {
-  const wanted = wantedMetadata(home, facts);
   const note = worker.metadata.annotations?.[Annotation.carried];
   const [carriedLabels = [], carriedAnnotations = []] = (note?.split(';') ?? []).map((keys) => keys.split(','));
   const mayGo = (key: string) => mayBeCarried(key, facts);
+  const stuckOn =
+    (map: Record<string, string> = {}) =>
+    (key: string) =>
+      key in map && !mayGo(key);
+  const wanted = wantedMetadata(home, facts, {
+    labels: carriedLabels.filter(stuckOn(worker.metadata.labels)),
+    annotations: carriedAnnotations.filter(stuckOn(worker.metadata.annotations)),
+  });
   const labels = mapDifference(worker.metadata.labels, wanted.labels, carriedLabels.filter(mayGo));
   const formerly = [...carriedAnnotations.filter(mayGo), ...(note === undefined ? [] : [Annotation.carried])];
   const annotations = mapDifference(worker.metadata.annotations, wanted.annotations, formerly);
