@@ -5,11 +5,14 @@ import { QueryError } from './kubelet/routes.ts';
 /** As kubelets put it. */
 export const METHOD_NOT_ALLOWED = '405: Method Not Allowed';
 
+/** Longest text that is answered and logged: what another cluster says may be of any length. */
+const MOST_TEXT = 64 * 1024;
+
 export class Refusal extends Error {
   readonly code: number;
 
   constructor(code: number, message: string, options?: ErrorOptions) {
-    super(message, options);
+    super(message.slice(0, MOST_TEXT), options);
     this.name = 'Refusal';
     this.code = code;
   }

@@ -67,6 +67,33 @@ describe('a second run', () => {
     expect(asked[3]).toBeLessThan(first);
   });
 
+  it('stops and waits for what the manager made anew before it ended, before it changes anything', async () => {
+    const name = 'kubeocean-syncer-cls';
+    const metadata = { namespace: 'kubeocean-system', name, uid: 'd' };
+    const again = { metadata, spec: { selector: { matchLabels: { 'k8s-app': name } } } };
+    const deployments = '/apis/apps/v1/namespaces/kubeocean-system/deployments';
+    const { answers } = home;
+    let looked = 0;
+    let deleted = false;
+    home.answers = (call) => {
+      if (call.method === 'DELETE' && call.path === `${deployments}/${name}`) {
+        deleted = true;
+        return {};
+      }
+      if (call.path !== deployments) return answers(call);
+      looked++;
+      return looked === 2 || (looked > 2 && !deleted) ? listOf(again) : listOf();
+    };
+    let asked = 0;
+    systemPods = () => (deleted && asked++ < 2 ? [left] : []);
+    const { code, error, out } = await adopt('--yes');
+    expect({ code, error }).toEqual({ code: 0, error: '' });
+    const from = home.calls.indexOf(`DELETE ${deployments}/${name}`);
+    const until = home.calls.findIndex((call) => call.startsWith('PATCH'));
+    expect(home.calls.slice(from, until).filter((call) => call === `GET ${PODS}`).length).toBeGreaterThan(2);
+    expect(out).toContain('computing: delete 1 Deployment');
+  });
+
   it('says beforehand what it would wait for', async () => {
     systemPods = () => [left];
     const { out } = await adopt();

@@ -74,15 +74,23 @@ type Clients = Record<Step['cluster'], KubeClient>;
 
 /** Stops the processes, looks again, as they were at work until then, and takes the rest of the steps. @returns all that was done */
 async function carryOut(plan: Plan, clusterID: string, clients: Clients, again: () => Promise<Plan>): Promise<Plan> {
-  const stopping = plan.steps.filter(({ awaitPods }) => awaitPods !== undefined);
-  for (const step of stopping) await take(step, clients);
-  // Also where there was nothing to stop: a run before this one, or somebody by hand, may have deleted the Deployments.
-  await stopped(clients.computing, clusterID, stopping);
-  const done = [...stopping];
+  const done: Step[] = [];
+  let rest = plan;
   for (let tries = 1; ; tries++) {
-    const rest = await again();
+    const stopping = rest.steps.filter(({ awaitPods }) => awaitPods !== undefined);
+    for (const step of stopping) {
+      await take(step, clients);
+      done.push(step);
+    }
+    // Also where there was nothing to stop: a run before this one, or somebody by hand, may have deleted the Deployments.
+    await stopped(clients.computing, clusterID, stopping);
+    rest = await again();
     if (rest.problems.length > 0) throw new Failure(rest.problems);
     try {
+      // Its manager may have made a Deployment anew before it ended: that is stopped and waited for as well.
+      const restarted = rest.steps.find(({ awaitPods }) => awaitPods !== undefined);
+      if (restarted)
+        throw new Changed(`computing: ${restarted.name} is made again and again: stop what makes it first`);
       for (const step of rest.steps) {
         await take(step, clients);
         done.push(step);

@@ -57,7 +57,7 @@ export interface Facts {
 export interface ExplainedPod extends KubeObject {
   spec: {
     nodeName?: string;
-    tolerations?: { key?: string; operator?: string; effect?: string }[];
+    tolerations?: { key?: string; operator?: string; value?: string; effect?: string }[];
     [field: string]: unknown;
   };
   status?: {
@@ -109,6 +109,8 @@ export interface PodFacts {
     events: Known<EventObject[]>;
     /** Number of vnodes, for a pod that has no node. */
     vnodes: Known<number>;
+    /** Names of the NetworkPolicies that select it; none are read for one that is on an ordinary node or has ended. */
+    networkPolicies: Known<string[]>;
   };
   worker?: {
     server: string;

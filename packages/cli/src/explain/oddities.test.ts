@@ -62,6 +62,7 @@ describe('a policy whose zone does not exist', () => {
         binding: { value: binding },
         events: { value: [] },
         vnodes: { value: 1 },
+        networkPolicies: { value: [] },
       },
       worker: {
         server: 'w',

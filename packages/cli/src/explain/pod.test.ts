@@ -1,4 +1,4 @@
-import { Annotation, workerName } from '@kubeocean/shared/api';
+import { Annotation, Label, workerName } from '@kubeocean/shared/api';
 import { describe, expect, test } from 'vitest';
 import type { ExplainedPod, PodFacts } from './facts.ts';
 import { explainPod } from './pod.ts';
@@ -44,6 +44,7 @@ describe('pod', () => {
           ],
         },
         vnodes: { value: 1 },
+        networkPolicies: { value: [] },
       },
       worker: {
         server: 'https://worker',
@@ -95,7 +96,7 @@ describe('pod', () => {
       'why',
       'The lease is over.',
     ],
-    ['never again', { ...pod, status: { phase: 'Succeeded' } }, 'next', 'It has ended and is never run again'],
+    ['never again', { ...pod, status: { phase: 'Succeeded' } }, 'next', 'It has ended and is never run again.'],
     [
       'not run',
       {
@@ -128,6 +129,61 @@ describe('pod', () => {
     expect(told).toEqual([`P${message.slice(1)}.`]);
   });
 
+  test('a counterpart of an earlier pod of the name is waited for, not left alone', () => {
+    const { metadata } = counterpart;
+    const annotations = {
+      [Annotation.virtualPodUID]: 'earlier',
+      [Annotation.virtualPodName]: 'web',
+      [Annotation.virtualPodNamespace]: 'default',
+    };
+    const earlier = { ...counterpart, metadata: { ...metadata, annotations, labels: { [Label.bindingUID]: 'uid-b' } } };
+    const known = facts(pod, earlier);
+    if (known.worker) known.worker.events = { value: [{ metadata: { name: 'e' }, reason: 'BackOff' }] };
+    const answer = explainPod(known, 'UTC');
+    const told = answer?.now.join('\n');
+    expect([...(answer?.why ?? []), ...(answer?.events ?? [])].join()).not.toMatch(/ImagePullBackOff|BackOff/);
+    expect(told).toContain(
+      'That pod was made for an earlier pod of this name: once it is gone, this one gets its own.',
+    );
+    expect(told).not.toContain('left alone');
+  });
+
+  describe('that is being deleted', () => {
+    const metadata = { ...pod.metadata, deletionTimestamp: '2026-11-20T12:00:00Z' };
+    const next = (of: ExplainedPod | undefined, change: (known: PodFacts) => void = () => undefined) => {
+      const known = facts({ ...pod, metadata }, of);
+      if (known.worker) known.worker.record = { value: undefined };
+      change(known);
+      return explainPod(known, 'UTC')?.next;
+    };
+    const nothing = ['Nothing of it is left in the worker: it goes at once.'];
+
+    test('goes when its containers have ended, or at once', () => {
+      expect(next(counterpart)).toEqual(['It goes once its containers in the worker have ended.']);
+      expect(next(undefined)).toEqual(nothing);
+      expect(next({ ...counterpart, metadata: { ...counterpart.metadata, annotations: {} } })).toEqual(nothing);
+    });
+
+    test('is not said to have left the worker by who could not look, nor on an ordinary node', () => {
+      expect(next(undefined, (known) => delete known.worker)).toEqual([]);
+      const refused = { unknown: 'The Pod: forbidden' };
+      expect(next(undefined, ({ worker }) => worker && (worker.pod = refused))).toEqual([]);
+      const ordinary = { value: { metadata: { name: 'node1' } } };
+      expect(next(undefined, ({ home }) => home && (home.node = ordinary))).toEqual([]);
+    });
+  });
+
+  test.each<[string, object[], boolean]>([
+    ['its key', [{ key: 'kubeocean.io/vnode', operator: 'Exists' }], true],
+    ['everything', [{ operator: 'Exists' }], true],
+    ['its key without a value', [{ key: 'kubeocean.io/vnode' }], true],
+    ['its key with a value that it has not', [{ key: 'kubeocean.io/vnode', operator: 'Equal', value: 'true' }], false],
+    ['another effect', [{ key: 'kubeocean.io/vnode', operator: 'Exists', effect: 'NoExecute' }], false],
+  ])('the taint of vnodes is tolerated by %s or not', (_, tolerations, tolerated) => {
+    const why = explainPod(facts({ ...pod, spec: { tolerations } }, undefined), 'UTC')?.why.join() ?? '';
+    expect(why.includes('does not tolerate')).toBe(!tolerated);
+  });
+
   test('neither here nor there', () => {
     expect(explainPod(facts(undefined, undefined), 'UTC')).toBeUndefined();
   });
@@ -158,6 +214,7 @@ test('pod: refused by the worker', () => {
         binding: { value: binding },
         events: { value: [] },
         vnodes: { value: 1 },
+        networkPolicies: { value: [] },
       },
       worker: {
         server: 'https://worker',

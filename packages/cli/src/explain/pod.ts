@@ -7,6 +7,9 @@ import { sentence } from './policy.ts';
 import { isOnVnode, readyText, taintTexts } from './vnode-words.ts';
 import { judge, zoneOf } from './world.ts';
 
+/** So many NetworkPolicies are named. */
+const NamedPolicies = 5;
+
 /** Undefined when neither cluster has the pod. `zone`: for times, of policies that name none. */
 export function explainPod(facts: PodFacts, zone: string): Explanation | undefined {
   const { home, worker, namespace, name } = facts;
@@ -16,6 +19,8 @@ export function explainPod(facts: PodFacts, zone: string): Explanation | undefin
   // What cannot be known may be so: then the counterpart is looked for, too.
   const onVnode = pod ? isOnVnode(home) : true;
   const mayHaveCounterpart = onVnode !== false && pod?.spec.nodeName !== undefined;
+  // What a namesake waits for is not what this pod waits for.
+  const own = pod && !isIts(counterpart, pod) ? undefined : counterpart;
   const record = valueOr(worker?.record, undefined);
   const policy = valueOr(worker?.policy, undefined);
   const judged = policy && judge(policy, facts.now, zone);
@@ -26,21 +31,22 @@ export function explainPod(facts: PodFacts, zone: string): Explanation | undefin
     now: [
       ...(pod?.spec.nodeName ? [`At home it is bound to ${pod.spec.nodeName}${nodeState(facts)}.`] : []),
       ...(pod && mayHaveCounterpart ? counterpartTexts(facts, pod, counterpart) : []),
+      ...(pod && (onVnode || own) ? networkTexts(facts) : []),
       ...(!pod && counterpart ? [`In the worker: ${workerText(counterpart)}.`] : []),
       ...(record ? [sentence(`the worker node ${record.spec.nodeName}: ${recordText(record)}`)] : []),
     ],
-    why: [...(pod ? whyTexts(pod, facts) : []), ...(counterpart ? containerTexts(counterpart) : [])],
+    why: [...(pod ? whyTexts(pod, facts) : []), ...(own ? containerTexts(own) : [])],
     next: [
       ...(pod ? nextTexts(pod, counterpart, facts) : []),
       ...(record ? recordNext(record, judged?.spec, judged ? zoneOf(judged, { zone }) : zone, facts.now) : []),
     ],
     events: [
       ...eventTexts('home', valueOr(home?.events, []), facts.now),
-      ...eventTexts('worker', valueOr(worker?.events, []), facts.now),
+      ...(own ? eventTexts('worker', valueOr(worker?.events, []), facts.now) : []),
     ],
     unknown: [
       ...(home
-        ? unknowns(home.pod, home.node, home.binding, home.vnodes, home.events)
+        ? unknowns(home.pod, home.node, home.binding, home.vnodes, home.events, home.networkPolicies)
         : ['What the computing cluster shows of it: give --kubeconfig.']),
       ...(worker
         ? unknowns(worker.pod, worker.events, worker.record, worker.policy)
@@ -81,18 +87,41 @@ function counterpartTexts({ worker }: PodFacts, home: ExplainedPod, counterpart:
   }
   if (counterpart) {
     const uid = counterpart.metadata.annotations?.[Annotation.virtualPodUID];
-    const stranger =
-      uid === home.metadata.uid
-        ? []
-        : [
-            `That pod was not made for this one (its annotation ${Annotation.virtualPodUID} is ${uid ?? 'missing'}); it is left alone.`,
-          ];
-    return [`Its counterpart in the worker: ${workerText(counterpart)}.`, ...stranger];
+    if (isIts(counterpart, home)) return [`Its counterpart in the worker: ${workerText(counterpart)}.`];
+    const whose = isPredecessor(counterpart, home)
+      ? 'was made for an earlier pod of this name: once it is gone, this one gets its own'
+      : `was not made for this one (its annotation ${Annotation.virtualPodUID} is ${uid ?? 'missing'}); it is left alone`;
+    return [`Where its counterpart belongs, the worker has ${workerText(counterpart)}.`, `That pod ${whose}.`];
   }
   if (!('value' in worker.pod)) return [];
   const ended = home.status?.phase === 'Succeeded' || home.status?.phase === 'Failed';
   return [
     `The worker cluster has no pod ${worker.where ?? 'for it'}${ended ? ', as it should be: this pod has ended' : ' yet, or any more'}.`,
+  ];
+}
+
+function isIts(counterpart: ExplainedPod | undefined, { metadata }: ExplainedPod): boolean {
+  return counterpart !== undefined && counterpart.metadata.annotations?.[Annotation.virtualPodUID] === metadata.uid;
+}
+
+/** Made by us for another pod of this name, as our syncer sees it (packages/syncer/src/pods/ownership.ts, `namesake`). */
+function isPredecessor({ metadata: { labels, annotations = {} } }: ExplainedPod, home: ExplainedPod): boolean {
+  return (
+    labels?.[Label.bindingUID] !== undefined &&
+    annotations[Annotation.virtualPodUID] !== undefined &&
+    annotations[Annotation.virtualPodName] === home.metadata.name &&
+    annotations[Annotation.virtualPodNamespace] === home.metadata.namespace
+  );
+}
+
+/** The policies of home that would isolate it on a node of home. */
+function networkTexts({ home }: PodFacts): string[] {
+  const names = valueOr(home?.networkPolicies, []);
+  if (names.length === 0) return [];
+  const more = names.length - NamedPolicies;
+  const listed = `${names.slice(0, NamedPolicies).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
+  return [
+    `Not enforced for it: ${names.length === 1 ? 'NetworkPolicy' : 'NetworkPolicies'} ${listed}. It runs in a worker cluster, whose owner decides what reaches it there.`,
   ];
 }
 
@@ -125,8 +154,9 @@ function whyTexts(pod: ExplainedPod, { home }: PodFacts): string[] {
 function tolerationTexts({ spec }: ExplainedPod, vnodes: number | undefined): string[] {
   if (vnodes === 0) return ['There is no vnode in the computing cluster.'];
   const tolerated = (spec.tolerations ?? []).some(
-    ({ key, effect, operator }) =>
-      (key === TaintKey.vnode || (!key && operator === 'Exists')) && (!effect || effect === 'NoSchedule'),
+    ({ key, effect, operator, value }) =>
+      (operator === 'Exists' ? !key || key === TaintKey.vnode : key === TaintKey.vnode && !value) &&
+      (!effect || effect === 'NoSchedule'),
   );
   return tolerated
     ? []
@@ -152,14 +182,12 @@ function containerTexts({ status, metadata }: ExplainedPod): string[] {
 
 function nextTexts(pod: ExplainedPod, counterpart: ExplainedPod | undefined, { home, worker }: PodFacts): string[] {
   const phase = pod.status?.phase;
-  if (phase === 'Succeeded' || phase === 'Failed')
-    return ['It has ended and is never run again; its controller, if it has one, makes another.'];
+  if (phase === 'Succeeded') return ['It has ended and is never run again.'];
+  if (phase === 'Failed') return ['It has ended and is never run again; its controller, if it has one, makes another.'];
   if (pod.metadata.deletionTimestamp) {
-    return [
-      counterpart
-        ? 'It goes once its containers in the worker have ended.'
-        : 'Nothing of it is left in the worker: it goes at once.',
-    ];
+    if (isOnVnode(home) === false) return [];
+    if (isIts(counterpart, pod)) return ['It goes once its containers in the worker have ended.'];
+    return worker && 'value' in worker.pod ? ['Nothing of it is left in the worker: it goes at once.'] : [];
   }
   if (!pod.spec.nodeName) return ['The scheduler of the computing cluster tries again whenever something changes.'];
   const notRun = pod.status?.conditions?.some(({ type, status }) => type === PodCondition.notRun && status === 'True');

@@ -3,6 +3,7 @@ import {
   type ClusterBinding,
   ClusterBindings,
   Label,
+  type LabelSelector,
   labelValue,
   type LeasedNode,
   leasedNodeName,
@@ -11,7 +12,8 @@ import {
   type ResourceLeasingPolicy,
   workerName,
 } from '@kubeocean/shared/api';
-import { Events, Nodes, Pods } from '@kubeocean/shared/kube';
+import { Events, type KubeObject, NetworkPolicies, Nodes, Pods } from '@kubeocean/shared/kube';
+import { matchesLabels } from '@kubeocean/shared/lease';
 import type { Connection } from '../cluster.ts';
 import { readBlindly, readNamed, readSaid } from './counterpart.ts';
 import {
@@ -27,6 +29,10 @@ import { readAll, readOne } from './read.ts';
 import { isOnVnode, isVnode, physicalNode } from './vnode-words.ts';
 
 const nothing = { value: undefined };
+
+interface NetworkPolicy extends KubeObject {
+  spec?: { podSelector?: LabelSelector };
+}
 
 export async function readPod(
   home: Connection | undefined,
@@ -62,6 +68,9 @@ async function readHomePod(
     server,
     pod,
     node,
+    networkPolicies: mayRun({ pod, node })
+      ? await readSelecting(connection, where, namespace, metadata)
+      : { value: [] },
     binding: mapped(bindings, (all) =>
       all.find(({ metadata }) =>
         labels[Label.bindingUID]
@@ -72,6 +81,28 @@ async function readHomePod(
     events,
     vnodes: mapped(vnodes, ({ length }) => length),
   };
+}
+
+/** Whether it has a node, perhaps a vnode, and has not ended. */
+function mayRun(home: Pick<NonNullable<PodFacts['home']>, 'pod' | 'node'>): boolean {
+  const { spec, status } = valueOr(home.pod, undefined) ?? {};
+  const ended = status?.phase === 'Succeeded' || status?.phase === 'Failed';
+  return spec?.nodeName !== undefined && !ended && isOnVnode(home) !== false;
+}
+
+/** Names of the NetworkPolicies that select a pod: of its workload only the first is told of them by an event. */
+async function readSelecting(
+  { client }: Connection,
+  where: string,
+  namespace: string,
+  metadata: ExplainedPod['metadata'] | undefined,
+): Promise<Known<string[]>> {
+  const policies = await readAll<NetworkPolicy>(client, NetworkPolicies, where, { namespace });
+  return mapped(policies, (all) =>
+    all
+      .filter(({ spec }) => matchesLabels(spec?.podSelector ?? {}, metadata?.labels ?? {}))
+      .map(({ metadata: { name } }) => name),
+  );
 }
 
 async function readWorkerPod(connection: Connection, facts: PodFacts): Promise<NonNullable<PodFacts['worker']>> {

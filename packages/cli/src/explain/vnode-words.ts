@@ -28,7 +28,7 @@ export function isVnode({ metadata }: Vnode): boolean {
 }
 
 /** Whether a home pod is on a vnode; undefined when it has no node, or that cannot be known. */
-export function isOnVnode(home: PodFacts['home']): boolean | undefined {
+export function isOnVnode(home: Pick<NonNullable<PodFacts['home']>, 'pod' | 'node'> | undefined): boolean | undefined {
   const node = valueOr(home?.node, undefined);
   return valueOr(home?.pod, undefined)?.spec.nodeName && node ? isVnode(node) : undefined;
 }

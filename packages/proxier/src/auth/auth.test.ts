@@ -1,7 +1,8 @@
+import type { ServerResponse } from 'node:http';
 import { KubeClient } from '@kubeocean/shared/kube';
-import { TestServer } from '@kubeocean/shared/testing';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { bearerToken, type User, userOfSubject } from './authenticate.ts';
+import { say, TestServer } from '@kubeocean/shared/testing';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { bearerToken, createAuthenticator, type User, userOfSubject } from './authenticate.ts';
 import { createAuthorizer, type Question, questionOf } from './authorize.ts';
 import { clientCaOf } from './client-ca.ts';
 
@@ -119,6 +120,26 @@ describe('user of a certificate', () => {
   it.each([[{ CN: '' }], [{}], [{ O: 'system:masters' }], [{ CN: ['a', 'b'] }]])('nobody: %j', (subject) =>
     expect(userOfSubject(subject)).toBeUndefined(),
   );
+});
+
+describe('made-up tokens', () => {
+  it('take few connections at once, and are refused when too many wait', async () => {
+    const server = await TestServer.start();
+    const waiting: ServerResponse[] = [];
+    server.answer = (_, response) => void waiting.push(response);
+    const authenticate = createAuthenticator(new KubeClient(server.transport()), () => new Date());
+    const knock = (token: string) =>
+      authenticate({ headers: { authorization: `Bearer ${token}` }, socket: { authorized: false } } as never);
+    const knocks = Array.from({ length: 300 }, (_, at) => knock(`t${at}`).catch((error: Error) => error.message));
+    await vi.waitFor(() => expect(waiting.length).toBe(8), { timeout: 5000, interval: 1 });
+    expect(await knocks.at(-1)).toBe('too many at once, try again later');
+    server.answer = say({ status: { authenticated: false } });
+    for (const response of waiting) server.answer({} as never, response);
+    expect(new Set(await Promise.all(knocks)).size).toBe(2);
+    expect(waiting.length).toBe(8);
+    server.reset();
+    server.stop();
+  });
 });
 
 describe('bearer token', () => {

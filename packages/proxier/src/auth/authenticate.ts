@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { TLSSocket } from 'node:tls';
 import { type KubeClient, type KubeObject, TokenReviews } from '@kubeocean/shared/kube';
-import { createCache } from '@kubeocean/shared/daemon';
+import { createCache, createLimiter } from '@kubeocean/shared/daemon';
 
 export interface User {
   name: string;
@@ -57,10 +57,17 @@ interface TokenReview extends KubeObject {
 
 const KNOWN_MS = 120_000;
 const UNKNOWN_MS = 10_000;
+/**
+ * Any pod of this cluster may knock with made-up tokens: they are not to take the connections by which rights are asked about
+ * and pods are looked up.
+ */
+const REVIEWS_AT_ONCE = 8;
+const REVIEWS_WAITING = 64;
 
-/** @throws ApiError or ConnectionError (from the returned function) when a token cannot be reviewed. */
+/** @throws Error (from the returned function) when a token cannot be reviewed: as API calls throw, or when too many wait. */
 export function createAuthenticator(client: KubeClient, now: () => Date): Authenticator {
   const reviews = createCache<User | null>({ holdMs: (user) => (user ? KNOWN_MS : UNKNOWN_MS), bound: 4096 });
+  const limiter = createLimiter(REVIEWS_AT_ONCE, REVIEWS_WAITING, () => new Error('too many at once, try again later'));
 
   async function review(token: string): Promise<User | null> {
     const answer = await client.create<TokenReview>(
@@ -85,6 +92,6 @@ export function createAuthenticator(client: KubeClient, now: () => Date): Authen
     if (token === undefined) return undefined;
     // The token itself is not kept, only what tells it from others.
     const key = createHash('sha256').update(token).digest('base64');
-    return (await reviews.get(key, () => review(token))) ?? undefined;
+    return (await reviews.get(key, () => limiter.run(() => review(token)))) ?? undefined;
   };
 }

@@ -91,6 +91,19 @@ describe('frames', () => {
     }
   });
 
+  it('of a WebSocket that greets in the error channel tell no end, nor does the rest of a message that begins like one', () => {
+    for (const protocol of ['v4.channel.k8s.io', 'v4.base64.channel.k8s.io']) {
+      const channel = protocol.includes('base64') ? 0x33 : 3;
+      const followed = followFrames('websocket', protocol);
+      followed.take(webSocket(channel, 0));
+      followed.take(webSocket(1, 4, 0x02));
+      followed.take(webSocket(channel, 4, 0x80));
+      expect(followed.told).toBe(false);
+      followed.take(webSocket(channel, 4));
+      expect(followed.told).toBe(true);
+    }
+  });
+
   it('stop at the first end', () => {
     const followed = followFrames('SPDY/3.1', undefined);
     followed.take(spdy(5, 10).subarray(0, 12));

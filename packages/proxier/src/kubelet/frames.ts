@@ -33,8 +33,8 @@ interface Format {
   headerLength: (header: Buffer) => number;
   /** Bytes of content, from the whole header. */
   contentLength: (header: Buffer) => number;
-  /** Whether the frame is one of the error stream; `first` is the first byte of content. */
-  isError: (header: Buffer, first: number) => boolean;
+  /** Whether the frame says something in the error stream; `first` is the first byte of `length` bytes of content. */
+  isError: (header: Buffer, first: number, length: number) => boolean;
   isPing: (header: Buffer) => boolean;
   failure: (text: string) => Buffer;
 }
@@ -78,7 +78,9 @@ function webSocket(base64: boolean): Format {
       if (length === 127) return Number(header.readBigUInt64BE(2));
       return length === 126 ? header.readUInt16BE(2) : length;
     },
-    isError: (header, first) => opcodeOf(header) <= 2 && first === channel,
+    // A message begins with its channel, its further parts (opcode 0) do not; an empty one tells nothing: servers greet
+    // with it a client that asked for no output (kubelet, createWebSocketStreams).
+    isError: (header, first, length) => [1, 2].includes(opcodeOf(header)) && first === channel && length > 1,
     isPing: (header) => opcodeOf(header) === 9 || opcodeOf(header) === 10,
     failure(text) {
       const content = Buffer.from(base64 ? Buffer.from(text).toString('base64') : text);
@@ -132,7 +134,7 @@ export function followFrames(upgrade: string, protocol: string | undefined): Fra
         }
         if (left > 0 && at < chunk.length) {
           if (firstOfContent) {
-            told ||= format.isError(header.subarray(0, have), chunk[at] as number);
+            told ||= format.isError(header.subarray(0, have), chunk[at] as number, left);
             firstOfContent = false;
           }
           const part = Math.min(left, chunk.length - at);

@@ -19,6 +19,15 @@ describe('headers to the worker', () => {
     expect(upstreamHeaders(raw, own)).toEqual(expected);
   });
 
+  it('leave out the token of a browser, which is for home’s API server', () => {
+    const token = 'base64url.bearer.authorization.k8s.io.c2VjcmV0';
+    const sent = (value: string) => upstreamHeaders(['Sec-WebSocket-Protocol', value], own).join(' ');
+    expect(sent(`v4.channel.k8s.io, ${token},v5.channel.k8s.io`)).toContain(
+      'Sec-WebSocket-Protocol v4.channel.k8s.io, v5.channel.k8s.io Connection',
+    );
+    expect(sent(token)).not.toContain('Sec-WebSocket-Protocol');
+  });
+
   it('never carry a name, a right or a body of the caller', () => {
     const name = fc.oneof(
       fc.constantFrom(

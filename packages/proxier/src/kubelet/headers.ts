@@ -34,6 +34,18 @@ export function upgradeOf(header: string | undefined): string | undefined {
   return UPGRADES[(header ?? '').trim().toLowerCase()];
 }
 
+/** Of the protocols that a browser offers one may hold its token for home's API server (apiserver, authentication/request/websocket). */
+const TOKEN_PROTOCOL = 'base64url.bearer.authorization.k8s.io.';
+
+/** A header of the request as it may pass: nobody's token is for the worker. Undefined when nothing of it is left. */
+function passed([name, value]: [string, string]): [string, string] | undefined {
+  if (!REQUEST.has(name.toLowerCase())) return undefined;
+  if (!value.includes(TOKEN_PROTOCOL)) return [name, value];
+  const rest = value.split(',').map((protocol) => protocol.trim());
+  const others = rest.filter((protocol) => !protocol.startsWith(TOKEN_PROTOCOL));
+  return others.length > 0 ? [name, others.join(', ')] : undefined;
+}
+
 /** Raw header list of the request to the worker: what may pass, and our own Host, Authorization, Connection, Upgrade. */
 export function upstreamHeaders(
   rawHeaders: readonly string[],
@@ -45,9 +57,7 @@ export function upstreamHeaders(
     'User-Agent',
     own.userAgent,
     ...(own.authorization ? ['Authorization', own.authorization] : []),
-    ...pairs(rawHeaders)
-      .filter(([name]) => REQUEST.has(name.toLowerCase()))
-      .flat(),
+    ...pairs(rawHeaders).flatMap((header) => passed(header) ?? []),
     'Connection',
     'Upgrade',
     'Upgrade',

@@ -31,6 +31,9 @@ export interface PodWatchOptions {
   onError: (error: unknown) => void;
 }
 
+/** After how long home is asked again whether a pod is there, when it could not say. */
+const RETRY_MS = 10_000;
+
 interface Entry extends WatchedPod {
   gone: () => void;
   timer: NodeJS.Timeout | undefined;
@@ -79,9 +82,16 @@ export function createPodWatch(home: KubeClient, options: PodWatchOptions): PodW
     if (watch.has(entry)) return;
     home.get(Pods, entry.namespace, entry.pod, { timeoutMs: 10_000 }).then(
       ({ metadata }) => metadata.uid !== entry.uid && end(entry),
-      // Not knowing is no reason to end anything.
-      (error: unknown) => (isNotFound(error) ? end(entry) : options.onError(error)),
+      (error: unknown) => (isNotFound(error) ? end(entry) : notKnown(watch, entry, error)),
     );
+  }
+
+  /** Not knowing is no reason to end anything; the watch will not tell of it again, though. */
+  function notKnown(watch: VnodeWatch, entry: Entry, error: unknown): void {
+    options.onError(error);
+    if (!watch.entries.has(entry)) return;
+    clearTimeout(entry.timer);
+    entry.timer = setTimeout(() => look(watch, entry), RETRY_MS).unref();
   }
 
   function end(entry: Entry): void {

@@ -98,11 +98,11 @@ function containersOf({ spec }: Pod): string[] {
   );
 }
 
-/** All home pods of a vnode, as `/pods` lists them. */
-export async function podsOf(home: KubeClient, vnode: string): Promise<KubeObject[]> {
+/** All home pods of a vnode, as `/pods` lists them. @param signal ends it when nobody waits for them any more */
+export async function podsOf(home: KubeClient, vnode: string, signal?: AbortSignal): Promise<KubeObject[]> {
   const pods: KubeObject[] = [];
   const selection = { fieldSelector: `spec.nodeName=${vnode}`, limit: 250 };
-  for await (const page of home.pages(Pods, selection)) pods.push(...page.items);
+  for await (const page of home.pages(Pods, selection, signal && { signal })) pods.push(...page.items);
   return pods;
 }
 

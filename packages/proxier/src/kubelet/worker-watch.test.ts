@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
-import { Transport } from '@kubeocean/shared/kube';
+import { ConnectionError, Transport } from '@kubeocean/shared/kube';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { askForLife, createWorkerWatch } from './worker-watch.ts';
 
@@ -94,6 +94,13 @@ describe('asking for life', () => {
   it('takes silence for none, and so a connection that ends before TLS begins', async () => {
     await expect(askForLife(await serverThat(() => undefined), 50)).rejects.toThrow('no answer in time');
     await expect(askForLife(await serverThat((socket) => socket.end('HTTP/1.1 200 OK\r\n\r\n')))).rejects.toThrow();
+  });
+
+  it.each(['EAI_AGAIN', 'EMFILE'])('does not take %s, which keeps us from asking, for silence', async (code) => {
+    const stream = () => Promise.reject(new ConnectionError('https://worker', code, 'cannot ask'));
+    await askForLife({ stream } as unknown as Transport);
+    const silent = () => Promise.reject(new ConnectionError('https://worker', 'EHOSTUNREACH', 'no way there'));
+    await expect(askForLife({ stream: silent } as unknown as Transport)).rejects.toThrow('no way there');
   });
 
   it('takes a port that nobody listens on for an answer', async () => {

@@ -18,7 +18,7 @@ export interface WorkerWatch {
 }
 
 export interface WorkerWatchOptions {
-  /** Resolves when there is an answer of any kind, rejects when there is none. */
+  /** Resolves when there is an answer of any kind, or nothing can be asked; rejects when there is none. */
   ask: () => Promise<unknown>;
   /** Milliseconds of silence in a session until the worker is asked, and between two questions. Default 10,000. */
   everyMs?: number;
@@ -87,6 +87,9 @@ export function createWorkerWatch(options: WorkerWatchOptions): WorkerWatch {
 
 /** How long one answer may take, in milliseconds. */
 const ANSWER_MS = 10_000;
+/** What keeps us from asking, and says nothing of the worker: no name server, no descriptors left. */
+const OURS = new Set(['EAI_AGAIN', 'ENOTFOUND', 'EMFILE', 'ENFILE']);
+
 /**
  * Asks an API server for its version, on a new connection: of the kept ones none may be alive although it is. Whoever
  * refuses the connection is there, and so is a certificate, be it one that we do not trust any more. What takes a connection
@@ -98,7 +101,9 @@ export async function askForLife(transport: Transport, timeoutMs = ANSWER_MS): P
     answer.on('error', () => undefined).destroy();
   } catch (error) {
     if (error instanceof ApiError) return;
-    if (isCertificateError(error) || (error instanceof ConnectionError && error.code === 'ECONNREFUSED')) return;
+    if (isCertificateError(error)) return;
+    // Not knowing is no reason to end anything.
+    if (error instanceof ConnectionError && (error.code === 'ECONNREFUSED' || OURS.has(error.code))) return;
     throw error;
   }
 }

@@ -3,7 +3,7 @@
  * the Authorization header away; the agent knows us by a short token made for it, in a header of its own.
  */
 import { AgentAudience, AgentTokenHeader } from '@kubeocean/shared/api';
-import { createCache, createLimiter } from '@kubeocean/shared/daemon';
+import { createCache, createExpiringMap, createLimiter } from '@kubeocean/shared/daemon';
 import {
   ApiError,
   ConnectionError,
@@ -34,17 +34,24 @@ const DEADLINE_MS = 15_000;
  * Questions of this replica at once. The agent lets a tenant have 64 open: two replicas of several bindings together stay
  * below, and a thousand vnodes are through in some seconds.
  */
-const AT_ONCE = 8;
+const AT_ONCE = { sound: 6, suspect: 2 };
+/**
+ * A node that was asked for so long in vain is asked in a lane of its own for a while: some that are hung would else take all
+ * places again and again, and no vnode had metrics.
+ */
+const SLOW_MS = 2_500;
+const SUSPECT_MS = 300_000;
+const SUSPECTS = 8192;
 const WAITING = 4096;
 const BUSY_MS = 1_000;
+const LEAST_BUSY_MS = 200;
 const MAX_BYTES = 32 * 1024 * 1024;
 
-export function createAgentClient(worker: KubeClient, deadlineMs = DEADLINE_MS): AskAgent {
-  const limiter = createLimiter(
-    AT_ONCE,
-    WAITING,
-    () => new Refusal(503, 'too many ask for metrics at once: try again'),
-  );
+export function createAgentClient(worker: KubeClient, deadlineMs = DEADLINE_MS, slowMs = SLOW_MS): AskAgent {
+  const tooMany = () => new Refusal(503, 'too many ask for metrics at once: try again');
+  const sound = createLimiter(AT_ONCE.sound, WAITING, tooMany);
+  const suspect = createLimiter(AT_ONCE.suspect, WAITING, tooMany);
+  const suspects = createExpiringMap<true>({ bound: SUSPECTS });
   const identities = createCache<string>({ holdMs: () => IDENTITY_MS, bound: 1 });
   let tokens: { user: string; source: TokenSource } | undefined;
 
@@ -67,6 +74,7 @@ export function createAgentClient(worker: KubeClient, deadlineMs = DEADLINE_MS):
 
   async function ask(node: string, path: StatsPath, ending: AbortSignal): Promise<string> {
     const source = await tokenSource();
+    const askedAt = performance.now();
     try {
       const response = await worker.transport.stream({
         method: 'GET',
@@ -84,9 +92,12 @@ export function createAgentClient(worker: KubeClient, deadlineMs = DEADLINE_MS):
         if (bytes > MAX_BYTES) throw new Error(`the agent's answer is longer than ${MAX_BYTES / 1024 / 1024} MiB`);
         chunks.push(chunk);
       }
+      suspects.delete(node);
       return Buffer.concat(chunks).toString('utf8');
     } catch (error) {
       if (error instanceof ApiError && error.code === 401) source.forget();
+      // Also when its caller left: scrapers wait no longer than the agent does for a kubelet.
+      if (performance.now() - askedAt >= slowMs) suspects.set(node, true, SUSPECT_MS);
       throw error;
     }
   }
@@ -101,8 +112,9 @@ export function createAgentClient(worker: KubeClient, deadlineMs = DEADLINE_MS):
         // That it was busy all the time says more than that the time is over.
         if (!(error instanceof ApiError) || error.code !== 429) throw (ending.aborted && busy) || error;
         busy = error;
-        const askedMs = (error.status.details?.retryAfterSeconds ?? 0) * 1000;
-        const waitMs = (askedMs || BUSY_MS) * (0.75 + Math.random() / 2);
+        // Never at once: the number is another cluster's.
+        const askedMs = Math.max(Number(error.status.details?.retryAfterSeconds) * 1000 || BUSY_MS, LEAST_BUSY_MS);
+        const waitMs = askedMs * (0.75 + Math.random() / 2);
         if (performance.now() + waitMs > until) throw error;
         await sleep(waitMs, ending);
       }
@@ -114,7 +126,8 @@ export function createAgentClient(worker: KubeClient, deadlineMs = DEADLINE_MS):
     const until = performance.now() + deadlineMs;
     const ending = signal ? AbortSignal.any([signal, deadline]) : deadline;
     try {
-      return await limiter.run(() => askUntilFree(node, path, ending, until), ending);
+      const lane = suspects.get(node) ? suspect : sound;
+      return await lane.run(() => askUntilFree(node, path, ending, until), ending);
     } catch (error) {
       if (signal?.aborted) throw error;
       if (!deadline.aborted || error instanceof ApiError) throw agentRefusal(error);

@@ -2,7 +2,7 @@
 import { Annotation, providerID, workerName } from '@kubeocean/shared/api';
 import { KubeClient } from '@kubeocean/shared/kube';
 import { say, TestServer } from '@kubeocean/shared/testing';
-import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, it, vi } from 'vitest';
 import { createStats, type Stats } from './index.ts';
 
 const binding = { name: 'b', uid: 'b-uid', clusterID: 'c', mountNamespace: 'mount' };
@@ -16,6 +16,9 @@ let worker: TestServer;
 let stats: Stats;
 /** The agent's next answer. */
 let answer: string;
+/** How many pages of pods the worker was asked for, and whether there is always another. */
+let pages: number;
+let endless: boolean;
 let workerPod: { uid: string; creationTimestamp: string } | undefined;
 
 beforeAll(async () => {
@@ -34,10 +37,12 @@ beforeAll(async () => {
       return say({ status: { userInfo: { username: 'system:serviceaccount:mount:s' } } })(request, response);
     }
     const items = workerPod ? [{ metadata: { name: pod, ...workerPod, annotations } }] : [];
-    say({ items, metadata: {} })(request, response);
+    pages++;
+    say({ items, metadata: endless ? { continue: `page-${pages}` } : {} })(request, response);
   };
 });
 beforeEach(() => {
+  [pages, endless] = [0, false];
   workerPod = { uid: 'worker-uid', creationTimestamp: MADE };
   const clusters = { home: new KubeClient(home.transport()), worker: new KubeClient(worker.transport()), binding };
   stats = createStats(clusters, () => new Date(madeAt));
@@ -113,4 +118,23 @@ it('who leaves ends the question, unless somebody else waits for the same', asyn
   gone.abort(new Error('client gone'));
   await expect(left).rejects.toThrow('client gone');
   expect((await stayed).text).toContain('node_cpu_usage_seconds_total 5 ');
+});
+
+it('a list of the worker that never ends is not followed when nobody waits any more', async () => {
+  answer = resource(5, 10);
+  endless = true;
+  const gone = new AbortController();
+  const asked = stats.get(vnode, 'metrics/resource', gone.signal);
+  await vi.waitFor(() => expect(pages).toBeGreaterThan(3), { timeout: 5000, interval: 1 });
+  gone.abort(new Error('client gone'));
+  await expect(asked).rejects.toThrow('client gone');
+  const transport = worker.transport();
+  const askOther = async () => {
+    for (let other = 0; other < 20; other++) await transport.call({ method: 'GET', path: '/token' });
+  };
+  // What was on its way has come by then.
+  await askOther();
+  const before = pages;
+  await askOther();
+  expect(pages).toBe(before);
 });

@@ -27,6 +27,8 @@ interface Vnode extends KubeObject {
   status?: { capacity?: Record<string, string> };
 }
 
+/** Longest that the lists of pods may take, in milliseconds: as long as the agent's answer. */
+const LISTS_MS = 15_000;
 const TEXT = 'text/plain; version=0.0.4; charset=utf-8';
 
 export function createStats(clusters: Clusters, now: () => Date): Stats {
@@ -48,7 +50,12 @@ export function createStats(clusters: Clusters, now: () => Date): Stats {
   async function collect(vnode: string, path: StatsPath, abandoned: AbortSignal) {
     const node = await readVnode(clusters.home, vnode);
     const workerNode = workerNodeOf(node, binding.clusterID);
-    const [answer, pairs] = await Promise.all([ask(workerNode, path, abandoned), pairsOf(clusters, vnode, workerNode)]);
+    // A list has as many pages as its server says: whoever lists on and on is not followed for ever.
+    const ending = AbortSignal.any([abandoned, AbortSignal.timeout(LISTS_MS)]);
+    const [answer, pairs] = await Promise.all([
+      ask(workerNode, path, abandoned),
+      pairsOf(clusters, vnode, workerNode, ending),
+    ]);
     if (path === 'stats/summary') return { type: 'application/json', text: summary(node, answer, pairs) };
     const renamed = renameExposition(answer, binding.mountNamespace, pairs);
     if (path === 'metrics/cadvisor') return { type: TEXT, text: renamed };

@@ -42,27 +42,33 @@ export function pairUp(
   return pairs;
 }
 
-/** Reads both sides live. @throws Refusal 503 or 502 when one of them does not answer. */
-export async function pairsOf({ home, worker, binding }: Clusters, vnode: string, node: string): Promise<PodPairs> {
+/** Reads both sides live, until the signal aborts. @throws Refusal 503 or 502 when one of them does not answer. */
+export async function pairsOf(
+  { home, worker, binding }: Clusters,
+  vnode: string,
+  node: string,
+  signal: AbortSignal,
+): Promise<PodPairs> {
   const [homePods, workerPods] = await Promise.all([
-    podsOf(home, vnode).catch((error: unknown) => {
+    podsOf(home, vnode, signal).catch((error: unknown) => {
       throw new Refusal(503, `cannot list the pods of ${vnode}: ${messageOf(error)}`, { cause: error });
     }),
-    workerPodsOf(worker, binding.mountNamespace, binding.uid, node).catch((error: unknown) => {
+    workerPodsOf(worker, binding, node, signal).catch((error: unknown) => {
       throw workerRefusal(error, { worker: node, home: vnode });
     }),
   ]);
   return pairUp(binding.uid, homePods, workerPods);
 }
 
-async function workerPodsOf(worker: KubeClient, namespace: string, bindingUID: string, node: string) {
+async function workerPodsOf(worker: KubeClient, binding: Clusters['binding'], node: string, signal: AbortSignal) {
   const pods: KubeObject[] = [];
-  const pages = worker.pages(Pods, {
-    namespace,
-    labelSelector: `${Label.bindingUID}=${bindingUID}`,
+  const selection = {
+    namespace: binding.mountNamespace,
+    labelSelector: `${Label.bindingUID}=${binding.uid}`,
     fieldSelector: `spec.nodeName=${node}`,
     limit: 250,
-  });
+  };
+  const pages = worker.pages(Pods, selection, { signal });
   for await (const page of pages) {
     pods.push(
       ...page.items.map(({ metadata: { name, uid, annotations, creationTimestamp } }) => ({

@@ -1,0 +1,45 @@
+/** Watching the pods of sessions, with a home whose watch says that a pod is gone. */
+import { ApiError, type KubeClient, type KubeList } from '@kubeocean/shared/kube';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { createPodWatch } from './pod-watch.ts';
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+/** @param code of what home answers when it is asked for the pod */
+function watchWith(code: () => number) {
+  async function* pages(): AsyncGenerator<KubeList> {
+    yield { items: [], metadata: { resourceVersion: '1' } };
+  }
+  const get = vi.fn(() => Promise.reject(new ApiError(code(), { message: 'no' }, 'GET', '/')));
+  const transport = { stream: () => new Promise(() => undefined) };
+  const errors: unknown[] = [];
+  const home = { pages, get, transport } as unknown as KubeClient;
+  const { watch } = createPodWatch(home, { onError: (error) => errors.push(error) });
+  const gone = vi.fn();
+  const stop = watch({ vnode: 'v', namespace: 'a', pod: 'p', uid: 'u' }, gone);
+  return { get, gone, stop, errors };
+}
+
+it('asks again about a pod that is gone when home could not say at first, and only then ends the session', async () => {
+  let asked = 0;
+  const { gone, errors } = watchWith(() => (++asked < 3 ? 500 : 404));
+  await vi.advanceTimersByTimeAsync(15_000);
+  expect([gone.mock.calls.length, errors.length]).toEqual([0, 2]);
+  await vi.advanceTimersByTimeAsync(15_000);
+  expect([gone.mock.calls.length, errors.length]).toEqual([1, 2]);
+});
+
+it('asks no more once the session has ended, be it while it asks', async () => {
+  for (const duringIt of [false, true]) {
+    const { get, gone, stop } = watchWith(() => {
+      if (duringIt) stop();
+      return 500;
+    });
+    await vi.advanceTimersByTimeAsync(15_000);
+    if (!duringIt) stop();
+    const { length } = get.mock.calls;
+    await vi.advanceTimersByTimeAsync(100_000);
+    expect([get.mock.calls.length, gone.mock.calls.length]).toEqual([length, 0]);
+  }
+});
