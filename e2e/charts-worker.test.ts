@@ -1,6 +1,6 @@
 /** What the worker's chart renders, by the real helm: whose rights go how far, and what the values do. */
 import { describe, expect, it } from 'vitest';
-import { find, render, rightsOf, verbsOn } from './charts/render.ts';
+import { find, render, renderWith, rightsOf, verbsOn } from './charts/render.ts';
 import { helmTemplate } from './harness/index.ts';
 
 const twoTenants = [
@@ -70,6 +70,21 @@ describe('kubeocean-worker', () => {
       }
     },
   );
+
+  it('takes names of tenants that YAML alone would read as numbers or truth', async () => {
+    const tenants = [
+      { namespace: '1234', serviceAccount: '1e3', bindings: ['*'] },
+      { namespace: 'true', serviceAccount: '0', bindings: ['*'] },
+    ];
+    const networkPolicy = { mode: 'restricted', computingCIDRs: [], allowedCIDRs: [] };
+    const values = { tenants, networkPolicy, quota: { 'count/pods': 1 }, 'image.pullSecrets': ['5'] };
+    const objects = await renderWith('kubeocean-worker', { values });
+    for (const { namespace, serviceAccount } of tenants) {
+      const named = rightsOf(objects, serviceAccount, namespace).flatMap(({ resourceNames = [] }) => resourceNames);
+      expect(named).toEqual([serviceAccount, namespace]);
+      for (const kind of ['ResourceQuota', 'NetworkPolicy']) find(objects, kind, 'kubeocean-tenants', namespace);
+    }
+  });
 
   it('lets the agent write only in the mount namespaces, and read no Secret', async () => {
     const objects = await render('kubeocean-worker', ...twoTenants);

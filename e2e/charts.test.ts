@@ -67,7 +67,7 @@ describe('both charts', () => {
     ['kubeocean-worker', 'kubeocean-agent', 'kubeocean-agent'],
   ])('%s does not make the namespace it is installed into (%s)', async (chart, release, namespace) => {
     expect(await rendered(chart, { namespace: release })).not.toMatch(
-      new RegExp(`^kind: Namespace\nmetadata:\n  name: ${namespace}$`, 'm'),
+      new RegExp(`^kind: Namespace\nmetadata:\n  name: "?${namespace}"?$`, 'm'),
     );
   });
 

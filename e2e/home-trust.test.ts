@@ -106,6 +106,11 @@ describe('the syncer of one binding', () => {
     ],
     ['labels a pod of its own', 'policy', () => syncer.patch(Pods, 'kube-system', 'on-vnode-a-node1', LABEL)],
     [
+      'labels it with its status',
+      'policy',
+      () => syncer.patch(Pods, 'default', 'on-vnode-a-node1', LABEL, { type: 'strategic', subresource: 'status' }),
+    ],
+    [
       'changes the image of a pod of its own',
       'policy',
       () =>

@@ -206,6 +206,27 @@ describe('a stolen credential of a computing cluster', () => {
         RIGHTS,
         'cannot create',
       ],
+      ...[Secrets, ConfigMaps].flatMap((kind) =>
+        [{ name: 'sh.helm.release.v1.kubeocean-worker.v2' }, { name: secret.name, labels: { owner: 'helm' } }].map(
+          (release): Attack => [
+            `by a release of helm among ${kind.plural}, ${release.name}`,
+            () => borrower.create(kind, { metadata: { namespace: mount, ...release } }),
+            OBJECTS,
+            'releases of helm',
+          ],
+        ),
+      ),
+      [
+        'by changing one',
+        async () => {
+          const { metadata } = await owner.create<KubeObject>(Secrets, {
+            metadata: { namespace: mount, name: uniqueName('release'), labels: { owner: 'helm' } },
+          });
+          return borrower.patch(Secrets, mount, metadata.name, { metadata: { labels: null } });
+        },
+        OBJECTS,
+        'releases of helm',
+      ],
       ['by a volume of no class', () => volumeClaim({ storageClassName: '' }), OBJECTS, 'must be one of: (none)'],
       ['by a volume of the owner’s', () => volumeClaim({ volumeName: 'pv1' }), OBJECTS, ''],
       [

@@ -48,7 +48,10 @@ describe('a stolen credential of a computing cluster', () => {
     const placed = {
       metadata: { labels: { 'topology.kubernetes.io/zone': 'a', 'topology.kubernetes.io/region': 'b' } },
     };
-    for (const made of [pod(), pod({}, open, true), pod(placed, open, true)]) {
+    // As those until 1.33 make them of a container with a profile.
+    const profile = { 'container.apparmor.security.beta.kubernetes.io/main': 'runtime/default' };
+    const profiled = pod({ metadata: { annotations: profile } });
+    for (const made of [pod(), pod({}, open, true), pod(placed, open, true), profiled]) {
       const { namespace = '', name } = (await borrower.create<KubeObject>(Pods, made)).metadata;
       await borrower.patch(Pods, namespace, name, { metadata: { annotations: { 'kubeocean.io/downward.x': 'y' } } });
       const debug = { ephemeralContainers: [{ name: 'debug', image: 'registry.example/none:1' }] };

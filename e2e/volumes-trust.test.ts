@@ -280,5 +280,20 @@ describe('a stolen credential of a syncer at home', () => {
       () => daemon.patch(Claims, rig.name, name, { spec: { volumeName: 'another' } }),
       'may not change what a claim asks for',
     ],
+    [
+      'takes no protection off a claim',
+      () => daemon.patch(Claims, rig.name, name, { metadata: { finalizers: null } }),
+      'neither labels, finalizers and owners of a claim nor its phase',
+    ],
+    [
+      'labels no claim with its status',
+      () => daemon.patch(Claims, rig.name, name, { metadata: { labels: { a: 'b' } } }, { subresource: 'status' }),
+      'neither labels',
+    ],
+    [
+      'calls no claim lost',
+      () => daemon.patch(Claims, rig.name, name, { status: { phase: 'Lost' } }, { subresource: 'status' }),
+      'nor its phase',
+    ],
   ])('%s', (_, attempt, words) => refused(attempt(), HOME, words));
 });

@@ -1,6 +1,6 @@
 /** What the charts render, by the real helm; no cluster is needed. */
 import { run } from '../clusters/local/run.ts';
-import { type Chart, programPath, rendered } from '../harness/index.ts';
+import { type Chart, programPath, rendered, type RenderOptions } from '../harness/index.ts';
 
 export interface Rule {
   apiGroups: string[];
@@ -29,8 +29,13 @@ export interface PodSpec {
 }
 
 /** The objects of a chart; kubectl reads the YAML, as it would to apply it. */
-export async function render(chart: Chart, ...set: string[]): Promise<Rendered[]> {
-  const input = await rendered(chart, { set });
+export function render(chart: Chart, ...set: string[]): Promise<Rendered[]> {
+  return renderWith(chart, { set });
+}
+
+/** The same, with values of any shape. */
+export async function renderWith(chart: Chart, options: RenderOptions): Promise<Rendered[]> {
+  const input = await rendered(chart, options);
   const { stdout: json } = await run(
     [programPath('kubectl'), 'patch', '--local', '--type=merge', '-p', '{}', '-f', '-', '-o', 'json'],
     { input },
