@@ -93,6 +93,7 @@ export async function runManager(daemon: Daemon<typeof OPTIONS>): Promise<void> 
       settings,
       events,
       log,
+      leadership,
       now: () => new Date(),
       monotonic: () => performance.now(),
       abandonAfterMs: options['abandon-after'] * 1000,
@@ -141,7 +142,7 @@ export async function runManager(daemon: Daemon<typeof OPTIONS>): Promise<void> 
     if (!leadership.signal.aborted) queue.start();
     const approver =
       settings.servingCertificate === 'csr'
-        ? startApprover({ home, bindings: bindings.store, log, signal: leadership.signal, now: () => new Date() })
+        ? startApprover({ home, bindings: bindings.store, log, leadership, now: () => new Date() })
         : undefined;
     await aborted;
     for (const stop of stops) stop();

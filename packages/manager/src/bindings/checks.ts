@@ -7,7 +7,7 @@ import type { ClusterBinding } from '@kubeocean/shared/api';
 import { fixedCredentials, type CredentialSource, type KubeClient, messageOf } from '@kubeocean/shared/kube';
 import { BindingProblem } from './problem.ts';
 import { accessOf, type KubeconfigSecret } from './validate.ts';
-import { checkAgent, checkIdentity, checkWorker, type Heartbeat, type WorkerIdentity } from './worker-check.ts';
+import { checkAgain, checkAgent, checkWorker, type Heartbeat, type WorkerIdentity } from './worker-check.ts';
 
 /** Milliseconds until the next try after the first failure, doubled up to the most. */
 const FIRST_RETRY_MS = 2000;
@@ -93,8 +93,7 @@ export class WorkerChecks {
     const entry: Entry = { key, failures: 0, nextAtMs: 0, ...(before?.heartbeat && { heartbeat: before.heartbeat }) };
     try {
       const passed = !same?.problem || same.problem.stage === 'agent' ? same?.worker : undefined;
-      // What is short is looked for until it is there.
-      await this.look(binding, secret, entry, passed?.shortcoming === undefined ? passed : undefined);
+      await this.look(binding, secret, entry, passed);
     } catch (error) {
       entry.problem =
         error instanceof BindingProblem
@@ -112,7 +111,7 @@ export class WorkerChecks {
     this.options.onNews(binding.metadata.name);
   }
 
-  /** A worker that passed before is only asked whether it still answers. */
+  /** A worker that passed before is only asked what may have changed. What is short is looked for until it is there. */
   private async look(
     binding: ClusterBinding,
     secret: KubeconfigSecret | undefined,
@@ -121,7 +120,7 @@ export class WorkerChecks {
   ): Promise<void> {
     const client = this.options.connect(fixedCredentials(accessOf(binding, secret)));
     try {
-      entry.worker = passed ? await checkIdentity(client, binding) : await checkWorker(client, binding);
+      entry.worker = passed ? await checkAgain(client, binding, passed) : await checkWorker(client, binding);
       const { monotonic, agentStaleMs } = this.options;
       entry.heartbeat = await checkAgent(client, binding, entry.heartbeat, monotonic(), agentStaleMs);
     } finally {

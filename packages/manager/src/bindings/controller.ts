@@ -8,6 +8,7 @@ import {
   ClusterBindings,
   FieldManager,
   Finalizer,
+  labelValue,
   Namespace,
 } from '@kubeocean/shared/api';
 import type { Logger } from '@kubeocean/shared/daemon';
@@ -16,6 +17,7 @@ import {
   type EventRecorder,
   type KubeClient,
   type KubeObject,
+  type Leadership,
   messageOf,
   type Outcome,
   Pods,
@@ -42,6 +44,7 @@ export interface ControllerOptions {
   settings: Settings;
   events: EventRecorder;
   log: Logger;
+  leadership: Leadership;
   now: () => Date;
   /** Milliseconds that never go back. */
   monotonic: () => number;
@@ -76,6 +79,7 @@ export class BindingController {
   }
 
   async reconcile(name: string): Promise<Outcome> {
+    if (!this.options.leadership.isCurrent()) return { againInMs: 1000 };
     const stored = this.options.bindings.get(name);
     if (!stored) return undefined;
     const binding = this.written.newest(stored);
@@ -216,7 +220,7 @@ export class BindingController {
         'Warning',
         'Abandoned',
         `the syncer does not run, so the binding ends without it; remove what it left: ` +
-          `kubectl delete nodes -l kubeocean.io/cluster-binding=${name} (after taking off their finalizers)`,
+          `kubectl delete nodes -l kubeocean.io/cluster-binding=${labelValue(name)} (after taking off their finalizers)`,
       );
       log.warn({ binding: name }, 'abandoned without its syncer');
       await this.setFinalizers(

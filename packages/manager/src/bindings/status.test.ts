@@ -16,7 +16,7 @@ function deployed(component: string, availableReplicas: number): KubeObject {
   };
 }
 
-const worker = { user: 'system:serviceaccount:kubeocean-worker:kubeocean-syncer', version: 'v1.34.4' };
+const worker = { user: 'system:serviceaccount:kubeocean-worker:kubeocean-syncer' };
 const allUp: Known = { worker, syncer: deployed('syncer', 2), proxier: deployed('proxier', 1) };
 
 function saying(...conditions: [string, Condition['status'], string?, string?][]): ClusterBinding {
@@ -107,6 +107,11 @@ describe('statusOf', () => {
       status: 'True',
       message: expect.stringContaining('kubeocean-syncer') as string,
     });
+  });
+
+  it('does not say the version of a worker, which may be upgraded unseen', () => {
+    const connected = statusOf(binding('a'), allUp, T0).conditions?.find((one) => one.type === 'Connected');
+    expect(connected?.message).toBe(`the worker cluster answers and knows us as "${worker.user}"`);
   });
 
   it('is connected though something is short, which is told', () => {

@@ -23,10 +23,9 @@ const CALL_MS = 8000;
 /** The worker chart's admission policy needs it. */
 const OLDEST_MINOR = 30;
 
-/** Who the worker cluster says that we are, and what it runs. */
+/** Who the worker cluster says that we are. */
 export interface WorkerIdentity {
   user: string;
-  version: string;
   /** What works all the same, but not in full, and why: a sentence for people. */
   shortcoming?: string;
 }
@@ -57,6 +56,29 @@ export async function checkWorker(client: KubeClient, binding: ClusterBinding): 
         `worker cluster: ${describeRights(missing)}. Upgrade the chart kubeocean-worker there, or give the account its Role`,
     );
   }
+  return withShortcoming(client, binding, identity);
+}
+
+/**
+ * What may have changed at a worker that passed {@link checkWorker}: whether it still answers and knows us, and whether what
+ * was short is there by now.
+ * @throws BindingProblem of stage `worker`.
+ */
+export async function checkAgain(
+  client: KubeClient,
+  binding: ClusterBinding,
+  passed: WorkerIdentity,
+): Promise<WorkerIdentity> {
+  const identity = await checkIdentity(client, binding);
+  return passed.shortcoming === undefined ? identity : withShortcoming(client, binding, identity);
+}
+
+async function withShortcoming(
+  client: KubeClient,
+  binding: ClusterBinding,
+  identity: WorkerIdentity,
+): Promise<WorkerIdentity> {
+  const { mountNamespace } = binding.spec;
   const unmetered = await told(client, binding, () =>
     missingRights(client, mountNamespace, CALL_MS, metricsRights(identity.user)),
   );
@@ -67,11 +89,8 @@ export async function checkWorker(client: KubeClient, binding: ClusterBinding): 
   return { ...identity, shortcoming };
 }
 
-/**
- * Whether the worker answers and still knows the credential: one call, for looking again and again.
- * @throws BindingProblem of stage `worker`.
- */
-export async function checkIdentity(client: KubeClient, binding: ClusterBinding): Promise<WorkerIdentity> {
+/** Whether the worker answers, is new enough and knows the credential. */
+async function checkIdentity(client: KubeClient, binding: ClusterBinding): Promise<WorkerIdentity> {
   const version = await told(client, binding, () =>
     client.transport.call<{ minor?: string; gitVersion?: string }>({
       method: 'GET',
@@ -94,7 +113,7 @@ export async function checkIdentity(client: KubeClient, binding: ClusterBinding)
       { timeoutMs: CALL_MS },
     ),
   );
-  return { user: review.status?.userInfo?.username ?? 'unknown', version: gitVersion };
+  return { user: review.status?.userInfo?.username ?? 'unknown' };
 }
 
 /**

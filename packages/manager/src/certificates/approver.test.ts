@@ -41,8 +41,12 @@ async function bodyOf(request: IncomingMessage): Promise<string> {
   return text;
 }
 
-/** Decides about one request, asked for so many seconds ago. @returns the condition that is written */
-async function decided(request: object, pods: Record<string, object>, seconds = 0) {
+/**
+ * Decides about one request, asked for so many seconds ago.
+ * @param isCurrent whether this process leads, for sure
+ * @returns the condition that is written
+ */
+async function decided(request: object, pods: Record<string, object>, seconds = 0, isCurrent = () => true) {
   const written = Promise.withResolvers<{ type: string; message: string }>();
   function answerPod(name: string, response: ServerResponse): void {
     const pod = pods[name];
@@ -71,7 +75,7 @@ async function decided(request: object, pods: Record<string, object>, seconds = 
     home: new KubeClient(server.transport()),
     bindings: { values: () => [binding('a')].values() } as never,
     log: createLogger('test', 'silent'),
-    signal: stop.signal,
+    leadership: { signal: stop.signal, isCurrent, transitions: 0 },
     now: () => new Date(begun + seconds * 1000),
   });
   try {
@@ -98,4 +102,12 @@ it('a pod that does not exist is waited for, and the request denied in the end',
     type: 'Denied',
     message: expect.stringContaining('there is no pod "p-1"') as string,
   });
+});
+
+it('nothing is decided while another may lead', async () => {
+  const name = `${account}-5c9d-zzzzz`;
+  let asked = 0;
+  const decision = decided(csr(name), { [name]: running(name) }, 61, () => ++asked > 1);
+  expect(await decision).toMatchObject({ type: 'Approved' });
+  expect(asked).toBe(2);
 });

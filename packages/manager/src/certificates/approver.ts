@@ -9,6 +9,7 @@ import {
   isNotFound,
   type KubeClient,
   type KubeObject,
+  type Leadership,
   messageOf,
   type Outcome,
   Pods,
@@ -21,7 +22,7 @@ export interface ApproverOptions {
   home: KubeClient;
   bindings: ReadonlyStore<ClusterBinding>;
   log: Logger;
-  signal: AbortSignal;
+  leadership: Leadership;
   now: () => Date;
 }
 
@@ -30,7 +31,7 @@ const LOOK_AGAIN_MS = 500;
 const GIVE_UP_MS = 60_000;
 
 export function startApprover(options: ApproverOptions): { stop(): Promise<void> } {
-  const { home, log } = options;
+  const { home, leadership, log } = options;
   const requests = createReflector<SigningRequest>(home, {
     resource: CertificateSigningRequests,
     labelSelector: Label.clusterBinding,
@@ -45,6 +46,7 @@ export function startApprover(options: ApproverOptions): { stop(): Promise<void>
     if (decision.verdict === 'ignore') return undefined;
     const age = options.now().getTime() - Date.parse(csr.metadata.creationTimestamp ?? '');
     if (decision.verdict === 'wait' && age < GIVE_UP_MS) return { againInMs: LOOK_AGAIN_MS };
+    if (!leadership.isCurrent()) return { againInMs: 1000 };
     const approved = decision.verdict === 'approve';
     await write(csr, approved, decision.message);
     log[approved ? 'info' : 'warn']({ csr: name, why: decision.message }, approved ? 'approved' : 'denied');
@@ -103,7 +105,7 @@ export function startApprover(options: ApproverOptions): { stop(): Promise<void>
   });
   requests.store.onChange(({ key }) => queue.add(key));
   queue.start();
-  const running = requests.run(options.signal);
+  const running = requests.run(leadership.signal);
   return {
     async stop() {
       await queue.stop(5000);

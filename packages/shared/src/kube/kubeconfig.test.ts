@@ -176,6 +176,12 @@ const refused: { name: string; text: string; reason: string; message: RegExp }[]
     reason: 'Insecure',
     message: /not https/,
   },
+  ...['ops:secret-password', 'secret-user', ':secret-password'].map((userinfo) => ({
+    name: `${userinfo} in the server URL`,
+    text: kubeconfig({ cluster: { server: `https://${userinfo}@api.example.test:6443` } }),
+    reason: 'Insecure',
+    message: /^a user name or password in the server URL of the kubeconfig is refused: give a token/,
+  })),
   {
     name: 'a proxy',
     text: kubeconfig({ cluster: { 'proxy-url': 'http://proxy.example.test' } }),
@@ -255,6 +261,11 @@ test.each<[string, Parameters<typeof kubeconfig>[0], string]>([
     'insecure-skip-tls-verify',
     { cluster: { 'insecure-skip-tls-verify': true } },
     'insecure-skip-tls-verify is refused',
+  ],
+  [
+    'a password in the server URL',
+    { cluster: { server: 'https://ops:secret-password@api.example.test' } },
+    'a user name or password in the server URL of the kubeconfig is refused',
   ],
   ['auth-provider', { user: { 'auth-provider': { name: 'gcp' } } }, 'auth-provider, which is refused'],
 ])('%s of a trusted kubeconfig is not left out in silence', (_, change, words) => {

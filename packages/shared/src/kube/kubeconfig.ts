@@ -90,8 +90,16 @@ export function parseKubeconfig(text: string, options: KubeconfigOptions): Clust
   if (typeof server !== 'string' || !URL.canParse(server)) {
     throw new KubeconfigError('Malformed', 'the kubeconfig names no valid server URL');
   }
-  if (new URL(server).protocol !== 'https:') {
+  const { protocol, username, password } = new URL(server);
+  if (protocol !== 'https:') {
     throw new KubeconfigError('Insecure', 'the server of the kubeconfig is not https');
+  }
+  // Where the server is named, in a condition, an event or a log, its URL is quoted as it stands.
+  if (username !== '' || password !== '') {
+    throw new KubeconfigError(
+      'Insecure',
+      'a user name or password in the server URL of the kubeconfig is refused: give a token or client certificate of its user',
+    );
   }
   const text1 = (entry: Entry, field: string, what: string) => pem(entry, field, what, options);
   const access: ClusterAccess = { server: server.replace(/\/+$/, '') };

@@ -1,10 +1,12 @@
 /** From a home pod that was never run to its worker pod, against a server of the tests' own. */
-import type { ClusterBinding } from '@kubeocean/shared/api';
-import { Store } from '@kubeocean/shared/kube';
+import type { ClusterBinding, LeasedNode } from '@kubeocean/shared/api';
+import { Secrets, Store } from '@kubeocean/shared/kube';
 import { TestServer } from '@kubeocean/shared/testing';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createWorker } from './creation.ts';
-import { homePath, homePod, World } from './ending-fixtures.ts';
+import { homePath, homePod, workerPath, workerPod, World } from './ending-fixtures.ts';
+import { FACTS } from './samples.ts';
+import type { PodState } from './state.ts';
 import { createRefusals } from './refusals.ts';
 
 let server: TestServer;
@@ -42,4 +44,79 @@ test.each([
   );
   expect(world.told).toEqual(['Warning NotRun']);
   expect([state.admitted.size, changed]).toEqual([0, ['shop/web-5d9c7b-abcde']]);
+});
+
+/** A pod whose vnode has room, and that lacks nothing but what `prepare` brings. */
+function mayBegin(world: World, prepare: () => Promise<[]>): PodState {
+  const record = {
+    metadata: { name: 'node1' },
+    spec: { nodeName: 'node1' },
+    status: { phase: 'Active', allocatable: { pods: '10' } },
+  } as unknown as LeasedNode;
+  const state = world.stateOf();
+  state.context.binding = () => ({ metadata: { name: 'example-cluster' }, spec: {} }) as unknown as ClusterBinding;
+  Object.assign(state.context.stores, {
+    records: { byIndex: () => [record] },
+    vnodes: new Store(),
+  });
+  return Object.assign(state, {
+    admitted: new Set(),
+    kept: new Map(),
+    room: { changed: () => undefined, used: () => new Map() },
+    volumes: { resolve: () => Promise.resolve({ claims: new Map(), missing: [] }) },
+    services: { byIndex: () => [] },
+    carriedPrefixes: () => [],
+    network: () => Promise.resolve({ apiServer: FACTS.apiServer, dns: FACTS.dns }),
+    phases: { reached: () => undefined },
+    dependents: { prepare, tokens: { willAsk: () => true } },
+  });
+}
+
+/** Both clusters as `world` has them, but whatever is to be made exists already. */
+function refuseCreates(kind: string): void {
+  const { answer } = server;
+  const status = { kind: 'Status', code: 409, reason: 'AlreadyExists', message: `${kind} already exists` };
+  server.answer = (request, response) => {
+    if (request.method !== 'POST') return answer(request, response);
+    response.writeHead(409, { 'content-type': 'application/json' });
+    response.end(JSON.stringify(status));
+  };
+}
+
+test('a worker pod that exists already is taken, and looked at again at once', async () => {
+  const world = new World(server);
+  const home = homePod({ phase: 'Pending' });
+  world.objects = new Map([
+    [homePath, home],
+    [workerPath, workerPod()],
+  ]);
+  refuseCreates('pods');
+  const state = mayBegin(world, () => Promise.resolve([]));
+  const refusals = createRefusals(() => []);
+  expect(await createWorker(state, home, refusals)).toEqual({ againInMs: 0 });
+  expect(state.created.size).toBe(1);
+});
+
+test('a copy that exists already is waited for, ever longer, and the pod says so', async () => {
+  const world = new World(server);
+  const home = homePod({ phase: 'Pending' });
+  world.objects.set(homePath, home);
+  refuseCreates('secrets');
+  const { mountNamespace } = FACTS;
+  const prepare = (): Promise<[]> => state.context.worker.create(Secrets, copy).then(() => []);
+  const copy = { metadata: { namespace: mountNamespace, name: 's' } };
+  const state = mayBegin(world, prepare);
+  let now = 0;
+  const refusals = createRefusals(
+    () => [],
+    () => now,
+  );
+  for (const pauseMs of [100, 200]) {
+    await expect(createWorker(state, home, refusals)).rejects.toThrow('secrets already exists');
+    expect(await createWorker(state, home, refusals)).toEqual({ againInMs: pauseMs });
+    now += pauseMs;
+  }
+  expect(JSON.stringify(world.patches.get(`${homePath}/status`))).toContain(
+    'the worker cluster refused what the pod needs: secrets already exists',
+  );
 });

@@ -1,6 +1,15 @@
 /** From a home pod that was never run to its worker pod: whether it may, what it needs, and the one create. */
 import { type LeasedNode, migratedNameSaidBy, PodReason } from '@kubeocean/shared/api';
-import { isAlreadyExists, keyOf, type KubeObject, Namespaces, type Outcome, Pods } from '@kubeocean/shared/kube';
+import {
+  ApiError,
+  isAlreadyExists,
+  keyOf,
+  type KubeObject,
+  Namespaces,
+  type Outcome,
+  pathOf,
+  Pods,
+} from '@kubeocean/shared/kube';
 import { podRequests } from '@kubeocean/shared/lease';
 import { leavingReason } from '../nodes/leaving.ts';
 import { isForNoPod } from '../dependents/tokens.ts';
@@ -123,7 +132,7 @@ export async function createWorker(state: PodState, stored: Pod, refusals: Refus
     state.networkPolicies.made(home);
     if (unlinked) context.homeEvents.event(podSubject(home), 'Warning', 'ServiceLinksLeftOut', unlinked);
   } catch (error) {
-    if (isAlreadyExists(error)) return existsAlready(state, home, pod.metadata.name);
+    if (isOfPod(error, context.mountNamespace)) return existsAlready(state, home, pod.metadata.name);
     if (isForNoPod(error)) return { againInMs: GONE_MS };
     return refusedByServer(asking, pod, error);
   }
@@ -207,6 +216,11 @@ export async function factsFor(state: PodState, node: string, home: Pod): Promis
     ...(spec.podPriorityClassName && { priorityClassName: spec.podPriorityClassName }),
     ...(await state.network()),
   };
+}
+
+/** Whether it is the pod that exists already, and not a copy that it needs. */
+function isOfPod(error: unknown, mountNamespace: string): boolean {
+  return isAlreadyExists(error) && error instanceof ApiError && error.path === pathOf(Pods, mountNamespace);
 }
 
 /** The watch lags behind a create of ours, or the name is taken. */

@@ -1,6 +1,6 @@
 /** What the worker does not take of a home pod that was never run: said on the pod, and asked for again after a pause. */
 import type { LeasedNode } from '@kubeocean/shared/api';
-import { ApiError, messageOf, type Outcome } from '@kubeocean/shared/kube';
+import { ApiError, isAlreadyExists, messageOf, type Outcome } from '@kubeocean/shared/kube';
 import { ForeignObject } from '../dependents/write-copy.ts';
 import { patchHomeStatus } from './home.ts';
 import { notRunPatch } from './own-patches.ts';
@@ -41,7 +41,9 @@ export async function tellWaits(asking: Asking, reason: string, message: string)
 export async function refusedByServer(asking: Asking, asked: Pod, error: unknown): Promise<Outcome> {
   const { state, home, record, refusals } = asking;
   const isRefusal = error instanceof ApiError && REFUSALS.includes(error.code);
-  const isFailure = error instanceof ForeignObject || (error instanceof ApiError && FAILURES.includes(error.code));
+  // A copy that exists already is mostly one that is still being deleted: over in a moment, unless a finalizer holds it.
+  const isInTheWay = error instanceof ForeignObject || isAlreadyExists(error);
+  const isFailure = isInTheWay || (error instanceof ApiError && FAILURES.includes(error.code));
   if (!isRefusal && !isFailure) throw error;
   const { mountNamespace } = state.context;
   const athome = error instanceof ApiError && !error.path.includes(`/namespaces/${mountNamespace}/`);
