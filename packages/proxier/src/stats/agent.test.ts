@@ -69,14 +69,14 @@ it.each([-1, 1e-9, 'soon'])(
     const ask = client((_, response) => {
       asked++;
       response.writeHead(429).end(JSON.stringify({ kind: 'Status', message: 'busy', details: { retryAfterSeconds } }));
-    }, 500);
+    }, 750);
     await expect(ask('n', 'metrics/resource')).rejects.toMatchObject({ code: 503 });
     expect(asked).toBeLessThan(5);
   },
 );
 
 it('an agent that stays busy is 503 with its words, in time', async () => {
-  const ask = client((_, response) => busy(response), 200);
+  const ask = client((_, response) => busy(response), 1000);
   const began = performance.now();
   await expect(ask('n', 'metrics/resource')).rejects.toMatchObject({
     code: 503,
