@@ -10,6 +10,7 @@ import {
   formatForPeople,
   isLendable,
   isOpen,
+  isSettling,
   isTakenBack,
   matchesNode,
   parseQuantity,
@@ -79,7 +80,7 @@ export function recordNext(
       : 'Running lent pods may stay (no forceReclaim).';
     return [closes, then, ...opensAgain(window.opensAt, at)];
   }
-  if (status.phase === 'Closing' && (status.reason === 'PolicyGone' || status.reason === 'NotSelected')) {
+  if (isSettling(status)) {
     return ['Unless that changes within seconds, the computing cluster drains and removes its vnode.'];
   }
   if (status.phase === 'Closing') {

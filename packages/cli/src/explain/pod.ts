@@ -1,5 +1,5 @@
 /** `explain pod`: a home pod, its counterpart in the worker cluster, and the lease that both stand on. Pure. */
-import { Annotation, Label, PodCondition, TaintKey } from '@kubeocean/shared/api';
+import { Annotation, firstFew, Label, PodCondition, TaintKey } from '@kubeocean/shared/api';
 import { eventTexts } from './event-words.ts';
 import { type ExplainedPod, type Explanation, type PodFacts, unknowns, valueOr } from './facts.ts';
 import { recordNext, recordText } from './lease-words.ts';
@@ -118,10 +118,8 @@ function isPredecessor({ metadata: { labels, annotations = {} } }: ExplainedPod,
 function networkTexts({ home }: PodFacts): string[] {
   const names = valueOr(home?.networkPolicies, []);
   if (names.length === 0) return [];
-  const more = names.length - NamedPolicies;
-  const listed = `${names.slice(0, NamedPolicies).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
   return [
-    `Not enforced for it: ${names.length === 1 ? 'NetworkPolicy' : 'NetworkPolicies'} ${listed}. It runs in a worker cluster, whose owner decides what reaches it there.`,
+    `Not enforced for it: ${names.length === 1 ? 'NetworkPolicy' : 'NetworkPolicies'} ${firstFew(names, NamedPolicies)}. It runs in a worker cluster, whose owner decides what reaches it there.`,
   ];
 }
 

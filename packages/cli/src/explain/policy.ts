@@ -1,5 +1,5 @@
 /** `explain policy`: what a policy lends, node by node, and why not more. Pure. */
-import { BadWhenTrue } from '@kubeocean/shared/api';
+import { BadWhenTrue, firstFew } from '@kubeocean/shared/api';
 import type { WorkerNode } from '@kubeocean/shared/lease';
 import { deletionText } from '../deletion.ts';
 import type { Explanation, Facts, WorkerFacts } from './facts.ts';
@@ -92,10 +92,7 @@ function notLentTexts(verdicts: readonly Verdict[]): string[] {
 function byText(verdicts: readonly Verdict[]): string[] {
   const nodes = new Map<string, string[]>();
   for (const { text, node } of verdicts) nodes.set(text, [...(nodes.get(text) ?? []), node.metadata.name]);
-  return [...nodes].map(([text, names]) => {
-    const more = names.length - NamedNodes;
-    return `${names.slice(0, NamedNodes).join(', ')}${more > 0 ? ` and ${more} more` : ''}: ${text}`;
-  });
+  return [...nodes].map(([text, names]) => `${firstFew(names, NamedNodes)}: ${text}`);
 }
 
 /** First letter large, and a full stop. */

@@ -1,6 +1,7 @@
 /** Kubeocean's own kinds, and every name that is fixed on the wire. */
 export * from './binding.ts';
 export * from './constants.ts';
+export * from './first-few.ts';
 export * from './lease-guard.ts';
 export * from './leased-node.ts';
 export * from './names.ts';

@@ -3,6 +3,7 @@
  * that the tutorial makes: a selector left out, or with no terms at all, means every node.
  */
 import type { NodeSelector, NodeSelectorRequirement, NodeSelectorTerm } from '../api/selector.ts';
+import { matchesValues, ownLabel } from './label-selector.ts';
 import { selectorShapeProblem } from './selector-shape.ts';
 
 /** What a selector looks at. */
@@ -26,29 +27,15 @@ function matchesTerm(term: NodeSelectorTerm, node: SelectableNode): boolean {
   if (expressions.length + fields.length === 0) return false;
   const labels = node.metadata.labels ?? {};
   return (
-    expressions.every((requirement) => {
-      const value = Object.hasOwn(labels, requirement.key) ? labels[requirement.key] : undefined;
-      return matchesValue(requirement, value);
-    }) && fields.every((requirement) => matchesValue(requirement, node.metadata.name))
+    expressions.every((requirement) => matchesValue(requirement, ownLabel(labels, requirement.key))) &&
+    fields.every((requirement) => matchesValue(requirement, node.metadata.name))
   );
 }
 
 function matchesValue(requirement: NodeSelectorRequirement, value: string | undefined): boolean {
-  const values = requirement.values ?? [];
-  switch (requirement.operator) {
-    case 'In':
-      return value !== undefined && values.includes(value);
-    case 'NotIn':
-      return value === undefined || !values.includes(value);
-    case 'Exists':
-      return value !== undefined;
-    case 'DoesNotExist':
-      return value === undefined;
-    case 'Gt':
-      return compareIntegers(value, values[0], (a, b) => a > b);
-    case 'Lt':
-      return compareIntegers(value, values[0], (a, b) => a < b);
-  }
+  const { operator, values } = requirement;
+  if (operator !== 'Gt' && operator !== 'Lt') return matchesValues(requirement, value);
+  return compareIntegers(value, values?.[0], (a, b) => (operator === 'Gt' ? a > b : a < b));
 }
 
 function compareIntegers(

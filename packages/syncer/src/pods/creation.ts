@@ -46,8 +46,9 @@ export async function whyNotRun(state: PodState, home: Pod): Promise<Reason | un
   return notRunReason(home, binding, namespace.metadata.labels);
 }
 
-/** Says so on the pod, once. */
-export async function tellNotRun(state: PodState, home: Pod, { reason, message }: Reason): Promise<void> {
+/** Says so on the pod, once. It takes no room any more, if it was let in before. */
+async function tellNotRun(state: PodState, home: Pod, { reason, message }: Reason): Promise<void> {
+  admit(state, home, false);
   const patch = notRunPatch(home, reason, message, state.context.now());
   if (!patch) return;
   await patchHomeStatus(state.context, home, patch);
@@ -59,8 +60,6 @@ export async function createWorker(state: PodState, stored: Pod, refusals: Refus
   const { context } = state;
   const notRun = await whyNotRun(state, stored);
   if (notRun) {
-    // It may have been let in before the binding said so.
-    admit(state, stored, false);
     await tellNotRun(state, stored, notRun);
     // Labels of namespaces are not watched.
     return notRun.reason === 'NamespaceNotSelected' ? { againInMs: NOT_SELECTED_MS } : undefined;
@@ -106,7 +105,6 @@ export async function createWorker(state: PodState, stored: Pod, refusals: Refus
     pod = toWorkerPod(home, { ...facts, claims });
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
-    admit(state, home, false);
     return tellNotRun(state, home, { reason: error.reason, message: error.message });
   }
   try {
@@ -149,7 +147,6 @@ export async function createWorker(state: PodState, stored: Pod, refusals: Refus
 /** A pod that came to a vnode on its way out. Failed, its DaemonSet would make it again until the vnode is gone. */
 async function stayOff(state: PodState, stored: Pod, leaving: Reason): Promise<Outcome> {
   if (controllerOf(stored)?.kind === 'DaemonSet') {
-    admit(state, stored, false);
     await tellNotRun(state, stored, leaving);
     return undefined;
   }

@@ -2,6 +2,7 @@
  * What an API server left out of a pod that it was asked for: one that is older than a field, or has its feature gate off,
  * takes it off without a word. Pure.
  */
+import { firstFew } from '@kubeocean/shared/api';
 import type { Json } from '@kubeocean/shared/kube';
 import type { Container, Pod } from './types.ts';
 
@@ -29,9 +30,7 @@ export function leftOut(asked: Pod, made: Pod): string[] {
 export function leftOutWords(asked: Pod, made: Pod): string | undefined {
   const paths = leftOut(asked, made);
   if (paths.length === 0) return undefined;
-  const named = paths.slice(0, MOST_NAMED).join(', ');
-  const more = paths.length > MOST_NAMED ? ` and ${paths.length - MOST_NAMED} more` : '';
-  return `the worker cluster runs the pod without ${named}${more}: its API server is too old for it, or its feature gates or webhooks take it off`;
+  return `the worker cluster runs the pod without ${firstFew(paths, MOST_NAMED)}: its API server is too old for it, or its feature gates or webhooks take it off`;
 }
 
 function compareObjects(asked: Json, made: Json, path: string, paths: string[]): void {

@@ -2,7 +2,7 @@
  * NetworkPolicies of home, which do not hold where the pods of vnodes run: whoever counts on one is told so, on the policy
  * and on the pod. That is all that is done about them.
  */
-import type { LabelSelector } from '@kubeocean/shared/api';
+import { firstFew, type LabelSelector } from '@kubeocean/shared/api';
 import {
   apiVersionOf,
   createReflector,
@@ -41,10 +41,8 @@ export function isolates({ metadata, spec }: NetworkPolicy, pod: Pod): boolean {
 /** What a pod is told of the policies that select it. Pure. */
 export function wordsForPod(policies: readonly NetworkPolicy[]): string {
   const names = policies.map(({ metadata }) => metadata.name).toSorted();
-  const listed = names.slice(0, NAMED_MOST).join(', ');
-  const more = names.length > NAMED_MOST ? ` and ${names.length - NAMED_MOST} more` : '';
   return (
-    `not enforced for this pod: ${names.length === 1 ? 'NetworkPolicy' : 'NetworkPolicies'} ${listed}${more}. It runs in a ` +
+    `not enforced for this pod: ${names.length === 1 ? 'NetworkPolicy' : 'NetworkPolicies'} ${firstFew(names, NAMED_MOST)}. It runs in a ` +
     `worker cluster, whose owner decides what reaches it there; where that is not enough, keep it off vnodes`
   );
 }

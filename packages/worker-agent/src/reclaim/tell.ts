@@ -1,5 +1,13 @@
 /** Tells what happened to leases: events on the policy, and on the pods when a closing is near. */
-import { ApiGroup, ApiVersion, Label, type LeasedNode, type LeasedNodeStatus, labelValue } from '@kubeocean/shared/api';
+import {
+  ApiGroup,
+  ApiVersion,
+  firstFew,
+  Label,
+  type LeasedNode,
+  type LeasedNodeStatus,
+  labelValue,
+} from '@kubeocean/shared/api';
 import type { EventSubject } from '@kubeocean/shared/kube';
 import { type Allocation, hasEnded, type PodForRequests, Shrunk } from '@kubeocean/shared/lease';
 
@@ -57,8 +65,7 @@ export function tellStages(written: readonly Written[], allocation: Allocation):
 function sentence(stage: keyof typeof Reasons, entries: readonly Written[]): string {
   const status = entries[0]?.status ?? {};
   const names = entries.map(({ record }) => record.spec.nodeName).sort();
-  const shown = names.slice(0, 5).join(', ');
-  const nodes = names.length > 5 ? `${shown} and ${names.length - 5} more` : shown;
+  const nodes = firstFew(names, 5);
   const texts = {
     Notice: `lent pods on ${nodes} have notice until ${status.reclaimAt}`,
     Syncer: `the computing cluster is to evict the lent pods on ${nodes}; those left by ${status.reclaimDeadline} are deleted`,
