@@ -2,15 +2,8 @@
  * The worker cluster and its agent as the binding tells of them: WorkerReachable, AgentReady, counts, version. Looks once
  * a second at what the watches have shown; the conditions are only written when they change.
  */
-import { Annotation, BindingCondition, ChartName, ClusterBindings } from '@kubeocean/shared/api';
-import {
-  apiVersionOf,
-  isNotFound,
-  type KubeObject,
-  type Lease,
-  messageOf,
-  type ReadonlyStore,
-} from '@kubeocean/shared/kube';
+import { Annotation, BindingCondition, ChartName } from '@kubeocean/shared/api';
+import { isNotFound, type KubeObject, type Lease, messageOf, type ReadonlyStore } from '@kubeocean/shared/kube';
 import type { ClaimKeeper } from '../claim/keeper.ts';
 import { type AgentState, createHeartbeat } from '../claim/heartbeat.ts';
 import { createWorkerClock } from '../claim/worker-clock.ts';
@@ -19,6 +12,7 @@ import type { SyncerMetrics } from '../metrics.ts';
 import type { NodesController, WorkerView } from '../nodes/controller.ts';
 import { failureReason, type Reachability, unreachableMessage } from '../worker.ts';
 import type { OwnCondition } from './report.ts';
+import { bindingSubject } from './subject.ts';
 
 export interface WorkerHealth {
   /** As of the last look. */
@@ -100,8 +94,6 @@ export function createWorkerHealth(context: SyncerContext, parts: WorkerHealthPa
   }
 
   function tellClocks(aheadMs: number): void {
-    const { name, uid } = context.binding().metadata;
-    const subject = { apiVersion: apiVersionOf(ClusterBindings), kind: ClusterBindings.kind };
     const seconds = Math.abs(aheadMs) / 1000;
     const words =
       aheadMs === 0
@@ -109,7 +101,7 @@ export function createWorkerHealth(context: SyncerContext, parts: WorkerHealthPa
         : `the worker cluster's clock is ${seconds} s ${aheadMs > 0 ? 'ahead of' : 'behind'} this one's: vnodes and events say times by the clock of this cluster, messages of the agent by its own. Set the clocks right`;
     context.log.warn({ aheadMs }, words);
     const type = aheadMs === 0 ? 'Normal' : 'Warning';
-    context.homeEvents.event({ ...subject, metadata: { name, ...(uid && { uid }) } }, type, 'ClocksDiffer', words);
+    context.homeEvents.event(bindingSubject(context.binding()), type, 'ClocksDiffer', words);
   }
 
   function tell(unreachable: boolean | undefined, agent: AgentState): void {

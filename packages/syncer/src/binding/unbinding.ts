@@ -2,22 +2,14 @@
  * The end of a binding: vnodes are emptied and go, then the copies in the worker, then the claim, then the finalizer.
  * With the annotation `kubeocean.io/abandon: "true"` it ends without the worker.
  */
-import { Annotation, type ClusterBinding, ClusterBindings, Label } from '@kubeocean/shared/api';
-import {
-  apiVersionOf,
-  ConfigMaps,
-  isConflict,
-  isNotFound,
-  messageOf,
-  type Resource,
-  Secrets,
-  sleep,
-} from '@kubeocean/shared/kube';
+import { Annotation, type ClusterBinding, Label } from '@kubeocean/shared/api';
+import { ConfigMaps, isConflict, isNotFound, messageOf, type Resource, Secrets, sleep } from '@kubeocean/shared/kube';
 import type { ClaimKeeper } from '../claim/keeper.ts';
 import type { SyncerContext } from '../context.ts';
 import type { NodesController } from '../nodes/controller.ts';
 import { releaseVolumes } from '../volumes/release.ts';
 import { hasFinalizer, removeFinalizer } from './finalizer.ts';
+import { bindingSubject } from './subject.ts';
 
 export type Removal = 'none' | 'drain' | 'abandon';
 
@@ -139,10 +131,7 @@ function tellFailure(context: SyncerContext, removal: Removal, error: unknown): 
 }
 
 function tell(context: SyncerContext, type: 'Normal' | 'Warning', message: string): void {
-  const { name, uid } = context.binding().metadata;
-  const subject = { apiVersion: apiVersionOf(ClusterBindings), kind: ClusterBindings.kind };
-  const about = { ...subject, metadata: { name, ...(uid && { uid }) } };
-  context.homeEvents.event(about, type, 'Unbinding', message);
+  context.homeEvents.event(bindingSubject(context.binding()), type, 'Unbinding', message);
 }
 
 async function finish(

@@ -9,11 +9,9 @@ import {
   ChartName,
   claimName,
   type ClusterBinding,
-  ClusterBindings,
   Seconds,
 } from '@kubeocean/shared/api';
 import {
-  apiVersionOf,
   isAlreadyExists,
   isConflict,
   isNotFound,
@@ -23,7 +21,9 @@ import {
   type Json,
   messageOf,
   sleep,
+  unlessMissing,
 } from '@kubeocean/shared/kube';
+import { bindingSubject } from '../binding/subject.ts';
 import type { SyncerContext } from '../context.ts';
 import { createComplaints } from './complaints.ts';
 import { judgeWorker, type Stranger, workerUIDOf } from './worker-identity.ts';
@@ -115,13 +115,8 @@ export function createClaimKeeper(context: SyncerContext, options: ClaimKeeperOp
     return ours;
   }
 
-  async function leaseNow(lease: string): Promise<Lease | undefined> {
-    try {
-      return await worker.get<Lease>(Leases, mountNamespace, lease, CALL);
-    } catch (error) {
-      if (isNotFound(error)) return undefined;
-      throw error;
-    }
+  function leaseNow(lease: string): Promise<Lease | undefined> {
+    return unlessMissing(worker.get<Lease>(Leases, mountNamespace, lease, CALL));
   }
 
   /** Looked at until the agent has said which cluster this is, and when the claim is gone. Otherwise heartbeats tell. */
@@ -203,18 +198,8 @@ export function createClaimKeeper(context: SyncerContext, options: ClaimKeeperOp
 
   function refuse(reason: string, message: string): void {
     if (refusal !== reason) {
-      const { name: of, uid } = context.binding().metadata;
       log.warn({ reason, why: message }, 'claim refused; nothing is written to the worker');
-      context.homeEvents.event(
-        {
-          apiVersion: apiVersionOf(ClusterBindings),
-          kind: ClusterBindings.kind,
-          metadata: { name: of, ...(uid && { uid }) },
-        },
-        'Warning',
-        reason,
-        message,
-      );
+      context.homeEvents.event(bindingSubject(context.binding()), 'Warning', reason, message);
     }
     held = false;
     refusal = reason;

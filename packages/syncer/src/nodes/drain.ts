@@ -10,6 +10,7 @@ import {
   Pods,
 } from '@kubeocean/shared/kube';
 import type { SyncerContext } from '../context.ts';
+import { isTerminal, type Pod, podSubject } from '../pods/types.ts';
 import { isNotRun } from './not-run.ts';
 
 export interface DrainState {
@@ -28,11 +29,6 @@ export function mustGo(pod: KubeObject, workerPods: readonly KubeObject[]): bool
   const owner = pod.metadata.ownerReferences?.find(({ controller }) => controller);
   if (owner?.kind !== 'DaemonSet') return true;
   return workerPods.some(({ metadata }) => metadata.annotations?.[Annotation.virtualPodUID] === pod.metadata.uid);
-}
-
-function isOver(pod: KubeObject): boolean {
-  const { phase } = (pod['status'] ?? {}) as { phase?: string };
-  return phase === 'Succeeded' || phase === 'Failed';
 }
 
 /** What kept pods from being asked to go. */
@@ -71,11 +67,9 @@ async function forEachPod(
 
 /** Says on the pod, and on its vnode, what keeps it from being asked to go. */
 export function tellNotAsked(context: SyncerContext, pod: KubeObject, error: unknown): void {
-  const { name, namespace, uid } = pod.metadata;
   const { nodeName = '' } = (pod['spec'] ?? {}) as { nodeName?: string };
   const text = `has to leave the vnode ${nodeName}, but cannot be made to go and is asked again: ${messageOf(error)}`;
-  const subject = { name, ...(namespace && { namespace }), ...(uid && { uid }) };
-  context.homeEvents.event({ apiVersion: 'v1', kind: 'Pod', metadata: subject }, 'Warning', 'EvictionFailed', text);
+  context.homeEvents.event(podSubject(pod), 'Warning', 'EvictionFailed', text);
   const onVnode = `the pod ${nameOf(pod)} cannot be made to go and is asked again: ${messageOf(error)}`;
   const vnode = context.stores.vnodes.get(nodeName) ?? { metadata: { name: nodeName } };
   context.homeEvents.event(vnodeSubject(vnode), 'Warning', 'EvictionFailed', onVnode);
@@ -103,7 +97,7 @@ export async function drain(context: SyncerContext, vnode: string): Promise<Drai
     if (!(await evict(context, pod))) refused.push(nameOf(pod));
   });
   // One that has ended, such as one refused here, holds nothing up: others may take its place for ever.
-  const homePods = pods.filter((pod) => !isOver(pod)).length;
+  const homePods = pods.filter((pod) => !isTerminal(pod as Pod)).length;
   return { homePods, workerPods: workerPods.length, refused };
 }
 

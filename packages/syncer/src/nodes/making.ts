@@ -1,13 +1,7 @@
 /** Makes the vnode of a worker node that is lent and has none, under the first of its names that is free. */
-import {
-  apiVersionOf,
-  isAlreadyExists,
-  isNotFound,
-  type KubeObject,
-  Nodes,
-  type Outcome,
-} from '@kubeocean/shared/kube';
-import { ClusterBindings, vnodeHashedName, vnodeName } from '@kubeocean/shared/api';
+import { isAlreadyExists, type KubeObject, Nodes, type Outcome, unlessMissing } from '@kubeocean/shared/kube';
+import { vnodeHashedName, vnodeName } from '@kubeocean/shared/api';
+import { bindingSubject } from '../binding/subject.ts';
 import type { SyncerContext } from '../context.ts';
 import { type ForeignVnodes, isForeignVnode } from './foreign.ts';
 import type { DesiredVnode } from './from-record.ts';
@@ -34,18 +28,7 @@ export function createVnodeMaker(
 
   function tell(reason: string, message: string): void {
     log.warn({ reason, why: message }, 'vnode not made');
-    const { name, uid } = context.binding().metadata;
-    const subject = { apiVersion: apiVersionOf(ClusterBindings), kind: ClusterBindings.kind };
-    context.homeEvents.event({ ...subject, metadata: { name, ...(uid && { uid }) } }, 'Warning', reason, message);
-  }
-
-  async function nodeNow(name: string): Promise<KubeObject | undefined> {
-    try {
-      return await home.get<KubeObject>(Nodes, '', name, CALL);
-    } catch (error) {
-      if (isNotFound(error)) return undefined;
-      throw error;
-    }
+    context.homeEvents.event(bindingSubject(context.binding()), 'Warning', reason, message);
   }
 
   return {
@@ -69,7 +52,7 @@ export function createVnodeMaker(
           } catch (error) {
             if (!isAlreadyExists(error)) throw error;
           }
-          const other = await nodeNow(name);
+          const other = await unlessMissing(home.get<KubeObject>(Nodes, '', name, CALL));
           // Gone meanwhile: the watch is behind.
           if (!other) return { againInMs: 300 };
           const inTheWay = await own.judge(other, nodeName);

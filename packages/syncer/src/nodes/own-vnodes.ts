@@ -3,8 +3,9 @@
  * change, providerIDs nobody's; so a Node that has ours, and was ours, gets its labels back. Beside any other that stands
  * for the same worker node none is made: it would lend that node twice.
  */
-import { apiVersionOf, isNotFound, type KubeObject, Nodes, type Outcome } from '@kubeocean/shared/kube';
-import { ClusterBindings, Label, labelValue, vnodeHashedName, vnodeName } from '@kubeocean/shared/api';
+import { type KubeObject, Nodes, type Outcome, unlessMissing } from '@kubeocean/shared/kube';
+import { Label, labelValue, vnodeHashedName, vnodeName } from '@kubeocean/shared/api';
+import { bindingSubject } from '../binding/subject.ts';
 import type { SyncerContext } from '../context.ts';
 import { isForeignVnode } from './foreign.ts';
 import { nodeNameOf } from './from-record.ts';
@@ -62,10 +63,7 @@ export function createOwnVnodes(context: SyncerContext): OwnVnodes {
   async function lostSight(nodeName: string): Promise<KubeObject | undefined> {
     const before = known.get(nodeName);
     if (!before) return undefined;
-    const node = await home.get<KubeObject>(Nodes, '', before.name, CALL).catch((error: unknown) => {
-      if (isNotFound(error)) return undefined;
-      throw error;
-    });
+    const node = await unlessMissing(home.get<KubeObject>(Nodes, '', before.name, CALL));
     if (node?.metadata.uid === before.uid && node && nodeOf(node) === nodeName) return node;
     known.delete(nodeName);
     return undefined;
@@ -95,12 +93,9 @@ export function createOwnVnodes(context: SyncerContext): OwnVnodes {
     if (told.has(key)) return;
     if (told.size > 1000) told = new Set();
     told.add(key);
-    const { name, uid } = context.binding().metadata;
-    const subject = { apiVersion: apiVersionOf(ClusterBindings), kind: ClusterBindings.kind };
-    const about = { ...subject, metadata: { name, ...(uid && { uid }) } };
     const message = `the Node ${vnode} stands for the worker node ${nodeName}, but its label ${Label.bindingUID} is ${said ? `"${said}"` : 'missing'}: it is left alone, and no other vnode is made for that node. If it is this binding's: kubectl label node ${vnode} --overwrite ${Label.bindingUID}=${bindingUID}; otherwise delete it`;
     log.warn({ vnode, why: message }, 'vnode not made');
-    context.homeEvents.event(about, 'Warning', 'VnodeNotOurs', message);
+    context.homeEvents.event(bindingSubject(context.binding()), 'Warning', 'VnodeNotOurs', message);
   }
 
   return {

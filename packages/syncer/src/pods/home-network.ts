@@ -4,7 +4,7 @@
  * network reaches. None of them is needed to start.
  */
 import { IntranetService } from '@kubeocean/shared/api';
-import { EndpointSlices, isNotFound, type KubeClient, type KubeObject, Services } from '@kubeocean/shared/kube';
+import { EndpointSlices, type KubeClient, type KubeObject, Services, unlessMissing } from '@kubeocean/shared/kube';
 import type { SyncerSettings } from '../context.ts';
 import type { WorkerFacts } from './to-worker.ts';
 
@@ -81,14 +81,9 @@ async function loadBalancer(
   home: KubeClient,
   { namespace, name }: { namespace: string; name: string },
 ): Promise<{ ip: string; port: number | undefined } | undefined> {
-  try {
-    const service = await home.get<Service>(Services, namespace, name);
-    const ip = service.status?.loadBalancer?.ingress?.find((ingress) => ingress.ip)?.ip;
-    return ip ? { ip, port: service.spec?.ports?.[0]?.port } : undefined;
-  } catch (error) {
-    if (isNotFound(error)) return undefined;
-    throw error;
-  }
+  const service = await unlessMissing(home.get<Service>(Services, namespace, name));
+  const ip = service?.status?.loadBalancer?.ingress?.find((ingress) => ingress.ip)?.ip;
+  return ip ? { ip, port: service.spec?.ports?.[0]?.port } : undefined;
 }
 
 async function slicesOf(home: KubeClient, namespace: string, service: string): Promise<EndpointSlice[]> {

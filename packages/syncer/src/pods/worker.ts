@@ -1,18 +1,13 @@
 /** Writes on worker pods. Each names the UID of the pod it means, and none is made while writes are held back. */
 import { Finalizer } from '@kubeocean/shared/api';
-import { isConflict, isNotFound, Pods, withoutFinalizer } from '@kubeocean/shared/kube';
+import { isConflict, Pods, unlessMissing, withoutFinalizer } from '@kubeocean/shared/kube';
 import { isGone, mayWriteWorker } from './gate.ts';
 import type { PodState } from './state.ts';
 import type { Pod } from './types.ts';
 
 /** The pod of that name as the API server has it now; undefined when there is none. @throws ApiError, ConnectionError */
-export async function currentWorker(state: PodState, name: string): Promise<Pod | undefined> {
-  try {
-    return await state.context.worker.get<Pod>(Pods, state.context.mountNamespace, name);
-  } catch (error) {
-    if (isNotFound(error)) return undefined;
-    throw error;
-  }
+export function currentWorker(state: PodState, name: string): Promise<Pod | undefined> {
+  return unlessMissing(state.context.worker.get<Pod>(Pods, state.context.mountNamespace, name));
 }
 
 export interface WorkerDeletion {

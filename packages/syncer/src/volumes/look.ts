@@ -1,5 +1,5 @@
 /** What an API server itself says of one object, where the watch's word is not enough. */
-import { isNotFound, type KubeObject, type Resource } from '@kubeocean/shared/kube';
+import { type KubeObject, type Resource, unlessMissing } from '@kubeocean/shared/kube';
 import type { VolumeState } from './state.ts';
 import { type Claim, Claims } from './types.ts';
 
@@ -23,13 +23,4 @@ export function workerNow({ context }: Seer, name: string): Promise<Claim | unde
 /** The same, from the watch when that knows of one: it is as good where nothing is concluded from its absence. */
 export async function workerClaim(state: VolumeState, name: string): Promise<Claim | undefined> {
   return state.stores.workerClaims.get(`${state.context.mountNamespace}/${name}`) ?? (await workerNow(state, name));
-}
-
-async function unlessMissing<T>(call: Promise<T>): Promise<T | undefined> {
-  try {
-    return await call;
-  } catch (error) {
-    if (isNotFound(error)) return undefined;
-    throw error;
-  }
 }

@@ -1,6 +1,6 @@
 /** The claims that a home pod's volumes stand on → the claims in the worker that hold them, or what they wait for. */
 import { labelValue, OfferedTo, parseVolumeHandle, VolumeAnnotation, VolumeDriver } from '@kubeocean/shared/api';
-import { isNotFound } from '@kubeocean/shared/kube';
+import { unlessMissing } from '@kubeocean/shared/kube';
 import { Refusal } from '../pods/refusal.ts';
 import type { Pod, Volume as PodVolume } from '../pods/types.ts';
 import { workerClaim } from './look.ts';
@@ -37,7 +37,7 @@ async function resolve(state: VolumeState, home: Pod, podVolume: PodVolume, name
   const { context } = state;
   const namespace = home.metadata.namespace ?? '';
   const of = `the PersistentVolumeClaim ${namespace}/${name}`;
-  const claim = await found(context.home.get<Claim>(Claims, namespace, name));
+  const claim = await unlessMissing(context.home.get<Claim>(Claims, namespace, name));
   if (!claim) return { missing: `${of} does not exist` };
   if (podVolume['ephemeral'] !== undefined && !isMadeFor(claim, home)) {
     return { missing: `${of} was not made for this pod's ephemeral volume ${podVolume.name}: remove or rename it` };
@@ -45,7 +45,7 @@ async function resolve(state: VolumeState, home: Pod, podVolume: PodVolume, name
   if (claim.metadata.deletionTimestamp) return { missing: `${of} is being deleted` };
   const { volumeName } = claim.spec;
   if (!volumeName || claim.status?.phase !== 'Bound') return { missing: `${of} is not bound: ${whyUnbound(claim)}` };
-  const volume = await found(context.home.get<Volume>(Volumes, '', volumeName));
+  const volume = await unlessMissing(context.home.get<Volume>(Volumes, '', volumeName));
   if (!volume || volume.spec.claimRef?.uid !== claim.metadata.uid) {
     return {
       missing: `${of} is bound to the volume ${volumeName}, which ${volume ? 'is another claim’s' : 'is gone'}`,
@@ -111,13 +111,4 @@ function kindOf(volume: Volume): string {
     (field) => !known.includes(field) && typeof volume.spec[field] === 'object',
   );
   return kinds[0] ?? 'of an unknown kind';
-}
-
-async function found<T>(call: Promise<T>): Promise<T | undefined> {
-  try {
-    return await call;
-  } catch (error) {
-    if (isNotFound(error)) return undefined;
-    throw error;
-  }
 }
