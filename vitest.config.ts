@@ -15,6 +15,9 @@ class LongestFirst extends BaseSequencer {
   }
 }
 
+/** These machines are shared and noisy: a test that fails once is tried once more; `npm test` tells which, and why. */
+const retry = 1;
+
 export default defineConfig({
   test: {
     sequence: { sequencer: LongestFirst },
@@ -31,6 +34,7 @@ export default defineConfig({
             'bench/**/*.test.ts',
           ],
           testTimeout: 30_000,
+          retry,
           isolate: false,
         },
       },
@@ -39,8 +43,7 @@ export default defineConfig({
           name: 'e2e',
           include: ['e2e/*.test.ts'],
           testTimeout: 120_000,
-          // These machines are shared and noisy: a test that fails once is tried once more, and told as retried.
-          retry: 1,
+          retry,
           hookTimeout: 300_000,
           // A worker process is a lane.
           isolate: false,

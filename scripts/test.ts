@@ -13,45 +13,43 @@ import { laneRoots } from '../e2e/lanes.ts';
 import { LAST_RUN } from '../e2e/order.ts';
 import { runChecks } from './check.ts';
 import { reportStep, runStep, type StepResult } from './steps.ts';
+import { failedTests, retriedTests, secondsByFile, type Trouble, type VitestReport } from './vitest-report.ts';
 
 const RESULTS = '.local/results';
 
-interface VitestReport {
-  numPassedTests: number;
-  numFailedTests: number;
-  numPendingTests: number;
-  numTodoTests: number;
-  testResults: {
-    name: string;
-    status: string;
-    message?: string;
-    startTime: number;
-    endTime: number;
-    assertionResults: unknown[];
-  }[];
-}
-
-interface Counts {
+interface Outcome {
   passed: number;
-  failed: number;
+  failed: Trouble[];
+  retried: Trouble[];
   skipped: number;
 }
 
 /** Keeps how long each file took, by which the next run orders them. */
 function rememberDurations(report: VitestReport): void {
-  const seconds = report.testResults
-    .filter(({ startTime, endTime }) => endTime > startTime)
-    .map(({ name, startTime, endTime }) => [basename(name), Math.ceil((endTime - startTime) / 1000)] as const);
+  const seconds = secondsByFile(report, process.cwd())
+    .filter(([, took]) => took > 0)
+    .map(([path, took]) => [basename(path), Math.ceil(took)] as const);
   writeFileSync(LAST_RUN, JSON.stringify(Object.fromEntries(seconds)));
 }
 
+/** Of one step that either passes or not. */
+function outcomeOf({ name, ok, output }: Omit<StepResult, 'seconds'>): Outcome {
+  const failed = ok ? [] : [{ test: name, why: lastLines(output) || 'its output is above' }];
+  return { passed: Number(ok), failed, retried: [], skipped: 0 };
+}
+
+function lastLines(output: string): string {
+  return output.trimEnd().split('\n').slice(-20).join('\n');
+}
+
 /** Runs one vitest project and counts its tests; a file that could not be loaded counts as one failure. */
-async function runProject(project: string): Promise<Counts> {
+async function runProject(project: string): Promise<Outcome> {
   const file = `${RESULTS}/${project}.json`;
   rmSync(file, { force: true });
   const result = await runStep(
     `${project} tests`,
     [
+      process.execPath,
       'node_modules/.bin/vitest',
       'run',
       '--project',
@@ -63,25 +61,18 @@ async function runProject(project: string): Promise<Counts> {
     { live: true },
   );
   reportStep(result, true);
-  if (!existsSync(file)) return { passed: 0, failed: 1, skipped: 0 };
+  if (!existsSync(file)) return outcomeOf({ ...result, ok: false });
   const report = JSON.parse(readFileSync(file, 'utf8')) as VitestReport;
   if (project === 'e2e') rememberDurations(report);
-  const broken = report.testResults.filter(
-    (suite) => suite.status === 'failed' && suite.assertionResults.length === 0,
-  ).length;
-  const slowest = [...report.testResults]
-    .sort((a, b) => b.endTime - b.startTime - (a.endTime - a.startTime))
-    .slice(0, 8);
-  for (const suite of slowest) {
-    const seconds = (suite.endTime - suite.startTime) / 1000;
-    if (seconds > 2)
-      console.log(`    ${seconds.toFixed(1).padStart(6)} s  ${suite.name.replace(`${process.cwd()}/`, '')}`);
+  for (const [path, seconds] of secondsByFile(report, process.cwd()).slice(0, 8)) {
+    if (seconds > 2) console.log(`    ${seconds.toFixed(1).padStart(6)} s  ${path}`);
   }
-  const failed = report.numFailedTests + broken;
-  // A run that ended badly without any failed test (a crash, an unhandled rejection) is a failure all the same.
+  const failed = failedTests(report, process.cwd());
   return {
     passed: report.numPassedTests,
-    failed: failed === 0 && !result.ok ? 1 : failed,
+    // A run that ended badly without any failed test (a crash, an unhandled rejection) is a failure all the same.
+    failed: failed.length > 0 ? failed : outcomeOf(result).failed,
+    retried: retriedTests(report, process.cwd()),
     skipped: report.numPendingTests + report.numTodoTests,
   };
 }
@@ -107,13 +98,13 @@ async function benchOnce(): Promise<number> {
  * limits only. One moment of a busy machine can spoil the p99 of a run of 100 pods: where only that was missed a second
  * try decides. Whatever else fails would fail again, or should not be hidden by a try that went well.
  */
-async function runBench(): Promise<Counts> {
+async function runBench(): Promise<Outcome> {
   let code = await benchOnce();
   if (code === EXIT.slow) {
     console.log('bench, short form: only the ratio of p99 was missed; once more');
     code = await benchOnce();
   }
-  return { passed: Number(code === EXIT.fine), failed: Number(code !== EXIT.fine), skipped: 0 };
+  return outcomeOf({ name: 'bench, short form', ok: code === EXIT.fine, output: '' });
 }
 
 /** Programs, clusters and images, as far as they can be made before the end-to-end tests ask for them. */
@@ -147,18 +138,7 @@ mkdirSync(RESULTS, { recursive: true });
 // Clusters come up while checks and unit tests run: the one mostly waits, the others compute. What is wrong with them is
 // told by the end-to-end tests, which bring up what is missing.
 const preparing = values.unit ? undefined : prepare();
-const checks: StepResult[] = await runChecks();
-const totals: Counts = {
-  passed: checks.filter((check) => check.ok).length,
-  failed: checks.filter((check) => !check.ok).length,
-  skipped: 0,
-};
-
-function count({ passed, failed, skipped }: Counts): void {
-  totals.passed += passed;
-  totals.failed += failed;
-  totals.skipped += skipped;
-}
+const outcomes: Outcome[] = (await runChecks()).map(outcomeOf);
 
 /** Takes these sets of clusters down, unless somebody had them running or wants to keep them. */
 async function takeDown(sets: readonly string[]): Promise<void> {
@@ -166,20 +146,33 @@ async function takeDown(sets: readonly string[]): Promise<void> {
     const env = { ...process.env, KUBEOCEAN_LOCAL: root };
     const down = await runStep('clusters down', [process.execPath, 'e2e/clusters/cli.ts', 'down'], { env });
     reportStep(down);
-    count({ passed: Number(down.ok), failed: Number(!down.ok), skipped: 0 });
+    outcomes.push(outcomeOf(down));
   }
 }
 
-count(await runProject('unit'));
+outcomes.push(await runProject('unit'));
 if (!values.unit) {
   await preparing;
-  count(await runProject('e2e'));
+  outcomes.push(await runProject('e2e'));
   await takeDown(roots.slice(1));
-  count(await runBench());
+  outcomes.push(await runBench());
   await takeDown(roots.slice(0, 1));
 }
-console.log(`\nin ${((performance.now() - started) / 60_000).toFixed(1)} minutes`);
-console.log(
-  `${totals.passed} passed, ${totals.failed} failed${totals.skipped > 0 ? `, ${totals.skipped} skipped` : ''}`,
+
+/** Told once more at the end, where it is not lost between thousands of lines. */
+function tell(heading: string, troubles: readonly Trouble[]): void {
+  if (troubles.length > 0) console.log(`\n${heading}`);
+  for (const { test, why } of troubles) console.log(`  ${test}\n      ${why.replaceAll('\n', '\n      ')}`);
+}
+
+const passed = outcomes.reduce((sum, each) => sum + each.passed, 0);
+const skipped = outcomes.reduce((sum, each) => sum + each.skipped, 0);
+const failed = outcomes.flatMap((each) => each.failed);
+tell(
+  'Passed at a second try only, after:',
+  outcomes.flatMap((each) => each.retried),
 );
-process.exit(totals.failed === 0 ? 0 : 1);
+tell('Failed:', failed);
+console.log(`\nin ${((performance.now() - started) / 60_000).toFixed(1)} minutes`);
+console.log(`${passed} passed, ${failed.length} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`);
+process.exit(failed.length === 0 ? 0 : 1);

@@ -54,9 +54,10 @@ export class TestServer {
     return made;
   }
 
-  /** Closes the transports. */
+  /** Closes the transports, and what they have asked is not answered any more: it is not the next test's. */
   reset(): void {
     for (const transport of this.transports.splice(0)) transport.close();
+    this.server.closeAllConnections();
     this.connections = 0;
   }
 

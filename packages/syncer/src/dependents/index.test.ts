@@ -83,20 +83,25 @@ test('no copy is taken away before the pods are known that may hold it', async (
   const known = Promise.withResolvers<void>();
   const starting = start(stores, known.promise);
   // Listed at once, beside the pods: both kinds on both sides.
-  await vi.waitFor(() => expect(listed).toHaveLength(4));
+  await vi.waitFor(() => expect(listed).toHaveLength(4), { timeout: 10_000 });
   await new Promise((resolve) => setTimeout(resolve, 300));
   expect(deleted).toEqual([]);
 
   stores.workerPods.replace([holder]);
   known.resolve();
   running = await starting;
-  await vi.waitFor(() => expect(deleted).toEqual(['left']));
+  await vi.waitFor(() => expect(deleted).toEqual(['left']), { timeout: 10_000 });
 });
 
-test('a start that is called off before the pods are known takes nothing away', async () => {
+test.each([
+  ['before the objects are known that are copied', { answers: false }],
+  ['before the pods are known', { answers: true }],
+])('a start that is called off %s takes nothing away', async (_, { answers }) => {
   const known = Promise.withResolvers<void>();
+  const { answer } = server;
+  server.answer = (request, response) => (answers ? answer(request, response) : void listed.push(request.url ?? ''));
   const starting = start(noPods(), known.promise);
-  await vi.waitFor(() => expect(listed).toHaveLength(4));
+  await vi.waitFor(() => expect(listed).toHaveLength(4), { timeout: 10_000 });
   stop.abort();
   // As when leadership ends: what is waited for is then over, not known.
   known.resolve();

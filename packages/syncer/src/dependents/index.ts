@@ -11,6 +11,7 @@ import {
   type Reflector,
   Secrets,
   splitKey,
+  untilAborted,
   WorkQueue,
 } from '@kubeocean/shared/kube';
 import type { SyncerContext } from '../context.ts';
@@ -76,8 +77,8 @@ export async function startDependents(
   };
   const sources = { configmap: reflect(ConfigMaps, 'home').store, secret: reflect(Secrets, 'home').store };
   const stored = { configmap: reflect(ConfigMaps, 'worker').store, secret: reflect(Secrets, 'worker').store };
-  await Promise.all([...Object.values(sources), ...Object.values(stored)].map((store) => store.synced));
-  await options.ready;
+  const known = [...Object.values(sources), ...Object.values(stored)].map((store) => store.synced);
+  await Promise.race([Promise.all([...known, options.ready]), untilAborted(options.signal)]);
   // Then pods may not be known, and all copies would seem to be nobody's.
   if (options.signal.aborted) return undefined;
 

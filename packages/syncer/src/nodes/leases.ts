@@ -21,6 +21,8 @@ export interface VnodeLeaseOptions {
   nodeOf: (vnode: string) => KubeObject | undefined;
   /** Let the Leases lapse for now. */
   paused: () => boolean;
+  /** Monotonic, in milliseconds since this process started. */
+  clock?: () => number;
 }
 
 const EVERY_MS = Seconds.renewEvery * 1000;
@@ -28,6 +30,7 @@ const CALL = { timeoutMs: 5000, retry: false, metadataOnly: true } as const;
 
 export function createVnodeLeases(context: SyncerContext, options: VnodeLeaseOptions): VnodeLeases {
   const { home, stores } = context;
+  const clock = options.clock ?? (() => performance.now());
   const renewed = new Set<string>();
   /** When the next renewal of a vnode is due, in monotonic milliseconds; none is known of one that has just failed. */
   const due = new Map<string, number>();
@@ -45,7 +48,7 @@ export function createVnodeLeases(context: SyncerContext, options: VnodeLeaseOpt
     underWay++;
     try {
       const dueMs = due.get(vnode);
-      if (dueMs !== undefined) pace.begins(dueMs, performance.now());
+      if (dueMs !== undefined) pace.begins(dueMs, clock());
       due.delete(vnode);
       return await renew(vnode);
     } finally {
@@ -72,7 +75,7 @@ export function createVnodeLeases(context: SyncerContext, options: VnodeLeaseOpt
       await home.create<Lease>(Leases, { metadata: metadataOf(node), spec }, CALL);
     }
     renewed.add(vnode);
-    const now = performance.now();
+    const now = clock();
     const againInMs = untilNextTurn(now);
     due.set(vnode, now + againInMs);
     return { againInMs };
@@ -82,7 +85,7 @@ export function createVnodeLeases(context: SyncerContext, options: VnodeLeaseOpt
   return {
     start() {
       if (forget) return;
-      const now = performance.now();
+      const now = clock();
       for (const vnode of stores.vnodes.keys()) {
         due.set(vnode, now);
         queue.add(vnode);
