@@ -1,3 +1,4 @@
+import { connect, type Socket } from 'node:net';
 import { Counter, Registry } from 'prom-client';
 import { expect, test, vi } from 'vitest';
 import { startHealthServers } from './health.ts';
@@ -73,6 +74,25 @@ test('metrics are served in the registry’s own format, and nothing else is', a
     expect(answer.text).toContain('things_total 3');
     expect((await ask(servers.metricsPort, '/debug')).status).toBe(404);
   } finally {
+    await servers.close();
+  }
+});
+
+test('whoever connects and says nothing takes no more than the places of scrapers, and none from kubelets', async () => {
+  const servers = await startHealthServers({ ...local, registry: new Registry(), ready: {} });
+  const sockets: Socket[] = [];
+  try {
+    let refused = 0;
+    for (let n = 0; n < 70; n++) {
+      const socket = connect(servers.metricsPort, '127.0.0.1').on('error', () => undefined);
+      // Who is sent away for silence is told so.
+      sockets.push(socket.resume().on('close', () => socket.bytesRead === 0 && refused++));
+      sockets.push(connect(servers.healthPort, '127.0.0.1').on('error', () => undefined));
+    }
+    await vi.waitFor(() => expect(refused).toBeGreaterThanOrEqual(6), { timeout: 20_000, interval: 5 });
+    expect(await ask(servers.healthPort, '/healthz')).toMatchObject({ status: 200 });
+  } finally {
+    for (const socket of sockets) socket.destroy();
     await servers.close();
   }
 });

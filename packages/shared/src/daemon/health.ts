@@ -3,6 +3,7 @@ import { createServer, type Server } from 'node:http';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { AddressInfo } from 'node:net';
 import type { Registry } from 'prom-client';
+import { createMetricsText } from './metrics-text.ts';
 
 /** A reason why the process is not ready, or undefined when that part is. */
 export type ReadyCheck = () => string | undefined;
@@ -26,6 +27,11 @@ export interface HealthServers {
 /** An event loop that stood still this long in the last check is a dead process: the kubelet may restart it. */
 const STALL_MS = 20_000;
 
+/** Any pod of the cluster may connect: one that says nothing is not kept. */
+const IMPATIENT = { headersTimeout: 5000, requestTimeout: 5000 };
+/** Scrapers are few. Kubelets are not bounded: whoever took all places would have the process ended. */
+const MOST_SCRAPERS = 64;
+
 /**
  * `/startz` says that a process has started once it has been ready, or after so long: what is not ready then waits for
  * something, such as a worker that does not answer, and an end would not help. Until it has started a kubelet asks every
@@ -44,7 +50,7 @@ export async function startHealthServers(options: HealthOptions): Promise<Health
       const reason = check();
       return reason === undefined ? [] : [`${name}: ${reason}`];
     });
-  const health = createServer((request, response) => {
+  const health = createServer(IMPATIENT, (request, response) => {
     const say = (code: number, lines: string[]) => response.writeHead(code).end(`${lines.join('\n')}\n`);
     const path = request.url?.split('?')[0] ?? '';
     switch (path) {
@@ -67,16 +73,18 @@ export async function startHealthServers(options: HealthOptions): Promise<Health
         return say(404, ['not found: ask /startz, /healthz or /readyz']);
     }
   });
-  const metrics = createServer((request, response) => {
+  const metricsText = createMetricsText(options.registry);
+  const metrics = createServer(IMPATIENT, (request, response) => {
     if (request.url?.split('?')[0] !== '/metrics') {
       response.writeHead(404).end('not found: ask /metrics\n');
       return;
     }
-    options.registry.metrics().then(
+    metricsText().then(
       (text) => response.writeHead(200, { 'content-type': options.registry.contentType }).end(text),
       (error: unknown) => response.writeHead(500).end(`${String(error)}\n`),
     );
   });
+  metrics.maxConnections = MOST_SCRAPERS;
   const healthPort = await listen(health, options.healthAddress);
   const metricsPort = await listen(metrics, options.metricsAddress);
   return {

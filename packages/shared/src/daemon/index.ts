@@ -9,3 +9,5 @@ export * from './option-forms.ts';
 export * from './options.ts';
 export * from './proxier-options.ts';
 export * from './run.ts';
+export * from './seldom.ts';
+export * from './token-reviews.ts';

@@ -6,6 +6,7 @@ import type { CredentialSource } from '../kube/credentials.ts';
 import { KubeClient } from '../kube/client.ts';
 import { type Coalescing, coalesceWakeUps } from '../kube/coalescing.ts';
 import { runAsLeader, type Leadership } from '../kube/leader.ts';
+import { createLeaseTimes } from '../kube/lease-times.ts';
 import { messageOf } from '../kube/errors.ts';
 import { Transport } from '../kube/transport.ts';
 import { resourceOfPath } from './call-resource.ts';
@@ -25,7 +26,7 @@ import {
 export const VERSION = '0.1.0';
 
 /** Time for an orderly stop: less than the 30 s after which a kubelet kills (terminationGracePeriodSeconds). */
-const STOP_SECONDS = 25;
+export const STOP_SECONDS = 25;
 
 /** What a process is given to work with. */
 export interface Daemon<T extends OptionTable> {
@@ -41,8 +42,11 @@ export interface Daemon<T extends OptionTable> {
   namespace: string;
   /** Add the reasons for which this process is not ready. */
   ready: Record<string, ReadyCheck>;
-  /** A client whose calls are counted in this process's metrics under `cluster`. */
-  connect(credentials: CredentialSource, cluster: string): KubeClient;
+  /**
+   * A client whose calls are counted in this process's metrics under `cluster`.
+   * @param mostBytes longest answer that is read; default as for {@link Transport}
+   */
+  connect(credentials: CredentialSource, cluster: string, mostBytes?: number): KubeClient;
 }
 
 export interface DaemonDefinition<T extends OptionTable> {
@@ -172,10 +176,11 @@ function connector(registry: Registry, name: string): Daemon<OptionTable>['conne
     buckets: [0.005, 0.02, 0.1, 0.5, 2, 10],
     registers: [registry],
   });
-  return (credentials, cluster) =>
+  return (credentials, cluster, mostBytes) =>
     new KubeClient(
       new Transport(credentials, {
         userAgent: `kubeocean-${name}/${VERSION}`,
+        ...(mostBytes !== undefined && { mostBytes }),
         observe(call) {
           const resource = resourceOfPath(call.path);
           calls.inc({ cluster, method: call.method, resource, code: String(call.code) });
@@ -196,7 +201,9 @@ export async function leadWhenElected<T extends OptionTable & typeof LEADER_OPTI
 ): Promise<void> {
   const options = daemon.options as OptionValues<typeof LEADER_OPTIONS>;
   if (!options['leader-elect']) {
-    await lead({ signal: daemon.signal, isCurrent: () => !daemon.signal.aborted, transitions: 0 });
+    const times = createLeaseTimes();
+    const { signal } = daemon;
+    await lead({ signal, isCurrent: () => !signal.aborted, transitions: 0, leaseTime: () => times.next() });
     return;
   }
   const election = {

@@ -57,3 +57,14 @@ test('an ended signal says whether time was up or we ended the call', () => {
   expect(toConnectionError('s', error, AbortSignal.abort()).code).toBe('ABORTED');
   expect(toConnectionError('s', error, open).code).toBe('EUNKNOWN');
 });
+
+test('of a server with several addresses it is said what is wrong with each', () => {
+  const each = ['connect ECONNREFUSED 10.0.0.1:6443', 'connect ENETUNREACH fd00::1:6443'].map(
+    (text) => new Error(text),
+  );
+  const error = Object.assign(new AggregateError(each), { code: 'ECONNREFUSED' });
+  expect(toConnectionError('https://api', error, open)).toMatchObject({
+    code: 'ECONNREFUSED',
+    message: 'https://api: connect ECONNREFUSED 10.0.0.1:6443; connect ENETUNREACH fd00::1:6443',
+  });
+});

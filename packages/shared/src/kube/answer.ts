@@ -2,10 +2,10 @@
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import type { Duplex, Readable } from 'node:stream';
 import type { Ending } from './deadline.ts';
-import { ApiError, ConnectionError, type Status } from './errors.ts';
+import { ApiError, ConnectionError, messageOf, NOT_SERVED, type Status } from './errors.ts';
 import { isObject } from './patch.ts';
 
-/** The error that an answer of 400 and above stands for; `text` is its body. */
+/** The error that an answer of 300 and above stands for, as API servers lead nobody elsewhere; `text` is its body. */
 export function toApiError(
   code: number,
   text: string,
@@ -19,6 +19,9 @@ export function toApiError(
   } catch {
     status = { message: text.slice(0, 1024) || `${request.method} ${request.path}: HTTP ${code}` };
   }
+  // An API server's Status of an object has both.
+  const isStatus = status.kind === 'Status' || status.reason === 'NotFound';
+  if (code === 404 && !isStatus) status = { ...status, reason: NOT_SERVED };
   const retryAfter = Number(response.headers['retry-after']);
   if (Number.isFinite(retryAfter) && retryAfter > 0) {
     status = { ...status, details: { ...status.details, retryAfterSeconds: retryAfter } };
@@ -39,7 +42,13 @@ export function toConnectionError(server: string, error: NodeJS.ErrnoException, 
       },
     );
   }
-  return new ConnectionError(server, error.code ?? 'EUNKNOWN', error.message, { cause: error });
+  return new ConnectionError(server, error.code ?? 'EUNKNOWN', wordsOf(error), { cause: error });
+}
+
+/** Of a server with several addresses none of which answers, Node says nothing but what went wrong with each. */
+function wordsOf(error: Error): string {
+  const { errors = [] } = error as Partial<AggregateError>;
+  return error.message || errors.map(messageOf).join('; ') || 'no reason given';
 }
 
 /**
@@ -93,12 +102,18 @@ export function readBody(response: Readable, server: string, ending: Ending, mos
   return promise;
 }
 
-/** What an answer's body says (`undefined` for an empty one). @throws ConnectionError when it is not JSON. */
+/**
+ * What an answer's body says.
+ * @throws ConnectionError when it is not JSON, or nothing at all: that must not be taken for an object that is not there.
+ */
 export function parsed<T>(text: string, path: string, server: string): T {
+  let value: unknown;
   try {
-    return (text === '' ? undefined : JSON.parse(text)) as T;
+    value = JSON.parse(text);
   } catch (error) {
     // Something else than an API server, such as a proxy's sign-in page.
     throw new ConnectionError(server, 'NOT_JSON', `the answer to ${path} is not JSON`, { cause: error });
   }
+  if (value === null) throw new ConnectionError(server, 'NOT_JSON', `the answer to ${path} is null`);
+  return value as T;
 }

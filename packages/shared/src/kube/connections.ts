@@ -16,6 +16,13 @@ const IDLE_MS = 60_000;
 const LEASE_SOCKETS = 40;
 const LEASES = '/apis/coordination.k8s.io/';
 
+/**
+ * A server of several addresses is given so long, in milliseconds, to take a connection by one of them before the next is
+ * tried. Node's own quarter of a second is less than a way round the world takes: all but the last address would never do,
+ * and that may be one that leads nowhere, as those of IPv6 do where pods have none.
+ */
+const ADDRESS_MS = 1500;
+
 /** All its connections are to one server with one certificate: no need to spell both out for every request. */
 class OneServerAgent extends Agent {
   override getName(): string {
@@ -58,6 +65,7 @@ export function connectionsTo(access: ClusterAccess, known: Connections | undefi
       ...(cert && key && { cert, key }),
     }),
     ALPNProtocols: ['http/1.1'],
+    autoSelectFamilyAttemptTimeout: ADDRESS_MS,
     ...(tlsServerName && { servername: tlsServerName }),
   };
   if (known) for (const pool of [known.pool, known.leases]) retire(pool);

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { inClusterCredentials, kubeconfigFile } from './credentials.ts';
+import { inClusterCredentials, kubeconfigFile, workerCredentials } from './credentials.ts';
 import { KubeconfigError } from './kubeconfig.ts';
 
 let folder: string;
@@ -60,10 +60,23 @@ test('a bad rotation keeps the last good access and is told once', () => {
   expect(source.current().token).toBe('one');
   expect(told.map((error) => error.reason)).toEqual(['Malformed']);
   rmSync(path);
-  expect(source.current().token).toBe('one');
-  expect(told.at(-1)?.reason).toBe('Unreadable');
+  for (let n = 0; n < 3; n++) expect(source.current().token).toBe('one');
+  expect(told.map((error) => error.reason)).toEqual(['Malformed', 'Unreadable']);
   put('kubeconfig', kubeconfig({ token: 'three' }));
   expect(source.current().token).toBe('three');
+  rmSync(path);
+  expect(source.current().token).toBe('three');
+  expect(told.map((error) => error.reason)).toEqual(['Malformed', 'Unreadable', 'Unreadable']);
+});
+
+test('the kubeconfig of a worker may be missing or unusable at first: calls fail until it is put right', () => {
+  const path = put('kubeconfig', 'current-context: [');
+  const source = workerCredentials(path, () => undefined);
+  expect(() => source.current()).toThrow(KubeconfigError);
+  rmSync(path);
+  expect(() => source.refresh()).toThrow(KubeconfigError);
+  put('kubeconfig', kubeconfig({ token: 'one' }));
+  expect(source.current().token).toBe('one');
 });
 
 test('a replaced token file that a kubeconfig names is taken', () => {

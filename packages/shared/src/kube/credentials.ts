@@ -25,7 +25,7 @@ export function fixedCredentials(access: ClusterAccess): CredentialSource {
 }
 
 export interface FileCredentialOptions extends KubeconfigOptions {
-  /** Called when the file changed into something unusable; the last good access stays in force. */
+  /** Called once when the file changed into something unusable; the last good access stays in force. */
   onInvalid?: (error: KubeconfigError) => void;
   /** How often `current` looks whether the file changed, in milliseconds. Default 2000. */
   checkEveryMs?: number;
@@ -74,6 +74,19 @@ export function credentialsFor(kubeconfig: string | undefined): CredentialSource
   return kubeconfig ? kubeconfigFile(kubeconfig, { trust: 'trusted' }) : inClusterCredentials();
 }
 
+/**
+ * The worker's kubeconfig, read as what it is: text of somebody else. A file that is missing or unusable makes calls
+ * fail with a KubeconfigError until it is put right; it never stops the process.
+ */
+export function workerCredentials(path: string, onInvalid: (error: KubeconfigError) => void): CredentialSource {
+  let source: CredentialSource | undefined;
+  function opened(): CredentialSource {
+    source ??= kubeconfigFile(path, { trust: 'untrusted', onInvalid });
+    return source;
+  }
+  return { current: () => opened().current(), refresh: () => opened().refresh() };
+}
+
 function reloading(
   path: string,
   options: FileCredentialOptions,
@@ -85,6 +98,8 @@ function reloading(
   /** Everything that the access in force was read from. */
   let files = [path];
   let checkedAt = Number.NEGATIVE_INFINITY;
+  /** What was told last of a file that cannot be used: one that is missing is looked for again and again. */
+  let told: string | undefined;
 
   function refresh(): ClusterAccess {
     checkedAt = performance.now();
@@ -106,11 +121,13 @@ function reloading(
       }
       // The same object is kept for the same content, so that connections survive a rewrite that changed nothing.
       if (!access || JSON.stringify(next) !== JSON.stringify(access)) access = next;
+      told = undefined;
     } catch (error) {
       const problem =
         error instanceof KubeconfigError ? error : new KubeconfigError('Unreadable', `${path} cannot be read`);
       if (!access) throw problem;
-      options.onInvalid?.(problem);
+      if (problem.message !== told) options.onInvalid?.(problem);
+      told = problem.message;
     }
     return access;
   }

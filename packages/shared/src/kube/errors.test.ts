@@ -41,6 +41,12 @@ const cases: { name: string; error: unknown; is: (keyof typeof checks)[] }[] = [
     error: api(504, { reason: 'Timeout', details: { causes: [{ reason: 'ResourceVersionTooLarge' }] } }),
     is: ['isTooLargeResourceVersion'],
   },
+  {
+    name: 'a 422 and a 504 with causes that no API server writes',
+    error: api(422, { reason: 'Timeout', details: { causes: { field: 'metadata.uid' } as never } }),
+    is: [],
+  },
+  { name: 'the same in a list', error: api(422, { reason: 'Timeout', details: { causes: [null] as never } }), is: [] },
   { name: '504 of another cause', error: api(504, { reason: 'Timeout' }), is: [] },
   {
     name: 'an expired certificate',

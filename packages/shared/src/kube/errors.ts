@@ -1,5 +1,7 @@
 /** Errors of talking to an API server: what it answered ({@link ApiError}) or that it did not ({@link ConnectionError}). */
 
+import { isObject } from './patch.ts';
+
 /** metav1.Status as the server sends it with an error. */
 export interface Status {
   kind?: string;
@@ -69,13 +71,31 @@ function hasCode(error: unknown, code: number, reason?: string): boolean {
   return error instanceof ApiError && error.code === code && (reason === undefined || error.reason === reason);
 }
 
+/** Whatever another cluster has put there: who asks about an error must not stumble over it. */
+function causesOf({ status }: ApiError): NonNullable<NonNullable<Status['details']>['causes']> {
+  const causes: unknown = status.details?.causes;
+  return Array.isArray(causes) ? causes.filter(isObject) : [];
+}
+
 /** Whether our account has no right to that. */
 export function isForbidden(error: unknown): boolean {
   return hasCode(error, 403);
 }
 
+/** The server says that there is no such object. */
 export function isNotFound(error: unknown): boolean {
-  return hasCode(error, 404);
+  return hasCode(error, 404) && !isNotServed(error);
+}
+
+/** `reason` of a 404 that comes without an API server's Status. */
+export const NOT_SERVED = 'NotServed';
+
+/**
+ * A 404 that says nothing of an object: the server does not serve the path, as it has no such kind or subresource, or what
+ * answers is no API server but something before it.
+ */
+export function isNotServed(error: unknown): boolean {
+  return hasCode(error, 404, NOT_SERVED);
 }
 
 /**
@@ -85,9 +105,7 @@ export function isNotFound(error: unknown): boolean {
 export function isConflict(error: unknown): boolean {
   if (hasCode(error, 409, 'Conflict')) return true;
   return (
-    error instanceof ApiError &&
-    error.code === 422 &&
-    (error.status.details?.causes ?? []).some((cause) => cause.field === 'metadata.uid')
+    error instanceof ApiError && error.code === 422 && causesOf(error).some((cause) => cause.field === 'metadata.uid')
   );
 }
 
@@ -108,7 +126,7 @@ export function isTooLargeResourceVersion(error: unknown): boolean {
   return (
     error instanceof ApiError &&
     error.reason === 'Timeout' &&
-    (error.status.details?.causes ?? []).some((cause) => cause.reason === 'ResourceVersionTooLarge')
+    causesOf(error).some((cause) => cause.reason === 'ResourceVersionTooLarge')
   );
 }
 

@@ -1,10 +1,12 @@
 /**
  * Events for people: `kubectl describe` shows them on the object they are about. The same event again raises a count
- * instead of making another; a flood about one object is cut. Failures to record are told and never stop the work.
+ * instead of making another; a flood about one object is cut. Failures to record, and what is left out of a flood about many
+ * objects, are told and never stop the work.
  */
 import { createHash } from 'node:crypto';
 import type { KubeClient } from './client.ts';
 import { isNotFound } from './errors.ts';
+import { isRarer } from './queue.ts';
 import { Events } from './resources.ts';
 import { endsWithin } from './sleep.ts';
 import type { KubeObject } from './types.ts';
@@ -18,7 +20,7 @@ export interface EventSubject {
 export interface EventRecorder {
   /** `reason` is one CamelCase word; `message` a sentence for a person (cut at 1,024 characters). */
   event(subject: EventSubject, type: 'Normal' | 'Warning', reason: string, message: string): void;
-  /** Resolves when what was recorded so far is written or has failed. */
+  /** Resolves when all that was recorded is written or has failed. */
   flush(): Promise<void>;
 }
 
@@ -36,10 +38,23 @@ interface Known {
   count: number;
 }
 
+interface Recorded {
+  subject: EventSubject;
+  type: string;
+  reason: string;
+  message: string;
+}
+
 /** Events of one object before it is cut, and how long until another is allowed (client-go's spam filter). */
 const BURST = 25;
 const REFILL_MS = 300_000;
-const REMEMBER = 4096;
+/**
+ * Objects, and events, that are remembered: more than one binding has pods. With fewer each of 10,000 pods that say the same
+ * again and again would be forgotten by its turn: nothing would be cut, and each time another Event made.
+ */
+const REMEMBER = 16_384;
+/** Events that may wait to be written: one for each pod of a large binding, such as the notice that a lease closes. */
+const MOST_WAITING = 10_000;
 const LAST_MS = 2000;
 
 export interface EventRecorderOptions {
@@ -48,6 +63,7 @@ export interface EventRecorderOptions {
   /** Reporting instance: the pod's name. */
   instance: string;
   now?: () => Date;
+  /** Told of failures, ever fewer of those in a row, and of what is left out. */
   onError?: (error: unknown) => void;
 }
 
@@ -55,8 +71,12 @@ export function createEventRecorder(client: KubeClient, options: EventRecorderOp
   const now = options.now ?? (() => new Date());
   const known = new Map<string, Known>();
   const buckets = new Map<string, { tokens: number; at: number }>();
-  let tail: Promise<void> = Promise.resolve();
-  let pending = 0;
+  /** In the order they came; what is being written comes first. */
+  const waiting = new Set<Recorded>();
+  let writing: Promise<void> | undefined;
+  let leftOut = 0;
+  /** In a row. */
+  let failures = 0;
   let stopped = false;
 
   function allowed(subject: string, at: number): boolean {
@@ -69,7 +89,31 @@ export function createEventRecorder(client: KubeClient, options: EventRecorderOp
     return true;
   }
 
-  async function write(subject: EventSubject, type: string, reason: string, message: string): Promise<void> {
+  function leaveOut(): void {
+    if (leftOut++ > 0) return;
+    options.onError?.(new Error(`${MOST_WAITING} events wait to be written: those that come now are left out`));
+  }
+
+  /** A server that does not answer, does not answer for any of thousands. */
+  function failed(error: unknown): void {
+    failures++;
+    if (isRarer(failures)) options.onError?.(error);
+  }
+
+  async function writeWaiting(): Promise<void> {
+    // Not in the time of whoever records.
+    await Promise.resolve();
+    // Also what comes meanwhile.
+    for (const recorded of waiting) {
+      if (!stopped) await write(recorded).then(() => (failures = 0), failed);
+      waiting.delete(recorded);
+    }
+    writing = undefined;
+    if (leftOut > 0) options.onError?.(new Error(`${leftOut} events were left out, because too many waited`));
+    leftOut = 0;
+  }
+
+  async function write({ subject, type, reason, message }: Recorded): Promise<void> {
     const time = now()
       .toISOString()
       .replace(/\.\d+Z$/, 'Z');
@@ -118,20 +162,20 @@ export function createEventRecorder(client: KubeClient, options: EventRecorderOp
   return {
     event(subject, type, reason, message) {
       const at = performance.now();
-      const who = `${subject.kind}/${subject.metadata.namespace ?? ''}/${subject.metadata.name}`;
-      if (stopped || pending >= 1000 || !allowed(who, at)) return;
-      pending++;
+      const { namespace = '', name, uid = '' } = subject.metadata;
+      // A pod that bears the name of a loud one before it may be told of all the same.
+      const who = `${subject.kind}/${namespace}/${name}/${uid}`;
+      if (stopped || !allowed(who, at)) return;
+      if (waiting.size >= MOST_WAITING) return leaveOut();
       const text = message.length > 1024 ? `${message.slice(0, 1021)}...` : message;
-      tail = tail
-        .then(() => (stopped ? undefined : write(subject, type, reason, text)))
-        .catch((error: unknown) => options.onError?.(error))
-        .finally(() => pending--);
+      waiting.add({ subject, type, reason, message: text });
+      writing ??= writeWaiting();
     },
-    flush: () => tail,
+    flush: () => writing ?? Promise.resolve(),
     async stop() {
-      const inTime = await endsWithin(LAST_MS, tail);
+      const inTime = await endsWithin(LAST_MS, writing ?? Promise.resolve());
       stopped = true;
-      if (!inTime) options.onError?.(new Error(`told to stop: ${pending} events were not written in time`));
+      if (!inTime) options.onError?.(new Error(`told to stop: ${waiting.size} events were not written in time`));
     },
   };
 }

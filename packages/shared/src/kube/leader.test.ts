@@ -5,7 +5,7 @@ import type { Socket } from 'node:net';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import { TestServer } from '../testing/api-server.ts';
 import { KubeClient } from './client.ts';
-import { type Lease, runAsLeader } from './leader.ts';
+import { type Lease, microTime, runAsLeader } from './leader.ts';
 import { Leases } from './resources.ts';
 
 let server: TestServer;
@@ -98,4 +98,38 @@ test('the time for which a Lease was taken is counted from before the call that 
     expect(performance.now() - takenAt).toBeLessThan(3000);
     stop.abort();
   });
+});
+
+test('a leader goes on from the times of the one before, whose clock was ahead, and leaves them to the next', {
+  timeout: 30_000,
+}, async () => {
+  serveLease(() => false);
+  const written: Lease[] = [];
+  const client = new KubeClient(server.transport());
+  const hour = 3_600_000;
+  const election = { namespace: 'ns', name: randomUUID(), renewSeconds: 0.2 };
+  const before = new Date(Date.now() + hour);
+  const spec = { holderIdentity: '', renewTime: microTime(before) };
+  await client.create<Lease>(Leases, { metadata: { namespace: 'ns', name: election.name }, spec });
+  const serve = server.answer;
+  server.answer = (request, response) => {
+    if (request.method !== 'GET') {
+      let body = '';
+      request.on('data', (chunk: Buffer) => (body += chunk.toString()));
+      request.on('end', () => written.push(JSON.parse(body) as Lease));
+    }
+    serve(request, response);
+  };
+  const stop = new AbortController();
+  let given = before;
+  await runAsLeader(client, { ...election, identity: 'b' }, stop.signal, async (leadership) => {
+    await vi.waitFor(() => expect(written.length).toBeGreaterThan(2), { timeout: 10_000 });
+    given = leadership.leaseTime();
+    stop.abort();
+  });
+  const times = [before.toISOString(), ...written.map((lease) => lease.spec?.renewTime ?? '')];
+  expect(times).toEqual([...new Set(times)].toSorted());
+  expect(written.at(-1)?.spec?.holderIdentity).toBe('');
+  expect(Date.parse(times.at(-1) ?? '')).toBeGreaterThan(given.getTime());
+  expect(given.getTime()).toBeGreaterThan(before.getTime());
 });

@@ -5,6 +5,7 @@
  */
 import type { KubeClient } from './client.ts';
 import { ConnectionError, isAlreadyExists, isConflict, isNotFound } from './errors.ts';
+import { createLeaseTimes } from './lease-times.ts';
 import { createReflector } from './reflector.ts';
 import { Leases } from './resources.ts';
 import { sleep, untilAborted } from './sleep.ts';
@@ -45,6 +46,8 @@ export interface Leadership {
   isCurrent(): boolean;
   /** How often the Lease has changed hands: rises with each leadership. */
   readonly transitions: number;
+  /** Now, for a Lease that is renewed: later than all times that this and earlier leaders gave, whatever their clocks say. */
+  leaseTime(): Date;
 }
 
 /** No try to renew is given less, in milliseconds. */
@@ -71,6 +74,7 @@ export async function runAsLeader(
   const retryMs = Math.min((options.retrySeconds ?? 2) * 1000, renewMs);
   // A connection that is dead must not take all the time there is: the next try opens another.
   const tryMs = Math.max(LEAST_TRY_MS, deadlineMs / 3);
+  const times = createLeaseTimes();
   /** When the call began that took or renewed the Lease last: the server may have taken it at once. */
   let renewedAt = 0;
   let lease: Lease | undefined = await acquire();
@@ -86,6 +90,7 @@ export async function runAsLeader(
     signal: AbortSignal.any([signal, lost.signal]),
     isCurrent: () => !lost.signal.aborted && performance.now() - renewedAt < deadlineMs,
     transitions: lease.spec?.leaseTransitions ?? 0,
+    leaseTime: () => times.next(),
   };
   const over = new AbortController();
   const renewing = renew(AbortSignal.any([over.signal, leadership.signal]));
@@ -129,7 +134,11 @@ export async function runAsLeader(
             holder && holder !== options.identity
               ? seenAt + (known?.spec?.leaseDurationSeconds ?? 15) * 1000 - performance.now()
               : 0;
-          if (left <= 0) return await take(known);
+          if (left <= 0) {
+            // Its holder may have given times since.
+            times.follow(Date.parse(known?.spec?.renewTime ?? '') + performance.now() - seenAt);
+            return await take(known);
+          }
           waitMs = left;
         } catch (error) {
           if (!isConflict(error) && !isAlreadyExists(error)) options.onError?.(error);
@@ -145,7 +154,7 @@ export async function runAsLeader(
 
   /** Not to be broken off: the server may have taken what we then do not know of. */
   async function take(known: Lease | undefined): Promise<Lease> {
-    const now = microTime(new Date());
+    const now = microTime(times.next());
     const spec = {
       holderIdentity: options.identity,
       leaseDurationSeconds: durationMs / 1000,
@@ -177,7 +186,7 @@ export async function runAsLeader(
       try {
         lease = await client.replace<Lease>(
           Leases,
-          { ...(lease as Lease), spec: { ...lease?.spec, renewTime: microTime(new Date()) } },
+          { ...(lease as Lease), spec: { ...lease?.spec, renewTime: microTime(times.next()) } },
           { signal: ended, timeoutMs: Math.max(LEAST_TRY_MS, Math.min(tryMs, leftMs)), retry: false, newConnection },
         );
         renewedAt = startedAt;
@@ -221,7 +230,8 @@ export async function runAsLeader(
   async function release(): Promise<void> {
     for (let tries = 0; tries < 3; tries++) {
       try {
-        const patch = { metadata: { resourceVersion: lease?.metadata.resourceVersion }, spec: { holderIdentity: '' } };
+        const spec = { holderIdentity: '', renewTime: microTime(times.next()) };
+        const patch = { metadata: { resourceVersion: lease?.metadata.resourceVersion }, spec };
         await client.patch(Leases, options.namespace, options.name, patch, { timeoutMs: 3000, newConnection: true });
         return;
       } catch (error) {

@@ -50,6 +50,11 @@ const MOST_PASSING = 3;
 /** setTimeout takes at most 2^31-1 ms; a longer wait is taken in parts. */
 const LONGEST_TIMER = 2 ** 31 - 1;
 
+/** Whether the failure of that number in a row is one to log: the first, the second, the fourth, the eighth and so on. */
+export function isRarer(failures: number): boolean {
+  return Number.isInteger(Math.log2(failures));
+}
+
 /** What a handler may ask for by its return value: to run again after so many milliseconds. */
 export type Outcome = { againInMs: number } | undefined | void;
 

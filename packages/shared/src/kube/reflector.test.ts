@@ -44,7 +44,7 @@ test('an object that cannot be read is told of and stays as it was; all others a
   const stream = async (): Promise<unknown> => {
     if (opened++ > 0) return new Promise(() => undefined);
     const text = events.map((event) => `${JSON.stringify(event)}\n`).join('');
-    return Object.assign(Readable.from([Buffer.from(text)]), { socket: { setTimeout: () => undefined } });
+    return Object.assign(Readable.from([Buffer.from(text)]), { headers: {}, socket: { setTimeout: () => undefined } });
   };
   const errors: string[] = [];
   const stop = new AbortController();
@@ -91,7 +91,7 @@ test('a deletion that a watch tells of is told apart from what a later list only
   const stream = async (): Promise<unknown> => {
     if (opened++ > 0) return new Promise(() => undefined);
     const text = events.map((event) => `${JSON.stringify(event)}\n`).join('');
-    return Object.assign(Readable.from([Buffer.from(text)]), { socket: { setTimeout: () => undefined } });
+    return Object.assign(Readable.from([Buffer.from(text)]), { headers: {}, socket: { setTimeout: () => undefined } });
   };
   const stop = new AbortController();
   const reflector = createReflector({ pages, transport: { stream } } as unknown as KubeClient, {
@@ -124,7 +124,7 @@ describe('a server that ends each watch at once', () => {
       if (opened === MOST) return new Promise(() => undefined);
       opened++;
       const response = Readable.from([Buffer.from(`${JSON.stringify(next(opened))}\n`)]);
-      return Object.assign(response, { socket: { setTimeout: () => undefined } });
+      return Object.assign(response, { headers: {}, socket: { setTimeout: () => undefined } });
     };
     async function* pages(): AsyncGenerator<KubeList> {
       yield { items: [], metadata: { resourceVersion: '0' } };
@@ -180,5 +180,69 @@ describe('a server that ends each watch at once', () => {
     void reflector.run(stop.signal);
     for (let passed = 0; passed < 10_000; passed += 10) await vi.advanceTimersByTimeAsync(10);
     expect(reflector.lists).toBe(5);
+  });
+});
+
+describe('what answers is no API server for a while', () => {
+  const object = { metadata: { namespace: 'a', name: 'kept', uid: 'u', resourceVersion: '1' } };
+  const json = { 'content-type': 'application/json' };
+
+  test('its page is no watch: that is told, and no sign of life', async () => {
+    const watches = [
+      () => Object.assign(Readable.from([Buffer.from('<html></html>')]), { headers: { 'content-type': 'text/html' } }),
+      () => Object.assign(Readable.from([]), { headers: json, socket: { setTimeout: () => undefined } }),
+    ];
+    async function* pages(): AsyncGenerator<KubeList> {
+      yield { items: [object], metadata: { resourceVersion: '1' } };
+    }
+    const list = (): Promise<KubeList> => Promise.resolve({ items: [object], metadata: { resourceVersion: '1' } });
+    const stream = async (): Promise<unknown> => watches.shift()?.() ?? new Promise(() => undefined);
+    const happened: string[] = [];
+    const stop = new AbortController();
+    const reflector = createReflector({ pages, list, transport: { stream } } as unknown as KubeClient, {
+      resource: ConfigMaps,
+      random: () => 0,
+      onError: (error) => happened.push(messageOf(error)),
+      onContact: () => happened.push('contact'),
+    });
+    void reflector.run(stop.signal);
+    await vi.waitFor(() => expect(reflector.watches).toBe(1), 10_000);
+    stop.abort();
+    const page = 'the answer is text/html and no watch: what answers is no API server';
+    // The list, the page, the sample that is compared after it, the watch.
+    expect(happened).toEqual(['contact', page, 'contact', 'contact']);
+  });
+
+  test('a list without a revision empties no store', async () => {
+    const lists = [
+      { items: [object], metadata: { resourceVersion: '1' } },
+      { items: [], metadata: {} } as unknown as KubeList,
+      { items: [object], metadata: { resourceVersion: '2' } },
+    ];
+    async function* pages(): AsyncGenerator<KubeList> {
+      const next = lists.shift();
+      if (next) yield next;
+    }
+    const expired = { kind: 'Status', code: 410, reason: 'Expired', message: 'too old resource version' };
+    let opened = 0;
+    const stream = async (): Promise<unknown> => {
+      if (opened++ > 0) return new Promise(() => undefined);
+      const line = Buffer.from(`${JSON.stringify({ type: 'ERROR', object: expired })}\n`);
+      return Object.assign(Readable.from([line]), { headers: json, socket: { setTimeout: () => undefined } });
+    };
+    const stop = new AbortController();
+    const errors: string[] = [];
+    const reflector = createReflector({ pages, transport: { stream } } as unknown as KubeClient, {
+      resource: ConfigMaps,
+      random: () => 0,
+      onError: (error) => errors.push(messageOf(error)),
+    });
+    const gone: string[] = [];
+    reflector.store.onChange(({ key, current }) => void (current ?? gone.push(key)));
+    void reflector.run(stop.signal);
+    await vi.waitFor(() => expect(opened).toBe(2), 10_000);
+    stop.abort();
+    expect([gone, reflector.lists]).toEqual([[], 2]);
+    expect(errors).toContain('the answer is no list of configmaps: it names no resourceVersion');
   });
 });

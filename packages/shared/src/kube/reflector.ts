@@ -13,7 +13,7 @@ import { Sharing } from './share.ts';
 import { type IndexFunction, type ReadonlyStore, Store } from './store.ts';
 import { sleep } from './sleep.ts';
 import { keyOf, type KubeObject, type Resource } from './types.ts';
-import { isChange, lines, revisionIn, withoutManagedFields } from './watch-lines.ts';
+import { isChange, lines, mustBeWatch, revisionIn, withoutManagedFields } from './watch-lines.ts';
 
 export interface ReflectorOptions<T extends KubeObject> extends Selection {
   resource: Resource;
@@ -151,6 +151,8 @@ export function createReflector<T extends KubeObject = KubeObject>(
       }
       listed = page.metadata.resourceVersion;
     }
+    // No API server's list is without: something else answers, which has no objects for another reason.
+    if (!listed) throw new Error(`the answer is no list of ${options.resource.plural}: it names no resourceVersion`);
     lists++;
     store.replace(objects);
     revision = listed;
@@ -234,6 +236,7 @@ export function createReflector<T extends KubeObject = KubeObject>(
       signal,
       metadataOnly: metadataOnly ? 'object' : undefined,
     });
+    mustBeWatch(response);
     watches++;
     options.onContact?.();
     // Silence is noticed by the socket: nothing for so long, not even a bookmark, or the end that was asked for.

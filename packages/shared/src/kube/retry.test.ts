@@ -12,6 +12,8 @@ function connection(code: string): ConnectionError {
 
 const cases: { name: string; error: unknown; method: string; attempt?: number; delay: number | undefined }[] = [
   { name: '429 with Retry-After, any verb', error: api(429, 3), method: 'POST', delay: 3000 },
+  { name: '429 with one that is an hour', error: api(429, 3600), method: 'GET', delay: undefined },
+  { name: '503 with one that is an hour', error: api(503, 3600), method: 'GET', delay: undefined },
   { name: '429 without one waits at least a second', error: api(429), method: 'POST', delay: 1000 },
   { name: '429 without one, later', error: api(429), method: 'GET', attempt: 6, delay: 3200 },
   { name: '500 on a GET', error: api(500), method: 'GET', delay: 100 },
@@ -24,6 +26,7 @@ const cases: { name: string; error: unknown; method: string; attempt?: number; d
   { name: '409', error: api(409), method: 'PUT', delay: undefined },
   { name: 'reset on a GET', error: connection('ECONNRESET'), method: 'GET', delay: 100 },
   { name: 'reset on a write', error: connection('ECONNRESET'), method: 'POST', delay: undefined },
+  { name: 'a name server that does not answer', error: connection('EAI_AGAIN'), method: 'GET', delay: 100 },
   { name: 'certificate', error: connection('CERT_HAS_EXPIRED'), method: 'GET', delay: undefined },
   { name: 'self-signed', error: connection('DEPTH_ZERO_SELF_SIGNED_CERT'), method: 'GET', delay: undefined },
   { name: 'ended by us', error: connection('ABORTED'), method: 'GET', delay: undefined },

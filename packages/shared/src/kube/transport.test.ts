@@ -2,7 +2,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import { say, TestServer } from '../testing/api-server.ts';
-import type { Transport } from './transport.ts';
+import { fixedCredentials } from './credentials.ts';
+import { isNotFound, isNotServed, unlessMissing } from './errors.ts';
+import { Transport } from './transport.ts';
 
 let server: TestServer;
 
@@ -148,4 +150,51 @@ test('a stream is ended by its signal, long after its headers', async () => {
     }
   })();
   await expect(read).rejects.toThrow('abort');
+});
+
+test.each<[what: string, answer: (response: ServerResponse) => void, error: object]>([
+  ['leads elsewhere', (to) => to.writeHead(302, { location: 'https://login' }).end(), { name: 'ApiError', code: 302 }],
+  ['says nothing', (to) => to.end(), { name: 'ConnectionError', code: 'NOT_JSON' }],
+  ['says null', (to) => to.end('null'), { name: 'ConnectionError', code: 'NOT_JSON' }],
+  ['gives a page', (to) => to.end('<html></html>'), { name: 'ConnectionError', code: 'NOT_JSON' }],
+])('what %s is no API server, and no word on an object', async (_, answer, error) => {
+  server.answer = (_request, response) => answer(response);
+  const call = { method: 'GET', path: '/api/v1/namespaces/a/pods/b', timeoutMs: 5000 } as const;
+  await expect(unlessMissing(server.transport().call(call))).rejects.toMatchObject(error);
+});
+
+test('a stream is not led elsewhere either', async () => {
+  server.answer = (_request, response) => void response.writeHead(302, { location: 'https://login' }).end();
+  await expect(server.transport().stream({ method: 'GET', path: '/' })).rejects.toMatchObject({ code: 302 });
+});
+
+test.each([
+  ['an API server that has no such object', { kind: 'Status', code: 404, reason: 'NotFound', message: 'no b' }, true],
+  ['an API server that has no such kind', '404 page not found\n', false],
+  ['a gateway that knows no such way', { message: 'no Route matched with those values' }, false],
+])('a 404 of %s', async (_, body, isWordOnObject) => {
+  server.answer = (_request, response) =>
+    void response.writeHead(404).end(typeof body === 'string' ? body : JSON.stringify(body));
+  const error: unknown = await server
+    .transport()
+    .call({ method: 'GET', path: '/' })
+    .catch((thrown: unknown) => thrown);
+  expect([isNotFound(error), isNotServed(error)]).toEqual([isWordOnObject, !isWordOnObject]);
+});
+
+test('of an answer that is longer than it may be nothing more is read, be it an error', async () => {
+  let code = 200;
+  server.answer = (_request, response) => {
+    response.writeHead(code);
+    // Without end.
+    const write = () => response.write('x'.repeat(64 * 1024)) && setImmediate(write);
+    response.on('drain', write);
+    write();
+  };
+  const transport = new Transport(fixedCredentials(server.access()), { mostBytes: 1024 * 1024 });
+  for (code of [200, 403]) {
+    const call = { method: 'GET', path: '/', timeoutMs: 60_000, retry: false } as const;
+    await expect(transport.call(call)).rejects.toThrow('longer than 1048576 bytes');
+  }
+  transport.close();
 });

@@ -26,8 +26,11 @@ export interface RequestOptions {
   signal?: AbortSignal;
   /** Only metadata is answered, of an object (or the events of a watch) or of a list. Where a server cannot, all is. */
   metadataOnly?: 'object' | 'list' | undefined;
-  /** False: give the first answer back, whatever it is. Evictions need it: their 429 means "not now", not "slow down". */
-  retry?: boolean;
+  /**
+   * False: give the first answer back, whatever it is. Evictions need it: their 429 means "not now", not "slow down". `unacted`:
+   * ask again only where the server did nothing (429, 401 after a new token), as for a write: somebody waits for the first words.
+   */
+  retry?: boolean | 'unacted';
   /** Opens a connection for this call: when one got no answer, others that stand idle may be as dead. */
   newConnection?: boolean;
 }
@@ -40,6 +43,8 @@ export interface TransportOptions {
   observe?: RequestObserver;
   /** Connections kept for calls; streams and calls about Leases have their own. Default 64. */
   maxSockets?: number;
+  /** Longest answer of a call, in bytes: what comes beyond it is not read. Default 256 MiB. */
+  mostBytes?: number;
 }
 
 const MAX_ATTEMPTS = 5;
@@ -111,8 +116,8 @@ export class Transport {
   }
 
   /**
-   * Sends a request and reads the whole answer as JSON (`undefined` for an empty body).
-   * @throws ApiError for an answer of 400 and above, ConnectionError when none came in time or it is not JSON.
+   * Sends a request and reads the whole answer as JSON.
+   * @throws ApiError for an answer of 300 and above, ConnectionError when none came in time or it is not JSON.
    */
   async call<T>(options: RequestOptions): Promise<T> {
     return parsed(await this.text(options), options.path, this.server);
@@ -120,7 +125,7 @@ export class Transport {
 
   /**
    * Sends a request and reads the whole answer as text.
-   * @throws ApiError for an answer of 400 and above, ConnectionError when none came in time.
+   * @throws ApiError for an answer of 300 and above, ConnectionError when none came in time.
    */
   async text(options: RequestOptions): Promise<string> {
     const deadline = performance.now() + (options.timeoutMs ?? 30_000);
@@ -131,20 +136,20 @@ export class Transport {
       let response: IncomingMessage;
       try {
         response = await this.send(access, options, ending);
-        text = await readBody(response, access.server, ending);
+        text = await readBody(response, access.server, ending, this.options.mostBytes);
       } finally {
         ending.over();
         callEnded();
       }
       const code = response.statusCode ?? 0;
-      if (code >= 400) throw toApiError(code, text, response, options);
+      if (code >= 300) throw toApiError(code, text, response, options);
       return text;
     });
   }
 
   /**
    * Sends a request and gives the answer's stream once its headers are in; the caller reads or destroys it.
-   * @throws ApiError for an answer of 400 and above, ConnectionError when no headers came in time.
+   * @throws ApiError for an answer of 300 and above, ConnectionError when no headers came in time.
    */
   async stream(options: RequestOptions): Promise<IncomingMessage> {
     const deadline = performance.now() + (options.timeoutMs ?? 30_000);
@@ -155,8 +160,9 @@ export class Transport {
         const signal = AbortSignal.any([headersIn.signal, ...(options.signal ? [options.signal] : [])]);
         const response = await this.send(access, options, signal);
         const code = response.statusCode ?? 0;
-        if (code >= 400) throw toApiError(code, await readBody(response, access.server, signal), response, options);
-        return response;
+        if (code < 300) return response;
+        const text = await readBody(response, access.server, signal, this.options.mostBytes);
+        throw toApiError(code, text, response, options);
       } finally {
         clearTimeout(timer);
       }
@@ -188,7 +194,8 @@ export class Transport {
           renewed = true;
           if (this.source.refresh() !== access) continue;
         }
-        const waitMs = attempt < MAX_ATTEMPTS ? retryDelayMs(error, options.method, attempt) : undefined;
+        const method = options.retry === 'unacted' ? 'POST' : options.method;
+        const waitMs = attempt < MAX_ATTEMPTS ? retryDelayMs(error, method, attempt) : undefined;
         if (waitMs === undefined || performance.now() + waitMs > deadline) throw error;
         await sleep(waitMs, options.signal);
       }

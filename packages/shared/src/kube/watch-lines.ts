@@ -1,6 +1,16 @@
 /** A watch's answer as it comes: lines of JSON, looked at as bytes before any of it is parsed. */
 import type { IncomingMessage } from 'node:http';
 
+/** @throws Error when it is something else that answers, such as a proxy's page: ended without a line it would look like a watch. */
+export function mustBeWatch(response: IncomingMessage): void {
+  const { 'content-type': type = JSON_TYPE } = response.headers;
+  if (type.startsWith(JSON_TYPE)) return;
+  response.destroy();
+  throw new Error(`the answer is ${type} and no watch: what answers is no API server`);
+}
+
+const JSON_TYPE = 'application/json';
+
 const CHANGE = /^\{"type":"(?:ADDED|MODIFIED|DELETED)"/;
 const REVISION = '"resourceVersion":"';
 
