@@ -20,7 +20,7 @@ export class ServerInMemory {
     const transport = {
       text: () => Promise.resolve(JSON.stringify({ metadata: { resourceVersion: String(this.revision) }, items: [] })),
       stream: ({ path }: { path: string }) => {
-        const watch = Object.assign(new PassThrough(), { socket: { setTimeout: () => undefined } });
+        const watch = Object.assign(new PassThrough(), { headers: {}, socket: { setTimeout: () => undefined } });
         this.watches.set(path, watch);
         return Promise.resolve(watch);
       },

@@ -4,23 +4,38 @@
  * held, beside what is known, the first claim of every name that could be its, on every node: its share is lent to nobody
  * else, and nobody inherits a name. Its pods count as lent to it. Of what comes out for it nothing is carried out. Pure.
  */
-import { Annotation, claimName, Label, type LeasedNode, type ResourceLeasingPolicy } from '@kubeocean/shared/api';
+import {
+  Annotation,
+  claimName,
+  Label,
+  type LeasedNode,
+  type ResourceLeasingPolicy,
+  type ResourceLeasingPolicySpec,
+} from '@kubeocean/shared/api';
 import type { KubeObject } from '@kubeocean/shared/kube';
 import { type Allocation, mayClaim, type Tenant } from '@kubeocean/shared/lease';
 
 /** What of the cluster may be read. */
 export interface Readable {
   policies: Iterable<ResourceLeasingPolicy>;
+  /** Last valid spec by policy UID, for policies that are not valid now. */
+  lastValid: ReadonlyMap<string, ResourceLeasingPolicySpec>;
   claims: readonly KubeObject[];
   records: readonly LeasedNode[];
 }
 
 /** Claims in place of those that are not known, older than all others. */
-export function standInClaims(frozen: readonly Tenant[], { policies, claims, records }: Readable): KubeObject[] {
+export function standInClaims(
+  frozen: readonly Tenant[],
+  { policies, lastValid, claims, records }: Readable,
+): KubeObject[] {
   if (frozen.length === 0) return [];
   const known = new Set(claims.map(({ metadata }) => `${metadata.namespace}/${metadata.name}`));
   const bindings = new Set(
-    [...policies].flatMap(({ spec, status }) => [spec.cluster, status?.lastValidSpec?.cluster ?? spec.cluster]),
+    [...policies].flatMap(({ metadata, spec }) => [
+      spec.cluster,
+      lastValid.get(metadata.uid ?? '')?.cluster ?? spec.cluster,
+    ]),
   );
   const open = [...bindings].filter((binding) => !isServedElsewhere(binding, frozen, claims, records));
   return frozen.flatMap(({ namespace }) =>
@@ -66,11 +81,20 @@ export function withoutFrozen(allocation: Allocation, frozen: ReadonlySet<string
   };
 }
 
-/** What a policy says that lends to such a tenant. */
-export function frozenWords(namespace: string): string {
+/** Characters of a server's words. */
+const LONGEST_CAUSE = 300;
+
+/** What a policy says that lends to such a tenant. `cause`: what keeps it from being read, but for the want of a right. */
+export function frozenWords(namespace: string, cause: string | undefined): string {
+  const [what, then] =
+    cause === undefined
+      ? [
+          'may not be read by the agent',
+          '; upgrade the release of the chart kubeocean-worker to make the rights of the agent there again',
+        ]
+      : [`cannot be read by the agent (${cause.slice(0, LONGEST_CAUSE)})`, ''];
   return (
-    `the namespace ${namespace} of its tenant may not be read by the agent: what is lent there stays as it is and is lent to ` +
-    'nobody else, nothing is written there and no pod is taken back; upgrade the release of the chart kubeocean-worker to ' +
-    'make the rights of the agent there again'
+    `the namespace ${namespace} of its tenant ${what}: what is lent there stays as it is and is lent to nobody else, ` +
+    `nothing is written there and no pod is taken back${then}`
   );
 }

@@ -52,13 +52,24 @@ export interface World {
   namespace?: number;
   /** Whether the chart's admission policies are there. Default: they are. */
   guarded?: boolean;
-  /** Whether south may be read. Default: it answers 403. */
+  /** Whether south may be read. Default: it answers with `refusal`. */
   readable?: boolean;
+  /** Default 403. */
+  refusal?: number;
 }
 
 /** Stores of a cluster with one node of 8 cpu and the tenants north and south, of which south answers 403. */
 export async function begin(server: TestServer, signal: AbortSignal, world: World) {
-  const { bindings, policies, records = [], pods = [], namespace = 200, guarded = true, readable = false } = world;
+  const {
+    bindings,
+    policies,
+    records = [],
+    pods = [],
+    namespace = 200,
+    guarded = true,
+    readable = false,
+    refusal = 403,
+  } = world;
   const state = { refused: !readable, clock: 0, namespace };
   const watches = new Set<ServerResponse>();
   const asked = { refused: 0 };
@@ -84,10 +95,10 @@ export async function begin(server: TestServer, signal: AbortSignal, world: Worl
     const code = pathname.endsWith('/namespaces/south')
       ? state.namespace
       : within === 'south' && state.refused
-        ? 403
+        ? refusal
         : 200;
     response.statusCode = code;
-    if (code === 403) asked.refused++;
+    if (code === refusal) asked.refused++;
     if (code !== 200) return response.end(JSON.stringify({ kind: 'Status', code, message: 'no' }));
     if (searchParams.has('watch')) {
       if (within === 'south') watches.add(response);

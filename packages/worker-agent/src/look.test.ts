@@ -60,3 +60,18 @@ it('a policy that is deleted and made again while its notice runs does not put o
   const { open } = looks.look(now, 2000).allocation;
   expect(open.map(({ status }) => [status.reason, status.reclaimAt])).toEqual([['WindowClosed', announced]]);
 });
+
+it('a last valid spec that somebody made by hand in a status stops nothing', async () => {
+  const { spec, ...rest } = policy('b', 2);
+  const broken = { ...rest, spec: { ...(spec as object), timeZone: 'Mars/Olympus' } };
+  const status = { lastValidSpec: { cluster: 'b', resourceLimits: {} } };
+  const { looks } = await begin(server, stop.signal, {
+    bindings: [['a', 'b'], []],
+    policies: [policy('a', 1), { ...broken, status }],
+    records: [record('north', 'b')],
+    readable: true,
+  });
+  const { allocation, policyWrites } = looks.look(now, 0);
+  expect(allocation.open.map(({ name }) => name)).toEqual(['a.n', 'b.n']);
+  expect(policyWrites.map((write) => write.status.phase)).toEqual(['Active', 'Failed']);
+});

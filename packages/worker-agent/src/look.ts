@@ -2,16 +2,15 @@
  * One look at everything: what is lent, what is to be written for it, and which pods have to go. No input or output but
  * the stores; what a look needs of the ones before is remembered. What it costs is measured by scripts/agent-look.ts.
  */
-import type { LeasedNode, LeasedNodeStatus, ResourceLeasingPolicySpec } from '@kubeocean/shared/api';
+import type { ResourceLeasingPolicySpec } from '@kubeocean/shared/api';
 import { keyOf, type KubeObject } from '@kubeocean/shared/kube';
 import {
   type Allocation,
   allocate,
   countPods,
   isOpen,
-  isSettling,
-  policyProblem,
   type ReclaimTiming,
+  rememberedSpec,
   type Tenant,
 } from '@kubeocean/shared/lease';
 import { ClaimFreshness } from './claims/freshness.ts';
@@ -60,6 +59,7 @@ export type LookedAt = Pick<
   | 'admissionPolicyBindings'
   | 'isGone'
   | 'isFrozen'
+  | 'whyFrozen'
 >;
 
 export interface Look {
@@ -89,8 +89,6 @@ export class Looks {
     unfollowed: new Settling(SETTLE_MS.unfollowed),
   };
   private staleAtLastLook = 0;
-  /** By record UID, what it said last but that its lease seems to be over. */
-  private steady = new Map<string, LeasedNodeStatus>();
 
   constructor(options: LookOptions) {
     this.options = options;
@@ -111,23 +109,22 @@ export class Looks {
     const stale = this.freshness.observe(claims, monotonic, now);
     this.staleAtLastLook = stale.since.size;
     const records = stores.records.flatMap((store) => [...store.values()]).filter((record) => !this.isGone(record));
-    this.steady = steadyStatuses(records, this.steady);
     // The one time that all pods are gone over; what follows looks at those it concerns.
     const usage = countPods(stores.pods.values(), present);
     const lent = [...usage.lent()].filter(({ namespace }) => !frozenNames.has(namespace));
     const policies = [...stores.policies.values()];
+    const lastValid = this.lastValidSpecs();
     const everything = allocate({
       nodes: [...stores.nodes.values()],
       pods: usage,
       policies,
-      claims: [...claims, ...standInClaims(frozen, { policies, claims, records })],
+      claims: [...claims, ...standInClaims(frozen, { policies, lastValid, claims, records })],
       records,
       tenants: present,
       now,
       defaultTimeZone,
-      lastValid: this.lastValidSpecs(),
+      lastValid,
       staleSince: stale.since,
-      steady: this.steady,
       timing,
     });
     this.lastValid = new Map(
@@ -143,7 +140,8 @@ export class Looks {
     const since = guardedSince(stores.admissionPolicies.values());
     const earlier = earlierProblem(lent, since);
     const remarks = { unguarded, overlap: overlapProblem(overlaps), earlier };
-    const frozenOf = (namespace = '') => (frozenNames.has(namespace) ? frozenWords(namespace) : undefined);
+    const frozenOf = (namespace = '') =>
+      frozenNames.has(namespace) ? frozenWords(namespace, stores.whyFrozen(namespace)) : undefined;
     const withheld = new Set(allocated.open.map(({ namespace, name }) => `${namespace}/${name}`));
     for (const { namespace, name } of allocation.open) withheld.delete(`${namespace}/${name}`);
     const leases = [
@@ -214,9 +212,9 @@ export class Looks {
   private lastValidSpecs(): Map<string, ResourceLeasingPolicySpec> {
     const specs = new Map(this.lastValid);
     for (const { metadata, status } of this.options.stores.policies.values()) {
-      const written = status?.lastValidSpec;
-      if (!written || !metadata.uid || specs.has(metadata.uid)) continue;
-      if (policyProblem(written, this.options.defaultTimeZone) === undefined) specs.set(metadata.uid, written);
+      if (!metadata.uid || specs.has(metadata.uid)) continue;
+      const written = rememberedSpec(status, this.options.defaultTimeZone);
+      if (written) specs.set(metadata.uid, written);
     }
     return specs;
   }
@@ -237,19 +235,6 @@ export class Looks {
       nextInMs: waits.length > 0 ? Math.min(...waits) : undefined,
     };
   }
-}
-
-/** By record UID, the last status that did not only say that the lease seems to be over. */
-function steadyStatuses(
-  records: readonly LeasedNode[],
-  before: ReadonlyMap<string, LeasedNodeStatus>,
-): Map<string, LeasedNodeStatus> {
-  return new Map(
-    records.flatMap(({ metadata: { uid = '' }, status }) => {
-      const steady = isSettling(status) ? before.get(uid) : status;
-      return steady ? [[uid, steady]] : [];
-    }),
-  );
 }
 
 /** Those that are so, and those that are not. */

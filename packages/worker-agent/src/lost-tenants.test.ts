@@ -1,7 +1,10 @@
 /** An agent's looks over its real stores, where the API server refuses to show one tenant's namespace. */
+import { createLogger } from '@kubeocean/shared/daemon';
+import { ApiError, ConnectionError, KubeClient } from '@kubeocean/shared/kube';
 import { TestServer } from '@kubeocean/shared/testing';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { begin, pod, policy, record, type World } from './look-fixtures.ts';
+import { LostTenants } from './lost-tenants.ts';
 
 const now = new Date('2026-11-20T12:00:00Z');
 let server: TestServer;
@@ -50,6 +53,41 @@ describe('a tenant whose namespace is there but may not be read', () => {
     state.refused = false;
     await vi.waitFor(() => expect(stores.isFrozen('south')).toBe(false), 20_000);
   }, 30_000);
+
+  it('or whose lists fail in another way that lasts, is left out too, and its policy says how', async () => {
+    const { stores, looks, state } = await begin(server, stop.signal, {
+      bindings: [['a'], ['b']],
+      policies: [policy('b', 1), policy('a', 2)],
+      refusal: 400,
+    });
+    state.clock = 31_000;
+    await vi.waitFor(() => expect(stores.isFrozen('south')).toBe(true), 20_000);
+    await stores.synced;
+    const { policyWrites } = looks.look(now, 0);
+    const [b, a] = policyWrites.map(({ status }) => status.conditions?.find(({ type }) => type === 'Leased'));
+    expect(b).toMatchObject({ reason: 'TenantNotReadable', message: expect.stringContaining('by the agent (no): ') });
+    expect(a?.reason).toBe('NodesLent');
+  }, 30_000);
+
+  it('is left out though the first page of a list always comes, but not for a server that does not answer', async () => {
+    server.answer = (_, response) => response.end(JSON.stringify({ metadata: { name: 'south' } }));
+    let clock = 0;
+    const client = new KubeClient(server.transport());
+    const log = createLogger('test', 'silent');
+    const lost = new LostTenants({ client, log, onChange: () => undefined, clock: () => clock });
+    const unreadable = new ApiError(500, { message: 'the object cannot be read' }, 'GET', '/x');
+    const silent = new ConnectionError('https://x', 'ECONNREFUSED', 'refused');
+    const stores = new Map(['south', 'north'].map((name) => [name, lost.follow(name, new Promise(() => undefined))]));
+    for (; clock <= 40_000; clock += 10_000) {
+      for (const [name, store] of stores) {
+        lost.answered(name, store);
+        lost.failed(name, store, name === 'north' && clock % 20_000 > 0 ? silent : unreadable);
+      }
+    }
+    await vi.waitFor(() => expect(lost.isFrozen('south')).toBe(true), 5000);
+    expect(lost.whyFrozen('south')).toBe('the object cannot be read');
+    expect(lost.isFrozen('north')).toBe(false);
+  });
 
   it('keeps its share, which is lent to nobody else, and nothing is written or deleted there', async () => {
     const labels = { 'kubeocean.io/cluster-binding': 'b' };

@@ -1,15 +1,23 @@
 /**
  * Tenants of whose mount namespace not all can be read. An agent that waited for it would leave all other tenants alone, and
- * one that went on with what it once knew would write in vain, so it goes on without them: one whose namespace somebody
- * deleted is treated as no tenant; one whose namespace is there is frozen, for nobody knows what is claimed there by now
- * (see frozen-tenants.ts).
+ * one that went on without a right there with what it once knew would write in vain, so it goes on without them: one whose
+ * namespace somebody deleted is treated as no tenant; one whose namespace is there is frozen, for nobody knows what is claimed
+ * there by now (see frozen-tenants.ts).
  */
 import type { Logger } from '@kubeocean/shared/daemon';
-import { isNotFound, type KubeClient, type KubeObject, messageOf, Namespaces } from '@kubeocean/shared/kube';
+import {
+  ApiError,
+  isForbidden,
+  isNotFound,
+  type KubeClient,
+  type KubeObject,
+  messageOf,
+  Namespaces,
+} from '@kubeocean/shared/kube';
 
 /**
  * Milliseconds for which every try was refused before a tenant is frozen: rights are seconds behind while an API server
- * starts or the chart is upgraded.
+ * starts or the chart is upgraded. So are other answers than lists.
  */
 const FREEZE_AFTER_MS = 30_000;
 
@@ -20,6 +28,8 @@ interface Followed {
   state: State;
   /** Resolves when it is not waited for any more. */
   readonly given: PromiseWithResolvers<void>;
+  /** What keeps it frozen, in words of the server; undefined: the want of a right. */
+  cause: string | undefined;
 }
 
 /** What the reflector of one store of a tenant's namespace tells. */
@@ -55,12 +65,14 @@ export class LostTenants {
       stores: [],
       state: 'followed',
       given: Promise.withResolvers<void>(),
+      cause: undefined,
     };
     const store: FollowedStore = { synced, hasSynced: false, refusedSince: undefined, isRefused: false };
     followed.stores.push(store);
     this.namespaces.set(namespace, followed);
     void synced.then(() => {
       store.hasSynced = true;
+      this.answered(namespace, store);
       this.regain(namespace, followed);
     });
     return store;
@@ -83,22 +95,33 @@ export class LostTenants {
     return this.namespaces.get(namespace)?.state === 'frozen';
   }
 
+  /** What of it cannot be read, where that is not for want of a right. */
+  whyFrozen(namespace: string): string | undefined {
+    return this.namespaces.get(namespace)?.cause;
+  }
+
   /** The server answered. Called for each event of a watch. */
   answered(namespace: string, store: FollowedStore): void {
-    if (!store.isRefused) return;
+    // One page of a list is not the list.
+    if (!store.isRefused || !store.hasSynced) return;
     store.isRefused = false;
     store.refusedSince = undefined;
     const followed = this.namespaces.get(namespace);
     if (followed) this.regain(namespace, followed);
   }
 
-  /** A list or watch failed, but not for want of a right: that proves nothing. */
-  failed(store: FollowedStore): void {
-    store.refusedSince = undefined;
+  /**
+   * A list or watch failed. For want of a right, nothing is known any more; an answer of another kind, such as that of a
+   * server that cannot read an object of its own, counts only while there is no list yet. No answer proves nothing.
+   */
+  failed(namespace: string, store: FollowedStore, error: unknown): void {
+    if (isForbidden(error)) void this.refused(namespace, store, undefined);
+    else if (error instanceof ApiError && !store.hasSynced) void this.refused(namespace, store, messageOf(error));
+    else store.refusedSince = undefined;
   }
 
-  /** Nothing of this kind may be read in the namespace: is it there? Never rejects. */
-  async refused(namespace: string, store: FollowedStore): Promise<void> {
+  /** Nothing of this kind can be read in the namespace: is it there? Never rejects. */
+  private async refused(namespace: string, store: FollowedStore, cause: string | undefined): Promise<void> {
     const followed = this.namespaces.get(namespace);
     if (!followed) return;
     const { client, log, clock } = this.options;
@@ -120,16 +143,22 @@ export class LostTenants {
     if (!store.isRefused) return;
     // Somebody else may be there by now, with leases that nobody told us of; the agent goes on without it as it is.
     if (as === 'frozen' && followed.state === 'followed' && forMs < FREEZE_AFTER_MS) return;
-    this.lose(namespace, followed, as);
+    this.lose(namespace, followed, as, cause);
   }
 
-  private lose(namespace: string, followed: Followed, as: 'deleted' | 'frozen'): void {
+  private lose(namespace: string, followed: Followed, as: 'deleted' | 'frozen', cause: string | undefined): void {
     if (followed.state === as) return;
     followed.state = as;
+    followed.cause = cause;
     if (as === 'deleted') {
       this.options.log.warn(
         { namespace },
         'the namespace of a tenant was deleted: nothing is lent to it; take it out of the tenants of the worker chart, or upgrade the release to make it again',
+      );
+    } else if (cause !== undefined) {
+      this.options.log.warn(
+        { namespace, error: cause },
+        'the namespace of a tenant cannot be read: its leases stay as they are, all others go on',
       );
     } else {
       this.options.log.warn(

@@ -1,11 +1,19 @@
 /** One pass: a look at everything, and the writes that it asks for. */
 import type { Logger } from '@kubeocean/shared/daemon';
-import { type EventRecorder, type KubeClient, type Leadership, messageOf } from '@kubeocean/shared/kube';
+import { ApiError, type EventRecorder, type KubeClient, type Leadership, messageOf } from '@kubeocean/shared/kube';
 import { writeGuard } from './guard/writer.ts';
 import { type Look, type LookOptions, Looks } from './look.ts';
 import { writePolicy } from './policies/writer.ts';
 import type { Reclaimer } from './reclaim/executor.ts';
-import { tellPods, tellShrunk, tellStages, type Told, type Written } from './reclaim/tell.ts';
+import {
+  type RefusedWrite,
+  tellPods,
+  tellRefused,
+  tellShrunk,
+  tellStages,
+  type Told,
+  type Written,
+} from './reclaim/tell.ts';
 import { LeftPods } from './records/left.ts';
 import { writeRecord } from './records/writer.ts';
 import type { AgentStores } from './stores.ts';
@@ -14,6 +22,8 @@ import type { AgentStores } from './stores.ts';
 const CONCURRENCY = 16;
 /** Failed writes of a pass that are logged one by one: what keeps one often keeps a thousand, and all are tried at each pass. */
 const MOST_LOGGED = 5;
+/** Passes in a row with refused writes, after which the owner is told on the policy: seven seconds where nothing else happens. */
+const TOLD_AFTER = 4;
 
 export interface PassResult {
   open: number;
@@ -40,6 +50,8 @@ export interface PassOptions extends LookOptions {
 export class Passes {
   private readonly options: PassOptions;
   private readonly looks: Looks;
+  /** Passes in a row in which the API server refused to have a record written. */
+  private refusedPasses = 0;
   private unguarded: string | undefined;
   private earlier: string | undefined;
 
@@ -70,17 +82,25 @@ export class Passes {
     const guarding = look.guardWrites.map((write) => () => writeGuard(client, write, log, signal));
     const guardFailures = await runAll(guarding, leadership, onError);
     const written: Written[] = [];
+    const refused: RefusedWrite[] = [];
     const left = new LeftPods(client, signal);
     const tasks = [
       ...look.recordWrites.map((write) => async () => {
-        await writeRecord(client, write, log, signal, left);
+        try {
+          await writeRecord(client, write, log, signal, left);
+        } catch (error) {
+          if (error instanceof ApiError) refused.push({ write, message: messageOf(error) });
+          throw error;
+        }
         if (write.kind === 'status') written.push(write);
       }),
       ...look.policyWrites.map((write) => () => writePolicy(client, write, events, signal)),
     ];
     const failures = guardFailures + (await runAll(tasks, leadership, onError));
     if (failed > MOST_LOGGED) log.warn({ more: failed - MOST_LOGGED }, 'more writes failed and are tried again');
+    this.refusedPasses = refused.length > 0 ? this.refusedPasses + 1 : 0;
     const tellings = [
+      this.refusedPasses === TOLD_AFTER ? tellRefused(refused, look.allocation) : [],
       tellStages(written, look.allocation),
       tellPods(written, stores.pods.values()),
       tellShrunk(written),

@@ -12,7 +12,6 @@ import {
 import type { Logger } from '@kubeocean/shared/daemon';
 import {
   createReflector,
-  isForbidden,
   type KubeClient,
   type KubeObject,
   Leases,
@@ -41,7 +40,7 @@ export interface AgentStores {
   nodes: ReadonlyStore<WorkerNode>;
   pods: ReadonlyStore<PodForRequests>;
   policies: ReadonlyStore<ResourceLeasingPolicy>;
-  /** One per mount namespace: the agent has rights on these kinds nowhere else. */
+  /** One per mount namespace: the agent has rights on these kinds nowhere else. Records have the index `node`. */
   records: ReadonlyStore<LeasedNode>[];
   claims: ReadonlyStore<KubeObject>[];
   /** What says which nodes are open for new pods, per mount namespace. */
@@ -60,10 +59,12 @@ export interface AgentStores {
    */
   isGone(namespace: string): boolean;
   /**
-   * Whether the tenant's namespace is there, but may not be read, or not all of it: what is claimed there is not known or out
+   * Whether the tenant's namespace is there, but cannot be read, or not all of it: what is claimed there is not known or out
    * of date, and nothing may be written there.
    */
   isFrozen(namespace: string): boolean;
+  /** Of a frozen one, what keeps it from being read where that is not the want of a right, in words. */
+  whyFrozen(namespace: string): string | undefined;
   /** Kinds that a replica keeps whether it leads or not and that are not complete yet, for the readiness probe. */
   missing(): string[];
   /** Watches all but pods until the signal aborts: what a replica that stands by keeps, for metrics and to lead at once. */
@@ -96,9 +97,7 @@ export function createStores(
       ...options,
       onError(error, doing) {
         log.warn({ kind, doing, error: messageOf(error) }, 'the watch failed and goes on');
-        if (!namespace || !followed) return;
-        if (isForbidden(error)) void lookAfter.refused(namespace, followed);
-        else lookAfter.failed(followed);
+        if (namespace && followed) lookAfter.failed(namespace, followed, error);
       },
       onContact() {
         if (namespace && followed) lookAfter.answered(namespace, followed);
@@ -124,7 +123,11 @@ export function createStores(
   );
   const policies = reflect<ResourceLeasingPolicy>('policies', { resource: ResourceLeasingPolicies }, ['spec']);
   const records = tenants.map(({ namespace }) =>
-    reflect<LeasedNode>(`records in ${namespace}`, { resource: LeasedNodes, namespace }, ['spec', 'status']),
+    reflect<LeasedNode>(
+      `records in ${namespace}`,
+      { resource: LeasedNodes, namespace, indexes: { node: ({ spec }) => [spec.nodeName] } },
+      ['spec', 'status'],
+    ),
   );
   const claims = tenants.map(({ namespace }) => {
     const bound = new ClaimBound((most) =>
@@ -176,6 +179,7 @@ export function createStores(
     ]),
     isGone: (namespace) => lookAfter.isGone(namespace),
     isFrozen: (namespace) => lookAfter.isFrozen(namespace),
+    whyFrozen: (namespace) => lookAfter.whyFrozen(namespace),
     missing() {
       return [...reflectors]
         .filter(([kind, { reflector, namespace }]) => {

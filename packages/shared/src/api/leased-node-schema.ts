@@ -59,6 +59,7 @@ const status = object('The lease as it stands.', {
     'How far the taking back is. Notice: before reclaimAt. Syncer: the computing cluster evicts first. Evicting: the agent evicts. Deleting: past the deadline. Done: nothing lent runs on the node any more.',
     ['Notice', 'Syncer', 'Evicting', 'Deleting', 'Done'],
   ),
+  noticeEndsAt: time('While it only seems to be over: when a notice that ran before ends, should the lease go on.'),
   noticedAt: time('When the pods were told that the window closes soon.'),
   closedAt: time('Since when it is Closed.'),
   node: object('What the vnode shows of the worker node.', {

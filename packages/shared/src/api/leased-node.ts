@@ -78,6 +78,8 @@ export interface LeasedNodeStatus {
   /** RFC 3339; when pods that are left are deleted without regard to disruption budgets. */
   reclaimDeadline?: string;
   reclaimStage?: ReclaimStage;
+  /** RFC 3339; while the lease only seems to be over: when a notice that ran before ends, should the lease go on. */
+  noticeEndsAt?: string;
   /** RFC 3339; when the pods were told that `window.closesAt` is near. */
   noticedAt?: string;
   /** RFC 3339; since when it is Closed. */

@@ -12,6 +12,7 @@ import {
   tokenSecretName,
   vnodeHashedName,
   vnodeName,
+  vnodeNames,
   workerName,
 } from './names.ts';
 
@@ -106,6 +107,15 @@ describe('names', () => {
   it('of copies of different kinds with one name differ', () => {
     const names = [undefined, 'configmap', 'secret', 'persistentvolumeclaim'] as const;
     expect(new Set(names.map((kind) => workerName('u', 'default', 'web', kind))).size).toBe(names.length);
+  });
+
+  it('of adopted vnodes are those of gocrane/kubeocean, beside our own', () => {
+    const long = `n${'x'.repeat(60)}`;
+    expect(vnodeNames('cls', 'n1')).toEqual(['vnode-cls-n1', vnodeHashedName('cls', 'n1')]);
+    expect(vnodeNames('c', 'x'.repeat(55))[0]).toBe(vnodeName('c', 'x'.repeat(55)));
+    // md5 of the whole, by another program.
+    const given = 'vnode-c-nxxxxxxxxxxxxxxxxxxxxx-3dd0400fbc3e72ff9e68857b05de1e58';
+    expect(vnodeNames('c', long)).toEqual([given, vnodeName('c', long)]);
   });
 
   it('of adopted pods are those of gocrane/kubeocean', () => {

@@ -36,6 +36,16 @@ export function vnodeHashedName(clusterID: string, node: string): string {
   return cutWithHash(`vnode-${clusterID}-${node}`, digest('vnode', clusterID, node));
 }
 
+/**
+ * Every name that the vnode of a worker node may have. One that was adopted keeps the name that gocrane/kubeocean gave it,
+ * which is another than ours where the plain name is too long; none is given it anew.
+ */
+export function vnodeNames(clusterID: string, node: string): readonly [string, string] {
+  const plain = `vnode-${clusterID}-${node}`;
+  const first = plain.length <= labelMax ? plain : migratedName(plain, plain);
+  return [first, vnodeHashedName(clusterID, node)];
+}
+
 type Derived = Map<string, { text: string; name: string }>;
 
 /**
@@ -91,7 +101,11 @@ function inMap<V>(map: Map<string, Map<string, V>>, key: string): Map<string, V>
  * by bytes there, and what is valid as a pod's name is ASCII.
  */
 export function migratedWorkerName(namespace: string, name: string): string {
-  return `${name.slice(0, prefixMax)}-${hash('md5', `${namespace}/${name}`, 'hex')}`;
+  return migratedName(name, `${namespace}/${name}`);
+}
+
+function migratedName(text: string, whole: string): string {
+  return `${text.slice(0, prefixMax)}-${hash('md5', whole, 'hex')}`;
 }
 
 /**

@@ -44,6 +44,17 @@ describe('what ends a lease', () => {
     expect(lent(run({ records: [], nodes }))).not.toEqual({});
   });
 
+  it('is what the policy says of the new node until then', () => {
+    const nodes = [node('node1', { uid: 'another' })];
+    const [first] = run({ records: before, nodes }).closed;
+    const [outcome] = run({
+      records: before.map((record) => ({ ...record, ...(first && { status: first.status }) })),
+      nodes,
+    }).policies;
+    expect(outcome?.nodes).toEqual(['node1']);
+    expect(outcome?.closing.get('node1')).toMatchObject({ reason: 'NodeGone', reclaimAt: '2026-11-20T12:00:00Z' });
+  });
+
   it('opens it again when the node is selected again', () => {
     const result = run({ records: closed });
     expect(result.closed).toEqual([]);

@@ -10,7 +10,7 @@ import type { KubeObject } from '../kube/types.ts';
 import { type Account, keepAccount } from './account.ts';
 import { ceilingOf, shortage } from './ceiling.ts';
 import { type Claim, type ClaimVerdict, judgeClaims, readClaim, type Tenant } from './claims.ts';
-import { closing, endedStatus, isRemovable, removalAt, steadyStatus } from './closing.ts';
+import { closing, endedStatus, isRemovable, removalAt } from './closing.ts';
 import { lentShare } from './limits.ts';
 import { type JudgedPolicy, judgePolicy, olderPolicyFirst } from './policies.ts';
 import { minQuantity, type Quantity, QuantityError, Zero } from './quantity.ts';
@@ -39,8 +39,6 @@ export interface AllocationInput {
   lastValid?: ReadonlyMap<string, ResourceLeasingPolicySpec>;
   /** By claim UID, since when it was not seen to be renewed. Told in the policies' status; what is lent stays. */
   staleSince?: ReadonlyMap<string, Date>;
-  /** By record UID, the last status that was not `isSettling`: a lease that runs again goes on from there. */
-  steady?: ReadonlyMap<string, LeasedNodeStatus>;
   /** Default {@link DefaultReclaimTiming}. */
   timing?: ReclaimTiming;
 }
@@ -93,7 +91,6 @@ export interface View {
   usage: PodUsage;
   timing: ReclaimTiming;
   staleSince: ReadonlyMap<string, Date>;
-  steady: ReadonlyMap<string, LeasedNodeStatus>;
   now: Date;
 }
 
@@ -134,23 +131,23 @@ export function allocate(input: AllocationInput): Allocation {
     usage: input.pods instanceof PodUsage ? input.pods : countPods(input.pods, input.tenants),
     timing: input.timing ?? DefaultReclaimTiming,
     staleSince: input.staleSince ?? new Map(),
-    steady: input.steady ?? new Map(),
     now,
   };
   const nodes = input.nodes.filter((node) => node.metadata.deletionTimestamp === undefined).sort(byName);
   const open = nodes.flatMap((node) => lend(node, outcomes, records, view));
+  const nodesByName = new Map(nodes.map((node) => [node.metadata.name, node]));
   const openKeys = new Set(open.map(keyOf));
 
   const closed = input.records
     .filter((record) => !openKeys.has(keyOf(record.metadata)))
     .map((record): ClosedRecord => {
       const { cluster, nodeName } = record.spec;
-      const { reason, message } = closing(record, nodes, outcomes, verdictOn(cluster));
+      const { reason, message } = closing(record, nodesByName, outcomes, verdictOn(cluster));
       const facts = factsOf(nodeName, groupName(record.metadata.namespace, labelValue(cluster)), true, view);
       return { record, reason, status: endedStatus(record, reason, message, facts, now) };
     });
   const removable = closed
-    .filter(({ record, reason }) => isRemovable(record, reason, nodes, verdictOn(record.spec.cluster), view))
+    .filter(({ record, reason }) => isRemovable(record, reason, nodesByName, verdictOn(record.spec.cluster), view))
     .map(({ record }) => record);
   const nextChange = earliest([
     ...outcomes.flatMap(({ closesAt, opensAt }) => [closesAt, opensAt]),
@@ -200,7 +197,12 @@ function lend(
     const previous = bid.existing?.status;
     const { spec, policy } = bid.outcome;
     // A record under this name of a node that is gone must be closed and removed first.
-    if (bid.existing && bid.existing.spec.nodeUID !== node.metadata.uid) continue;
+    if (bid.existing && bid.existing.spec.nodeUID !== node.metadata.uid) {
+      if (previous?.phase !== 'Closed') continue;
+      bid.outcome.nodes.push(node.metadata.name);
+      bid.outcome.closing.set(node.metadata.name, previous);
+      continue;
+    }
     const cluster = (spec ?? policy.spec).cluster;
     // Only while new pods may come does it matter what those that end still hold.
     const { leaving } = view.usage.group(node.metadata.name, group);
@@ -211,7 +213,7 @@ function lend(
     if (short !== undefined) bid.outcome.shrunk.set(node.metadata.name, short);
     const terms = { share: lentNow, ceiling, ...(short !== undefined && { short }) };
     const status = spec
-      ? openStatus(node, bid.outcome, terms, steadyStatus(bid.existing, view), facts, view.now)
+      ? openStatus(node, bid.outcome, terms, previous, facts, view.now)
       : frozenStatus(node, bid.outcome, terms, previous ?? {}, facts, view.now);
     const isClosing = status.phase === 'Closing';
     if (isClosing) bid.outcome.closing.set(node.metadata.name, status);

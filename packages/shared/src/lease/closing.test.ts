@@ -162,24 +162,46 @@ describe('a lease that is over while a notice of a day runs', () => {
 
 describe('a notice that runs when the policy is gone for a moment', () => {
   const notice = written(run({ policies: [windowed], pods }).open);
-  const uid = notice[0]?.metadata.uid ?? '';
   const settling = look(notice, 3600, { policies: [] });
-  const steady = new Map([[uid, statusOf(notice)]]);
 
-  it('goes on, and ends as it was announced', () => {
-    const again = look(settling, 3602, { policies: [windowed], steady });
+  it('goes on, and ends as it was announced, whoever looks by then', () => {
+    // As any other status, it says so in the record: more than one look may pass.
+    const again = look(look(settling, 3601, { policies: [] }), 3602, { policies: [windowed] });
     expect(statusOf(again)).toMatchObject({ reason: 'WindowClosed', reclaimAt: text(86_400), reclaimStage: 'Notice' });
+    expect(statusOf(again).noticeEndsAt).toBeUndefined();
     // Not for ever: a lease that is over for good is over.
-    expect(statusOf(look(settling, 3610, { policies: [], steady })).phase).toBe('Closed');
+    const closed = statusOf(look(settling, 3610, { policies: [] }));
+    expect([closed.phase, closed.noticeEndsAt]).toEqual(['Closed', undefined]);
   });
 
-  it('is given in full where nobody remembers it', () => {
-    expect(statusOf(look(settling, 3602, { policies: [windowed] })).reclaimAt).toBe(text(90_002));
+  it('is given in full where none ran', () => {
+    const lent = written(run({ pods, now: at(-60) }).open);
+    const again = look(look(lent, 3600, { policies: [] }), 3602, { policies: [windowed] });
+    expect(statusOf(again).reclaimAt).toBe(text(90_002));
   });
 
   it('takes no pods under a policy that is not valid, whatever was before', () => {
     const policies = [policy('p1', { timeZone: 'Mars/Olympus' })];
-    const active = new Map([[uid, { phase: 'Active' as const }]]);
-    expect(statusOf(look(settling, 3602, { policies, steady: active }))).toMatchObject({ phase: 'Closing' });
+    const lent = written(run({ pods, now: at(-60) }).open);
+    for (const records of [settling, look(lent, 3600, { policies: [] })]) {
+      expect(statusOf(look(records, 3602, { policies })).phase).toBe('Closing');
+    }
   });
+});
+
+it('pods that were told that the window closes are not told again when the policy was gone for a moment', () => {
+  const soon = policy('p1', { timeWindows: [{ start: '08:00', end: '12:01' }], forceReclaim: true });
+  const told = written(run({ policies: [soon], pods }).open);
+  expect(statusOf(told).noticedAt).toBe(text(0));
+  const gone = look(told, 5, { policies: [] });
+  for (const records of [gone, look(gone, 7, { policies: [soon] })]) expect(statusOf(records).noticedAt).toBe(text(0));
+});
+
+it('a record that was closed by a clock a year ahead is kept for a day from when that is right', () => {
+  const year = 365 * 86_400;
+  const closed = look(look(written(run({}).open), year - 10, { policies: [] }), year, { policies: [] });
+  expect(statusOf(closed)).toMatchObject({ phase: 'Closed', closedAt: text(year) });
+  const right = look(closed, 0, { policies: [] });
+  expect(statusOf(right).closedAt).toBe(text(0));
+  expect(statusOf(look(right, 60, { policies: [] })).closedAt).toBe(text(0));
 });

@@ -1,10 +1,11 @@
-/** Records whose lease is over: why, and until when they are kept. */
+/** Records whose lease is over: what they say, why, and until when they are kept. */
+import { TaintKey } from '../api/constants.ts';
 import type { LeasedNode, LeasedNodeClosedReason, LeasedNodeStatus } from '../api/leased-node.ts';
 import { labelValue } from '../api/names.ts';
 import type { PolicyOutcome, View } from './allocate.ts';
 import type { ClaimVerdict } from './claims.ts';
-import type { ReclaimFacts } from './reclaim.ts';
-import { closedStatus, earlier, isOpen, isSettling, settles, settlingStatus, type WorkerNode } from './record.ts';
+import { type ReclaimFacts, reclaimStatus } from './reclaim.ts';
+import { earlier, isOpen, isSettling, leaseTaint, settles, type WorkerNode } from './record.ts';
 import { rfc3339 } from './time.ts';
 import { groupName } from './usage.ts';
 
@@ -36,19 +37,63 @@ export function endedStatus(
   return closedStatus(record, reason, message, facts, now);
 }
 
-/**
- * What a record said last but that its lease seems to be over. A notice that ran when the policy was deleted goes on when it
- * is made anew, and ends as it was announced.
- */
-export function steadyStatus(record: LeasedNode | undefined, { steady }: View): LeasedNodeStatus | undefined {
-  const status = record?.status;
-  return isSettling(status) ? (steady.get(record?.metadata.uid ?? '') ?? status) : status;
+/** A record whose lease seems to be over takes no new pods, and is Closed at `endsAt` (RFC 3339) if it still seems so. */
+function settlingStatus(
+  { status = {} }: LeasedNode,
+  reason: LeasedNodeClosedReason,
+  message: string,
+  endsAt: string,
+  facts: ReclaimFacts,
+  now: Date,
+): LeasedNodeStatus {
+  const { window: _window, ...previous } = status;
+  const notice = !isSettling(status) && status.phase === 'Closing' ? status.reclaimAt : status.noticeEndsAt;
+  const nodes = (previous.taints ?? []).filter(({ key }) => key !== TaintKey.outOfTimeWindows);
+  const taints = [leaseTaint('NoSchedule'), ...nodes];
+  return {
+    ...previous,
+    phase: 'Closing',
+    reason,
+    message,
+    taints,
+    ...(notice !== undefined && { noticeEndsAt: notice }),
+    ...reclaimStatus(endsAt, facts, now),
+  };
 }
 
-/** Why an existing record's lease is over. */
+/**
+ * A closed record keeps what it last said of the node and lends nothing. The first reason stands while it is closed.
+ * What still runs is taken back without notice, also where one was running; but the computing cluster, which drains the
+ * vnode, goes first.
+ */
+function closedStatus(
+  record: LeasedNode,
+  reason: LeasedNodeClosedReason,
+  message: string,
+  facts: ReclaimFacts,
+  now: Date,
+): LeasedNodeStatus {
+  const previous = record.status ?? {};
+  const already = previous.phase === 'Closed';
+  const reclaimAt = earlier(previous.reclaimAt, rfc3339(now));
+  return {
+    phase: 'Closed',
+    reason: already ? (previous.reason ?? reason) : reason,
+    message: already ? (previous.message ?? message) : message,
+    // Not later than now: it was closed by a clock that was wrong.
+    closedAt: earlier(already ? previous.closedAt : undefined, rfc3339(now)),
+    ...(previous.policy !== undefined && { policy: previous.policy }),
+    ...(previous.taints && { taints: previous.taints }),
+    ...(previous.unschedulable && { unschedulable: true }),
+    ...(previous.node && { node: previous.node }),
+    ...reclaimStatus(reclaimAt, { ...facts, syncerFirst: true }, now),
+  };
+}
+
+/** Why an existing record's lease is over. @param nodes those that there are, by name */
 export function closing(
   record: LeasedNode,
-  nodes: readonly WorkerNode[],
+  nodes: ReadonlyMap<string, WorkerNode>,
   outcomes: readonly PolicyOutcome[],
   verdict: ClaimVerdict,
 ): { reason: LeasedNodeClosedReason; message: string } {
@@ -59,7 +104,7 @@ export function closing(
       message: verdict.remark ?? `the claim in namespace ${verdict.served?.namespace} is served`,
     };
   }
-  const node = nodes.find(({ metadata }) => metadata.name === nodeName);
+  const node = nodes.get(nodeName);
   if (node?.metadata.uid !== nodeUID) {
     return {
       reason: 'NodeGone',
@@ -88,7 +133,7 @@ export function removalAt(status: LeasedNodeStatus): Date {
 export function isRemovable(
   record: LeasedNode,
   reason: LeasedNodeClosedReason,
-  nodes: readonly WorkerNode[],
+  nodes: ReadonlyMap<string, WorkerNode>,
   verdict: ClaimVerdict,
   view: View,
 ): boolean {
@@ -96,7 +141,7 @@ export function isRemovable(
   const { nodeName, cluster } = record.spec;
   if (view.usage.group(nodeName, groupName(record.metadata.namespace, labelValue(cluster))).present > 0) return false;
   if (reason === 'Released') return true;
-  if (reason === 'NodeGone' && nodes.some(({ metadata }) => metadata.name === nodeName)) return true;
+  if (reason === 'NodeGone' && nodes.has(nodeName)) return true;
   const alive = verdict.served !== undefined && !view.staleSince.has(verdict.served.uid);
   return alive && record.status.closedAt !== undefined && removalAt(record.status) <= view.now;
 }

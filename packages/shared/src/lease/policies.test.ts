@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { judgePolicy, policyProblem } from './policies.ts';
+import { judgePolicy, policyProblem, rememberedSpec } from './policies.ts';
 
 /** What older kinds, or an API server without our checks, might let through. */
 describe('a policy that is not valid', () => {
@@ -17,6 +17,40 @@ describe('a policy that is not valid', () => {
   });
   it('and one that is says nothing', () => {
     expect(policyProblem({ cluster: 'b', gracefulReclaimPeriodSeconds: 31_536_000 }, 'UTC')).toBeUndefined();
+  });
+});
+
+describe('a last valid spec in a status', () => {
+  const said = (lastValidSpec: unknown) =>
+    rememberedSpec({ lastValidSpec } as { lastValidSpec: { cluster: string } }, 'UTC');
+
+  it.each<unknown>([
+    undefined,
+    null,
+    'nights',
+    {},
+    { cluster: 5 },
+    { cluster: 'b', timeWindows: 'nights' },
+    { cluster: 'b', timeWindows: ['18:00'] },
+    { cluster: 'b', timeWindows: [{ days: 'Monday' }] },
+    { cluster: 'b', timeWindows: [{ days: [1] }] },
+    { cluster: 'b', resourceLimits: {} },
+    { cluster: 'b', resourceLimits: [null] },
+    { cluster: 'b', resourceLimits: [{ resource: 'cpu', quantity: {} }] },
+    { cluster: 'b', nodeSelector: { nodeSelectorTerms: 'all' } },
+    { cluster: 'b', timeZone: {} },
+    { cluster: 'b', timeZone: 'Mars/Olympus' },
+  ])('that somebody made by hand is not used, and stops nobody: %j', (made) => {
+    expect(said(made)).toBeUndefined();
+  });
+
+  it('is used when it is one', () => {
+    const spec = {
+      cluster: 'b',
+      timeWindows: [{ days: ['Monday'] }],
+      resourceLimits: [{ resource: 'cpu', percent: 5 }],
+    };
+    expect(said(spec)).toEqual(spec);
   });
 });
 

@@ -3,6 +3,7 @@ import {
   MaxGracefulReclaimSeconds,
   type ResourceLeasingPolicy,
   type ResourceLeasingPolicySpec,
+  type ResourceLeasingPolicyStatus,
 } from '../api/policy.ts';
 import { limitsProblem } from './limits.ts';
 import { nodeSelectorProblem } from './selector.ts';
@@ -34,6 +35,22 @@ export function policyProblem(spec: ResourceLeasingPolicySpec, defaultTimeZone: 
     limitsProblem(spec.resourceLimits) ??
     windowsProblem(spec.timeWindows, spec.timeZone ?? defaultTimeZone)
   );
+}
+
+/**
+ * A spec that stands in a status as the last valid one, where no schema checks it; undefined when it cannot be used. Whoever
+ * wrote it by hand must not stop the one who reads it.
+ */
+export function rememberedSpec(
+  status: ResourceLeasingPolicyStatus | undefined,
+  defaultTimeZone: string,
+): ResourceLeasingPolicySpec | undefined {
+  const spec = status?.lastValidSpec;
+  if (typeof spec?.cluster !== 'string') return undefined;
+  const lists: unknown[] = [spec.timeWindows ?? [], spec.resourceLimits ?? []];
+  if (!lists.every((list) => Array.isArray(list) && list.every((item) => typeof item === 'object' && item)))
+    return undefined;
+  return policyProblem(spec, defaultTimeZone) === undefined ? spec : undefined;
 }
 
 /** Judges a policy at `now`. `lastValid` is its last valid spec, if somebody remembers one. */

@@ -207,10 +207,13 @@ describe('take back now', () => {
     expect(run({ policies: [closing], records, now: at(9) }).open[0]?.status.reclaimAt).toBe('2026-11-20T12:10:09Z');
   });
 
-  it('counts for a policy that is not valid too', () => {
+  it('counts for a policy that is not valid too, and so does that it is called off', () => {
     const records = written(run({ policies: [mine] }).open);
-    const policies = [{ ...taken, spec: { ...taken.spec, timeZone: 'Mars/Olympus' } }];
-    expect(run({ policies, records, pods }).open[0]?.status).toMatchObject(expected);
+    const broken = { ...mine, spec: { ...mine.spec, timeZone: 'Mars/Olympus' } };
+    const asked = run({ policies: [{ ...broken, metadata: taken.metadata }], records, pods }).open;
+    expect(asked[0]?.status).toMatchObject(expected);
+    const off = run({ policies: [broken], records: written(asked), pods, now: at(9) }).open[0]?.status;
+    expect([off?.phase, off?.reclaimAt]).toEqual(['Closing', undefined]);
   });
 });
 

@@ -1,13 +1,6 @@
 /** Builds the contents of LeasedNodes. */
 import { Annotation, Label, NeverLentInstanceTypes, TaintKey, VnodeType } from '../api/constants.ts';
-import type {
-  LeasedNode,
-  LeasedNodeClosedReason,
-  LeasedNodeInfo,
-  LeasedNodeStatus,
-  ReclaimStage,
-  Taint,
-} from '../api/leased-node.ts';
+import type { LeasedNode, LeasedNodeInfo, LeasedNodeStatus, ReclaimStage, Taint } from '../api/leased-node.ts';
 import type { Condition, KubeObject } from '../kube/types.ts';
 import type { JudgedPolicy } from './policies.ts';
 import { isTakenBack, type ReclaimFacts, reclaimStatus } from './reclaim.ts';
@@ -46,15 +39,16 @@ export function isLendable(node: WorkerNode): boolean {
   );
 }
 
-/** Status of the record of a lent node. `previous` is the status it has now, from which a running notice is carried on. */
+/** Status of the record of a lent node. `said` is the status it has now, from which a running notice is carried on. */
 export function openStatus(
   node: WorkerNode,
   judged: JudgedPolicy,
   terms: Terms,
-  previous: LeasedNodeStatus | undefined,
+  said: LeasedNodeStatus | undefined,
   facts: ReclaimFacts,
   now: Date,
 ): LeasedNodeStatus {
+  const previous = steadyStatus(said);
   const common = {
     policy: judged.policy.metadata.name,
     ...amounts(terms),
@@ -98,6 +92,8 @@ function windowOf({ closesAt, opensAt }: JudgedPolicy): Pick<LeasedNodeStatus, '
 
 /** Reason of a lease that waits for its next window. */
 export const WindowClosed = 'WindowClosed';
+/** Reason of a lease that the owner takes back. */
+const ReclaimedByOwner = 'ReclaimedByOwner';
 
 /** Why a lease on this node must not take pods now; undefined while it may. The owner's own word goes before the clock. */
 export function closingOf(node: WorkerNode, judged: JudgedPolicy): { reason: string; message: string } | undefined {
@@ -105,7 +101,7 @@ export function closingOf(node: WorkerNode, judged: JudgedPolicy): { reason: str
   const taken = isTakenBack(policy) ? `policy ${policy.metadata.name}` : isTakenBack(node) ? 'the node' : undefined;
   if (taken !== undefined) {
     return {
-      reason: 'ReclaimedByOwner',
+      reason: ReclaimedByOwner,
       message: `the owner takes it back now (annotation ${Annotation.reclaim} on ${taken})`,
     };
   }
@@ -126,7 +122,7 @@ function reclaimAtOf(
   now: Date,
 ): string | undefined {
   const running = previous?.phase === 'Closing' ? previous.reclaimAt : undefined;
-  if (reason === 'ReclaimedByOwner') return earlier(running, rfc3339(now));
+  if (reason === ReclaimedByOwner) return earlier(running, rfc3339(now));
   if (!judged.spec?.forceReclaim) return undefined;
   const latest = rfc3339(new Date(now.getTime() + (judged.spec.gracefulReclaimPeriodSeconds ?? 0) * 1000));
   return previous?.reason === reason ? earlier(running, latest) : latest;
@@ -178,8 +174,9 @@ export function frozenStatus(
   const closing = taken
     ? closingOf(node, judged)
     : { reason: WindowClosed, message: `the window closed, and policy ${previous.policy} is not valid` };
-  // A policy is there again, so what was to end without one is not taken back; nor does it take pods on such a word.
-  const announced = previous.phase === 'Closing' && !isSettling(previous) ? previous.reclaimAt : undefined;
+  // A policy is there again, or the owner called it off, so what was to end is not taken back; nor does it take pods on such a word.
+  const isOff = isSettling(previous) || previous.reason === ReclaimedByOwner;
+  const announced = previous.phase === 'Closing' && (taken || !isOff) ? previous.reclaimAt : undefined;
   const reclaimAt = taken ? earlier(announced, rfc3339(now)) : announced;
   const reclaim = reclaimAt === undefined ? {} : reclaimStatus(reclaimAt, facts, now);
   const taints = shownTaints(node, closingEffect(reclaim));
@@ -196,47 +193,15 @@ export function isSettling(status: LeasedNodeStatus | undefined): boolean {
   return status?.phase === 'Closing' && settles(status.reason);
 }
 
-/** A record whose lease seems to be over takes no new pods, and is Closed at `endsAt` (RFC 3339) if it still seems so. */
-export function settlingStatus(
-  { status = {} }: LeasedNode,
-  reason: LeasedNodeClosedReason,
-  message: string,
-  endsAt: string,
-  facts: ReclaimFacts,
-  now: Date,
-): LeasedNodeStatus {
-  const { noticedAt: _told, window: _window, ...previous } = status;
-  const nodes = (previous.taints ?? []).filter(({ key }) => key !== TaintKey.outOfTimeWindows);
-  const taints = [leaseTaint('NoSchedule'), ...nodes];
-  return { ...previous, phase: 'Closing', reason, message, taints, ...reclaimStatus(endsAt, facts, now) };
-}
-
 /**
- * A closed record keeps what it last said of the node and lends nothing. The first reason stands while it is closed.
- * What still runs is taken back without notice, also where one was running; but the computing cluster, which drains the
- * vnode, goes first.
+ * What a record said before its lease seemed to be over. A notice that ran when the policy was deleted goes on when it is made
+ * anew, and ends as it was announced.
  */
-export function closedStatus(
-  record: LeasedNode,
-  reason: LeasedNodeClosedReason,
-  message: string,
-  facts: ReclaimFacts,
-  now: Date,
-): LeasedNodeStatus {
-  const previous = record.status ?? {};
-  const already = previous.phase === 'Closed';
-  const reclaimAt = earlier(previous.reclaimAt, rfc3339(now));
-  return {
-    phase: 'Closed',
-    reason: already ? (previous.reason ?? reason) : reason,
-    message: already ? (previous.message ?? message) : message,
-    closedAt: (already && previous.closedAt) || rfc3339(now),
-    ...(previous.policy !== undefined && { policy: previous.policy }),
-    ...(previous.taints && { taints: previous.taints }),
-    ...(previous.unschedulable && { unschedulable: true }),
-    ...(previous.node && { node: previous.node }),
-    ...reclaimStatus(reclaimAt, { ...facts, syncerFirst: true }, now),
-  };
+function steadyStatus(status: LeasedNodeStatus | undefined): LeasedNodeStatus | undefined {
+  if (!status || !isSettling(status)) return status;
+  const { noticeEndsAt } = status;
+  if (noticeEndsAt === undefined) return { ...status, phase: 'Active' };
+  return { ...status, reason: WindowClosed, reclaimAt: noticeEndsAt };
 }
 
 function nodeStatus(node: WorkerNode): Pick<LeasedNodeStatus, 'node' | 'unschedulable'> {
@@ -278,7 +243,8 @@ function shownTaints(node: WorkerNode, effect?: Taint['effect']): Taint[] {
   return effect ? [leaseTaint(effect), ...carried] : carried;
 }
 
-function leaseTaint(effect: Taint['effect']): Taint {
+/** The taint of a lease that takes no pods. */
+export function leaseTaint(effect: Taint['effect']): Taint {
   return { key: TaintKey.outOfTimeWindows, value: 'true', effect };
 }
 

@@ -22,14 +22,15 @@ function step(kind: PodStep['kind'], name = 'p', namespace = 'w'): [string, PodS
   return [name, { kind, namespace, name, uid: name, node: 'n', message: 'why', graceSeconds: 600 }];
 }
 
-/** A reclaimer, and what it asked for and was answered; `refuse` gives the code of a patch that is refused. */
-function world(refuse: (body: string) => number | undefined) {
+/** A reclaimer, and what it asked for and was answered; `refuse` gives the code of what is refused, of `methods`. */
+function world(refuse: (body: string) => number | undefined, methods = ['PATCH']) {
   const asked: string[] = [];
+  const told: string[] = [];
   server.answer = (request: IncomingMessage, response: ServerResponse) => {
     let body = '';
     request.on('data', (data: Buffer) => (body += data.toString()));
     request.on('end', () => {
-      const code = request.method === 'PATCH' ? (refuse(body) ?? 200) : 200;
+      const code = methods.includes(request.method ?? '') ? (refuse(body) ?? 200) : 200;
       const what = `${request.method} ${new URL(request.url ?? '', 'https://x').pathname.split('/pods/')[1]}`;
       asked.push(`${what}${body.includes(annotated) ? ' annotated' : ''} ${code}`);
       response.statusCode = code;
@@ -40,14 +41,17 @@ function world(refuse: (body: string) => number | undefined) {
   const results: string[] = [];
   const reclaimer = new Reclaimer({
     client: new KubeClient(server.transport()),
-    events: { event: () => undefined, flush: () => Promise.resolve() },
+    events: {
+      event: (_pod, type, reason, message) => void told.push(`${type} ${reason}: ${message}`),
+      flush: () => Promise.resolve(),
+    },
     log: createLogger('test', 'silent'),
-    leadership: { signal: lead.signal, transitions: 0, isCurrent: () => lead.isCurrent },
+    leadership: { signal: lead.signal, transitions: 0, leaseTime: () => new Date(0), isCurrent: () => lead.isCurrent },
     now: () => new Date(0),
     observe: (kind, result) => results.push(`${kind} ${result}`),
   });
   ends.push(() => reclaimer.stop());
-  return { reclaimer, asked, results, lead };
+  return { reclaimer, asked, told, results, lead };
 }
 
 function refuseAnnotations(body: string): number | undefined {
@@ -113,11 +117,32 @@ describe('a lent pod that has to go', () => {
     expect(asked.filter((what) => what.startsWith('DELETE')).length).toBeLessThan(100);
   });
 
+  it('says what keeps it when that lasts: a webhook, or two disruption budgets', async () => {
+    const blocked = () => told.filter((event) => event.includes('ReclaimBlocked'));
+    const { reclaimer, told, results } = world(() => (blocked().length < 2 ? 500 : undefined), ['POST', 'DELETE']);
+    const [name, evicted] = step('evict');
+    reclaimer.take(new Map([[name, { ...evicted, deadline: '2026-11-20T12:10:00Z' }], step('delete', 'q')]));
+    await vi.waitFor(() => expect(results.filter((result) => result.endsWith(' done'))).toHaveLength(2), 60_000);
+    expect(blocked().sort()).toEqual([
+      'Warning ReclaimBlocked: no; tried again',
+      'Warning ReclaimBlocked: no; tried again until 2026-11-20T12:10:00Z, then deleted',
+    ]);
+  }, 90_000);
+
   it('is left alone while nobody knows who leads', async () => {
     const { reclaimer, asked, lead } = world(() => ((lead.isCurrent = false), undefined));
     reclaimer.take(new Map([step('delete')]));
     await vi.waitFor(() => expect(asked).toHaveLength(1), 5000);
     await reclaimer.stop();
     expect(asked).toEqual(['PATCH p/status annotated 200']);
+  });
+});
+
+describe('a pod whose end nobody will show at home', () => {
+  it('is deleted before its finalizer goes: an agent that dies in between leaves one that the next one finds', async () => {
+    const { reclaimer, asked } = world(() => undefined);
+    reclaimer.take(new Map([step('unfollow')]));
+    await vi.waitFor(() => expect(asked).toHaveLength(2), 5000);
+    expect(asked).toEqual(['DELETE p 200', 'PATCH p 200']);
   });
 });

@@ -6,6 +6,7 @@ import {
   type EventRecorder,
   isConflict,
   isNotFound,
+  isRarer,
   type KubeClient,
   type Leadership,
   messageOf,
@@ -24,6 +25,10 @@ const NOT_LEADING_MS = 1000;
 /** Milliseconds after which a step that took effect, as the server said, is due again if the plan still has it. */
 const DONE_MS = 10_000;
 const WORKERS = 16;
+/** Steps that end no pod. */
+const WORDS_ONLY: ReadonlySet<PodStep['kind']> = new Set(['explain', 'retract']);
+/** Failures in a row, some four seconds, after which the owner is told on the pod what keeps it. */
+const TOLD_AFTER = 4;
 
 export type StepResult = 'done' | 'refused' | 'failed';
 
@@ -54,7 +59,7 @@ export class Reclaimer {
       maxDelayMs: REFUSED_MS.last,
       // One with thousands of pods, or whose pods a slow webhook guards, must not put off the end of another's leases.
       ownerOf: (uid) => this.steps.get(uid)?.namespace ?? '',
-      onError: (uid, error) => this.failed(uid, error),
+      onError: (uid, error, failures) => this.failed(uid, error, failures),
     });
     this.queue.start();
   }
@@ -111,11 +116,10 @@ export class Reclaimer {
     } else if (kind === 'retract') {
       await this.explainer.retract(step);
     } else if (kind === 'unfollow') {
+      // Deleted first: one that lost its finalizer and was not deleted would be there for ever, and its record with it.
+      await client.delete(Pods, namespace, name, { uid, ...options });
       const metadata = withoutFinalizer(uid, Finalizer.homeSync);
       await client.patch(Pods, namespace, name, { metadata }, { type: 'strategic', ...options });
-      await client.delete(Pods, namespace, name, { uid, ...options }).catch((error: unknown) => {
-        if (!isNotFound(error)) throw error;
-      });
       events.event(subjectOf(step), 'Normal', 'NotFollowed', `Removed: ${message}`);
     } else if (kind === 'exceed' || kind === 'stray') {
       await this.explainer.tryToExplain(step);
@@ -154,20 +158,30 @@ export class Reclaimer {
     this.refusals.set(step.uid, before + 1);
     this.options.observe(step.kind, 'refused');
     if (before === 0) {
-      const until = step.deadline === undefined ? '' : `; tried again until ${step.deadline}, then deleted`;
-      this.options.events.event(subjectOf(step), 'Warning', 'ReclaimBlocked', `${error.message}${until}`);
+      this.tellBlocked(step, error);
       const { namespace, name, node } = step;
       this.options.log.info({ pod: `${namespace}/${name}`, node, answer: error.message }, 'eviction refused for now');
     }
     return Math.min(REFUSED_MS.first * 2 ** before, REFUSED_MS.last);
   }
 
-  private failed(uid: string, error: unknown): void {
+  private tellBlocked(step: PodStep, error: ApiError): void {
+    const until = step.kind === 'evict' && step.deadline !== undefined ? ` until ${step.deadline}, then deleted` : '';
+    this.options.events.event(subjectOf(step), 'Warning', 'ReclaimBlocked', `${error.message}; tried again${until}`);
+  }
+
+  private failed(uid: string, error: unknown, failures: number): void {
     const step = this.steps.get(uid);
     if (!step || this.options.leadership.signal.aborted) return;
     this.options.observe(step.kind, 'failed');
     const { namespace, name, kind } = step;
-    this.options.log.warn({ pod: `${namespace}/${name}`, step: kind, error: messageOf(error) }, 'a step failed');
+    // A webhook that hangs keeps thousands of pods, each of which is tried every few seconds.
+    this.options.log[isRarer(failures) ? 'warn' : 'debug'](
+      { pod: `${namespace}/${name}`, step: kind, failures, error: messageOf(error) },
+      'a step failed',
+    );
+    // Such as a webhook's refusal, or two disruption budgets that cover the pod: it stays, and its owner asks why.
+    if (failures === TOLD_AFTER && !WORDS_ONLY.has(kind) && error instanceof ApiError) this.tellBlocked(step, error);
   }
 }
 

@@ -7,9 +7,11 @@ import {
   type LeasedNode,
   type LeasedNodeStatus,
   labelValue,
+  type ResourceLeasingPolicy,
 } from '@kubeocean/shared/api';
 import type { EventSubject } from '@kubeocean/shared/kube';
 import { type Allocation, hasEnded, type PodForRequests, Shrunk } from '@kubeocean/shared/lease';
+import type { RecordWrite } from '../records/plan.ts';
 
 export interface Told {
   subject: EventSubject;
@@ -22,6 +24,12 @@ export interface Told {
 export interface Written {
   record: LeasedNode;
   status: LeasedNodeStatus;
+}
+
+/** A record that the API server refused to have written, and its words. */
+export interface RefusedWrite {
+  write: RecordWrite;
+  message: string;
 }
 
 const Reasons = {
@@ -43,23 +51,53 @@ export function tellStages(written: readonly Written[], allocation: Allocation):
     const before = entry.record.status;
     if (!reclaimStage || (before?.reclaimStage === reclaimStage && before.reclaimAt === reclaimAt)) continue;
     const key = `${reclaimStage}/${policy ?? ''}`;
-    groups.set(key, [...(groups.get(key) ?? []), entry]);
+    const group = groups.get(key);
+    if (group) group.push(entry);
+    else groups.set(key, [entry]);
   }
   const told: Told[] = [];
   for (const entries of groups.values()) {
     const { policy: name, reclaimStage: stage = 'Notice' } = entries[0]?.status ?? {};
-    const policy = allocation.policies.find((outcome) => outcome.policy.metadata.name === name)?.policy;
+    const policy = policyNamed(name, allocation);
     if (!policy) continue;
     const all = [...allocation.open, ...allocation.closed].filter(({ status }) => status.policy === name);
     if (stage === 'Done' && all.some(({ status }) => status.reclaimStage && status.reclaimStage !== 'Done')) continue;
     told.push({
-      subject: { apiVersion: `${ApiGroup}/${ApiVersion}`, kind: 'ResourceLeasingPolicy', metadata: policy.metadata },
+      subject: policySubject(policy),
       type: stage === 'Deleting' ? 'Warning' : 'Normal',
       reason: Reasons[stage],
       message: sentence(stage, entries),
     });
   }
   return told;
+}
+
+function policyNamed(name: string | undefined, { policies }: Allocation): ResourceLeasingPolicy | undefined {
+  return policies.find(({ policy }) => policy.metadata.name === name)?.policy;
+}
+
+function policySubject({ metadata }: ResourceLeasingPolicy): EventSubject {
+  return { apiVersion: `${ApiGroup}/${ApiVersion}`, kind: 'ResourceLeasingPolicy', metadata };
+}
+
+/**
+ * One event per policy whose records the API server refuses to have written: what its leases come to is not known outside, and
+ * no pod goes before it is.
+ */
+export function tellRefused(refused: readonly RefusedWrite[], allocation: Allocation): Told[] {
+  const first = new Map<string, RefusedWrite>();
+  for (const each of refused) {
+    const { spec } = each.write.record;
+    const { policy: name = spec.policy } = ('status' in each.write.record && each.write.record.status) || {};
+    if (!first.has(name)) first.set(name, each);
+  }
+  return [...first].flatMap(([name, { write, message }]) => {
+    const policy = policyNamed(name, allocation);
+    if (!policy) return [];
+    const { nodeName } = write.record.spec;
+    const text = `the lease of node ${nodeName} waits: its LeasedNode cannot be written, which is tried again (${message})`;
+    return [{ subject: policySubject(policy), type: 'Warning', reason: 'RecordRefused', message: text }];
+  });
 }
 
 function sentence(stage: keyof typeof Reasons, entries: readonly Written[]): string {

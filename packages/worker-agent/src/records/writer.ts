@@ -6,6 +6,9 @@ import type { DesiredRecord } from '@kubeocean/shared/lease';
 import type { LeftPods } from './left.ts';
 import type { RecordWrite } from './plan.ts';
 
+/** Fields of a record's status that say how far its lease is. */
+const STEPS = ['phase', 'reason', 'reclaimStage', 'reclaimAt', 'noticedAt'];
+
 /**
  * Makes one write. Finding that the object is gone, is there already or is another one by now is no error: the watch
  * will tell, and the next look decides anew.
@@ -32,11 +35,12 @@ export async function writeRecord(
     const fields = { record: `${namespace}/${name}`, node: write.record.spec.nodeName };
     if (write.kind === 'create') log.info({ ...fields, policy: write.record.spec.policy }, 'lease begun');
     else if (write.kind === 'remove') log.info(fields, 'record removed');
-    else if (write.kind === 'status')
-      log.info(
-        { ...fields, phase: write.status.phase, stage: write.status.reclaimStage, changed: Object.keys(write.patch) },
-        'lease updated',
-      );
+    else if (write.kind === 'status') {
+      // What is lent changes with every pod of the node: lines of that would be most of the log.
+      const isStep = STEPS.some((field) => field in write.patch);
+      const { phase, reclaimStage: stage } = write.status;
+      log[isStep ? 'info' : 'debug']({ ...fields, phase, stage, changed: Object.keys(write.patch) }, 'lease updated');
+    }
   } catch (error) {
     if (!isNotFound(error) && !isAlreadyExists(error) && !isConflict(error)) throw error;
     log.debug({ record: `${namespace}/${name}`, write: write.kind }, 'the record changed meanwhile');

@@ -2,9 +2,8 @@
  * Which tenant asks. The API server's service proxy takes the Authorization header away, so the caller's token, made for
  * this agent alone, comes in a header of its own.
  */
-import { createHash } from 'node:crypto';
 import { AgentAudience, AgentTokenHeader } from '@kubeocean/shared/api';
-import { createCache, createLimiter } from '@kubeocean/shared/daemon';
+import { createTokenReviews } from '@kubeocean/shared/daemon';
 import { type KubeClient, type KubeObject, messageOf, TokenReviews } from '@kubeocean/shared/kube';
 import type { Tenant } from '@kubeocean/shared/lease';
 import { StatsRefusal } from './refusal.ts';
@@ -24,8 +23,12 @@ const REVIEWS_AT_ONCE = 4;
 const REVIEWS_WAITING = 64;
 
 export function createCallerCheck(client: KubeClient, tenants: readonly Tenant[]): CallerCheck {
-  const users = createCache<string | null>({ holdMs: (user) => (user ? KNOWN_MS : UNKNOWN_MS), bound: 1024 });
-  const limiter = createLimiter(REVIEWS_AT_ONCE, REVIEWS_WAITING, () => new Error('too many at once, try again later'));
+  const bearerOf = createTokenReviews<string>({
+    knownMs: KNOWN_MS,
+    unknownMs: UNKNOWN_MS,
+    atOnce: REVIEWS_AT_ONCE,
+    waiting: REVIEWS_WAITING,
+  });
   const byUser = new Map(
     tenants.map((tenant) => [`system:serviceaccount:${tenant.namespace}:${tenant.serviceAccount}`, tenant]),
   );
@@ -43,13 +46,9 @@ export function createCallerCheck(client: KubeClient, tenants: readonly Tenant[]
 
   return async (token) => {
     if (!token || token.length > MAX_TOKEN) throw new StatsRefusal(401, `no token in the header ${AgentTokenHeader}`);
-    // The token itself is not kept, only what tells it from others.
-    const key = createHash('sha256').update(token).digest('base64');
-    const user = await users
-      .get(key, () => limiter.run(() => review(token)))
-      .catch((error: unknown) => {
-        throw new StatsRefusal(503, `the agent cannot review tokens: ${messageOf(error)}`, { cause: error });
-      });
+    const user = await bearerOf(token, () => review(token)).catch((error: unknown) => {
+      throw new StatsRefusal(503, `the agent cannot review tokens: ${messageOf(error)}`, { cause: error });
+    });
     if (!user) throw new StatsRefusal(401, `the token is not valid for the audience ${AgentAudience}`);
     const tenant = byUser.get(user);
     if (!tenant) {

@@ -30,8 +30,8 @@ export function runStats(
     callerOf: createCallerCheck(client, tenants),
     // Closed records count: pods may run until they are drained.
     lentNode: (namespace, node) => {
-      const lent = [...(recordsOf.get(namespace)?.values() ?? [])].some(({ spec }) => spec.nodeName === node);
-      return lent ? stores.nodes.get(node) : undefined;
+      const records = recordsOf.get(namespace)?.byIndex('node', node) ?? [];
+      return records.length > 0 ? stores.nodes.get(node) : undefined;
     },
     scrape: createScraper({ client, token, insecure: options['kubelet-insecure-tls'] }),
     log,

@@ -144,6 +144,38 @@ it('a node that takes the question and says nothing is left alone, although its 
   expect(asked).toBe(1);
 });
 
+it.each([
+  [
+    'long after, is left alone',
+    9_900,
+    { code: 504, message: 'the kubelet of node a did not end its answer within 9 s' },
+  ],
+  ['a moment after, is asked again', 100, undefined],
+])('a node that stops in the middle of its answer, and whose callers leave %s', async (_, leftAfterMs, refused) => {
+  let [asked, closed, isRead] = [0, 0, false];
+  const port = await kubelet((_, response) => {
+    response.on('close', () => closed++);
+    // More than the sockets hold, so that it is on its way only once it is read.
+    if (asked++ === 0) response.write(Buffer.alloc(14 * 1024 * 1024, '\n'), () => (isRead = true));
+    else response.end('m 1\n');
+  });
+  vi.useFakeTimers({ toFake: ['performance'] });
+  stops.push(() => vi.useRealTimers());
+  const scrape = scraper();
+  const gone = new AbortController();
+  const lost = scrape(node('a', port), 'metrics/resource', gone.signal);
+  lost.catch(() => undefined);
+  await vi.waitFor(() => expect(isRead).toBe(true), { timeout: 20_000, interval: 5 });
+  vi.advanceTimersByTime(leftAfterMs);
+  gone.abort(new Error('gone'));
+  await expect(lost).rejects.toThrow('gone');
+  await vi.waitFor(() => expect(closed).toBe(1), { timeout: 20_000, interval: 5 });
+  const again = scrape(node('a', port), 'metrics/cadvisor');
+  if (refused) await expect(again).rejects.toMatchObject(refused);
+  else expect(await again).toBe('m 1\n');
+  expect(asked).toBe(refused ? 1 : 2);
+});
+
 it('a node that answers again is as good as any', async () => {
   const free = createServer();
   const port = await listening(free);
