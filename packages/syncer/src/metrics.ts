@@ -1,6 +1,6 @@
 /** What the syncer counts. */
 import { Counter, Gauge, Histogram, type Logger, type Registry } from '@kubeocean/shared/daemon';
-import { isConflict, messageOf, type WorkQueueOptions } from '@kubeocean/shared/kube';
+import { isConflict, isRarer, messageOf, type WorkQueueOptions } from '@kubeocean/shared/kube';
 
 export interface SyncerMetrics {
   vnodes: Gauge;
@@ -51,8 +51,10 @@ export function createSyncerMetrics(registry: Registry, log: Logger): SyncerMetr
         if (failed) failures.inc({ queue: name });
       },
       onError(key, error, tries) {
-        // A conflict is the watch being behind: the next try has the news.
-        const level = isConflict(error) && tries < 3 ? 'debug' : 'warn';
+        // A conflict is the watch being behind: the next try has the news. And a worker that does not answer for hours is
+        // asked every few seconds for each of thousands of pods: of those tries ever fewer are told.
+        const isTold = isRarer(tries) && !(isConflict(error) && tries < 3);
+        const level = isTold ? 'warn' : 'debug';
         log[level]({ queue: name, key, tries, error: messageOf(error) }, 'failed; tried again later');
       },
     }),

@@ -14,7 +14,7 @@ import {
   splitKey,
 } from '@kubeocean/shared/kube';
 import type { SyncerContext } from '../context.ts';
-import { WritesHeld } from '../pods/gate.ts';
+import { mayWriteWorker, WritesHeld } from '../pods/gate.ts';
 import type { Pod } from '../pods/types.ts';
 import type { Repairs } from '../repairs.ts';
 import type { Holders } from './holders.ts';
@@ -201,6 +201,8 @@ export function createCopies(parts: CopiesParts): Copies {
       const suspect = latest !== undefined && !written[kind].isOwn(latest);
       if (!suspect && known && source && known === versionOf(source)) return undefined;
       let object: KubeObject;
+      // Home is not asked for a megabyte that must not be written now.
+      mayWriteWorker(context);
       try {
         object = await context.home.get<KubeObject>(resource, namespace, name);
       } catch (error) {

@@ -1,5 +1,5 @@
 import { Store, type KubeObject } from '@kubeocean/shared/kube';
-import { workerName } from '@kubeocean/shared/api';
+import { tokenSecretName, workerName } from '@kubeocean/shared/api';
 import { expect, test } from 'vitest';
 import { FACTS, samplePod } from '../pods/samples.ts';
 import { toWorkerPod } from '../pods/to-worker.ts';
@@ -29,4 +29,43 @@ test('a copy is released with the last pod of either side, not before', () => {
   expect(released).toContain(CA);
   expect(released).toHaveLength(3);
   expect(holders.isHeld(CA)).toBe(false);
+});
+
+test.each(['home', 'worker'] as const)(
+  'a pod that has ended on both sides, the %s first, needs no tokens any more; what others may need stays until it goes',
+  (side) => {
+    const stores = { homePods: new Store<KubeObject>(), workerPods: new Store<KubeObject>() };
+    const released: string[] = [];
+    const home = samplePod();
+    const { namespace = '', name, uid = '' } = home.metadata;
+    const worker = toWorkerPod(home, FACTS);
+    stores.homePods.set(home);
+    stores.workerPods.set(worker);
+    const holders = createHolders(stores, FACTS.bindingUID, (copy) => released.push(copy));
+    const token = `secret/${tokenSecretName(FACTS.bindingUID, namespace, name, uid)}`;
+
+    const status = { phase: 'Succeeded' };
+    const ends = [() => stores.homePods.set({ ...home, status }), () => stores.workerPods.set({ ...worker, status })];
+    const [first, second] = side === 'home' ? ends : ends.toReversed();
+    first?.();
+    expect([released, holders.isHeld(token)]).toEqual([[], true]);
+    second?.();
+    expect([released, holders.isHeld(token), holders.isHeld(CA)]).toEqual([[token], false, true]);
+
+    stores.workerPods.remove(`kubeocean-worker/${worker.metadata.name}`);
+    expect(released).toEqual([token]);
+    stores.homePods.remove(`${namespace}/${name}`);
+    expect(released).toEqual([token, CA]);
+  },
+);
+
+test('after a restart, too, a pod that has ended needs no tokens', () => {
+  const home = { ...samplePod(), status: { phase: 'Failed' } };
+  const stores = { homePods: new Store<KubeObject>(), workerPods: new Store<KubeObject>() };
+  stores.homePods.set(home);
+  stores.workerPods.set({ ...toWorkerPod(home, FACTS), status: { phase: 'Failed' } });
+  const holders = createHolders(stores, FACTS.bindingUID, () => undefined);
+  const { namespace = '', name, uid = '' } = home.metadata;
+  expect(holders.isHeld(`secret/${tokenSecretName(FACTS.bindingUID, namespace, name, uid)}`)).toBe(false);
+  expect(holders.isHeld(CA)).toBe(true);
 });

@@ -1,33 +1,42 @@
 /**
- * Who needs which copy: home pods by what they refer to, worker pods by what stands in their spec. A copy without a
- * holder goes. Kept from the stores alone, so a restart knows as much as before.
+ * Who needs which copy: home pods by what they refer to, worker pods by what stands in their spec until they have ended. A
+ * copy without a holder goes. Kept from the stores alone, so a restart knows as much as before.
  */
 import { tokenSecretName, workerName } from '@kubeocean/shared/api';
 import { type Change, keyOf, type KubeObject, type ReadonlyStore } from '@kubeocean/shared/kube';
-import type { Pod } from '../pods/types.ts';
+import { isTerminal, type Pod } from '../pods/types.ts';
 import { copiesOf, referencesOf } from './references.ts';
 
 export interface Holders {
   /** True when any pod of either side needs the copy `kind/name`. */
   isHeld(copy: string): boolean;
-  /** True when a worker pod has it in its spec. */
+  /** True when a worker pod that has not ended has it in its spec. */
   isInUse(copy: string): boolean;
   /** Keys of the home pods that refer to it. */
   homePods(copy: string): string[];
   stop(): void;
 }
 
-/** Names of the copies, `kind/name`, that the worker pod of this home pod needs. */
-export function copiesFor(home: Pod, bindingUID: string): string[] {
+/**
+ * Names of the copies, `kind/name`, that the worker pod of this home pod needs. One that has ended needs no tokens any more, and
+ * of these there is a Secret for each pod; what it shares with others stays, for its successor.
+ */
+function copiesFor(home: Pod, bindingUID: string): string[] {
   const { namespace = '', name, uid = '' } = home.metadata;
   const { objects, tokens } = referencesOf(home);
   const copies = objects.map((each) => `${each.kind}/${workerName(bindingUID, namespace, each.name, each.kind)}`);
-  if (tokens.length > 0) copies.push(`secret/${tokenSecretName(bindingUID, namespace, name, uid)}`);
+  if (tokens.length > 0 && !isTerminal(home))
+    copies.push(`secret/${tokenSecretName(bindingUID, namespace, name, uid)}`);
   return copies;
 }
 
-function debugContainers(pod: KubeObject): number {
-  return (pod as Pod).spec.ephemeralContainers?.length ?? 0;
+/** In the life of a pod, only debug containers can refer to more, of which none is ever taken away; its end frees what it had. */
+function needsTheSame(before: Pod, after: Pod): boolean {
+  return debugContainers(before) === debugContainers(after) && isTerminal(before) === isTerminal(after);
+}
+
+function debugContainers({ spec }: Pod): number {
+  return spec.ephemeralContainers?.length ?? 0;
 }
 
 /** Most copies, those of tokens, have one holder: a set for each would take more than all the rest of it. */
@@ -62,20 +71,19 @@ export function createHolders(
 
   function follow(map: KeysByCopy, copies: (pod: Pod) => string[]) {
     return ({ key, previous, current }: Change<KubeObject>) => {
-      // In the life of a pod, only debug containers can refer to more; none is ever taken away.
-      if (current && (!previous || debugContainers(previous) !== debugContainers(current))) {
-        for (const copy of copies(current as Pod)) add(map, copy, key);
-      } else if (previous && !current) {
-        for (const copy of copies(previous as Pod)) {
-          remove(map, copy, key);
-          if (!home.has(copy) && !worker.has(copy)) onRelease(copy);
-        }
+      if (previous && current && needsTheSame(previous as Pod, current as Pod)) return;
+      const needed = new Set(current && copies(current as Pod));
+      for (const copy of needed) add(map, copy, key);
+      for (const copy of previous ? copies(previous as Pod) : []) {
+        if (needed.has(copy)) continue;
+        remove(map, copy, key);
+        if (!home.has(copy) && !worker.has(copy)) onRelease(copy);
       }
     };
   }
 
   const followHome = follow(home, (pod) => copiesFor(pod, bindingUID));
-  const followWorker = follow(worker, copiesOf);
+  const followWorker = follow(worker, (pod) => (isTerminal(pod) ? [] : copiesOf(pod)));
   for (const pod of stores.homePods.values()) followHome({ key: keyOf(pod), previous: undefined, current: pod });
   for (const pod of stores.workerPods.values()) followWorker({ key: keyOf(pod), previous: undefined, current: pod });
   const stops = [stores.homePods.onChange(followHome), stores.workerPods.onChange(followWorker)];

@@ -3,8 +3,8 @@
  * it can make pods and copies that look like ours, and would be sent whatever home Secret they name.
  */
 import { Label } from '@kubeocean/shared/api';
-import { type KubeObject, Namespaces } from '@kubeocean/shared/kube';
 import type { SyncerContext } from '../context.ts';
+import { namespaceLabels } from '../namespaces.ts';
 import { notRunReason } from '../pods/eligibility.ts';
 import { wasShown } from '../pods/to-home.ts';
 import { isTerminal, type Pod } from '../pods/types.ts';
@@ -20,9 +20,7 @@ export async function isOneRunHere(facts: Facts, namespace: string, pods: readon
   if (here.some(wasShown)) return true;
   if (here.length === 0) return false;
   const binding = facts.binding();
-  const { labels } = binding.spec.namespaceSelector
-    ? (await facts.home.get<KubeObject>(Namespaces, '', namespace)).metadata
-    : {};
+  const labels = binding.spec.namespaceSelector ? await namespaceLabels(facts.home, namespace) : undefined;
   return here.some((pod) => notRunReason(pod, binding, labels) === undefined);
 }
 

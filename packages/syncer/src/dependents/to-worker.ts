@@ -110,8 +110,15 @@ export function tokenSeconds(wanted: number | undefined): number {
   return Math.max(SHORTEST, Math.min(wanted ?? LONGEST, LONGEST));
 }
 
-/** When to renew: after 80 % of what is left of the shortest-lived token. */
-export function renewalTime(expirations: readonly string[], now: Date): Date {
-  const left = Math.min(...expirations.map((expiration) => Date.parse(expiration) - now.getTime()));
-  return new Date(now.getTime() + Math.max(left * 0.8, 10_000));
+/** No token is renewed later than this after it was made, in milliseconds: 80 % of the longest life. */
+export const LATEST_RENEWAL_MS = LONGEST * 800;
+
+/**
+ * When to renew: after 80 % of the life of the shortest-lived token. The time at which it ends is of the API server's clock,
+ * and ours may be another.
+ * @param lives in seconds
+ */
+export function renewalTime(lives: readonly number[], now: Date): Date {
+  const life = Math.min(...lives) * 800;
+  return new Date(now.getTime() + Math.min(Math.max(life, 10_000), LATEST_RENEWAL_MS));
 }

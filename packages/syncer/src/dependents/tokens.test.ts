@@ -2,8 +2,9 @@ import { Annotation, tokenSecretName } from '@kubeocean/shared/api';
 import { ApiError, ConnectionError, type KubeObject, Store } from '@kubeocean/shared/kube';
 import { describe, expect, test, vi } from 'vitest';
 import type { SyncerContext } from '../context.ts';
+import { WritesHeld } from '../pods/gate.ts';
 import type { Pod } from '../pods/types.ts';
-import { bindingUID, serveClusters, watchTells, workerPod, type World } from './copies-fixtures.ts';
+import { atHome, bindingUID, runs, serveClusters, watchTells, workerPod, type World } from './copies-fixtures.ts';
 import { createTokens, isForNoPod } from './tokens.ts';
 import type { Written } from './written.ts';
 
@@ -38,6 +39,32 @@ test('a pod without a token is looked at once, not for ever', async () => {
   expect(looks).toBe(1);
   await tokens.stop();
   vi.useRealTimers();
+});
+
+describe('while the worker must not be written to', () => {
+  const served = serveClusters();
+
+  test('home is asked for no token, however often it is tried', async () => {
+    const w = served.world();
+    w.context.mayWriteWorker = () => false;
+    const tokens = [{ name: 'token', projected: { sources: [{ serviceAccountToken: { path: 'token' } }] } }];
+    const metadata = { namespace: 'shop', name: 'web', uid: 'u' };
+    const home: Pod = { metadata, spec: { containers: [], volumes: tokens } };
+    for (let n = 0; n < 3; n++) await expect(w.tokens.ensure(home)).rejects.toThrow(WritesHeld);
+    expect(served.writes).toEqual([]);
+    w.context.mayWriteWorker = () => true;
+    await w.tokens.ensure(home);
+    expect(served.writes).toHaveLength(2);
+  });
+
+  test('a copy that is out of date is not read at home', async () => {
+    const w = served.world();
+    atHome(served, w, '1', { data: { key: 'one' } });
+    runs(w);
+    w.context.mayWriteWorker = () => false;
+    await expect(w.copies.ensure('configmap', 'shop', 'conf')).rejects.toThrow(WritesHeld);
+    expect(served.reads).toEqual([]);
+  });
 });
 
 describe('a token Secret that somebody else', () => {

@@ -15,15 +15,17 @@ import {
   WorkQueue,
 } from '@kubeocean/shared/kube';
 import type { SyncerContext } from '../context.ts';
-import { WritesHeld } from '../pods/gate.ts';
+import { mayWriteWorker, WritesHeld } from '../pods/gate.ts';
 import { isTerminal, type Pod, podSubject } from '../pods/types.ts';
 import { referencesOf, type TokenSource } from './references.ts';
-import { contentOf, renewalTime, tokenSeconds, toTokenSecret } from './to-worker.ts';
+import { contentOf, LATEST_RENEWAL_MS, renewalTime, tokenSeconds, toTokenSecret } from './to-worker.ts';
 import { writeCopy } from './write-copy.ts';
 import type { Written } from './written.ts';
 
 interface TokenRequest extends KubeObject {
-  status?: { token: string; expirationTimestamp: string };
+  /** In an answer: how long the token lives, which may be less than what was asked for. */
+  spec?: { expirationSeconds?: number };
+  status?: { token: string };
 }
 
 /** What was wrong with a token Secret that somebody else wrote or took away. */
@@ -51,6 +53,8 @@ export interface Tokens {
 }
 
 const RETRY_MS = 60_000;
+/** Until it is looked again, at the least, whether the worker may be written to. A token is good for a while after it is due. */
+const HELD_MS = 10_000;
 
 /** Whether home gave no token because the pod it was to be bound to is gone, or another of its name by now. */
 export function isForNoPod(error: unknown): boolean {
@@ -70,6 +74,8 @@ export function createTokens(context: SyncerContext, written: Written): Tokens {
   const followed = new Map<string, string | undefined>();
   /** What was last written, as a hash, by name of the Secret. Without one, whatever somebody else wrote is replaced. */
   const contents = new Map<string, number>();
+  /** What the time of day was ahead of the monotonic clock when it was first looked at. Milliseconds. */
+  let aheadMs: number | undefined;
 
   async function renew(key: string): Promise<{ againInMs: number } | undefined> {
     const home = context.stores.homePods.get(key) as Pod | undefined;
@@ -80,7 +86,7 @@ export function createTokens(context: SyncerContext, written: Written): Tokens {
     try {
       await ensure(home);
     } catch (error) {
-      if (error instanceof WritesHeld) return { againInMs: 5000 };
+      if (error instanceof WritesHeld) return { againInMs: HELD_MS * (1 + Math.random()) };
       // The pod is gone at home, which the watch will tell.
       if (isNotFound(error) && home.metadata.deletionTimestamp) return { againInMs: RETRY_MS };
       const text = `the pod's ServiceAccount token could not be renewed: ${messageOf(error)}`;
@@ -95,10 +101,19 @@ export function createTokens(context: SyncerContext, written: Written): Tokens {
     return tokenSecretName(context.bindingUID, namespace, name, uid);
   }
 
+  /** Milliseconds since 1970. A clock that is set back while we run must not let tokens come to their end. */
+  function now(): number {
+    const time = context.now().getTime();
+    aheadMs ??= time - performance.now();
+    return Math.max(time, aheadMs + performance.now());
+  }
+
   /** Milliseconds until the tokens are to be renewed; not positive when they are due or missing. */
   function dueIn(home: Pod): number {
     const renewAt = written.latest(secretNameOf(home))?.metadata.annotations?.[Annotation.tokenRenewAt];
-    return renewAt ? Date.parse(renewAt) - context.now().getTime() : 0;
+    const left = renewAt ? Date.parse(renewAt) - now() : 0;
+    // Another syncer's clock was ahead of ours, or somebody else wrote it: how old they are is not known.
+    return left <= LATEST_RENEWAL_MS ? left : 0;
   }
 
   function ensure(home: Pod): Promise<void> {
@@ -120,11 +135,16 @@ export function createTokens(context: SyncerContext, written: Written): Tokens {
   }
 
   async function make(home: Pod, formerUID?: string): Promise<void> {
+    // Home signs none for nothing: a claim that is not held, or a worker that is down, may be so for hours, for all pods.
+    mayWriteWorker(context);
     const { tokens: sources } = referencesOf(home);
+    const askedAt = now();
     const answers = await Promise.all(sources.map((source) => request(home, source)));
     const tokens = Object.fromEntries(sources.map(({ key }, at) => [key, answers[at]?.token ?? '']));
-    const expirations = answers.map(({ expirationTimestamp }) => expirationTimestamp);
-    const renewAt = renewalTime(expirations, context.now());
+    const renewAt = renewalTime(
+      answers.map(({ life }) => life),
+      new Date(askedAt),
+    );
     const secret = toTokenSecret(home, tokens, renewAt, context);
     await writeCopy(context, Secrets, written, secret, formerUID);
     contents.set(secret.metadata.name, contentOf(secret));
@@ -148,8 +168,10 @@ export function createTokens(context: SyncerContext, written: Written): Tokens {
     }
   }
 
-  async function request(home: Pod, source: TokenSource): Promise<{ token: string; expirationTimestamp: string }> {
+  /** @returns its life in seconds */
+  async function request(home: Pod, source: TokenSource): Promise<{ token: string; life: number }> {
     const { namespace = '', name, uid } = home.metadata;
+    const expirationSeconds = tokenSeconds(source.expirationSeconds);
     const answer = await context.home.create<TokenRequest>(
       ServiceAccounts,
       {
@@ -158,14 +180,14 @@ export function createTokens(context: SyncerContext, written: Written): Tokens {
         metadata: { name: home.spec.serviceAccountName || 'default', namespace },
         spec: {
           ...(source.audience && { audiences: [source.audience] }),
-          expirationSeconds: tokenSeconds(source.expirationSeconds),
+          expirationSeconds,
           boundObjectRef: { apiVersion: 'v1', kind: 'Pod', name, uid },
         },
       },
       { subresource: 'token' },
     );
     if (!answer.status?.token) throw new Error(`the API server gave no token for ${namespace}/${name}`);
-    return answer.status;
+    return { token: answer.status.token, life: answer.spec?.expirationSeconds ?? expirationSeconds };
   }
 
   return {

@@ -2,8 +2,9 @@
  * Keeps home pods and worker pods in step, one key (home namespace/name) at a time. What to do is read off the two
  * objects each time anew; nothing that matters is remembered, so stopping at any point loses nothing.
  */
-import { Label, vnodeHashedName, vnodeName, workerName } from '@kubeocean/shared/api';
+import { vnodeNames, workerName } from '@kubeocean/shared/api';
 import { type KubeObject, keyOf, type Outcome, splitKey, WorkQueue } from '@kubeocean/shared/kube';
+import { bindingOf } from '../nodes/looks.ts';
 import { createWorker, whyNotRun } from './creation.ts';
 import { Departures } from './departures.ts';
 import { isElsewhere } from './elsewhere.ts';
@@ -11,10 +12,11 @@ import { finish, finishWithoutWorker, followEnd, lost, orphan, predecessor } fro
 import { follow as followChanges, type Followed } from './follow.ts';
 import { createFollowMemory } from './follow-memory.ts';
 import { WritesHeld } from './gate.ts';
+import { tellHeld } from './held-back.ts';
 import { HeldWaits } from './held-waits.ts';
 import { finishHomeDeletion, patchHomeStatus } from './home.ts';
 import { addressesHidden, leaseEndOf } from './lease-end.ts';
-import { homeKeyOf, lostItsLabel, relationOf } from './ownership.ts';
+import { homeKeyOf, isPredecessor, lostItsLabel, relationOf } from './ownership.ts';
 import { Pace, USUAL_PACE } from './pace.ts';
 import { concernedBy } from './record-changes.ts';
 import { createRefusals } from './refusals.ts';
@@ -22,9 +24,11 @@ import { RefusedDeletions } from './refused-deletions.ts';
 import { repairPod, type RepairTimes } from './repair.ts';
 import { createParts, soonest } from './parts.ts';
 import { watchScheduling } from './schedule-timeout.ts';
+import { SentPatches } from './sent-patches.ts';
 import { type PodState, workerOf } from './state.ts';
 import { isDone, mayWait, type OwnWord, statusPatch, wasShown } from './to-home.ts';
 import { isReady, isTerminal, type Pod, podSubject } from './types.ts';
+import { isUnheard } from './unheard.ts';
 import { Unplaced } from './unplaced.ts';
 import { wordsFor } from './words.ts';
 
@@ -39,7 +43,7 @@ const LABEL_MS = 1000;
 export interface PodController {
   /** Looks at this home pod again. */
   add(homeKey: string): void;
-  /** Looks again at every pod that has no worker pod. */
+  /** Looks again at every pod that has no worker pod, and at those that wait until the worker may be written to. */
   resync(): void;
   /** Looks again at every home pod, and at every worker pod of this binding. */
   sweep(): void;
@@ -73,8 +77,7 @@ export function createPodController(state: PodState): PodController {
   const followMemory = createFollowMemory();
   /** Since when a change waits for the next one, by home UID. Milliseconds, monotonic. */
   const settling = new Map<string, number>();
-  /** The last status patch by home UID, so that a lagging watch does not make it be sent again. */
-  const sent = new Map<string, { patch: string; revisions: (string | undefined)[] }>();
+  const sent = new SentPatches();
   const repaired: RepairTimes = new Map();
   const unplaced = new Unplaced();
   const deletions = new RefusedDeletions();
@@ -90,7 +93,7 @@ export function createPodController(state: PodState): PodController {
       for (const other of held.passed(key, context.mayWriteWorker())) queue.add(other);
       return outcome;
     } catch (error) {
-      if (error instanceof WritesHeld) return { againInMs: held.held(key) };
+      if (error instanceof WritesHeld) return { againInMs: await tellHeld(state, key, held.held(key)) };
       throw error;
     }
   }
@@ -110,8 +113,7 @@ export function createPodController(state: PodState): PodController {
         }
         return withWorker(home, worker);
       case 'namesake':
-        // A pod that has run itself is not mistaken for a new one.
-        if (!wasShown(home)) return predecessor(state, home, worker, departures);
+        if (isPredecessor(worker, home)) return predecessor(state, home, worker, departures);
         break;
       case 'foreign':
         if (!lostItsLabel(worker, home, context.bindingUID)) break;
@@ -125,8 +127,7 @@ export function createPodController(state: PodState): PodController {
 
   /** Ours is what sits on a vnode of this binding: a node's name alone may be another's. */
   function isOurs(home: Pod): boolean {
-    const vnode = context.stores.vnodes.get(home.spec.nodeName ?? '');
-    return vnode?.metadata.labels?.[Label.bindingUID] === context.bindingUID;
+    return bindingOf(context.stores.vnodes.get(home.spec.nodeName ?? '')) === context.bindingUID;
   }
 
   async function withoutWorker(home: Pod): Promise<Outcome> {
@@ -181,12 +182,13 @@ export function createPodController(state: PodState): PodController {
   async function showStatus(home: Pod, worker: Pod, own: OwnWord): Promise<Outcome> {
     const { uid = '', resourceVersion } = home.metadata;
     const withoutAddresses = addressesHidden(context, home);
-    const said: OwnWord = { ...own, withoutAddresses, words: wordsFor(home, context, worker) };
+    const unheard = isUnheard(context.stores.vnodes.get(home.spec.nodeName ?? ''));
+    const said: OwnWord = { ...own, withoutAddresses, unheard, words: wordsFor(home, context, worker) };
     const patch = statusPatch(worker, home, context.now(), leaseEndOf(context, worker, home), said);
-    if (!patch) {
+    // The watch has told of it: kilobytes for each pod.
+    if (!patch) sent.delete(uid);
+    if (!patch || sent.has(uid, patch, resourceVersion)) {
       settling.delete(uid);
-      // The watch has told of it: kilobytes for each pod.
-      sent.delete(uid);
       if (isReady(home)) state.phases.reached(uid, 'shown');
       return undefined;
     }
@@ -198,11 +200,8 @@ export function createPodController(state: PodState): PodController {
       if (left > 0) return { againInMs: left };
     }
     settling.delete(uid);
-    const text = JSON.stringify(patch);
-    const last = sent.get(uid);
-    if (last?.patch === text && last.revisions.includes(resourceVersion)) return undefined;
     const after = await patchHomeStatus(context, home, patch);
-    sent.set(uid, { patch: text, revisions: [resourceVersion, after] });
+    sent.note(uid, patch, [resourceVersion, after]);
     return undefined;
   }
 
@@ -240,10 +239,11 @@ export function createPodController(state: PodState): PodController {
         if (concerned === 'none') return;
         const { nodeName = '' } = (current ?? previous)?.spec ?? {};
         const { clusterID } = context;
-        for (const nameOf of [vnodeName, vnodeHashedName]) addPodsOf(nameOf(clusterID, nodeName), concerned);
+        for (const name of vnodeNames(clusterID, nodeName)) addPodsOf(name, concerned);
       }),
-      context.stores.vnodes.onChange(({ key, previous }) => {
-        if (!previous) addPodsOf(key, 'waiting');
+      context.stores.vnodes.onChange(({ key, previous, current }) => {
+        if (bindingOf(previous) !== bindingOf(current)) addPodsOf(key, 'waiting');
+        else if (isUnheard(previous) && !isUnheard(current)) addPodsOf(key, 'all');
       }),
     );
   }
@@ -256,10 +256,10 @@ export function createPodController(state: PodState): PodController {
     }
   }
 
-  /** Pods of a vnode; `waiting`: those that may be waiting for it, without a worker pod. */
+  /** Pods of a vnode; `waiting`: those that may be waiting for it, without a worker pod or with one that has no node. */
   function addPodsOf(vnode: string, which: 'waiting' | 'all'): void {
     for (const pod of homePods.byIndex('node', vnode))
-      if (which === 'all' || !workerOf(state, pod)) queue.add(keyOf(pod));
+      if (which === 'all' || !workerOf(state, pod)?.spec.nodeName) queue.add(keyOf(pod));
   }
 
   function know(key: string, { metadata: { namespace = '', name } }: KubeObject): void {
@@ -271,15 +271,15 @@ export function createPodController(state: PodState): PodController {
     departures.gone(keyOf(pod), pod, deleted);
     homeKeys.delete(workerName(context.bindingUID, namespace, name));
     for (const memory of [settling, sent, refusals, state.admitted]) memory.delete(uid);
-    followMemory.forget(uid);
-    for (const memory of [state.phases, state.guard]) memory.forget(uid);
+    for (const memory of [followMemory, state.phases, state.guard]) memory.forget(uid);
   }
 
   return {
     add: (homeKey) => queue.add(homeKey),
     resync() {
       refusals.clear();
-      for (const pod of homePods.values()) if (!workerOf(state, pod)) queue.add(keyOf(pod));
+      for (const pod of homePods.values()) if (!workerOf(state, pod)?.spec.nodeName) queue.add(keyOf(pod));
+      for (const key of held.wake()) queue.add(key);
     },
     sweep: addAll,
     start() {

@@ -3,7 +3,7 @@ import type { ClusterBinding, LeasedNode } from '@kubeocean/shared/api';
 import { Secrets, Store } from '@kubeocean/shared/kube';
 import { TestServer } from '@kubeocean/shared/testing';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { createWorker } from './creation.ts';
+import { createWorker, whyNotRun } from './creation.ts';
 import { homePath, homePod, workerPath, workerPod, World } from './ending-fixtures.ts';
 import { FACTS } from './samples.ts';
 import type { PodState } from './state.ts';
@@ -46,6 +46,21 @@ test.each([
   expect([state.admitted.size, changed]).toEqual([0, ['shop/web-5d9c7b-abcde']]);
 });
 
+test('pods of one namespace that come together ask once whether it is selected', async () => {
+  const world = new World(server);
+  world.objects.set('/api/v1/namespaces/shop', { metadata: { name: 'shop', labels: { team: 'b' } } });
+  const state = world.stateOf();
+  state.context.binding = () =>
+    ({
+      metadata: { name: 'example-cluster' },
+      spec: { namespaceSelector: { matchLabels: { team: 'a' } } },
+    }) as unknown as ClusterBinding;
+  const pods = ['a', 'b', 'c'].map((name) => homePod({ phase: 'Pending' }, { name }));
+  const reasons = await Promise.all(pods.map((pod) => whyNotRun(state, pod)));
+  expect(reasons.map((reason) => reason?.reason)).toEqual(pods.map(() => 'NamespaceNotSelected'));
+  expect(world.calls).toEqual(['GET /api/v1/namespaces/shop']);
+});
+
 /** A pod whose vnode has room, and that lacks nothing but what `prepare` brings. */
 function mayBegin(world: World, prepare: () => Promise<[]>): PodState {
   const record = {
@@ -64,7 +79,7 @@ function mayBegin(world: World, prepare: () => Promise<[]>): PodState {
     kept: new Map(),
     room: { changed: () => undefined, used: () => new Map() },
     volumes: { resolve: () => Promise.resolve({ claims: new Map(), missing: [] }) },
-    services: { byIndex: () => [] },
+    services: () => [],
     carriedPrefixes: () => [],
     network: () => Promise.resolve({ apiServer: FACTS.apiServer, dns: FACTS.dns }),
     phases: { reached: () => undefined },

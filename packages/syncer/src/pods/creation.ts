@@ -1,16 +1,8 @@
 /** From a home pod that was never run to its worker pod: whether it may, what it needs, and the one create. */
 import { type LeasedNode, migratedNameSaidBy, PodReason } from '@kubeocean/shared/api';
-import {
-  ApiError,
-  isAlreadyExists,
-  keyOf,
-  type KubeObject,
-  Namespaces,
-  type Outcome,
-  pathOf,
-  Pods,
-} from '@kubeocean/shared/kube';
+import { ApiError, isAlreadyExists, keyOf, type Outcome, pathOf, Pods } from '@kubeocean/shared/kube';
 import { podRequests } from '@kubeocean/shared/lease';
+import { namespaceLabels } from '../namespaces.ts';
 import { leavingReason } from '../nodes/leaving.ts';
 import { isForNoPod } from '../dependents/tokens.ts';
 import { guardsLost, guardsWords, leftOutWords } from './left-out.ts';
@@ -29,21 +21,19 @@ import { wasShown } from './to-home.ts';
 import { toWorkerPod, type WorkerFacts } from './to-worker.ts';
 import { outlivesLease } from './outlives-lease.ts';
 import { controllerOf, isTerminal, type Pod, podSubject } from './types.ts';
-import { linksLeftOut, serviceAddress } from './service-variables.ts';
+import { linksLeftOut } from './service-variables.ts';
 import { wouldDrop } from './would-drop.ts';
 import { currentWorker } from './worker.ts';
 
 /** Until the watch tells that the home pod is gone. */
 const GONE_MS = 1000;
-const MISSING_RETRY_MS = 15_000;
 const NOT_SELECTED_MS = 60_000;
 
 /** Why the pod is not run on vnodes at all; the namespace is only read when the binding selects by it. */
 export async function whyNotRun(state: PodState, home: Pod): Promise<Reason | undefined> {
   const binding = state.context.binding();
   if (!binding.spec.namespaceSelector) return notRunReason(home, binding, undefined);
-  const namespace = await state.context.home.get<KubeObject>(Namespaces, '', home.metadata.namespace ?? '');
-  return notRunReason(home, binding, namespace.metadata.labels);
+  return notRunReason(home, binding, await namespaceLabels(state.context.home, home.metadata.namespace ?? ''));
 }
 
 /** Says so on the pod, once. It takes no room any more, if it was let in before. */
@@ -74,6 +64,8 @@ export async function createWorker(state: PodState, stored: Pod, refusals: Refus
   const refused = leaseRefusal(record) ?? roomOn(state, record, stored);
   const pauseMs = refused ? 0 : refusals.left(stored, record);
   if (pauseMs > 0) return { againInMs: pauseMs };
+  // Home is asked nothing either for thousands of pods that must not be made now.
+  if (!refused) mayWriteWorker(context);
   const { namespace = '', name: homeName } = stored.metadata;
   const asks = refused !== undefined || !isNews(state, stored);
   const home = asks ? await currentHome(context, namespace, homeName) : stored;
@@ -98,7 +90,7 @@ export async function createWorker(state: PodState, stored: Pod, refusals: Refus
     const { claims, missing } = await state.volumes.resolve(home);
     if (missing.length > 0) {
       await tellWaits(asking, 'FailedDependency', `waiting: ${missing.join('; ')}`);
-      return { againInMs: MISSING_RETRY_MS };
+      return { againInMs: refusals.missing(home) };
     }
     const facts = await factsFor(state, record.spec.nodeName, home);
     unlinked = linksLeftOut(home, facts.services);
@@ -118,7 +110,7 @@ export async function createWorker(state: PodState, stored: Pod, refusals: Refus
     }
     if (missing.some(({ absent }) => !absent)) {
       await tellRefused(asking, 'FailedDependency', words);
-      return { againInMs: MISSING_RETRY_MS };
+      return { againInMs: refusals.missing(home) };
     }
     // What does not exist yet keeps the worker's kubelet waiting, exactly as it would keep one at home.
     state.phases.reached(uid, 'translated');
@@ -197,17 +189,12 @@ async function refuse(state: PodState, home: Pod, { reason, message }: Reason): 
 export async function factsFor(state: PodState, node: string, home: Pod): Promise<WorkerFacts> {
   const { context } = state;
   const { spec } = context.binding();
-  const services = state.services
-    .byIndex('namespace', home.metadata.namespace ?? '')
-    .map(serviceAddress)
-    .filter((address) => address !== undefined)
-    .toSorted((a, b) => (a.name < b.name ? -1 : 1));
   return {
     bindingName: context.bindingName,
     bindingUID: context.bindingUID,
     mountNamespace: context.mountNamespace,
     node,
-    services,
+    services: state.services(home.metadata.namespace ?? ''),
     carriedPrefixes: state.carriedPrefixes(),
     directScheduling: spec.directScheduling ?? false,
     ...(spec.podPriorityClassName && { priorityClassName: spec.podPriorityClassName }),

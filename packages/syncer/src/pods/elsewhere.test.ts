@@ -12,6 +12,8 @@ const made = (placed?: string, annotation?: string): Pod => {
   if (annotation !== undefined) pod.metadata.annotations = { [Annotation.virtualNodeName]: annotation };
   return pod;
 };
+const LONG = `n${'x'.repeat(60)}`;
+const ADOPTED = 'vnode-cls-example-nxxxxxxxxxxx-66586dac9e07faaf34aeaf7de9700f3b';
 const unplaced = made(undefined, 'vnode-cls-example-gone');
 delete unplaced.spec['affinity'];
 
@@ -23,6 +25,7 @@ test.each<[string, Pod, string | undefined, boolean]>([
   ['on no node yet', made(), undefined, false],
   ['its annotation was changed by hand', made('node1', 'vnode-cls-example-x'), 'vnode-cls-example-node1', false],
   ['the vnode has the longer name', made('node1', 'vnode-x'), vnodeHashedName(clusterID, 'node1'), false],
+  ['the vnode was adopted with its name', made(LONG, 'vnode-x'), ADOPTED, false],
   ['it says so itself, whatever the vnode is called', made('node1', 'vnode-old'), 'vnode-old', false],
   ['nothing but the annotation says where', unplaced, 'vnode-cls-example-node1', true],
 ])('%s', (_, worker, nodeName, expected) => {

@@ -2,7 +2,7 @@
  * Whether a home pod and its worker pod are on different nodes. A home that was put back from a backup may place a pod
  * again, with the UID it had, somewhere else: on a real node or on another vnode. Then it must not run here, too. Pure.
  */
-import { Annotation, vnodeHashedName, vnodeName } from '@kubeocean/shared/api';
+import { Annotation, vnodeNames } from '@kubeocean/shared/api';
 import type { Pod } from './types.ts';
 
 interface Affinity {
@@ -23,7 +23,7 @@ export function isElsewhere(worker: Pod, home: Pod, clusterID: string): boolean 
   if (!vnode || madeFor === vnode) return false;
   const node = worker.spec.nodeName || requiredNode(worker);
   if (!node) return madeFor !== undefined;
-  return vnodeName(clusterID, node) !== vnode && vnodeHashedName(clusterID, node) !== vnode;
+  return !vnodeNames(clusterID, node).includes(vnode);
 }
 
 /** The node that the worker's scheduler was told to place it on. */

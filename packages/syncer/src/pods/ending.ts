@@ -141,9 +141,11 @@ export async function orphan(state: PodState, homeKey: string, worker: Pod, depa
 
   /** Whoever has the name at home by now learns what it waits for. */
   function tellNext(reason: string, why: string): void {
-    const next = context.stores.homePods.get(homeKey);
+    const next = context.stores.homePods.get(homeKey) as Pod | undefined;
     if (!next || !departures.isFirstToWait(homeKey, `${next.metadata.uid} ${reason}`)) return;
-    const message = `it runs once the worker pod ${context.mountNamespace}/${workerPod}, which was made for its name before, is gone. ${why}`;
+    // One that ran is never run again: what ran for it is gone.
+    const does = wasShown(next) ? 'nothing of it runs any more, which it shows' : 'it runs';
+    const message = `${does} once the worker pod ${context.mountNamespace}/${workerPod}, which was made for its name before, is gone. ${why}`;
     context.homeEvents.event(podSubject(next), 'Warning', reason, message);
   }
 }

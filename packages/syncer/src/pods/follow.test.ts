@@ -68,7 +68,7 @@ function world() {
     carriedPrefixes: () => ['cni/'],
     dependents: { prepare: (home: Pod) => Promise.resolve(void prepared.push(home)) },
     network: () => Promise.resolve({}),
-    services: { byIndex: () => [] },
+    services: () => [],
   } as unknown as PodState;
   const state = { ...known, room: createRoom((key) => takenBy(known, key)) };
 

@@ -6,6 +6,7 @@ import {
   ApiError,
   ConnectionError,
   isNotFound,
+  isNotServed,
   isOlder,
   keyOf,
   type KubeObject,
@@ -171,7 +172,8 @@ export async function follow(state: PodState, home: Pod, worker: Pod, memory: Fo
       memory.refused.delete(key);
       return undefined;
     } catch (error) {
-      const unknown = isNotFound(error) && options.subresource !== undefined && (await isThere());
+      const is404 = isNotFound(error) || isNotServed(error);
+      const unknown = is404 && options.subresource !== undefined && (await isThere());
       if (isGone(error) && !unknown) {
         memory.refused.delete(key);
         return undefined;

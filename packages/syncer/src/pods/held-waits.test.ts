@@ -22,3 +22,11 @@ test('the first that is not held any more brings all others back, if writes are 
   expect(held.passed('b', true)).toEqual(['c', 'd']);
   expect(held.passed('c', true)).toEqual([]);
 });
+
+test('all are brought back, once, when something else tells that they may go on', () => {
+  const held = new HeldWaits(() => 1);
+  for (const key of ['a', 'b', 'a']) held.held(key);
+  expect(held.wake()).toEqual(['a', 'b']);
+  expect(held.wake()).toEqual([]);
+  expect(held.held('a')).toBe(1000);
+});

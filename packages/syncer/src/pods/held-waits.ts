@@ -1,6 +1,7 @@
 /**
  * How long work waits while writes are held back: 1 s, doubling to 30 s, for each pod by itself. All wait for the same
- * thing, the claim or leadership, which may take hours: thousands of pods must not ask for it every second.
+ * thing, the claim, leadership or a worker that answers, which may take hours: thousands of pods must not ask for it every
+ * second.
  */
 const FIRST_MS = 1000;
 const LONGEST_MS = 30_000;
@@ -27,9 +28,13 @@ export class HeldWaits {
    * @returns the others that wait, when this one shows that they need not any more
    */
   passed(key: string, mayWrite: boolean): string[] {
-    if (!this.counts.delete(key) || !mayWrite) return [];
-    const others = [...this.counts.keys()];
+    return this.counts.delete(key) && mayWrite ? this.wake() : [];
+  }
+
+  /** @returns all that wait, as they need not any more, perhaps */
+  wake(): string[] {
+    const keys = [...this.counts.keys()];
     this.counts.clear();
-    return others;
+    return keys;
   }
 }

@@ -1,13 +1,17 @@
 /** Conditions of a home pod, from those of its worker pod: the kubelet's own, and why it was ended. Pure. */
 import { Annotation, PodCondition, PodReason } from '@kubeocean/shared/api';
 import type { Condition } from '@kubeocean/shared/kube';
+import { cut } from './cut.ts';
 import type { Reason } from './eligibility.ts';
 import { KUBELET_CONDITIONS } from './status-difference.ts';
 import { isTerminal, type Pod } from './types.ts';
 import type { OwnWord } from './to-home.ts';
 
-/** Longest text taken over from the worker, in characters. A termination message is at most this (kubelet). */
-const MAX_MESSAGE = 4096;
+/**
+ * What a pod that has ended is not, whatever its kubelet said last: disruption budgets count whoever is Ready, and
+ * `kubectl wait` believes it.
+ */
+export const READINESS: readonly string[] = ['Ready', 'ContainersReady'];
 
 /** How a pod ends that its worker pod's phase alone does not tell. */
 export interface End {
@@ -25,11 +29,14 @@ export function conditionsOf(
   generation: number | undefined,
 ): Condition[] {
   const theirs = worker.status?.conditions ?? [];
-  const conditions = theirs
-    .filter(({ type }) => KUBELET_CONDITIONS.includes(type))
-    .map((condition) => ({ ...condition }));
+  // One of each: a hostile worker could send thousands.
+  const left = new Set(KUBELET_CONDITIONS);
+  const conditions = theirs.filter(({ type }) => left.delete(type)).map(withoutDirective);
+  const phase = ended?.phase ?? worker.status?.phase;
+  const isOver = phase === 'Failed' || phase === 'Succeeded';
   for (const [at, condition] of conditions.entries()) {
-    if (condition.type === 'Ready') conditions[at] = readyCondition(condition, home, now);
+    if (isOver && READINESS.includes(condition.type)) conditions[at] = endedCondition(condition, phase, home, now);
+    else if (condition.type === 'Ready') conditions[at] = readyCondition(condition, home, now, own.unheard);
   }
   const pending = own.resize && !isTerminal(worker) ? pendingResize(own.resize, home, now) : undefined;
   if (pending) {
@@ -39,7 +46,7 @@ export function conditionsOf(
   const disrupted = disruptionOf(worker);
   if (disrupted && ended?.reason !== PodReason.leaseClosed) {
     // By home's clock, by which home's controller-manager judges whether it is out of date.
-    conditions.push(stamped(disrupted, home, now));
+    conditions.push(stamped(withoutDirective(disrupted), home, now));
   } else if (ended) {
     conditions.push(
       stamped(
@@ -65,6 +72,12 @@ export function conditionsOf(
   return conditions;
 }
 
+/** The condition, without what home's API server would take for an order, such as to replace the whole list. */
+function withoutDirective(given: Condition): Condition {
+  const { $patch: _, ...condition } = given;
+  return condition;
+}
+
 /** As a kubelet says it of a resize that it has not taken on. */
 function pendingResize(resize: Reason, home: Pod, now: Date): Condition {
   const { generation } = home.metadata;
@@ -72,9 +85,27 @@ function pendingResize(resize: Reason, home: Pod, now: Date): Condition {
   return stamped({ type: 'PodResizePending', status: 'True', ...told }, home, now);
 }
 
-/** Home's readiness gates count at home, where their controllers are: they are not carried to the worker. */
-function readyCondition(ready: Condition, home: Pod, now: Date): Condition {
+/**
+ * In the worker the pod may still be Ready: a grace of 0, or a node that is gone, leaves its kubelet no time for another
+ * word. The reasons are a kubelet's (pkg/kubelet/status GeneratePodReadyCondition).
+ */
+function endedCondition(condition: Condition, phase: string, home: Pod, now: Date): Condition {
+  if (condition.status !== 'True') return condition;
+  const { type, observedGeneration } = condition;
+  const reason = phase === 'Succeeded' ? 'PodCompleted' : 'PodFailed';
+  const generation = observedGeneration !== undefined && { observedGeneration };
+  return stamped({ type, status: 'False', reason, ...generation }, home, now);
+}
+
+/**
+ * Home's readiness gates count at home, where their controllers are: they are not carried to the worker. What home's node
+ * controller made of the pods of a node that nobody has heard of stands until the node is heard of again: what the worker
+ * said last is old.
+ */
+function readyCondition(ready: Condition, home: Pod, now: Date, unheard = false): Condition {
   const gates = home.spec.readinessGates ?? [];
+  const known = unheard && home.status?.conditions?.find(({ type }) => type === 'Ready');
+  if (ready.status === 'True' && known && known.status !== 'True') return { ...known };
   if (ready.status !== 'True' || gates.length === 0) return ready;
   const open = gates.filter(
     ({ conditionType }) =>
@@ -121,9 +152,4 @@ export function disruptionOf(worker: Pod): Condition | undefined {
 /** The words as they are. */
 export function same(text: string): string {
   return text;
-}
-
-/** At most `length` characters. */
-export function cut(text: string | undefined, length = MAX_MESSAGE): string | undefined {
-  return text !== undefined && text.length > length ? `${text.slice(0, length - 3)}...` : text;
 }

@@ -1,6 +1,7 @@
 /** The pods' side of the syncer. It reads from the start, and acts once it is told that everything else is known. */
 import { randomBytes } from 'node:crypto';
 import { Annotation, BindingCondition } from '@kubeocean/shared/api';
+import { Gauge } from '@kubeocean/shared/daemon';
 import { createReflector, type KubeObject, messageOf, Services } from '@kubeocean/shared/kube';
 import type { SyncerContext } from '../context.ts';
 import { startDependents } from '../dependents/index.ts';
@@ -13,6 +14,7 @@ import { createPodPhases } from './phases.ts';
 import { sweepEvery } from './sweep.ts';
 import { startVolumes } from '../volumes/index.ts';
 import { createRoom } from './room.ts';
+import { createServiceAddresses } from './service-addresses.ts';
 import { type PodState, takenBy } from './state.ts';
 import { startWorkerEvents } from './worker-events.ts';
 
@@ -57,7 +59,7 @@ export function startPods(context: SyncerContext, ready: Promise<unknown>): Pods
       guard,
       network: createHomeNetwork(context.home, context.settings),
       networkPolicies: watchNetworkPolicies(context, signal),
-      services: services.store,
+      services: createServiceAddresses(services.store),
       carriedPrefixes: context.carriedPrefixes,
       phases: createPodPhases(context.registry),
       repairs,
@@ -98,7 +100,15 @@ function addressOnly({ metadata, ...service }: KubeObject): KubeObject {
   return { metadata: { name, namespace, resourceVersion }, spec: { clusterIP, ports: kept } };
 }
 
-function guardOf(context: SyncerContext): DeletionGuard {
+/** The deletion guard of this term, which says on the binding, and in a metric, that it waits for a person. */
+export function guardOf(
+  context: Pick<SyncerContext, 'stores' | 'binding' | 'bindingName' | 'report' | 'registry'>,
+): DeletionGuard {
+  const held = new Gauge({
+    name: 'kubeocean_deletions_held',
+    help: 'Pods that the deletion guard keeps from being deleted or failed until a person approves it',
+    registers: [context.registry],
+  });
   const guard = createDeletionGuard({
     population: () => context.stores.workerPods.size,
     approval: () => context.binding().metadata.annotations?.[Annotation.approveDeletions],
@@ -110,6 +120,7 @@ function guardOf(context: SyncerContext): DeletionGuard {
   return guard;
 
   function report(state: GuardState): void {
+    held.set(state.stopped ? state.waiting : 0);
     context.report.condition(
       state.stopped
         ? {

@@ -26,7 +26,29 @@ function pod(metadata: Record<string, unknown>, conditions: Condition[] = []): P
   return made;
 }
 
+/** One that no scheduler has given a node. */
+function unplaced(metadata: Record<string, unknown>): Pod {
+  const { nodeName: _vnode, ...spec } = samplePod().spec;
+  return { ...pod(metadata), spec, status: { phase: 'Pending' } };
+}
+
 test.each<[string, Pod, Pod, LeasedNodeStatus | undefined, string | undefined]>([
+  [
+    'deleted before it had a node, its window closed by then',
+    unplaced(goes),
+    pod({}),
+    { phase: 'Closing', reason: 'WindowClosed', message: 'closed', window: { opensAt: '2026-01-02T18:00:00Z' } },
+    'the lease of the worker node node1 is Closing (closed) and takes no new pods; it opens again at 2026-01-02T18:00:00Z',
+  ],
+  ['that has no node yet, its window closed by then', unplaced({}), pod({}), taking, undefined],
+  ['deleted before it had a node, its lease open', unplaced(goes), pod({}), { phase: 'Active' }, undefined],
+  [
+    'deleted before it had a node, its policy gone for a moment',
+    unplaced(goes),
+    pod({}),
+    { phase: 'Closing', reason: 'PolicyGone' },
+    undefined,
+  ],
   ['evicted by the agent', pod({ ...goes, ...words }, disrupted), pod({}), undefined, 'words'],
   ['evicted by the agent, its condition set to False', pod({ ...goes, ...words }, reset), pod({}), undefined, 'words'],
   ['evicted by the agent, its condition gone', pod({ ...goes, ...words }), pod({}), undefined, 'words'],

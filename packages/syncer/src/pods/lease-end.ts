@@ -5,9 +5,12 @@
  */
 import { Annotation, type LeasedNode, PodCondition, PodReason } from '@kubeocean/shared/api';
 import type { Condition } from '@kubeocean/shared/kube';
+import { isSettling } from '@kubeocean/shared/lease';
 import type { SyncerContext } from '../context.ts';
 import { endsPods, leaseWords } from '../nodes/lease-over.ts';
+import { leaseRefusal, type Reason } from './eligibility.ts';
 import type { Pod } from './types.ts';
+import { whyUnscheduled } from './unplaced.ts';
 
 /** Of DisruptionTarget on a worker pod that the agent ends: its own, and the Eviction API's. */
 const AGENTS_REASONS: readonly (string | undefined)[] = [PodReason.leaseClosed, 'EvictionByEvictionAPI'];
@@ -29,7 +32,9 @@ export function leaseEnd(worker: Pod, home: Pod, record: LeasedNode | undefined)
   const byAgent = worker.metadata.deletionTimestamp ? worker.metadata.annotations?.[Annotation.leaseClosed] : undefined;
   const isOver = record !== undefined && endsPods(record.status);
   if (!home.metadata.deletionTimestamp) {
-    if (byAgent !== undefined || !isOver || !worker.metadata.deletionTimestamp) return byAgent;
+    if (byAgent !== undefined || !worker.metadata.deletionTimestamp) return byAgent;
+    if (whyUnscheduled(worker)) return lateRefusal(record)?.message;
+    if (!isOver) return undefined;
     return AGENTS_REASONS.includes(disruptionOf(worker)?.reason) ? leaseWords(record) : undefined;
   }
   const bySyncer = disruptionOf(home) ? home.metadata.annotations?.[Annotation.leaseClosed] : undefined;
@@ -44,12 +49,21 @@ export function leaseEndOf(context: SyncerContext, worker: Pod, home: Pod): stri
   return leaseEnd(worker, home, recordOf(context, home));
 }
 
+/**
+ * Why a pod that has no node yet is not to get it any more: its lease takes no new pods, and no worker has taken it. Not where
+ * that may be for a moment only.
+ */
+export function lateRefusal(record: LeasedNode | undefined): Reason | undefined {
+  return record && !isSettling(record.status) ? leaseRefusal(record) : undefined;
+}
+
 /** Whether the pod's addresses are others' at home, as its record says. */
 export function addressesHidden(context: SyncerContext, home: Pod): boolean {
   return recordOf(context, home)?.status?.networkOverlap !== undefined;
 }
 
-function recordOf(context: SyncerContext, home: Pod): LeasedNode | undefined {
+/** Of the pod's vnode, as it is now. */
+export function recordOf(context: SyncerContext, home: Pod): LeasedNode | undefined {
   return context.stores.records.byIndex('vnode', home.spec.nodeName ?? '')[0];
 }
 

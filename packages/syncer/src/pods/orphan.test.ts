@@ -106,12 +106,16 @@ describe('a worker pod without a home pod', () => {
     expect(state.guard.state()).toEqual({ stopped: false });
   });
 
-  test('that waits for a person is told of, once, on the pod that waits for its name', async () => {
+  test.each([
+    ['waits for its name', 'Pending', /^it runs once the worker pod kubeocean-worker\//],
+    ['has it by now, and ran', 'Running', /^nothing of it runs any more, which it shows once the worker pod /],
+  ])('that waits for a person is told of, once, on the pod that %s', async (_, phase, words) => {
     const departures = new Departures();
     const { state } = await afterStop(departures);
-    (state.context.stores.homePods as Store<Pod>).set(homePod({ phase: 'Pending' }, { uid: 'next' }));
+    (state.context.stores.homePods as Store<Pod>).set(homePod({ phase }, { uid: 'next' }));
     for (let turn = 0; turn < 3; turn++) await orphan(state, homeKey, workerPod(), departures);
     expect(world.told).toEqual(['Warning WaitsForDeletionGuard']);
+    expect(world.words[0]).toMatch(words);
     expect(world.words[0]).toMatch(/condition DeletionGuard of the ClusterBinding example-cluster/);
   });
 });

@@ -1,7 +1,8 @@
 /** What the syncer itself says on a home pod that has no worker pod: that it failed, or why it does not run. Pure. */
 import { PodCondition } from '@kubeocean/shared/api';
 import type { Json } from '@kubeocean/shared/kube';
-import { cut, stamped } from './home-conditions.ts';
+import { cut } from './cut.ts';
+import { READINESS, stamped } from './home-conditions.ts';
 import { REFUSED, type StatusPatch } from './to-home.ts';
 import type { Pod } from './types.ts';
 
@@ -13,7 +14,7 @@ export function failurePatch(
 ): StatusPatch {
   const time = now.toISOString().replace(/\.\d+Z$/, 'Z');
   const conditions: Json[] = [];
-  for (const type of ['Ready', 'ContainersReady']) {
+  for (const type of READINESS) {
     const known = home.status?.conditions?.find((condition) => condition.type === type);
     if (known?.status === 'True') {
       conditions.push({ type, status: 'False', reason: 'PodFailed', message: null, lastTransitionTime: time });
@@ -49,7 +50,7 @@ export function notRunPatch(
   const [known, former] = [type, type === 'notRun' ? 'refused' : 'notRun'].map((which) =>
     home.status?.conditions?.find((condition) => condition.type === PodCondition[which as typeof type]),
   );
-  const text = cut(message, 1024) ?? '';
+  const text = cut(message, 1024);
   const isSaid = known?.status === 'True' && known.reason === reason && known.message === text;
   if (isSaid && !former) return undefined;
   const conditions: Json[] = [stamped({ type: PodCondition[type], status: 'True', reason, message: text }, home, now)];

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { homeKeyOf, lostItsLabel, relationOf } from './ownership.ts';
+import { homeKeyOf, isPredecessor, lostItsLabel, relationOf } from './ownership.ts';
 import { FACTS, samplePod } from './samples.ts';
 import { toWorkerPod } from './to-worker.ts';
 
@@ -38,6 +38,20 @@ describe('forged', () => {
     expect(relationOf(pod, home, FACTS.bindingUID)).toBe(relation);
     expect(homeKeyOf(pod, FACTS.bindingUID)).toBe(key);
   });
+});
+
+test.each<[string, string | undefined, string, boolean]>([
+  ['home never ran', undefined, 'Pending', true],
+  ['home ran as another', 'another', 'Running', true],
+  ['home ran as another, and has ended', 'another', 'Succeeded', true],
+  ['home ran as this one, whose UID somebody changed', 'w', 'Running', false],
+  ['home ran, and does not say as which', undefined, 'Running', false],
+])('a namesake is a predecessor or not: %s', (_, shown, phase, expected) => {
+  const annotations: Record<string, string> = {};
+  if (shown !== undefined) annotations['kubeocean.io/physical-pod-uid'] = shown;
+  const atHome = { ...home, metadata: { ...home.metadata, annotations }, status: { phase } };
+  const namesake = with_({ 'kubeocean.io/virtual-pod-uid': 'x' });
+  expect(isPredecessor({ ...namesake, metadata: { ...namesake.metadata, uid: 'w' } }, atHome)).toBe(expected);
 });
 
 describe('without the label of the binding', () => {

@@ -3,6 +3,7 @@
  * believed alone: the name is derived, and label, namespace, name and UID must agree with it. Pure.
  */
 import { Annotation, isWorkerNameOf, Label } from '@kubeocean/shared/api';
+import { wasShown } from './to-home.ts';
 import type { Pod } from './types.ts';
 
 /** What the worker pod says of the home pod it belongs to. */
@@ -45,6 +46,15 @@ export function relationOf(worker: Pod, home: Pod, bindingUID: string): Relation
   if (namespace !== home.metadata.namespace || name !== home.metadata.name || !uid) return 'disagrees';
   if (!isWorkerNameOf(worker.metadata.name, bindingUID, namespace, name)) return 'disagrees';
   return uid === home.metadata.uid ? 'same' : 'namesake';
+}
+
+/**
+ * Whether a namesake was made for an earlier pod of the name, and is not the home pod's own, of which somebody changed what it
+ * says: this one never ran, or home was shown that it ran as another (the worker was put back from a backup).
+ */
+export function isPredecessor({ metadata: { uid } }: Pod, home: Pod): boolean {
+  const shown = home.metadata.annotations?.[Annotation.physicalPodUID];
+  return !wasShown(home) || (shown !== undefined && shown !== uid);
 }
 
 /**

@@ -4,7 +4,7 @@ import { parseResources, QuantityError } from '@kubeocean/shared/lease';
 import { hasGrown } from './refusals.ts';
 
 /**
- * `all`: whether addresses are shown is another matter now. `waiting`: those without a worker pod, because the record came
+ * `all`: whether addresses are shown is another matter now. `waiting`: those that the worker has not placed, because the record came
  * or went, or more is lent, or the lease opened or ends.
  */
 export function concernedBy(

@@ -14,6 +14,22 @@ function world(prefixes: string[] = []) {
   return { refusals, pass: (ms: number) => void (at += ms) };
 }
 
+test('what is missing is looked for after as long again as it was missing, up to two minutes, and no wake-up puts it off', () => {
+  const { refusals, pass } = world();
+  const home = samplePod();
+  const waits: number[] = [];
+  for (let n = 0; n < 7; n++) {
+    const wait = refusals.missing(home);
+    waits.push(wait);
+    expect(refusals.missing(home)).toBe(wait);
+    expect(refusals.left(home, lease('4'))).toBe(0);
+    pass(wait);
+  }
+  expect(waits).toEqual([15_000, 15_000, 30_000, 60_000, 120_000, 120_000, 120_000]);
+  refusals.delete(home.metadata.uid ?? '');
+  expect(refusals.missing(home)).toBe(15_000);
+});
+
 describe('a pause after a refusal', () => {
   test('holds whatever wakes the pod, and grows to five minutes', () => {
     const { refusals, pass } = world();

@@ -15,6 +15,9 @@ const REFUSED_LONGEST_MS = 300_000;
 /** The same where the worker failed to answer for itself: that may be over in a moment. */
 const FAILED_FIRST_MS = 100;
 const FAILED_LONGEST_MS = 10_000;
+/** The same while something is missing that most often is told of when it comes. */
+const MISSING_FIRST_MS = 15_000;
+const MISSING_LONGEST_MS = 120_000;
 
 interface Entry {
   count: number;
@@ -25,6 +28,8 @@ interface Entry {
   phase: string | undefined;
   /** The most that was lent when it was refused. */
   lent: Map<string, Quantity>;
+  /** Since when something is missing. Milliseconds, monotonic. */
+  missingSince?: number;
   told?: { reason: string; shape: string; message: string };
 }
 
@@ -33,6 +38,11 @@ export interface Refusals {
   left(home: Pod, record: LeasedNode): number;
   /** Notes a refusal, or that the worker `failed` to say. @returns how often that was so by now, and the pause */
   refused(home: Pod, record: LeasedNode, failed?: boolean): { count: number; waitMs: number };
+  /**
+   * Notes that something is missing which the pod needs.
+   * @returns milliseconds until that is looked for again, unless the pod is woken: as long again as it was missing so far
+   */
+  missing(home: Pod): number;
   /**
    * Notes what the pod's user is told.
    * @returns the words to tell: those of the last time where only numbers, addresses and the like are others
@@ -86,6 +96,11 @@ export function createRefusals(
       const waitMs = Math.min(first * 2 ** Math.min(entry.count - 1, 30), longest);
       entry.until = clock() + waitMs;
       return { count: entry.count, waitMs };
+    },
+    missing(home) {
+      const entry = entryOf(home);
+      entry.missingSince ??= clock();
+      return Math.min(Math.max(clock() - entry.missingSince, MISSING_FIRST_MS), MISSING_LONGEST_MS);
     },
     words(home, reason, message) {
       const entry = entryOf(home);

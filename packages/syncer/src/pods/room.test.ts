@@ -93,3 +93,15 @@ describe('what the pods of a vnode take', () => {
     expect(asked).toEqual([...keys, 'a/2']);
   });
 });
+
+test('pods that come and go where nobody asks for room are not remembered for ever', () => {
+  let looks = 0;
+  const room = createRoom(() => {
+    looks++;
+    return undefined;
+  });
+  for (let pod = 0; pod < 25_000; pod++) room.changed(`a/${pod}`);
+  expect(looks).toBe(20_000);
+  room.used('vnode-1', '');
+  expect(looks).toBe(25_000);
+});

@@ -32,6 +32,8 @@ interface Promised {
 
 /** Of so many different takings one copy is kept. */
 const MOST_KINDS = 2000;
+/** So many changes are noted. Where nothing but pods that are not run comes and goes, nobody may ask for months. */
+const MOST_NOTED = 10_000;
 
 /** @param takenBy what the home pod takes now; undefined when it is gone, finished or not let in. */
 export function createRoom(takenBy: (homeKey: string) => Taken | undefined): Room {
@@ -89,7 +91,10 @@ export function createRoom(takenBy: (homeKey: string) => Taken | undefined): Roo
   }
 
   return {
-    changed: (homeKey) => void stale.add(homeKey),
+    changed(homeKey) {
+      stale.add(homeKey);
+      if (stale.size >= MOST_NOTED) bringUpToDate();
+    },
     used(vnode, exceptKey) {
       bringUpToDate();
       const others = new Map(totals.get(vnode));

@@ -1,4 +1,5 @@
 /** Pods that the worker does not place, against a server of the tests' own. */
+import type { LeasedNodeStatus } from '@kubeocean/shared/api';
 import { type Condition, KubeClient } from '@kubeocean/shared/kube';
 import { TestServer } from '@kubeocean/shared/testing';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
@@ -37,13 +38,14 @@ function workerPod(status: PodStatus = { phase: 'Pending' }, spec: object = {}):
   return { ...pod, metadata, spec: { ...pod.spec, ...spec }, status };
 }
 
-function watcher(timeoutSeconds: number) {
+function watcher(timeoutSeconds: number, status?: LeasedNodeStatus) {
   const client = new KubeClient(server.transport());
   const context = {
     ...FACTS,
     worker: client,
     mayWriteWorker: () => true,
     settings: { workerScheduleTimeoutSeconds: timeoutSeconds },
+    stores: { records: { byIndex: () => (status ? [{ spec: { nodeName: 'node1' }, status }] : []) } },
     log: { warn: () => undefined },
     homeEvents: {
       event: (_subject: object, _type: string, reason: string, message: string) =>
@@ -54,16 +56,11 @@ function watcher(timeoutSeconds: number) {
   return (worker: Pod) => watchScheduling({ context } as unknown as PodState, memory, home, worker);
 }
 
-const gated = workerPod({ phase: 'Pending' }, { schedulingGates: [{ name: 'example.com/quota' }] });
-
-test.each<[string, Pod, RegExp]>([
-  ['that no scheduler has looked at', workerPod(), /^WorkerUnschedulable: .* no scheduler there has looked at it/],
-  ['behind a gate', gated, /^WorkerUnschedulable: .* scheduling gates .*"example.com\/quota"/],
-])('a pod %s is deleted when its time is over, and told why', async (_, worker, words) => {
+test('a pod that no scheduler has looked at is deleted when its time is over, and told why', async () => {
   // So short that it is over at the first look.
-  expect(await watcher(-1)(worker)).toEqual({});
+  expect(await watcher(-1)(workerPod())).toEqual({});
   expect(calls).toEqual(['DELETE pods']);
-  expect(told).toEqual([expect.stringMatching(words)]);
+  expect(told).toEqual([expect.stringMatching(/^WorkerUnschedulable: .* no scheduler there has looked at it/)]);
 });
 
 test('until then it is looked at when it is worth a word, and when its time is over', async () => {
@@ -86,3 +83,20 @@ test('a pod that has a node is left alone', async () => {
   expect(await watcher(-1)(workerPod({ phase: 'Pending' }, { nodeName: 'node1' }))).toEqual({});
   expect([calls, told]).toEqual([[], []]);
 });
+
+test.each<[string, LeasedNodeStatus, string[]]>([
+  ['its window has closed', { phase: 'Closing', reason: 'WindowClosed' }, ['DELETE pods']],
+  ['its lease is over', { phase: 'Closed', reason: 'NodeGone' }, ['DELETE pods']],
+  ['its policy is gone for a moment', { phase: 'Closing', reason: 'PolicyGone' }, []],
+  ['its lease is open', { phase: 'Active' }, []],
+])(
+  'a pod that waits for its node does not get it any more once that takes no new pods: %s',
+  async (_, status, ends) => {
+    await watcher(0, status)(workerPod());
+    expect(calls).toEqual(ends);
+    expect(told.map((event) => event.split(':')[0])).toEqual(ends.map(() => 'LeaseClosed'));
+    calls = [];
+    await watcher(0, status)(workerPod({ phase: 'Pending' }, { nodeName: 'node1' }));
+    expect(calls).toEqual([]);
+  },
+);

@@ -1,5 +1,6 @@
-/** A pod that the worker does not place says so at home, and fails there when that lasts. */
+/** A pod that the worker does not place says so at home, and fails there when that lasts, or when its lease closes first. */
 import { PodReason } from '@kubeocean/shared/api';
+import { lateRefusal, recordOf } from './lease-end.ts';
 import type { Asked, RefusedDeletions } from './refused-deletions.ts';
 import type { PodState } from './state.ts';
 import { type Pod, podSubject } from './types.ts';
@@ -21,14 +22,18 @@ export async function watchScheduling(
   const waits = memory.unplaced.observe(worker, timeoutMs, performance.now());
   if (!waits) return {};
   const { leftMs = Infinity, quietMs } = waits;
+  // Only if it is still as we know it: it may have been placed this moment.
+  const end = () => memory.deletions.ask(context, home, worker, () => deleteWorker(state, worker, { unchanged: true }));
+  const refusal = lateRefusal(recordOf(context, home));
+  if (refusal) {
+    context.homeEvents.event(podSubject(home), 'Warning', refusal.reason, refusal.message);
+    return end();
+  }
   if (quietMs <= 0 || leftMs <= 0) {
     const message = `the worker cluster cannot place the pod: ${waits.message}`;
     context.homeEvents.event(podSubject(home), 'Warning', PodReason.workerUnschedulable, message);
   }
-  // Only if it is still as we know it: it may have been placed this moment.
-  if (leftMs <= 0) {
-    return memory.deletions.ask(context, home, worker, () => deleteWorker(state, worker, { unchanged: true }));
-  }
+  if (leftMs <= 0) return end();
   const next = Math.min(leftMs, quietMs > 0 ? quietMs : Infinity);
   return next === Infinity ? {} : { againInMs: next + AFTER_MS };
 }

@@ -1,6 +1,6 @@
 /** What the parts of the pod controller share: the context, and small memories that only save work, never decide. */
 import { workerName } from '@kubeocean/shared/api';
-import { type KubeObject, keyOf, type ReadonlyStore } from '@kubeocean/shared/kube';
+import { type KubeObject, keyOf } from '@kubeocean/shared/kube';
 import { podRequests } from '@kubeocean/shared/lease';
 import type { SyncerContext } from '../context.ts';
 import type { Dependents } from '../dependents/index.ts';
@@ -11,6 +11,7 @@ import type { HomeNetwork } from './home-network.ts';
 import type { NetworkPolicyWatch } from './network-policies.ts';
 import type { PodPhases } from './phases.ts';
 import type { Room, Taken } from './room.ts';
+import type { ServiceAddresses } from './service-addresses.ts';
 import { isTerminal, type Pod } from './types.ts';
 
 /** A watch that has not told of a pod by then will not. Milliseconds. */
@@ -23,8 +24,7 @@ export interface PodState {
   guard: DeletionGuard;
   network: () => Promise<HomeNetwork>;
   networkPolicies: NetworkPolicyWatch;
-  /** Services of home; index `namespace`. */
-  services: ReadonlyStore<KubeObject>;
+  services: ServiceAddresses;
   /** Beginnings of labels and annotations that the worker's owner lets home's pods bring along. */
   carriedPrefixes: () => readonly string[];
   phases: PodPhases;
@@ -50,20 +50,30 @@ export function workerKeyOf(context: SyncerContext, namespace: string, name: str
 
 /** The counterpart by name, as last known. */
 export function workerOf(state: Pick<PodState, 'context' | 'created'>, home: KubeObject): Pod | undefined {
-  const { workerPods } = state.context.stores;
+  const stored = storedWorkerOf(state, home);
+  if (stored) return stored;
   const { namespace = '', name } = home.metadata;
   const key = workerKeyOf(state.context, namespace, name);
-  const stored = workerPods.get(key) ?? workerPods.byIndex('adopted', `${namespace}/${name}`)[0];
-  if (stored) return stored as Pod;
   const created = state.created.get(key);
   if (created && created.until > performance.now()) return created.pod;
   state.created.delete(key);
   return undefined;
 }
 
-/** Remembers a worker pod of `home` that the watch may not have told of yet. */
+/** As the watch has it. */
+function storedWorkerOf({ context }: Pick<PodState, 'context'>, { metadata }: KubeObject): Pod | undefined {
+  const { workerPods } = context.stores;
+  const { namespace = '', name } = metadata;
+  const stored = workerPods.get(workerKeyOf(context, namespace, name));
+  return (stored ?? workerPods.byIndex('adopted', `${namespace}/${name}`)[0]) as Pod | undefined;
+}
+
+/**
+ * Remembers a worker pod of `home` that the watch may not have told of yet, or by which it is not found: one that was adopted
+ * and says by now that it is another's.
+ */
 export function rememberCreated(state: PodState, home: Pod, pod: Pod): void {
-  if (state.context.stores.workerPods.has(keyOf(pod))) return;
+  if (storedWorkerOf(state, home)) return;
   // By our own name, also one that bears another.
   const key = workerKeyOf(state.context, home.metadata.namespace ?? '', home.metadata.name);
   state.created.set(key, { pod, until: performance.now() + BELIEVED_MS });

@@ -1,7 +1,10 @@
 import type { Condition } from '@kubeocean/shared/kube';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { statusDifference, withoutNulls } from './status-difference.ts';
+import { samplePod } from './samples.ts';
+import { statusDifference, tidied } from './status-difference.ts';
+import { homeStatus, statusPatch } from './to-home.ts';
+import { NOW, workerOf } from './to-home-fixtures.ts';
 
 /** Fields without a value at any depth; items of arrays stay. */
 function plain(value: unknown): unknown {
@@ -24,7 +27,7 @@ test('fields that say nothing are left out, at any depth, and what was given is 
   fc.assert(
     fc.property(value, (given) => {
       const before = structuredClone(given);
-      expect(withoutNulls(given)).toStrictEqual(plain(given));
+      expect(tidied(given)).toStrictEqual(plain(given));
       expect(given).toStrictEqual(before);
     }),
   );
@@ -32,7 +35,7 @@ test('fields that say nothing are left out, at any depth, and what was given is 
 
 test('what has none is given back itself', () => {
   const status = { phase: 'Running', conditions: [{ type: 'Ready', reason: '' }], podIPs: [] };
-  expect(withoutNulls(status)).toBe(status);
+  expect(tidied(status)).toBe(status);
 });
 
 const refused: Condition = { type: 'kubeocean.io/Refused', status: 'True' };
@@ -52,4 +55,21 @@ test.each([
   ['not shown', {}, undefined],
 ])('addresses that home must not show are taken back: %s', (_, current, difference) => {
   expect(statusDifference(current, {}, ['podIP', 'podIPs'])).toEqual(difference);
+});
+
+test('whatever a worker says, of each container there is one status, with texts no longer than a kubelet’s', () => {
+  const home = samplePod();
+  const long = 'x'.repeat(1_000_000);
+  const terminated = { exitCode: 1, reason: long, message: long };
+  const status = { name: 'main', imageID: long, state: { terminated }, lastState: { terminated } };
+  const shown = homeStatus(
+    workerOf(home, { phase: 'Failed', reason: long, containerStatuses: [status, status] }),
+    home,
+    NOW,
+  );
+  expect(shown.containerStatuses).toHaveLength(1);
+  expect(shown.reason).toHaveLength(4096);
+  expect(JSON.stringify(shown).length).toBeLessThan(7 * 4096);
+  home.status = shown;
+  expect(statusPatch(workerOf(home, { phase: 'Failed', containerStatuses: [status] }), home, NOW)?.status).toEqual({});
 });

@@ -1,6 +1,7 @@
 /** The smallest strategic merge patch from the status that home shows to the one it should show. Pure. */
 import { PodCondition } from '@kubeocean/shared/api';
 import { type Condition, deepEqual, type Json } from '@kubeocean/shared/kube';
+import { cut } from './cut.ts';
 import type { PodStatus } from './types.ts';
 
 /** Conditions that a kubelet owns (kubelet/types IsKubeletConditionType …). PodScheduled is home's scheduler's. */
@@ -54,7 +55,7 @@ export function statusDifference(
   for (const field of withheld) if ((current[field] ?? undefined) !== undefined) status[field] = null;
   for (const field of STATUS_FIELDS) {
     if (wanted[field] === undefined && !REMOVED.includes(field)) continue;
-    if (!deepEqual(withoutNulls(current[field]), wanted[field])) status[field] = wanted[field] ?? null;
+    if (!deepEqual(tidied(current[field]), wanted[field])) status[field] = wanted[field] ?? null;
   }
   for (const field of ADDRESS_LISTS) {
     if (wanted[field] && !deepEqual(current[field], wanted[field])) {
@@ -70,7 +71,7 @@ function conditionsDifference(current: Condition[], wanted: Condition[]): Json[]
   const difference: Json[] = [];
   for (const condition of wanted) {
     const known = current.find(({ type }) => type === condition.type);
-    if (known && deepEqual(withoutNulls(known), condition)) continue;
+    if (known && deepEqual(tidied(known), condition)) continue;
     const change: Json = { ...condition };
     for (const field of Object.keys(known ?? {})) if (!(field in condition)) change[field] = null;
     difference.push(change);
@@ -84,18 +85,19 @@ function conditionsDifference(current: Condition[], wanted: Condition[]): Json[]
 }
 
 /**
- * The value without fields that are null or undefined, at any depth: to a patch they mean "remove". What has none is given
- * back itself.
+ * The value without fields that are null or undefined, at any depth: to a patch they mean "remove". Its texts are cut to
+ * what kubelets write at most: a worker may say anything. What needs none of it is given back itself.
  */
-export function withoutNulls(value: unknown): unknown {
+export function tidied(value: unknown): unknown {
+  if (typeof value === 'string') return cut(value);
   if (typeof value !== 'object' || value === null) return value;
-  return Array.isArray(value) ? itemsWithoutNulls(value) : fieldsWithoutNulls(value as Json);
+  return Array.isArray(value) ? tidiedItems(value) : tidiedFields(value as Json);
 }
 
-function itemsWithoutNulls(items: readonly unknown[]): readonly unknown[] {
+function tidiedItems(items: readonly unknown[]): readonly unknown[] {
   let kept: unknown[] | undefined;
   for (let at = 0; at < items.length; at++) {
-    const inner = withoutNulls(items[at]);
+    const inner = tidied(items[at]);
     if (inner === items[at]) continue;
     kept ??= [...items];
     kept[at] = inner;
@@ -103,12 +105,12 @@ function itemsWithoutNulls(items: readonly unknown[]): readonly unknown[] {
   return kept ?? items;
 }
 
-function fieldsWithoutNulls(object: Json): Json {
+function tidiedFields(object: Json): Json {
   let isSame = true;
   const kept: Json = {};
   for (const field of Object.keys(object)) {
     const value = object[field];
-    const inner = withoutNulls(value);
+    const inner = tidied(value);
     if (inner !== value || inner === null || inner === undefined) isSame = false;
     if (inner !== null && inner !== undefined) kept[field] = inner;
   }

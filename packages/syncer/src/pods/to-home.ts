@@ -5,10 +5,12 @@
  */
 import { Annotation, PodReason } from '@kubeocean/shared/api';
 import type { Json } from '@kubeocean/shared/kube';
+import { arePods } from './addresses.ts';
+import { cut } from './cut.ts';
 import type { Words } from './words.ts';
-import { statusDifference, withoutNulls } from './status-difference.ts';
+import { statusDifference, tidied } from './status-difference.ts';
 import type { Reason } from './eligibility.ts';
-import { conditionsOf, cut, disruptionOf, type End, same } from './home-conditions.ts';
+import { conditionsOf, disruptionOf, type End, same } from './home-conditions.ts';
 import { type ContainerStatus, isTerminal, type Pod, type PodStatus } from './types.ts';
 import { whyUnscheduled } from './unplaced.ts';
 
@@ -36,6 +38,8 @@ export interface OwnWord {
   behind?: boolean;
   /** The pod's addresses mean others at home (the record's `networkOverlap`): they are not shown. */
   withoutAddresses?: boolean;
+  /** Home has not heard of the pod's vnode for long, and judges the readiness of its pods itself. */
+  unheard?: boolean;
   /** Home's names for those of the worker. */
   words?: Words;
 }
@@ -86,13 +90,14 @@ export function homeStatus(worker: Pod, home: Pod, now: Date, lease?: string, ow
   };
   // What home says of a pod that has ended stays: it may be our own reason, which the worker pod does not have.
   const kept = isTerminal(home) && home.status?.phase === told.phase ? home.status : told;
+  const withAddresses = !own.withoutAddresses && arePods(status);
   const wanted: PodStatus = {
     phase: told.phase,
     reason: kept.reason,
     message: kept.message,
     startTime: status.startTime,
-    podIP: own.withoutAddresses ? undefined : status.podIP,
-    podIPs: own.withoutAddresses ? undefined : status.podIPs,
+    podIP: withAddresses ? status.podIP : undefined,
+    podIPs: withAddresses ? status.podIPs : undefined,
     hostIP: status.hostIP,
     hostIPs: status.hostIPs,
     containerStatuses: statusesOf(status.containerStatuses, home.spec.containers, words),
@@ -104,7 +109,7 @@ export function homeStatus(worker: Pod, home: Pod, now: Date, lease?: string, ow
     conditions: conditionsOf(worker, home, now, ended, own, observed),
     ...(observed !== undefined && { observedGeneration: observed }),
   };
-  return withoutNulls(wanted) as PodStatus;
+  return tidied(wanted) as PodStatus;
 }
 
 /**
@@ -134,13 +139,13 @@ function endOf(worker: Pod, home: Pod, lease: string | undefined): End | undefin
   // What home's users deleted ends as it ends.
   if (home.metadata.deletionTimestamp && lease === undefined) return undefined;
   if (isTerminal(worker) && finishedBeforeDeletion(worker)) return undefined;
-  if (lease !== undefined) return { phase: 'Failed', reason: PodReason.leaseClosed, message: cut(lease, 1024) ?? '' };
+  if (lease !== undefined) return { phase: 'Failed', reason: PodReason.leaseClosed, message: cut(lease, 1024) };
   const target = disruptionOf(worker);
   const unscheduled = whyUnscheduled(worker);
   // One that no scheduler has looked at yet may have been ended by whoever said so on it.
   if (unscheduled && (unscheduled.judged || !target)) {
     const message = `the worker cluster could not place the pod: ${unscheduled.message}`;
-    return { phase: 'Failed', reason: PodReason.workerUnschedulable, message: cut(message, 1024) ?? '' };
+    return { phase: 'Failed', reason: PodReason.workerUnschedulable, message: cut(message, 1024) };
   }
   return {
     phase: 'Failed',
@@ -169,14 +174,14 @@ function finishedBeforeDeletion(worker: Pod): boolean {
   );
 }
 
-/** Statuses of containers that the home pod really has; a hostile worker could invent others. */
+/** Statuses of containers that the home pod really has, one of each; a hostile worker could invent others. */
 function statusesOf(
   statuses: ContainerStatus[] | undefined,
   containers: readonly { name: string }[] | undefined,
   words: Words,
 ): ContainerStatus[] | undefined {
   const names = new Set(containers?.map(({ name }) => name));
-  const kept = statuses?.filter(({ name }) => names.has(name)).map((status) => inHomeWords(status, words));
+  const kept = statuses?.filter(({ name }) => names.delete(name)).map((status) => inHomeWords(status, words));
   return kept && kept.length > 0 ? kept : undefined;
 }
 
@@ -184,7 +189,7 @@ function statusesOf(
 function inHomeWords(status: ContainerStatus, words: Words): ContainerStatus {
   const message = status.state?.waiting?.message;
   if (message === undefined) return status;
-  const waiting = { ...status.state?.waiting, message: cut(words(message)) ?? '' };
+  const waiting = { ...status.state?.waiting, message: cut(words(message)) };
   return { ...status, state: { ...status.state, waiting } };
 }
 
@@ -194,7 +199,7 @@ function debugStatusesOf(worker: Pod, home: Pod, own: OwnWord, words: Words): Co
   const { names = [], message = '' } = own.debug ?? {};
   for (const { name, image } of home.spec.ephemeralContainers ?? []) {
     if (!names.includes(name) || statuses.some((status) => status.name === name)) continue;
-    const waiting = { reason: REFUSED, message: cut(message, 1024) ?? '' };
+    const waiting = { reason: REFUSED, message: cut(message, 1024) };
     statuses.push({ name, image, imageID: '', ready: false, restartCount: 0, state: { waiting } });
   }
   return statuses.length > 0 ? statuses : undefined;

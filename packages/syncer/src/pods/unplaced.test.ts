@@ -6,11 +6,6 @@ import { Unplaced } from './unplaced.ts';
 
 const MINUTE = 60_000;
 const refused: Condition = { type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message: 'no room' };
-const gated: Condition = {
-  ...refused,
-  reason: 'SchedulingGated',
-  message: 'blocked due to non-empty scheduling gates',
-};
 
 function waiting(creationTimestamp: string, condition: Condition | undefined = refused, spec: object = {}): Pod {
   const pod = samplePod({}, { uid: 'w', creationTimestamp });
@@ -44,11 +39,6 @@ test.each<[string, Pod]>([
 });
 
 test.each<[string, Pod, RegExp]>([
-  [
-    'behind a gate of the worker',
-    waiting('', gated, { schedulingGates: [{ name: 'kueue.x-k8s.io/admission' }] }),
-    /behind scheduling gates .*"kueue\.x-k8s\.io\/admission"/,
-  ],
   ['that no scheduler has looked at', unseen, /no scheduler there has looked at it .*"default-scheduler"/],
   [
     'whose scheduler does not exist',

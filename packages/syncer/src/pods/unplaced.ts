@@ -3,17 +3,16 @@
  * clocks of two clusters need not agree, and the pod's creation is stamped by the other one. A syncer that is started anew
  * begins again.
  */
-import type { Condition } from '@kubeocean/shared/kube';
 import { isTerminal, type Pod } from './types.ts';
 
-/** So long a pod may wait for a scheduler's first look, or behind a gate, before that is worth a word. Milliseconds. */
+/** So long a pod may wait for a scheduler's first look before that is worth a word. Milliseconds. */
 const QUIET_MS = 30_000;
 
 /** Why a pod has no node. */
 export interface Unscheduled {
   /** For its user. */
   message: string;
-  /** True when a scheduler has looked at it; otherwise it has yet to, or is kept from it. */
+  /** True when a scheduler has looked at it; otherwise it has yet to. */
   judged: boolean;
 }
 
@@ -29,14 +28,10 @@ export function whyUnscheduled(worker: Pod): Unscheduled | undefined {
   const { phase = 'Pending', conditions } = worker.status ?? {};
   const scheduled = conditions?.find(({ type }) => type === 'PodScheduled');
   if (worker.spec.nodeName || scheduled?.status === 'True') return undefined;
-  if (isJudged(scheduled)) return { message: scheduled.message ?? scheduled.reason ?? 'no reason given', judged: true };
-  if (phase !== 'Pending') return undefined;
-  const gates = gatesOf(worker);
-  if (gates.length > 0) {
-    const names = gates.map((name) => `"${name}"`).join(', ');
-    const message = `it waits there behind scheduling gates that this cluster did not ask for (${names}): ask the worker's owner`;
-    return { message, judged: false };
+  if (scheduled?.status === 'False') {
+    return { message: scheduled.message ?? scheduled.reason ?? 'no reason given', judged: true };
   }
+  if (phase !== 'Pending') return undefined;
   const scheduler = JSON.stringify(worker.spec['schedulerName'] ?? 'default-scheduler');
   return { message: `no scheduler there has looked at it (its schedulerName is ${scheduler})`, judged: false };
 }
@@ -67,14 +62,4 @@ export class Unplaced {
   forget(uid: string): void {
     this.since.delete(uid);
   }
-}
-
-/** API servers say so of a gated pod as soon as it is made; no scheduler has looked at it. */
-function isJudged(scheduled: Condition | undefined): scheduled is Condition {
-  return scheduled?.status === 'False' && scheduled.reason !== 'SchedulingGated';
-}
-
-function gatesOf(worker: Pod): string[] {
-  const gates = (worker.spec['schedulingGates'] ?? []) as { name?: string }[];
-  return gates.flatMap(({ name }) => name ?? []);
 }

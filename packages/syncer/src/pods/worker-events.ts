@@ -4,6 +4,7 @@
  * the worker event's UID, so nothing is told twice, not by a restart either; each pod has a budget of writes.
  */
 import { createHash } from 'node:crypto';
+import { Annotation } from '@kubeocean/shared/api';
 import {
   createReflector,
   Events,
@@ -46,7 +47,17 @@ export function startWorkerEvents(context: SyncerContext, signal: AbortSignal): 
     project: (event) => shortened(event),
     onError: (error, doing) => context.log.warn({ doing, error: messageOf(error) }, 'watching events of the worker'),
   });
-  const queue = new WorkQueue(tell, { ...context.queue('events'), workers: 2, maxDelayMs: 60_000 });
+  const queue = new WorkQueue(tell, {
+    ...context.queue('events'),
+    workers: 2,
+    maxDelayMs: 60_000,
+    // A namespace with thousands of pods that fail does not keep the pods of others waiting.
+    ownerOf(key) {
+      const { name = '' } = reflector.store.get(key)?.involvedObject ?? {};
+      const worker = workerPods.get(`${mountNamespace}/${name}`);
+      return worker?.metadata.annotations?.[Annotation.virtualPodNamespace] ?? '';
+    },
+  });
   /** What was told of an event: its count, and when. */
   const told = new Map<string, { count: number; at: number }>();
   const budgets = new Map<string, { left: number; at: number }>();

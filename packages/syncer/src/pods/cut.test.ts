@@ -1,0 +1,15 @@
+import { expect, test } from 'vitest';
+import { cut } from './cut.ts';
+
+test.each([
+  ['a text that fits', 'seven…7', 'seven…7'],
+  ['a longer one', 'eight888', 'eigh...'],
+  ['one whose last character would be halved', 'abc😀efgh', 'abc...'],
+  ['one whose last character is whole', 'ab😀efgh', 'ab😀...'],
+])('%s', (_, text, expected) => {
+  expect(cut(text, 7)).toBe(expected);
+});
+
+test('no text at all stays none', () => {
+  expect(cut(undefined)).toBeUndefined();
+});
