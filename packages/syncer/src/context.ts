@@ -29,7 +29,10 @@ export interface SyncerContext {
   registry: Registry;
   now: () => Date;
   leadership: Leadership;
-  /** True while writes to the worker are allowed: the claim is held and leadership is current. */
+  /**
+   * True while writes to the worker are allowed: the claim is held and leadership is current, and the worker answers. Of one
+   * that does not, nothing is asked for each of thousands of pods; whether it does again, the claim's turns find out.
+   */
   mayWriteWorker: () => boolean;
   /** Whether the worker is at this moment the cluster that has our claim. @throws ApiError, ConnectionError */
   confirmWorker: () => Promise<boolean>;
@@ -49,8 +52,9 @@ export interface SyncerStores {
   /** Records of this binding; index `node` by spec.nodeName, index `vnode` by every name its vnode may have. */
   records: ReadonlyStore<LeasedNode>;
   /**
-   * Home pods bound to nodes named `vnode-<clusterID>-…`; index `node` by spec.nodeName. The name is only a first sieve
-   * (`vnode-a-b-c` may be another binding's): ours is what {@link SyncerStores.vnodes} has.
+   * Home pods bound to nodes named `vnode-<clusterID>-…`; index `node` by spec.nodeName, index `claim` by `namespace/name` of
+   * the claims that they use. The node's name is only a first sieve (`vnode-a-b-c` may be another binding's): ours is what
+   * {@link SyncerStores.vnodes} has.
    */
   homePods: ReadonlyStore<KubeObject>;
   /**

@@ -1,4 +1,4 @@
-import { type LeasedNode, LeasedNodes } from '@kubeocean/shared/api';
+import { Label, type LeasedNode, leasedNodeName, LeasedNodes } from '@kubeocean/shared/api';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { sampleRecord } from './nodes/samples.ts';
 import { createReflectors } from './stores.ts';
@@ -11,7 +11,19 @@ beforeAll(async () => {
 });
 afterAll(() => worker.stop());
 
+/** A record of this node, under the name that it comes to. */
+function ofNode(nodeName: string) {
+  return ({ metadata, spec, status }: LeasedNode) => ({
+    metadata: { ...metadata, name: leasedNodeName(spec.cluster, nodeName) },
+    spec: { ...spec, nodeName },
+    status,
+  });
+}
+
 test.each<[string, (record: LeasedNode) => unknown, boolean]>([
+  ['of a node whose name has dots', ofNode('ip-10-0-0-1.eu.compute.internal'), true],
+  ['of a node that no Node can be called', ofNode('Node_1'), false],
+  ['of a node whose name is a path', ofNode('../pods'), false],
   ['as the agent writes it', (record) => record, true],
   ['without a status', ({ metadata, spec }) => ({ metadata, spec }), true],
   ['of another binding', (record) => ({ ...record, spec: { ...record.spec, cluster: 'other' } }), false],
@@ -22,7 +34,9 @@ test.each<[string, (record: LeasedNode) => unknown, boolean]>([
   ['that names a list as its policy', (record) => ({ ...record, status: { ...record.status, policy: [] } }), false],
 ])('whether a record is taken %s', async (_, change, taken) => {
   worker.reset();
-  worker.put(LeasedNodes, change(sampleRecord()) as LeasedNode);
+  const { metadata, ...rest } = change(sampleRecord()) as LeasedNode;
+  const labels = { [Label.clusterBinding]: 'example-cluster' };
+  worker.put(LeasedNodes, { metadata: { ...metadata, labels }, ...rest });
   const client = worker.client();
   const { records } = createReflectors({
     home: client,

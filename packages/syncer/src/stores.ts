@@ -9,8 +9,7 @@ import {
   migratedWorkerName,
   proxierName,
   ChartName,
-  vnodeHashedName,
-  vnodeName,
+  vnodeNames,
   workerName,
 } from '@kubeocean/shared/api';
 import {
@@ -24,6 +23,9 @@ import {
   Pods,
   type Reflector,
 } from '@kubeocean/shared/kube';
+import { isNodeName } from './nodes/sanitize.ts';
+import type { Pod } from './pods/types.ts';
+import { claimNames } from './volumes/words.ts';
 
 export interface StoreOptions {
   home: KubeClient;
@@ -72,7 +74,7 @@ export function createReflectors(options: StoreOptions): SyncerReflectors {
       fieldSelector: 'spec.nodeName!=',
       concerns: (line) => line.includes(inText),
       project: (pod) => (nodeNameOf(pod)?.startsWith(vnodePrefix) ? pod : undefined),
-      indexes: { node: indexByNode },
+      indexes: { node: indexByNode, claim: indexByClaim },
       familyOf: byController,
       ...atHome('pods'),
     }),
@@ -88,7 +90,7 @@ export function createReflectors(options: StoreOptions): SyncerReflectors {
       project: (object) => (isRecordOf(object as LeasedNode, bindingName) ? (object as LeasedNode) : undefined),
       indexes: {
         node: ({ spec }) => [spec.nodeName],
-        vnode: ({ spec }) => [vnodeName(clusterID, spec.nodeName), vnodeHashedName(clusterID, spec.nodeName)],
+        vnode: ({ spec }) => [...vnodeNames(clusterID, spec.nodeName)],
       },
       ...inWorker('leasednodes'),
     }),
@@ -116,7 +118,8 @@ function isRecordOf(record: LeasedNode, bindingName: string): boolean {
   const { spec, status, metadata } = record;
   return (
     spec?.cluster === bindingName &&
-    [spec.nodeName, spec.nodeUID, spec.policy, status?.policy ?? ''].every(isShort) &&
+    isNodeName(spec.nodeName) &&
+    [spec.nodeUID, spec.policy, status?.policy ?? ''].every(isShort) &&
     metadata.name === leasedNodeName(bindingName, spec.nodeName)
   );
 }
@@ -133,6 +136,11 @@ function nodeNameOf(pod: KubeObject): string | undefined {
 function indexByNode(pod: KubeObject): string[] {
   const name = nodeNameOf(pod);
   return name === undefined ? [] : [name];
+}
+
+/** Claims that the pod's volumes stand on, as `namespace/name`: one that changes must not cost a look at all pods. */
+export function indexByClaim(pod: KubeObject): string[] {
+  return claimNames(pod as Pod).map((name) => `${pod.metadata.namespace}/${name}`);
 }
 
 /** Namespace and controller at home: worker pods have no controller, and are all in one namespace. */

@@ -12,15 +12,16 @@ import {
   type ReadonlyStore,
   sleep,
   untilAborted,
+  workerCredentials,
 } from '@kubeocean/shared/kube';
 import { bindingSeen, homeIdentity } from './binding/first-look.ts';
-import { addFinalizer } from './binding/finalizer.ts';
+import { addFinalizer, followFinalizer } from './binding/finalizer.ts';
 import { createWorkerHealth, type WorkerHealth } from './binding/health.ts';
 import { createBindingReport } from './binding/report.ts';
 import { reportUnused } from './binding/unused.ts';
 import { removalOf, unbind } from './binding/unbinding.ts';
 import { carriedPrefixes } from './claim/heartbeat.ts';
-import { followWorkerIdentity } from './claim/worker-identity.ts';
+import { followWorkerIdentity, workerUIDOf } from './claim/worker-identity.ts';
 import { createClaimKeeper } from './claim/keeper.ts';
 import type { SyncerContext } from './context.ts';
 import { createSyncerMetrics } from './metrics.ts';
@@ -28,7 +29,7 @@ import { createNodesController } from './nodes/controller.ts';
 import { settingsOf, type SYNCER_OPTIONS } from './options.ts';
 import { type Pods as RunningPods, startPods } from './pods/index.ts';
 import { createReflectors } from './stores.ts';
-import { createReachability, workerCredentials } from './worker.ts';
+import { createReachability } from './worker.ts';
 
 /** The next leader sees for itself what is so: it must not wait until an API server has taken our last report. */
 const LAST_WORDS_MS = 2000;
@@ -99,6 +100,7 @@ async function lead(
       if (kind === 'leasednodes') late.health?.recordsError(error);
     },
   });
+  const heartbeat = () => reflectors.heartbeat.store.get(`${mountNamespace}/${ChartName.agent}`);
   const report = createBindingReport({
     home,
     binding,
@@ -127,10 +129,10 @@ async function lead(
     registry,
     now,
     leadership,
-    mayWriteWorker: () => claim.held && leadership.isCurrent(),
+    mayWriteWorker: () => claim.held && leadership.isCurrent() && reachability.unreachable(performance.now()) !== true,
     confirmWorker: () => claim.confirm(),
     settings,
-    carriedPrefixes: () => carriedPrefixes(reflectors.heartbeat.store.get(`${mountNamespace}/${ChartName.agent}`)),
+    carriedPrefixes: () => carriedPrefixes(heartbeat()),
     stores: {
       vnodes: reflectors.vnodes.store,
       records: reflectors.records.store,
@@ -144,6 +146,7 @@ async function lead(
     onTurn: (error) => (error === undefined ? reachability.accepted(performance.now()) : reachability.failed(error)),
     releasing: () => removalOf(last) !== 'none',
     onSuperseded: (error) => failed.reject(error),
+    watched: () => workerUIDOf(heartbeat()),
   });
   followWorkerIdentity(reflectors.heartbeat.store, (error) => failed.reject(error));
   const nodes = createNodesController(context, {
@@ -182,6 +185,7 @@ async function lead(
       reportUnused(context);
     }
   });
+  const unguard = followFinalizer(bindings, bindingUID, (found) => void guard(found));
   reportUnused(context);
   const over = new AbortController();
   const scope = AbortSignal.any([signal, over.signal]);
@@ -191,23 +195,25 @@ async function lead(
   } finally {
     over.abort();
     unwatch();
+    unguard();
     await Promise.all([...pods.map((part) => part.stop()), nodes.stop()]);
     await Promise.all([endsWithin(LAST_WORDS_MS, report.stop()), homeEvents.stop()]);
     await Promise.all(running);
   }
 
   async function work(): Promise<void> {
-    await retried('finalizer', () => addFinalizer(home, last));
+    await guard(last);
     running.push(claim.run(scope), showVersion());
-    const { vnodes, homePods, slices, records, workerPods, heartbeat } = reflectors;
+    const { vnodes, homePods, slices, records, workerPods } = reflectors;
     const atHome = orEnd(Promise.all([vnodes.store.synced, homePods.store.synced, slices.store.synced]));
-    const inWorker = [records, workerPods, heartbeat].map(({ store }) => store.synced);
+    const inWorker = [records, workerPods, reflectors.heartbeat].map(({ store }) => store.synced);
     const known = orEnd(Promise.all([atHome, ...inWorker, claim.firstKnown]));
     pods.push(startPods(context, known));
     await orEnd(vnodes.store.synced);
     if (scope.aborted) return;
     // Home counts the seconds since the last renewal, and its pods may take minutes to list.
     nodes.renewLeases();
+    await retried('labels of vnodes', () => nodes.takeBack());
     await atHome;
     if (scope.aborted) return;
     late.health?.look(performance.now());
@@ -220,6 +226,10 @@ async function lead(
     await untilAborted(scope);
   }
 
+  function guard(found: ClusterBinding): Promise<void> {
+    return retried('finalizer', () => addFinalizer(home, found));
+  }
+
   function workerAnswers(): boolean {
     return reachability.unreachable(performance.now()) === false;
   }
@@ -229,8 +239,13 @@ async function lead(
   }
 
   async function lookAgain(): Promise<void> {
+    let answered = workerAnswers();
     while (!scope.aborted) {
       if (late.health?.look(performance.now())) nodes.resync();
+      const answers = workerAnswers();
+      // Pods that were held back meanwhile need not wait any longer.
+      if (answers && !answered) for (const part of pods) part.resync();
+      answered = answers;
       await sleep(500, scope).catch(() => undefined);
     }
   }

@@ -1,28 +1,14 @@
-/** The worker cluster seen from here: a credential that may still be missing, and whether anybody answers. */
+/** The worker cluster seen from here: whether anybody answers, and what people are told. */
 import { Annotation, Seconds } from '@kubeocean/shared/api';
 import {
   ApiError,
   isForbidden,
-  type CredentialSource,
   isCertificateError,
   isNotFound,
+  isNotServed,
   KubeconfigError,
-  kubeconfigFile,
   messageOf,
 } from '@kubeocean/shared/kube';
-
-/**
- * The worker's kubeconfig, read as what it is: text of somebody else. A file that is missing or unusable makes calls
- * fail with a KubeconfigError until it is put right; it never stops the process.
- */
-export function workerCredentials(path: string, onInvalid: (error: KubeconfigError) => void): CredentialSource {
-  let source: CredentialSource | undefined;
-  function opened(): CredentialSource {
-    source ??= kubeconfigFile(path, { trust: 'untrusted', onInvalid });
-    return source;
-  }
-  return { current: () => opened().current(), refresh: () => opened().refresh() };
-}
 
 export interface Reachability {
   /** A watch told of something. That may go on for hours with a credential that no call is answered with any more. */
@@ -76,7 +62,7 @@ export function failureReason(error: unknown): string {
   if (isCertificateError(error)) return 'CertificateNotTrusted';
   if (error instanceof ApiError && error.code === 401) return 'Unauthorized';
   if (isForbidden(error)) return 'Forbidden';
-  if (isNotFound(error)) return 'NotFound';
+  if (isNotFound(error) || isNotServed(error)) return 'NotFound';
   return 'Unreachable';
 }
 

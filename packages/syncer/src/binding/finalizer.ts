@@ -1,6 +1,6 @@
 /** The syncer's finalizer on its binding: the binding stays until nothing of it is left in the worker. */
 import { type ClusterBinding, ClusterBindings, Finalizer } from '@kubeocean/shared/api';
-import { isConflict, isNotFound, type KubeClient } from '@kubeocean/shared/kube';
+import { isConflict, isNotFound, type KubeClient, type ReadonlyStore } from '@kubeocean/shared/kube';
 
 export function hasFinalizer(binding: ClusterBinding): boolean {
   return binding.metadata.finalizers?.includes(Finalizer.bindingSyncer) ?? false;
@@ -13,6 +13,21 @@ export function addFinalizer(home: KubeClient, binding: ClusterBinding): Promise
       ? undefined
       : [...(current.metadata.finalizers ?? []), Finalizer.bindingSyncer],
   );
+}
+
+/**
+ * Calls `put` whenever the binding is found without it and is not being deleted: `kubectl replace` takes off what its file does
+ * not name, and a binding that is deleted then would leave its vnodes, pods and claim behind.
+ * @returns what ends it
+ */
+export function followFinalizer(
+  bindings: Pick<ReadonlyStore<ClusterBinding>, 'onChange'>,
+  uid: string,
+  put: (binding: ClusterBinding) => void,
+): () => void {
+  return bindings.onChange(({ current }) => {
+    if (current?.metadata.uid === uid && !current.metadata.deletionTimestamp && !hasFinalizer(current)) put(current);
+  });
 }
 
 /** Takes it off. @throws ApiError, ConnectionError */

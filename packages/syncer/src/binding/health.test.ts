@@ -38,7 +38,7 @@ function health({
     reachability: createReachability(0),
     heartbeats,
     claim: { held: false, refusal: undefined, ...claim } as ClaimKeeper,
-    nodes: () => ({ vnodes: () => [], withoutRecord: () => 0 }) as unknown as NodesController,
+    nodes: () => ({ count: 0, withoutRecord: () => 0 }) as unknown as NodesController,
     metrics: { vnodes: gauge, workerReachable: gauge, claimHeld: gauge } as unknown as SyncerMetrics,
     agentStaleSeconds: 40,
   });

@@ -3,7 +3,14 @@
  * a second at what the watches have shown; the conditions are only written when they change.
  */
 import { Annotation, BindingCondition, ChartName } from '@kubeocean/shared/api';
-import { isNotFound, type KubeObject, type Lease, messageOf, type ReadonlyStore } from '@kubeocean/shared/kube';
+import {
+  isNotFound,
+  isNotServed,
+  type KubeObject,
+  type Lease,
+  messageOf,
+  type ReadonlyStore,
+} from '@kubeocean/shared/kube';
 import type { ClaimKeeper } from '../claim/keeper.ts';
 import { type AgentState, createHeartbeat } from '../claim/heartbeat.ts';
 import { createWorkerClock } from '../claim/worker-clock.ts';
@@ -109,7 +116,7 @@ export function createWorkerHealth(context: SyncerContext, parts: WorkerHealthPa
     if (reachable) report.condition(reachable);
     const ready = agentCondition(unreachable, agent);
     if (ready) report.condition(ready);
-    const nodes = parts.nodes().vnodes().length;
+    const nodes = parts.nodes().count;
     report.facts({ nodes, ...(stores.workerPods.hasSynced && { pods: stores.workerPods.size }) });
     parts.metrics.vnodes.set(nodes);
     parts.metrics.workerReachable.set(unreachable === false ? 1 : 0);
@@ -171,7 +178,7 @@ export function createWorkerHealth(context: SyncerContext, parts: WorkerHealthPa
     view: () => view,
     look,
     recordsError(error) {
-      kindMissing = isNotFound(error);
+      kindMissing = isNotFound(error) || isNotServed(error);
     },
   };
 }

@@ -1,5 +1,5 @@
 import { ClusterBindings, Finalizer } from '@kubeocean/shared/api';
-import { KubeClient, type KubeObject, keyOf } from '@kubeocean/shared/kube';
+import { KubeClient, keyOf, Nodes } from '@kubeocean/shared/kube';
 import { TestServer } from '@kubeocean/shared/testing';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import type { ClaimKeeper } from '../claim/keeper.ts';
@@ -82,7 +82,7 @@ test('removal of a binding', () => {
 });
 
 /** A binding that is being deleted and has nothing left to wait for, unless its stores say so. */
-function ending(vnodes: () => KubeObject[] = () => []) {
+function ending(count = 0) {
   const found = testState(home, worker);
   const binding = sampleBinding();
   binding.metadata = { name: facts.bindingName, uid: facts.bindingUID, finalizers: Object.values(Finalizer) };
@@ -94,7 +94,7 @@ function ending(vnodes: () => KubeObject[] = () => []) {
   const held = { held: true, release: () => Promise.resolve() } as unknown as ClaimKeeper;
   const parts = {
     claim: held,
-    nodes: { vnodes, resync: () => undefined } as unknown as NodesController,
+    nodes: { count, resync: () => undefined } as unknown as NodesController,
     everClaimed: () => true,
     workerAnswers: () => true,
   };
@@ -113,6 +113,23 @@ test('an end that fails says so on the binding, and how to end without the worke
   await vi.waitFor(() => expect(events[0]).toBe(words));
   expect(home.get(ClusterBindings, '', name)?.metadata.finalizers).toEqual(Object.values(Finalizer));
   worker.refuse = () => undefined;
+  await ended;
+  expect(hasFinalizer(home.get(ClusterBindings, '', name) ?? context.binding())).toBe(false);
+});
+
+test('a vnode of which the watch has not told is waited for, and gets the label by which it is watched', async () => {
+  home.reset();
+  const { context, parts, events } = ending();
+  const metadata = { name: 'vnode-cls-node1', labels: { 'kubeocean.io/binding-uid': facts.bindingUID } };
+  home.put(Nodes, { metadata, spec: { providerID: 'kubeocean://cls/node1' } });
+  const real = { ...metadata, name: 'real' };
+  home.put(Nodes, { metadata: real, spec: { providerID: 'aws:///real' } });
+  const ended = unbind(context, parts, new AbortController().signal);
+  await vi.waitFor(() => expect(events[0]).toMatch(/: the vnode vnode-cls-node1 is still there$/));
+  const { name } = context.binding().metadata;
+  expect(home.get(ClusterBindings, '', name)?.metadata.finalizers).toEqual(Object.values(Finalizer));
+  expect(home.get(Nodes, '', metadata.name)?.metadata.labels).toHaveProperty(['kubeocean.io/cluster-binding']);
+  await context.home.delete(Nodes, '', metadata.name);
   await ended;
   expect(hasFinalizer(home.get(ClusterBindings, '', name) ?? context.binding())).toBe(false);
 });
@@ -145,9 +162,12 @@ test('what unbinding waits for is told once, not at each pod that goes, and agai
   try {
     const stop = new AbortController();
     let answers = true;
-    const { context, stores, parts, events } = ending(() => [{ metadata: { name: 'v' } }]);
+    const { context, stores, parts, events } = ending(1);
     parts.workerAnswers = () => answers;
-    const pods = Array.from({ length: 30 }, (_, at) => ({ metadata: { name: `p${at}`, namespace: 'default' } }));
+    const pods = Array.from({ length: 30 }, (_, at) => ({
+      metadata: { name: `p${at}`, namespace: 'default' },
+      spec: {},
+    }));
     stores.homePods.replace(pods);
     const ended = unbind(context, parts, stop.signal);
     for (const pod of pods.slice(1)) {

@@ -2,11 +2,22 @@
  * The end of a binding: vnodes are emptied and go, then the copies in the worker, then the claim, then the finalizer.
  * With the annotation `kubeocean.io/abandon: "true"` it ends without the worker.
  */
-import { Annotation, type ClusterBinding, Label } from '@kubeocean/shared/api';
-import { ConfigMaps, isConflict, isNotFound, messageOf, type Resource, Secrets, sleep } from '@kubeocean/shared/kube';
+import { Annotation, type ClusterBinding, Label, labelValue } from '@kubeocean/shared/api';
+import {
+  ConfigMaps,
+  isConflict,
+  isNotFound,
+  type KubeObject,
+  messageOf,
+  Nodes,
+  type Resource,
+  Secrets,
+  sleep,
+} from '@kubeocean/shared/kube';
 import type { ClaimKeeper } from '../claim/keeper.ts';
 import type { SyncerContext } from '../context.ts';
 import type { NodesController } from '../nodes/controller.ts';
+import { nodeNameOf } from '../nodes/from-record.ts';
 import { releaseVolumes } from '../volumes/release.ts';
 import { hasFinalizer, removeFinalizer } from './finalizer.ts';
 import { bindingSubject } from './subject.ts';
@@ -90,7 +101,7 @@ export async function unbind(context: SyncerContext, parts: UnbindingParts, sign
       if (!hasFinalizer(binding)) return;
       const waits = unbindingWaitsFor({
         removal,
-        vnodes: parts.nodes.vnodes().length,
+        vnodes: parts.nodes.count,
         homePods: stores.homePods.size,
         everClaimed: parts.everClaimed(),
         claimHeld: parts.claim.held,
@@ -140,6 +151,7 @@ async function finish(
   removal: Removal,
   signal: AbortSignal,
 ): Promise<void> {
+  await mustBeWithoutVnodes(context);
   const withWorker = removal === 'drain' && claim.held;
   const kept = await releaseVolumes(context, withWorker);
   if (kept > 0) context.log.info({ volumes: kept }, 'volumes stay, with their data, for a binding of this name');
@@ -149,6 +161,24 @@ async function finish(
   }
   await context.report.stop();
   await removeFinalizer(context.home, context.binding());
+}
+
+/**
+ * One may have been made a moment ago, of which no watch has told, or have lost the label by which it is watched: nobody would
+ * take its finalizer off later.
+ */
+async function mustBeWithoutVnodes({ home, bindingName, bindingUID, clusterID }: SyncerContext): Promise<void> {
+  const { items } = await home.list<KubeObject>(Nodes, { labelSelector: `${Label.bindingUID}=${bindingUID}` });
+  const left = items.find(({ spec }) =>
+    nodeNameOf((spec as { providerID?: string } | undefined)?.providerID, clusterID),
+  );
+  if (!left) return;
+  const { name, uid, labels } = left.metadata;
+  const watched = { [Label.clusterBinding]: labelValue(bindingName) };
+  if (labels?.[Label.clusterBinding] !== watched[Label.clusterBinding]) {
+    await home.patch(Nodes, '', name, { metadata: { uid, labels: watched } });
+  }
+  throw new Error(`the vnode ${name} is still there`);
 }
 
 async function deleteCopies(context: SyncerContext, resource: Resource, signal: AbortSignal): Promise<void> {

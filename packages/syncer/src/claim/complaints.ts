@@ -6,14 +6,14 @@ import type { SyncerContext } from '../context.ts';
 export interface Complaints {
   /**
    * The worker spoilt a turn.
-   * @param isDecided whether this syncer has found before that the claim is held or refused: that stands
+   * @param found what this syncer has found of the claim before, which stands; undefined: nothing yet
    */
-  tell(error: unknown, isDecided: boolean): void;
+  tell(error: unknown, found: 'held' | 'refused' | undefined): void;
   /** A turn went well. */
   over(): void;
 }
 
-/** Turns in a row that a worker may refuse before what the last syncer said, that the claim is held, is taken back. */
+/** Turns in a row that a worker may refuse before what was said, that the claim is held and all is well, is taken back. */
 const PATIENT_TURNS = 5;
 
 export function createComplaints(
@@ -22,6 +22,8 @@ export function createComplaints(
 ): Complaints {
   let turns = 0;
   let told: string | undefined;
+  /** Why the claim that is held is not renewed, as it was told first: words may differ each time. */
+  let lapse: string | undefined;
 
   function isStillPatient(error: unknown): boolean {
     const { conditions = [] } = binding().status ?? {};
@@ -30,13 +32,25 @@ export function createComplaints(
     return wasHeld && !(error instanceof ApiError && turns >= PATIENT_TURNS);
   }
 
+  /** The name is kept all the same, and what runs goes on; but the end of a lease is another. */
+  function tellLapse(message: string): void {
+    lapse ??= message;
+    report.condition({
+      type: BindingCondition.claimed,
+      status: 'True',
+      reason: 'ClaimNotRenewed',
+      message: `the claim ${claim} is held, but cannot be renewed in the worker cluster, whose agent does not wait for this one any more when it takes a lease back: ${lapse}`,
+    });
+  }
+
   return {
-    tell(error, isDecided) {
+    tell(error, found) {
       turns++;
       const message = messageOf(error);
       if (message !== told) log.warn({ claim, error: message }, 'claim neither made nor renewed; tried again');
       told = message;
-      if (isDecided || isStillPatient(error)) return;
+      if (found === 'held' && error instanceof ApiError && turns >= PATIENT_TURNS) tellLapse(message);
+      if (found || isStillPatient(error)) return;
       report.condition({
         type: BindingCondition.claimed,
         status: 'False',
@@ -46,7 +60,7 @@ export function createComplaints(
     },
     over() {
       turns = 0;
-      told = undefined;
+      told = lapse = undefined;
     },
   };
 }

@@ -3,7 +3,7 @@
  * leadership. A cluster that was put back from a backup shows an older one, however well everything else fits. Between
  * the two writes home names both, so that only one interrupted there is told from a restored cluster.
  */
-import { type ClusterBinding, ClusterBindings } from '@kubeocean/shared/api';
+import { Annotation, type ClusterBinding, ClusterBindings } from '@kubeocean/shared/api';
 import { type KubeClient, type KubeObject, Namespaces } from '@kubeocean/shared/kube';
 
 /** By connections of their own: the claim is renewed also while all others wait for answers that do not come. */
@@ -32,6 +32,17 @@ export function keepEpochs(home: KubeClient, seen: ClusterBinding, next: Epochs)
   const status = { epoch: next.epoch ?? null, previousEpoch: next.previousEpoch ?? null };
   const patch = { metadata: { uid, resourceVersion }, status };
   return home.patch<ClusterBinding>(ClusterBindings, '', name, patch, { subresource: 'status', ...CALL });
+}
+
+/**
+ * Takes the approval of an epoch off. It was followed, and the state that it is of may come back from the same backup once
+ * more, to be compared anew.
+ * @throws ApiError (409: it has changed; look again), ConnectionError
+ */
+export function dropApproval(home: KubeClient, seen: ClusterBinding): Promise<ClusterBinding> {
+  const { name, uid, resourceVersion } = seen.metadata;
+  const patch = { metadata: { uid, resourceVersion, annotations: { [Annotation.epoch]: null } } };
+  return home.patch<ClusterBinding>(ClusterBindings, '', name, patch, CALL);
 }
 
 /**

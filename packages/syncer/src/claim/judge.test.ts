@@ -111,6 +111,15 @@ test('a refusal says who and what to do', () => {
   });
 });
 
+test.each(['other/x', 'home/old-uid'])(
+  'a name that %s has is not to be set free before its pods are gone',
+  (holder) => {
+    const way =
+      /take its pods back \(annotation kubeocean.io\/release: "true" on the Lease \S+\) and, once none .* left .*, delete/;
+    expect(judgeClaim(lease(holder), us)).toMatchObject({ message: expect.stringMatching(way) as string });
+  },
+);
+
 test('the claim tells the agent what it must know', () => {
   const nodeSelector = { nodeSelectorTerms: [{ matchFields: [] }] };
   const claim = claimLease({ ...us, binding: sampleBinding({ nodeSelector }) }, 'e1', now);

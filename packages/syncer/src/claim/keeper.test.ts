@@ -38,14 +38,22 @@ interface Found {
   unbinding?: boolean;
   /** What the syncer before this one has said. */
   conditions?: Condition[];
+  /** UID of the cluster that was approved. */
+  approved?: string;
+  /** Epoch that was approved. */
+  approvedEpoch?: string;
+  /** UID of the cluster that the watches lead to. */
+  watched?: string;
 }
 
 /** A keeper that has just been started in a worker as it is found, and why it refuses, as it is told. */
-function keeper({ claim, agent, unbinding = false, conditions = [] }: Found): {
+function keeper({ claim, agent, unbinding = false, conditions = [], approved, approvedEpoch, watched }: Found): {
   keeper: ClaimKeeper;
   refused: Promise<string>;
 } {
   const binding: ClusterBinding = { ...sampleBinding(), status: { epoch: 'e1', workerUID: 'worker', conditions } };
+  if (approved !== undefined) binding.metadata.annotations = { [Annotation.approveWorker]: approved };
+  if (approvedEpoch !== undefined) binding.metadata.annotations = { [Annotation.epoch]: approvedEpoch, other: 'x' };
   home.put(ClusterBindings, binding);
   home.put(Namespaces, { metadata: { name: 'kube-system', uid: 'home' } });
   const { mountNamespace: namespace } = binding.spec;
@@ -79,6 +87,7 @@ function keeper({ claim, agent, unbinding = false, conditions = [] }: Found): {
     onTurn: () => undefined,
     releasing: () => unbinding,
     onSuperseded: (error) => refused.resolve(error.message),
+    watched: () => watched,
   });
   over = new AbortController();
   void made.run(over.signal);
@@ -139,4 +148,34 @@ test('a claim that the worker lets nobody renew when a syncer starts is not call
   worker.refuse = () => undefined;
   claim.nudge();
   await vi.waitFor(() => expect(said.at(-1)).toMatchObject({ type: 'Claimed', status: 'True' }), { timeout: 10_000 });
+});
+
+test('a worker that was approved is not written to while the watches lead to the one before', async () => {
+  const { keeper: claim, refused } = keeper({ agent: 'second', approved: 'second', watched: 'worker' });
+  expect(await refused).toContain('(UID second), and the watches lead to worker');
+  claim.nudge();
+  await vi.waitFor(() => expect(worker.reads.length).toBeGreaterThanOrEqual(2));
+  expect([claim.held, worker.writes]).toEqual([false, []]);
+});
+
+test.each([undefined, 'second'])('and is claimed when they lead there, or have told nothing: %s', async (watched) => {
+  const { keeper: claim } = keeper({ agent: 'second', approved: 'second', ...(watched && { watched }) });
+  await claim.firstKnown;
+  expect([claim.held, worker.writes]).toEqual([true, ['POST kubeocean-claim.example-cluster']]);
+});
+
+test('the approval of an epoch is for once: the same backup put back again is refused again', async () => {
+  const old = { [Annotation.epoch]: 'e0' };
+  const { keeper: claim, refused } = keeper({ claim: old, agent: 'worker', approvedEpoch: 'e0' });
+  await claim.firstKnown;
+  expect(claim.held).toBe(true);
+  const { name } = sampleBinding().metadata;
+  expect(home.get(ClusterBindings, '', name)?.metadata.annotations).toEqual({ other: 'x' });
+
+  const [lease] = worker.all<Lease>(Leases).filter(({ spec }) => spec?.holderIdentity);
+  const { metadata, ...rest } = lease as Lease;
+  worker.put<Lease>(Leases, { ...rest, metadata: { ...metadata, annotations: { ...metadata.annotations, ...old } } });
+  claim.nudge();
+  expect(await refused).toBe('ForeignEpoch');
+  expect([claim.held, await claim.confirm()]).toEqual([false, false]);
 });

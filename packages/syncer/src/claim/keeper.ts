@@ -27,7 +27,7 @@ import { bindingSubject } from '../binding/subject.ts';
 import type { SyncerContext } from '../context.ts';
 import { createComplaints } from './complaints.ts';
 import { judgeWorker, type Stranger, workerUIDOf } from './worker-identity.ts';
-import { clusterUID, currentBinding, epochsOf, keepEpochs, nextStep } from './epoch.ts';
+import { clusterUID, currentBinding, dropApproval, epochsOf, keepEpochs, nextStep } from './epoch.ts';
 import { claimLease, type Claimant, isStillOurs, judgeClaim } from './judge.ts';
 
 export interface ClaimKeeper {
@@ -60,6 +60,8 @@ export interface ClaimKeeperOptions {
   releasing: () => boolean;
   /** This leadership is over, whatever the Lease by which we lead says: start anew. */
   onSuperseded: (error: Error) => void;
+  /** UID of the worker cluster that the watches lead to, as far as they have told. */
+  watched: () => string | undefined;
 }
 
 /** The computing cluster did not answer, which says nothing about the worker. */
@@ -85,16 +87,24 @@ export function createClaimKeeper(context: SyncerContext, options: ClaimKeeperOp
   let identified = false;
   let wake = Promise.withResolvers<void>();
   let confirming: { at: number; answer: Promise<boolean> } | undefined;
+  let isOver = false;
+
+  function superseded(error: Error): void {
+    isOver = true;
+    options.onSuperseded(error);
+  }
 
   async function turn(): Promise<void> {
+    if (isOver) return;
     const lease = await leaseNow(name);
     options.onTurn(undefined);
     const binding = await atHome(currentBinding(context.home, context.bindingName));
     if (binding.metadata.uid !== context.bindingUID) return;
     if (turns++ % TURNS_PER_IDENTITY === 0 && (await atHome(clusterUID(context.home))) !== context.homeUID) {
-      return options.onSuperseded(new Error('the computing cluster is another one by now (kube-system has a new UID)'));
+      return superseded(new Error('the computing cluster is another one by now (kube-system has a new UID)'));
     }
     const stranger = await strange(binding, lease !== undefined);
+    if (isOver) return;
     if (stranger) return refuse(stranger.reason, stranger.message);
     const verdict = judgeClaim(lease, claimantOf(binding));
     if (verdict.kind === 'refused') return refuse(verdict.reason, verdict.message);
@@ -125,6 +135,14 @@ export function createClaimKeeper(context: SyncerContext, options: ClaimKeeperOp
     const said = workerUIDOf(await leaseNow(ChartName.agent));
     const stranger = judgeWorker(binding, said, claimed);
     if (stranger || said === undefined) return stranger;
+    const watched = options.watched();
+    if (watched !== undefined && watched !== said) {
+      // Watches go on for minutes at an address that no call goes to any more: what they tell is of the cluster before.
+      superseded(
+        new Error(`the worker cluster is another one by now (UID ${said}), and the watches lead to ${watched}`),
+      );
+      return undefined;
+    }
     identified = true;
     report.facts({ workerUID: said });
     return undefined;
@@ -141,9 +159,12 @@ export function createClaimKeeper(context: SyncerContext, options: ClaimKeeperOp
     const theirs = lease?.metadata.annotations?.[Annotation.epoch];
     const step = nextStep(own, epochsOf(binding), theirs);
     if (step === 'superseded') {
-      return options.onSuperseded(new Error('another syncer has raised the epoch of this binding since'));
+      return superseded(new Error('another syncer has raised the epoch of this binding since'));
     }
     if (step === 'raise') {
+      if (binding.metadata.annotations?.[Annotation.epoch] !== undefined) {
+        binding = await atHome(dropApproval(context.home, binding));
+      }
       // Kept at home first: a claim with an epoch that home does not know would look like a restored home.
       const next = randomBytes(8).toString('hex');
       binding = await atHome(keepEpochs(context.home, binding, { epoch: next, previousEpoch: theirs }));
@@ -244,7 +265,7 @@ export function createClaimKeeper(context: SyncerContext, options: ClaimKeeperOp
             waitMs = 2000;
           } else {
             options.onTurn(error);
-            complaints.tell(error, held || refusal !== undefined);
+            complaints.tell(error, held ? 'held' : refusal === undefined ? undefined : 'refused');
             // The namespace or the credential may be put right any moment; do not let a new binding wait for long.
             waitMs = held ? 5000 : 2000;
           }

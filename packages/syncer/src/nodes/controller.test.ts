@@ -82,7 +82,7 @@ function start(view: WorkerView, maxVnodes = 100, whole = true): void {
     home: new KubeClient(server.transport()),
     stores: { vnodes, records, homePods: new Store({ node: () => [] }), workerPods: new Store({ vnode: () => [] }) },
     log: { info: () => undefined, warn: () => undefined, debug: () => undefined },
-    leadership: { isCurrent: () => true },
+    leadership: { isCurrent: () => true, leaseTime: () => now },
     settings: { maxVnodes },
     now: () => now,
     queue: (name: string) => ({ name, observe: () => void worked.push(name) }),
@@ -118,15 +118,26 @@ test('no more vnodes are made than --max-vnodes allows while the watch lags behi
   untold = [];
   for (let n = 0; n < 40; n++) isLent(`n${n}`);
   start(fine, 10);
-  await vi.waitFor(() => expect([new Set(told).size, made().length]).toEqual([30, 10]), DEADLINE);
+  await vi.waitFor(() => expect([told.length, made().length]).toEqual([5, 10]), DEADLINE);
+  expect(running?.count).toBe(10);
   // Each counts once, whether the watch has told or not.
   for (const node of untold.splice(0, 5)) vnodes.set(node);
-  isLent('later');
-  await vi.waitFor(
-    () => expect(told).toContain('TooManyVnodes: node later gets no vnode: --max-vnodes is 10'),
-    DEADLINE,
-  );
+  for (let n = 0; n < 2; n++) isLent(`also-${n}`);
+  await vi.waitFor(() => expect(told.at(-1)).toMatch(/^TooManyVnodes: 32 nodes get no vnode, /), DEADLINE);
   expect(made()).toHaveLength(10);
+});
+
+test('thirty nodes that get no vnode are told of five times, and none of them by itself', async () => {
+  for (let n = 10; n < 40; n++) isLent(`n${n}`);
+  start(fine, 0);
+  await vi.waitFor(() => expect(worked).toHaveLength(30), DEADLINE);
+  expect(told).toEqual([
+    'TooManyVnodes: node n10 gets no vnode: --max-vnodes is 0',
+    'TooManyVnodes: 2 nodes get no vnode, n10, n11: --max-vnodes is 0',
+    'TooManyVnodes: 4 nodes get no vnode, n10, n11, n12 and 1 more: --max-vnodes is 0',
+    'TooManyVnodes: 8 nodes get no vnode, n10, n11, n12 and 5 more: --max-vnodes is 0',
+    'TooManyVnodes: 16 nodes get no vnode, n10, n11, n12 and 13 more: --max-vnodes is 0',
+  ]);
 });
 
 test('no more vnodes are made than --max-vnodes allows, and the binding is told of the rest', async () => {
@@ -138,8 +149,17 @@ test('no more vnodes are made than --max-vnodes allows, and the binding is told 
   // Also when those that there are were made long ago.
   await vi.waitFor(() => expect(vnodes.size).toBe(2), DEADLINE);
   isLent('n4');
-  await vi.waitFor(() => expect(told).toContain('TooManyVnodes: node n4 gets no vnode: --max-vnodes is 2'), DEADLINE);
+  const both = 'TooManyVnodes: 2 nodes get no vnode, n3, n4: --max-vnodes is 2';
+  await vi.waitFor(() => expect(told.slice(1)).toEqual([both]), DEADLINE);
   expect(made()).toEqual(two);
+  // Those that have none are counted anew when there was none of them.
+  for (const nodeName of ['n3', 'n4'])
+    records.remove(`${binding.spec.mountNamespace}/${binding.metadata.name}.${nodeName}`);
+  isLent('n5');
+  await vi.waitFor(
+    () => expect(told.slice(2)).toEqual(['TooManyVnodes: node n5 gets no vnode: --max-vnodes is 2']),
+    DEADLINE,
+  );
 });
 
 /** A vnode as it was made, known from the watch. */
@@ -271,4 +291,17 @@ test.each<[string, boolean, Partial<WorkerView>]>([
     ({ body }) => (body['status'] as { conditions?: unknown[] } | undefined)?.conditions ?? [],
   );
   expect(said.length > 0).toBe(keptUp);
+});
+
+test('a vnode that a policy of home does not let be made is told of on the binding', async () => {
+  const serve = server.answer;
+  server.answer = (request, response) => {
+    if (request.method !== 'POST' || request.url?.split('?')[0] !== '/api/v1/nodes') return serve(request, response);
+    const status = { kind: 'Status', code: 403, reason: 'Forbidden', message: 'policy says no' };
+    response.writeHead(403).end(JSON.stringify(status));
+  };
+  isLent('n1');
+  start(fine);
+  const words = 'VnodeRefused: this cluster refuses the vnode of node n1, which is tried again: policy says no';
+  await vi.waitFor(() => expect(told).toEqual([words]), DEADLINE);
 });

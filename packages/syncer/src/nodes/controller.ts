@@ -15,6 +15,7 @@ import { createOwnVnodes } from './own-vnodes.ts';
 import { planVnode } from './plan.ts';
 import { createPortBook } from './ports.ts';
 import { createReclaim } from './reclaim.ts';
+import { tellingRefusals } from './refused.ts';
 import { createRemoval, letGo } from './removal.ts';
 import { isNotRun, notRunRequests } from './not-run.ts';
 import { createSurplus } from './surplus.ts';
@@ -39,12 +40,14 @@ export interface WorkerView {
 export interface NodesController {
   /** Begins to renew the Leases of the vnodes, as soon as these are known. */
   renewLeases(): void;
+  /** Vnodes that lost their labels while no syncer ran get them back. To be done before `start`. @throws ApiError, ConnectionError */
+  takeBack(): Promise<void>;
   /** Everything, once home's pods are known as well. */
   start(): void;
   /** Look at every vnode and record again: something that concerns all has changed. */
   resync(): void;
-  /** Our vnodes that there are. */
-  vnodes(): KubeObject[];
+  /** How many vnodes of ours there are, with those that are being made. */
+  readonly count: number;
   /** Of these, how many have no record though none was closed. */
   withoutRecord(): number;
   stop(): Promise<void>;
@@ -74,9 +77,12 @@ export function createNodesController(context: SyncerContext, options: NodesOpti
     paused: () => options.worker().unreachable === true && options.worker().evictWhenUnreachable,
   });
   const remove = createRemoval(context, leases);
-  const queue = new WorkQueue(reconcile, { ...context.queue('vnodes'), maxDelayMs: 10_000 });
+  const work = tellingRefusals(context, (nodeName) => own.of(nodeName), reconcile);
+  const queue = new WorkQueue(work, { ...context.queue('vnodes'), maxDelayMs: 10_000 });
   const maker = createVnodeMaker(context, { own, foreign, ports });
-  const forget: (() => void)[] = [];
+  /** How many vnodes have no record, until either changes: it is asked for several times a second. */
+  let recordless: number | undefined;
+  const forget = [stores.vnodes, stores.records].map((store) => store.onChange(() => (recordless = undefined)));
 
   function recordOf(nodeName: string): LeasedNode | undefined {
     const record = stores.records.get(`${context.mountNamespace}/${leasedNodeName(context.bindingName, nodeName)}`);
@@ -188,6 +194,7 @@ export function createNodesController(context: SyncerContext, options: NodesOpti
 
   return {
     renewLeases: () => leases.start(),
+    takeBack: () => own.takeBack(),
     start() {
       // Ports that are in use are known before a new one is chosen.
       for (const node of own.all()) ports.portOf(node.metadata.name, node.metadata.labels?.[Label.proxierPort]);
@@ -218,10 +225,15 @@ export function createNodesController(context: SyncerContext, options: NodesOpti
       leases.start();
     },
     resync,
-    vnodes: () => own.all(),
-    withoutRecord: () =>
-      own.all().filter((node) => !hasTaint(node, TaintKey.vnodeDeleting) && !recordOf(own.nodeOf(node) as string))
-        .length,
+    get count() {
+      return own.count + maker.pending;
+    },
+    withoutRecord() {
+      recordless ??= own
+        .all()
+        .filter((node) => !hasTaint(node, TaintKey.vnodeDeleting) && !recordOf(own.nodeOf(node) as string)).length;
+      return recordless;
+    },
     async stop() {
       for (const end of forget) end();
       await Promise.all([queue.stop(3000), leases.stop()]);

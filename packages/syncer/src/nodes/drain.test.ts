@@ -67,13 +67,32 @@ test('one pod that cannot be evicted keeps no other, and is told with the cause'
 test('a disruption budget is waited for, and is no failure', async () => {
   pod('a');
   refusals[`${path('a')}/eviction`] = { code: 429, message: 'budget' };
-  expect(await drain(context(), VNODE)).toEqual({ homePods: 1, workerPods: 0, refused: ['default/a'] });
+  expect(await drain(context(), VNODE)).toMatchObject({ homePods: 1, workerPods: 0, refused: ['default/a'] });
   expect(told).toEqual([]);
+});
+
+test('a pod that a disruption budget keeps is asked every five seconds, however many others go meanwhile', async () => {
+  const vnode: KubeObject = { metadata: { name: VNODE, uid: 'u' } };
+  let now = 0;
+  const remove = createRemoval(context(), {} as VnodeLeases, () => now);
+  for (let n = 0; n < 10; n++) pod(`p${n}`);
+  pod('kept');
+  refusals[`${path('kept')}/eviction`] = { code: 429, message: 'budget' };
+  const asked = () => calls.filter((call) => call.includes('/kept/')).length;
+  for (let n = 0; n < 10; n++, now += 500) {
+    await remove(vnode, false);
+    homePods.remove(`default/p${n}`);
+  }
+  expect(asked()).toBe(1);
+  await remove(vnode, false);
+  expect(asked()).toBe(2);
+  expect(told).toHaveLength(1);
 });
 
 test('a vnode that disruption budgets keep says so once, until they let its pods go', async () => {
   const vnode: KubeObject = { metadata: { name: VNODE, uid: 'u' } };
-  const remove = createRemoval(context(), {} as VnodeLeases);
+  let now = 0;
+  const remove = createRemoval(context(), {} as VnodeLeases, () => (now += 5000));
   const kept = `${VNODE} (u) Warning EvictionRefused: it is removed once disruption budgets let its pods go, which are asked again and again: default/a`;
   for (const name of ['a', 'b']) {
     pod(name);

@@ -20,7 +20,18 @@ export interface DrainState {
   workerPods: number;
   /** Of the home pods, those that a disruption budget keeps for now. */
   refused: string[];
+  /** When each of these was asked to go last, by UID. */
+  refusedAt: RefusedAt;
 }
+
+/** Monotonic, in milliseconds. */
+type RefusedAt = ReadonlyMap<string, number>;
+
+/**
+ * So long a pod that a disruption budget keeps is not asked again, whatever happens around it: each pod of a vnode that goes
+ * is a reason to look at all the others. A little less than the time until the next look. Milliseconds.
+ */
+export const REFUSED_MS = 4900;
 
 /** Whether a pod on a vnode stands in the way of the vnode's removal. Pure. */
 export function mustGo(pod: KubeObject, workerPods: readonly KubeObject[]): boolean {
@@ -86,19 +97,32 @@ function nameOf({ metadata }: KubeObject): string {
 
 /**
  * Asks every pod of the vnode to go that has not been asked yet. Call again until nothing is left.
+ * @param before what the last call gave back as `refusedAt`
+ * @param clock milliseconds, monotonic
  * @throws NotAsked for anything but a refusal by a disruption budget, when every pod has been asked; ConnectionError
  */
-export async function drain(context: SyncerContext, vnode: string): Promise<DrainState> {
+export async function drain(
+  context: SyncerContext,
+  vnode: string,
+  before: RefusedAt = new Map(),
+  clock: () => number = () => performance.now(),
+): Promise<DrainState> {
   const workerPods = context.stores.workerPods.byIndex('vnode', vnode);
   const pods = context.stores.homePods.byIndex('node', vnode).filter((pod) => mustGo(pod, workerPods));
   const refused: string[] = [];
+  const refusedAt = new Map<string, number>();
   const unasked = pods.filter(({ metadata }) => !metadata.deletionTimestamp);
   await forEachPod(context, unasked, async (pod) => {
-    if (!(await evict(context, pod))) refused.push(nameOf(pod));
+    const { uid = '' } = pod.metadata;
+    const last = before.get(uid);
+    const at = last !== undefined && clock() - last < REFUSED_MS ? last : undefined;
+    if (at === undefined && (await evict(context, pod))) return;
+    refused.push(nameOf(pod));
+    refusedAt.set(uid, at ?? clock());
   });
   // One that has ended, such as one refused here, holds nothing up: others may take its place for ever.
   const homePods = pods.filter((pod) => !isTerminal(pod as Pod)).length;
-  return { homePods, workerPods: workerPods.length, refused };
+  return { homePods, workerPods: workerPods.length, refused, refusedAt };
 }
 
 /**

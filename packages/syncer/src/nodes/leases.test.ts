@@ -16,6 +16,11 @@ test.each([
   expect(untilNextTurn(now)).toBe(left);
 });
 
+test('syncers that were started in the same moment take their turns apart', () => {
+  expect([0, 2500, 9999].map((phase) => untilNextTurn(0, phase))).toEqual([10_000, 2500, 9999]);
+  expect([0, 2500, 9999].map((phase) => untilNextTurn(12_500, phase))).toEqual([7500, 10_000, 7499]);
+});
+
 test('whatever was renewed within one turn is renewed at the same moment next', () => {
   const within = fc.double({ min: 0, max: 9_999, noNaN: true });
   fc.assert(
@@ -42,8 +47,7 @@ test('eight Leases are renewed at a time, and each once in its turn, however oft
   const context = {
     home: new KubeClient(server.transport()),
     stores: { vnodes },
-    leadership: { isCurrent: () => true },
-    now: () => new Date(0),
+    leadership: { isCurrent: () => true, leaseTime: () => new Date(0) },
     queue: (name: string) => ({ name }),
   } as unknown as SyncerContext;
   // However slow this machine is, no renewal is late: more of them at a time would then be right.
@@ -80,14 +84,40 @@ test.each([
   const context = {
     home: new KubeClient(server.transport()),
     stores: { vnodes },
-    leadership: { isCurrent: () => true },
-    now: () => new Date(0),
+    leadership: { isCurrent: () => true, leaseTime: () => new Date(0) },
     queue: (name: string) => ({ name, observe: () => looked.resolve() }),
   } as unknown as SyncerContext;
   const leases = createVnodeLeases(context, { nodeOf: (name) => vnodes.get(name), paused: () => false });
   leases.start();
   await looked.promise;
   expect(renewals).toBe(times);
+  await leases.stop();
+  server.stop();
+});
+
+test('a renewal bears the time of the leadership, which never goes back, and not that of the clock', async () => {
+  const server = await TestServer.start();
+  const written = Promise.withResolvers<string>();
+  server.answer = (request, response) => {
+    let body = '';
+    request.on('data', (chunk: Buffer) => (body += chunk.toString()));
+    request.on('end', () => {
+      written.resolve(body);
+      response.end('{}');
+    });
+  };
+  const vnodes = new Store<KubeObject>();
+  vnodes.set({ metadata: { name: 'v', uid: 'u' } });
+  const context = {
+    home: new KubeClient(server.transport()),
+    stores: { vnodes },
+    leadership: { isCurrent: () => true, leaseTime: () => new Date('2026-11-21T07:00:00Z') },
+    now: () => new Date('2026-11-21T06:00:00Z'),
+    queue: (name: string) => ({ name }),
+  } as unknown as SyncerContext;
+  const leases = createVnodeLeases(context, { nodeOf: (name) => vnodes.get(name), paused: () => false });
+  leases.start();
+  expect(await written.promise).toContain('"renewTime":"2026-11-21T07:00:00.000000Z"');
   await leases.stop();
   server.stop();
 });

@@ -31,6 +31,8 @@ const CALL = { timeoutMs: 5000, retry: false, metadataOnly: true } as const;
 export function createVnodeLeases(context: SyncerContext, options: VnodeLeaseOptions): VnodeLeases {
   const { home, stores } = context;
   const clock = options.clock ?? (() => performance.now());
+  // Syncers that were started together, with their node or a new image, are not to take all their turns together.
+  const phaseMs = Math.random() * EVERY_MS;
   const renewed = new Set<string>();
   /** When the next renewal of a vnode is due, in monotonic milliseconds; none is known of one that has just failed. */
   const due = new Map<string, number>();
@@ -66,7 +68,7 @@ export function createVnodeLeases(context: SyncerContext, options: VnodeLeaseOpt
     const spec = {
       holderIdentity: vnode,
       leaseDurationSeconds: Seconds.leaseDuration,
-      renewTime: microTime(context.now()),
+      renewTime: microTime(context.leadership.leaseTime()),
     };
     try {
       await home.patch<Lease>(Leases, Namespace.nodeLease, vnode, { spec }, CALL);
@@ -76,7 +78,7 @@ export function createVnodeLeases(context: SyncerContext, options: VnodeLeaseOpt
     }
     renewed.add(vnode);
     const now = clock();
-    const againInMs = untilNextTurn(now);
+    const againInMs = untilNextTurn(now, phaseMs);
     due.set(vnode, now + againInMs);
     return { againInMs };
   }
@@ -112,10 +114,11 @@ export function createVnodeLeases(context: SyncerContext, options: VnodeLeaseOpt
 
 /**
  * Milliseconds until the next renewal of one that was just renewed: at the turn that is the same for all vnodes.
- * @param nowMs monotonic, in milliseconds since this process started: several syncers do not take their turns together
+ * @param nowMs monotonic, in milliseconds
+ * @param phaseMs when the first turn is, by the same clock: below the length of a turn
  */
-export function untilNextTurn(nowMs: number): number {
-  return EVERY_MS - (nowMs % EVERY_MS);
+export function untilNextTurn(nowMs: number, phaseMs = 0): number {
+  return EVERY_MS - ((nowMs - phaseMs + EVERY_MS) % EVERY_MS);
 }
 
 /** One that is deleted and waits, for its pods or for news of its lease, lives: its pods must not be taken for lost. */

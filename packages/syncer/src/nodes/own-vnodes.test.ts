@@ -1,5 +1,7 @@
+import { Finalizer, vnodeHashedName } from '@kubeocean/shared/api';
+import { providerID } from '@kubeocean/shared/api';
 import { type KubeObject, Nodes, Store } from '@kubeocean/shared/kube';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import type { SyncerContext } from '../context.ts';
 import { Peer } from '../volumes/peer.ts';
 import { vnodeFromRecord } from './from-record.ts';
@@ -34,7 +36,7 @@ function own(): OwnVnodes {
     clusterID: binding.spec.clusterID,
     home: home.client(),
     stores: { vnodes },
-    log: { warn: () => undefined },
+    log: { info: () => undefined, warn: () => undefined },
     homeEvents: {
       event: (_subject: KubeObject, _type: string, reason: string, message: string) =>
         told.push(`${reason}: ${message}`),
@@ -92,7 +94,7 @@ test('a vnode that is gone is asked for once, and nothing is in the way', async 
   expect(home.reads).toEqual([name]);
 });
 
-test('a Node of another binding for the same worker node is left alone, in the way, and told once', async () => {
+test('a Node of another binding for the same worker node is left alone, in the way, and told once an hour', async () => {
   const node = relabelled({ [UID_LABEL]: 'other' }, false);
   vnodes.set(node);
   const known = own();
@@ -101,6 +103,72 @@ test('a Node of another binding for the same worker node is left alone, in the w
   expect(home.writes).toEqual([]);
   expect(told).toHaveLength(1);
   expect(told[0]).toContain(`kubectl label node ${name} --overwrite ${UID_LABEL}=binding-uid`);
+  // By then the event is gone.
+  const later = vi.spyOn(performance, 'now').mockReturnValue(performance.now() + 3_600_000);
+  await known.judge(node, 'node1');
+  later.mockRestore();
+  expect(told).toHaveLength(2);
+});
+
+test('how many are ours is known without a look at all of them', () => {
+  vnodes.set(relabelled({}));
+  const known = own();
+  expect(known.count).toBe(1);
+  const looks = vi.spyOn(vnodes, 'values');
+  vnodes.set(relabelled({ [UID_LABEL]: 'other' }));
+  expect([known.count, known.all()]).toEqual([0, []]);
+  const back = relabelled({});
+  vnodes.set(back);
+  expect([known.count, known.all()]).toEqual([1, [back]]);
+  vnodes.remove(name);
+  expect(known.count).toBe(0);
+  expect(looks).not.toHaveBeenCalled();
+});
+
+test('a vnode that lost the label of its watch while no syncer ran is known, under whichever name, before any is made', async () => {
+  const made = relabelled({ [UID_LABEL]: undefined, [BINDING_LABEL]: undefined });
+  home.reset();
+  const hashed = vnodeHashedName('cls-example', 'node1');
+  home.put(Nodes, { ...made, metadata: { ...made.metadata, name: hashed } });
+  const known = own();
+  await known.takeBack();
+  expect(home.get(Nodes, '', hashed)?.metadata.labels).toMatchObject({
+    [UID_LABEL]: 'binding-uid',
+    [BINDING_LABEL]: 'example-cluster',
+  });
+  // Its watch has yet to tell.
+  expect(await known.inTheWay('node1')).toEqual({ outcome: { againInMs: 300 } });
+  expect(home.writes).toEqual([`PATCH ${hashed}`]);
+});
+
+test('Nodes that this binding did not make are not taken', async () => {
+  relabelled({ [UID_LABEL]: 'other', [BINDING_LABEL]: 'other' }, false);
+  const known = own();
+  await known.takeBack();
+  expect([home.writes, told]).toEqual([[], []]);
+  expect(await known.inTheWay('node1')).toBeUndefined();
+});
+
+test('a vnode that an abandoned binding left goes when somebody deletes it', async () => {
+  const node = relabelled({ [UID_LABEL]: 'earlier' }, false);
+  const deleted = { ...node.metadata, deletionTimestamp: '2026-11-21T06:00:00Z', finalizers: ['a/b', Finalizer.vnode] };
+  vnodes.set(home.put(Nodes, { ...node, metadata: deleted }));
+  expect(await own().inTheWay('node1')).toEqual({ outcome: { againInMs: 300 } });
+  expect(home.get(Nodes, '', name)?.metadata.finalizers).toEqual(['a/b']);
+  expect(told).toEqual([]);
+});
+
+test('an adopted vnode is found under the name that gocrane/kubeocean gave it, and asked for no more', async () => {
+  const node = `n${'x'.repeat(60)}`;
+  const adopted = relabelled({});
+  const given = 'vnode-cls-example-nxxxxxxxxxxx-66586dac9e07faaf34aeaf7de9700f3b';
+  const spec = { ...(adopted['spec'] as object), providerID: providerID('cls-example', node) };
+  const found = home.put(Nodes, { ...adopted, metadata: { ...adopted.metadata, name: given }, spec });
+  vnodes.set(found);
+  const known = own();
+  expect(known.seen(found)).toBe(node);
+  expect(known.of(node)?.metadata.name).toBe(given);
+  expect(home.reads).toEqual([]);
 });
 
 test('a Node that stands for another worker node is not in the way', async () => {

@@ -3,8 +3,8 @@
  * change, providerIDs nobody's; so a Node that has ours, and was ours, gets its labels back. Beside any other that stands
  * for the same worker node none is made: it would lend that node twice.
  */
-import { type KubeObject, Nodes, type Outcome, unlessMissing } from '@kubeocean/shared/kube';
-import { Label, labelValue, vnodeHashedName, vnodeName } from '@kubeocean/shared/api';
+import { keyOf, type KubeObject, Nodes, type Outcome, unlessMissing } from '@kubeocean/shared/kube';
+import { Finalizer, Label, labelValue, vnodeNames } from '@kubeocean/shared/api';
 import { bindingSubject } from '../binding/subject.ts';
 import type { SyncerContext } from '../context.ts';
 import { isForeignVnode } from './foreign.ts';
@@ -23,6 +23,7 @@ export interface OwnVnodes {
   /** The vnode of a worker node, when it is known. */
   of(nodeName: string): KubeObject | undefined;
   all(): KubeObject[];
+  readonly count: number;
   /** A watch has told of the Node. Gives the worker node whose vnode it is, or whose vnode it is in the way of. */
   seen(node: KubeObject): string | undefined;
   /**
@@ -32,17 +33,34 @@ export interface OwnVnodes {
   inTheWay(nodeName: string): Promise<InTheWay | undefined>;
   /** The same of a Node that was found under a vnode's name. @throws ApiError, ConnectionError */
   judge(node: KubeObject, nodeName: string): Promise<InTheWay | undefined>;
+  /**
+   * Gives those their labels back that lost the one by which they are watched while no syncer ran. To be called before any
+   * vnode is made, which might get the other of its two names. @throws ApiError, ConnectionError
+   */
+  takeBack(): Promise<void>;
 }
 
 const CALL = { timeoutMs: 10_000 } as const;
 /** Until the watch tells of what was just written. */
 const LAG_MS = 300;
+/** Of a Node that is in the way the binding is told again after so long: events live for an hour. Milliseconds. */
+const TOLD_AGAIN_MS = 3_600_000;
 
 export function createOwnVnodes(context: SyncerContext): OwnVnodes {
   const { home, stores, clusterID, bindingUID, log } = context;
   /** The Node that was last seen as the vnode of a worker node. */
   const known = new Map<string, { name: string; uid: string | undefined }>();
-  let told = new Set<string>();
+  /** When it was told of which Node, monotonic. */
+  const told = new Map<string, number>();
+  /** Kept up to date, as how many there are is asked for several times a second. */
+  const ours = new Map<string, KubeObject>();
+  for (const node of stores.vnodes.values()) follow(keyOf(node), node);
+  stores.vnodes.onChange(({ key, current }) => follow(key, current));
+
+  function follow(key: string, node: KubeObject | undefined): void {
+    if (node && isOurs(node)) ours.set(key, node);
+    else ours.delete(key);
+  }
 
   function nodeOf(node: KubeObject): string | undefined {
     return nodeNameOf((node['spec'] as { providerID?: string } | undefined)?.providerID, clusterID);
@@ -53,7 +71,7 @@ export function createOwnVnodes(context: SyncerContext): OwnVnodes {
   }
 
   function stored(nodeName: string): KubeObject[] {
-    return [...new Set([vnodeName(clusterID, nodeName), vnodeHashedName(clusterID, nodeName)])]
+    return vnodeNames(clusterID, nodeName)
       .map((name) => stores.vnodes.get(name))
       .filter((node) => node !== undefined)
       .filter((node) => nodeOf(node) === nodeName);
@@ -82,6 +100,14 @@ export function createOwnVnodes(context: SyncerContext): OwnVnodes {
       }
       return { outcome: { againInMs: LAG_MS } };
     }
+    const { deletionTimestamp, finalizers = [], resourceVersion } = node.metadata;
+    if (deletionTimestamp && finalizers.includes(Finalizer.vnode)) {
+      // Of an earlier binding that was abandoned: no other syncer of this clusterID is there to let it go.
+      const rest = finalizers.filter((finalizer) => finalizer !== Finalizer.vnode);
+      await home.patch(Nodes, '', name, { metadata: { uid, resourceVersion, finalizers: rest } }, CALL);
+      log.info({ vnode: name }, 'vnode of an earlier binding let go');
+      return { outcome: { againInMs: LAG_MS } };
+    }
     // It waits for a user, and is told of otherwise.
     if (isForeignVnode(node, clusterID)) return undefined;
     tell(name, nodeName, node.metadata.labels?.[Label.bindingUID]);
@@ -90,9 +116,10 @@ export function createOwnVnodes(context: SyncerContext): OwnVnodes {
 
   function tell(vnode: string, nodeName: string, said: string | undefined): void {
     const key = `${vnode} ${said}`;
-    if (told.has(key)) return;
-    if (told.size > 1000) told = new Set();
-    told.add(key);
+    const now = performance.now();
+    if (now - (told.get(key) ?? -Infinity) < TOLD_AGAIN_MS) return;
+    if (told.size > 1000) told.clear();
+    told.set(key, now);
     const message = `the Node ${vnode} stands for the worker node ${nodeName}, but its label ${Label.bindingUID} is ${said ? `"${said}"` : 'missing'}: it is left alone, and no other vnode is made for that node. If it is this binding's: kubectl label node ${vnode} --overwrite ${Label.bindingUID}=${bindingUID}; otherwise delete it`;
     log.warn({ vnode, why: message }, 'vnode not made');
     context.homeEvents.event(bindingSubject(context.binding()), 'Warning', 'VnodeNotOurs', message);
@@ -102,7 +129,10 @@ export function createOwnVnodes(context: SyncerContext): OwnVnodes {
     isOurs,
     nodeOf,
     of: (nodeName) => stored(nodeName).find(isOurs),
-    all: () => [...stores.vnodes.values()].filter(isOurs),
+    all: () => [...ours.values()],
+    get count() {
+      return ours.size;
+    },
     seen(node) {
       const nodeName = nodeOf(node);
       if (nodeName === undefined) return undefined;
@@ -118,5 +148,14 @@ export function createOwnVnodes(context: SyncerContext): OwnVnodes {
       return node && judge(node, nodeName);
     },
     judge,
+    async takeBack() {
+      const unwatched = `${Label.physicalClusterID}=${clusterID},${Label.clusterBinding}!=${labelValue(context.bindingName)}`;
+      for (const node of (await home.list<KubeObject>(Nodes, { labelSelector: unwatched }, CALL)).items) {
+        const nodeName = nodeOf(node);
+        if (nodeName === undefined || !(isOurs(node) || bindingThatMade(node) === bindingUID)) continue;
+        known.set(nodeName, { name: node.metadata.name, uid: node.metadata.uid });
+        await judge(node, nodeName);
+      }
+    },
   };
 }

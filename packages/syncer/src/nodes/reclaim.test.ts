@@ -1,6 +1,8 @@
-import type { KubeObject } from '@kubeocean/shared/kube';
+import type { LeasedNode } from '@kubeocean/shared/api';
+import { ApiError, type KubeObject, Store } from '@kubeocean/shared/kube';
 import { expect, test } from 'vitest';
-import { stepFor } from './reclaim.ts';
+import type { SyncerContext } from '../context.ts';
+import { createReclaim, stepFor } from './reclaim.ts';
 
 const owner = [{ apiVersion: 'apps/v1', kind: 'DaemonSet', name: 'd', uid: 'd', controller: true }];
 const annotations = { 'kubeocean.io/virtual-pod-uid': 'p' };
@@ -30,4 +32,29 @@ test.each<[string, Partial<KubeObject['metadata']>, Record<string, unknown>, Kub
   ["a DaemonSet's pod that runs", { ownerReferences: owner }, { phase: 'Running' }, [counterpart], 'evict'],
 ])('a lease is taken back from %s', (_what, metadata, status, workerPods, expected) => {
   expect(stepFor({ metadata: { name: 'p', uid: 'p', ...metadata }, status }, workerPods)).toBe(expected);
+});
+
+test('a pod that a disruption budget keeps is asked every five seconds, however often the record changes', async () => {
+  let asked = 0;
+  let now = 0;
+  const homePods = new Store<KubeObject>({ node: () => ['v'] });
+  homePods.set({ metadata: { namespace: 'shop', name: 'p', uid: 'p' }, status: { phase: 'Running' } });
+  const context = {
+    home: {
+      create() {
+        asked++;
+        return Promise.reject(new ApiError(429, { code: 429, message: 'budget' }, 'POST', '/eviction'));
+      },
+    },
+    stores: { homePods, workerPods: new Store({ vnode: () => [] }) },
+    leadership: { isCurrent: () => true },
+    log: { debug: () => undefined },
+  } as unknown as SyncerContext;
+  const reclaim = createReclaim(context, () => now);
+  const record = {
+    spec: { nodeName: 'n' },
+    status: { phase: 'Closing', reclaimStage: 'Evicting' },
+  } as unknown as LeasedNode;
+  for (; now < 10_000; now += 500) expect(await reclaim.step('v', record)).toEqual({ againInMs: 5000 });
+  expect(asked).toBe(2);
 });

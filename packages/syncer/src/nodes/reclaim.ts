@@ -14,7 +14,7 @@ import {
 } from '@kubeocean/shared/kube';
 import { rfc3339 } from '@kubeocean/shared/lease';
 import type { SyncerContext } from '../context.ts';
-import { evict, mustGo, tellNotAsked } from './drain.ts';
+import { evict, mustGo, REFUSED_MS, tellNotAsked } from './drain.ts';
 import { asksToGo, leaseWords } from './lease-over.ts';
 
 const LOOK_AGAIN_MS = 5000;
@@ -49,10 +49,13 @@ export function stepFor(pod: KubeObject, workerPods: readonly KubeObject[]): 'ev
   return worker?.metadata.deletionTimestamp ? undefined : 'evict';
 }
 
-export function createReclaim(context: SyncerContext): Reclaim {
+/** @param clock milliseconds, monotonic */
+export function createReclaim(context: SyncerContext, clock: () => number = () => performance.now()): Reclaim {
   const { stores, leadership, homeEvents, log } = context;
-  /** UIDs of pods that were asked to go, and when: the watch may not show it yet. Milliseconds, monotonic. */
+  /** UIDs of pods that were asked to go, and when: the watch may not show it yet. By `clock`. */
   const asked = new Map<string, number>();
+  /** The same of those that a disruption budget kept. */
+  const refused = new Map<string, number>();
 
   async function step(vnode: string, record: LeasedNode): Promise<Outcome> {
     if (!asksToGo(record.status)) return undefined;
@@ -64,16 +67,20 @@ export function createReclaim(context: SyncerContext): Reclaim {
       if (!kind) continue;
       left++;
       const { uid = '' } = pod.metadata;
-      const now = performance.now();
+      const now = clock();
       const before = asked.get(uid);
       if (kind === 'evict' && before !== undefined && now - before < LOOK_AGAIN_MS) continue;
+      // A record changes with each pod of its node that goes.
+      if (kind === 'evict' && now - (refused.get(uid) ?? -REFUSED_MS) < REFUSED_MS) continue;
       if (!leadership.isCurrent()) return { againInMs: 1000 };
       try {
         if (kind === 'evict') {
           if (!(await evict(context, pod))) {
             log.debug({ pod: pod.metadata.name, vnode }, 'a disruption budget keeps a pod whose lease closes');
+            refused.set(uid, clock());
             continue;
           }
+          refused.delete(uid);
           asked.set(uid, now);
           if (before === undefined) tell(pod, record);
         }
@@ -131,7 +138,9 @@ export function createReclaim(context: SyncerContext): Reclaim {
   return {
     step,
     forget(uid) {
-      if (uid !== undefined) asked.delete(uid);
+      if (uid === undefined) return;
+      asked.delete(uid);
+      refused.delete(uid);
     },
   };
 }

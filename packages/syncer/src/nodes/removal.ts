@@ -2,7 +2,7 @@
 import { Finalizer } from '@kubeocean/shared/api';
 import { isConflict, isNotFound, type KubeObject, Nodes, type Outcome } from '@kubeocean/shared/kube';
 import type { SyncerContext } from '../context.ts';
-import { abandonPods, drain, vnodeSubject } from './drain.ts';
+import { abandonPods, drain, type DrainState, vnodeSubject } from './drain.ts';
 import type { VnodeLeases } from './leases.ts';
 
 const DRAIN_AGAIN_MS = 5000;
@@ -11,17 +11,25 @@ const CALL = { timeoutMs: 10_000 } as const;
 /** Takes the next step; call again until the Node is gone. With `abandon` pods go at once, without the worker. */
 export type RemoveVnode = (vnode: KubeObject, abandon: boolean) => Promise<Outcome>;
 
-/** What it gives throws ApiError, ConnectionError. */
-export function createRemoval(context: SyncerContext, leases: VnodeLeases): RemoveVnode {
-  /** Vnodes that are known to wait for disruption budgets. */
-  const kept = new Set<string>();
+/**
+ * What it gives throws ApiError, ConnectionError.
+ * @param clock milliseconds, monotonic
+ */
+export function createRemoval(
+  context: SyncerContext,
+  leases: VnodeLeases,
+  clock: () => number = () => performance.now(),
+): RemoveVnode {
+  /** Of vnodes that are known to wait for disruption budgets, when which pod was asked. */
+  const kept = new Map<string, DrainState['refusedAt']>();
 
   /** Said once: budgets may refuse for ever, and are asked every few seconds. */
-  function tellRefused(vnode: KubeObject, [first, ...others]: readonly string[]): void {
+  function tellRefused(vnode: KubeObject, { refused: [first, ...others], refusedAt }: DrainState): void {
     const { name } = vnode.metadata;
     if (first === undefined) return void kept.delete(name);
-    if (kept.has(name)) return;
-    kept.add(name);
+    const isTold = kept.has(name);
+    kept.set(name, refusedAt);
+    if (isTold) return;
     const which = others.length > 0 ? `${first} and ${others.length} others` : first;
     const text = `it is removed once disruption budgets let its pods go, which are asked again and again: ${which}`;
     context.homeEvents.event(vnodeSubject(vnode), 'Warning', 'EvictionRefused', text);
@@ -33,10 +41,11 @@ export function createRemoval(context: SyncerContext, leases: VnodeLeases): Remo
       // Not waited for: what is made anew meanwhile (by DaemonSets that tolerate everything) ends with the Node.
       await abandonPods(context, name);
     } else {
-      const left = await drain(context, name);
-      tellRefused(vnode, left.refused);
-      if (left.homePods + left.workerPods > 0) {
-        context.log.debug({ vnode: name, ...left }, 'waiting for pods to go');
+      const left = await drain(context, name, kept.get(name), clock);
+      tellRefused(vnode, left);
+      const { homePods, workerPods, refused } = left;
+      if (homePods + workerPods > 0) {
+        context.log.debug({ vnode: name, homePods, workerPods, refused }, 'waiting for pods to go');
         return { againInMs: DRAIN_AGAIN_MS };
       }
     }

@@ -19,6 +19,11 @@ function carriedTime(text: unknown): string | undefined {
   return time >= 0 && time <= LATEST ? rfc3339(new Date(time)) : undefined;
 }
 
+/** What a Node can be called: a vnode of any other name would be asked for, and refused by home, again and again. */
+export function isNodeName(text: unknown): boolean {
+  return typeof text === 'string' && text.length <= 253 && DOMAIN.test(text);
+}
+
 /** A qualified name: `name` or `domain/name` (apimachinery's IsQualifiedName). */
 export function isQualifiedName(key: string): boolean {
   const slash = key.indexOf('/');

@@ -81,6 +81,16 @@ test.each([
   }
 });
 
+test('what the pods of a vnode take too much counts there alone', () => {
+  const w = world();
+  w.surplus.start();
+  w.home([asking('main', '100m')]);
+  w.worker([asking('main', '500m')]);
+  expect([w.of(), formatResources(w.surplus.of('v2'))]).toEqual([{ cpu: '400m' }, {}]);
+  w.worker([asking('main', '600m')]);
+  expect(w.of()).toEqual({ cpu: '500m' });
+});
+
 test('a resize that home has and the worker does not', () => {
   const w = world();
   w.surplus.start();

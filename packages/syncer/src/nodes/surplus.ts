@@ -41,8 +41,23 @@ interface Noted {
 const Nothing: Resources = new Map();
 
 export function createSurplus({ homePods, workerPods, mountNamespace, bindingUID, onChange }: SurplusParts): Surplus {
-  /** By home key; pods without any are not in it, which are nearly all. */
+  /** By home key; pods without any are not in it, which are nearly all, unless the owner adds something to every pod. */
   const noted = new Map<string, Noted>();
+  /** The same by vnode: of each it is asked whenever anything of it changes. */
+  const onVnode = new Map<string, Set<Noted>>();
+
+  function note(homeKey: string, next: Noted | undefined): void {
+    const before = noted.get(homeKey);
+    if (before) {
+      const others = onVnode.get(before.vnode);
+      others?.delete(before);
+      if (others?.size === 0) onVnode.delete(before.vnode);
+      noted.delete(homeKey);
+    }
+    if (!next) return;
+    noted.set(homeKey, next);
+    onVnode.set(next.vnode, (onVnode.get(next.vnode) ?? new Set()).add(next));
+  }
 
   function look(homeKey: string, worker: KubeObject | undefined): void {
     const home = homePods.get(homeKey);
@@ -53,8 +68,7 @@ export function createSurplus({ homePods, workerPods, mountNamespace, bindingUID
     const text = JSON.stringify(formatResources(amounts));
     const vnode = home ? vnodeOf(home) : '';
     if (before?.text === text && before.vnode === vnode) return;
-    if (amounts.size > 0) noted.set(homeKey, { vnode, amounts, text });
-    else noted.delete(homeKey);
+    note(homeKey, amounts.size > 0 ? { vnode, amounts, text } : undefined);
     if (before) onChange(before.vnode);
     if (amounts.size > 0 && before?.vnode !== vnode) onChange(vnode);
   }
@@ -66,9 +80,10 @@ export function createSurplus({ homePods, workerPods, mountNamespace, bindingUID
 
   return {
     of(vnode) {
-      if (noted.size === 0) return Nothing;
+      const there = onVnode.get(vnode);
+      if (!there) return Nothing;
       const total = new Map<string, Quantity>();
-      for (const each of noted.values()) if (each.vnode === vnode) accumulate(total, each.amounts);
+      for (const { amounts } of there) accumulate(total, amounts);
       return total;
     },
     start() {

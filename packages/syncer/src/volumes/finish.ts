@@ -25,7 +25,8 @@ export async function finish(state: VolumeState, home: Claim, worker: Claim, fac
   const { context } = state;
   const vnode = placeOf(state, worker, facts);
   if (typeof vnode === 'string') return tellAndWait(context, home, vnode);
-  const placed = { ...facts, vnode, bindingName: context.bindingName };
+  const { bindingName, clusterID } = context;
+  const placed = { ...facts, vnode, bindingName, clusterID };
   const where = reach(placed);
   if (typeof where === 'string') return tellAndWait(context, home, where);
   const volume = toHomeVolume(home, worker, placed);

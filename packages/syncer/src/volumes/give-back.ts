@@ -58,7 +58,7 @@ async function hasHomeVolume(state: VolumeState, worker: Claim): Promise<boolean
  * @param marks annotations to set with the same write
  */
 export async function resetSelection(
-  { context }: VolumeState,
+  { context }: Pick<VolumeState, 'context'>,
   home: Claim,
   marks: Record<string, string> = {},
 ): Promise<void> {

@@ -1,4 +1,6 @@
 /** What makes claims be looked at again, and how little of them. */
+import { KubeClient } from '@kubeocean/shared/kube';
+import { TestServer } from '@kubeocean/shared/testing';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { type PodVolumes, startVolumes } from './index.ts';
 import { Peer } from './peer.ts';
@@ -32,9 +34,45 @@ afterAll(() => {
   worker.stop();
 });
 
-function start(): void {
-  running = startVolumes(at.context, { signal: stop.signal, ready: Promise.resolve(), onAppeared: () => undefined });
+function start(onAppeared: (homeKey: string) => void = () => undefined): void {
+  running = startVolumes(at.context, { signal: stop.signal, ready: Promise.resolve(), onAppeared });
 }
+
+test('a claim that changes wakes the pods that use it, and costs no look at the others', async () => {
+  const claim = { ...waitingClaim(), metadata: { ...waitingClaim().metadata, uid: 'c', resourceVersion: '1' } };
+  const { namespace = '', name } = claim.metadata;
+  const server = await TestServer.start();
+  let tell: (event: object) => void = () => undefined;
+  server.answer = ({ url = '' }, response) => {
+    const { pathname, searchParams } = new URL(url, 'https://server');
+    const isOfClaims = pathname.endsWith('/persistentvolumeclaims');
+    if (!searchParams.has('watch')) {
+      return response.end(JSON.stringify({ metadata: { resourceVersion: '1' }, items: isOfClaims ? [claim] : [] }));
+    }
+    if (isOfClaims) tell = (event) => void response.write(`${JSON.stringify(event)}\n`);
+    return response.flushHeaders();
+  };
+  at.context.home = new KubeClient(server.transport());
+  const volumes = [{ name: 'data', persistentVolumeClaim: { claimName: name } }];
+  at.stores.homePods.set({ metadata: { namespace, name: 'user', uid: 'user' }, spec: { volumes } });
+  at.stores.homePods.set({ metadata: { namespace: 'elsewhere', name: 'user', uid: 'other' }, spec: { volumes } });
+  at.stores.homePods.set({ metadata: { namespace, name: 'without', uid: 'without' }, spec: {} });
+  const woken: string[] = [];
+  start((homeKey) => void woken.push(homeKey));
+  await vi.waitFor(() => expect(woken).toEqual([`${namespace}/user`, 'elsewhere/user']), { timeout: 10_000 });
+  const looks = vi.spyOn(at.stores.homePods, 'values');
+  const changed = { ...claim, metadata: { ...claim.metadata, resourceVersion: '2' } };
+  await vi.waitFor(
+    () => {
+      tell({ type: 'MODIFIED', object: changed });
+      expect(woken.at(-1)).toBe(`${namespace}/user`);
+    },
+    { timeout: 10_000 },
+  );
+  expect(looks).not.toHaveBeenCalled();
+  stop.abort();
+  server.stop();
+});
 
 test('a claim whose vnode comes later is provisioned when it comes', async () => {
   home.put(Claims, waitingClaim());

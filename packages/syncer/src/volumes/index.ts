@@ -2,7 +2,7 @@
  * The volumes' side of the syncer: it is the provisioner and resizer of home's claims whose class is ours and whose node
  * is one of our vnodes. Pods without claims never wait for it.
  */
-import { homeVolumeName, Label, vnodeHashedName, vnodeName } from '@kubeocean/shared/api';
+import { homeVolumeName, Label, vnodeNames } from '@kubeocean/shared/api';
 import { keyOf, type Outcome, type ReadonlyStore, WorkQueue } from '@kubeocean/shared/kube';
 import type { KubeObject } from '@kubeocean/shared/kube';
 import type { SyncerContext } from '../context.ts';
@@ -129,9 +129,7 @@ export function startVolumes(context: SyncerContext, options: VolumeOptions): Po
         const nodeName = (current ?? previous)?.spec.nodeName;
         if (nodeName === undefined || previous?.status?.phase === current?.status?.phase) return;
         const { clusterID } = context;
-        for (const name of new Set([vnodeName(clusterID, nodeName), vnodeHashedName(clusterID, nodeName)])) {
-          addSelecting(name);
-        }
+        for (const name of vnodeNames(clusterID, nodeName)) addSelecting(name);
       }),
     );
   }
@@ -163,10 +161,7 @@ export function startVolumes(context: SyncerContext, options: VolumeOptions): Po
 
   /** Pods on vnodes that name the claim and may be waiting for it. */
   function wakePods({ metadata: { namespace, name } }: { metadata: { namespace?: string; name: string } }): void {
-    for (const pod of context.stores.homePods.values()) {
-      if (pod.metadata.namespace !== namespace || !claimNames(pod as Pod).includes(name)) continue;
-      options.onAppeared(keyOf(pod));
-    }
+    for (const pod of context.stores.homePods.byIndex('claim', `${namespace}/${name}`)) options.onAppeared(keyOf(pod));
   }
 
   void Promise.all([synced(stores), options.ready]).then(() => {

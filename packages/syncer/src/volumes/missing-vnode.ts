@@ -6,8 +6,7 @@ import {
   type ClusterBinding,
   ClusterBindings,
   VolumeAnnotation,
-  vnodeHashedName,
-  vnodeName,
+  vnodeNames,
   workerClaimName,
 } from '@kubeocean/shared/api';
 import { Nodes, type Outcome } from '@kubeocean/shared/kube';
@@ -92,7 +91,7 @@ async function isOursToSay({ context, stores }: VolumeState, home: Claim, select
   const made = stores.workerClaims.byIndex('holder', uid).some((worker) => {
     const node = worker.metadata.annotations?.[VolumeAnnotation.selectedNode];
     if (node === undefined || holderOf(worker, context)?.uid !== uid) return false;
-    return [vnodeName(clusterID, node), vnodeHashedName(clusterID, node)].includes(selected);
+    return vnodeNames(clusterID, node).includes(selected);
   });
   if (made || context.stores.records.byIndex('vnode', selected).length > 0) return true;
   const { items } = await context.home.list<ClusterBinding>(ClusterBindings);

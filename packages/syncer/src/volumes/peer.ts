@@ -6,6 +6,8 @@ import { TestServer } from '@kubeocean/shared/testing';
 interface Call {
   method: string;
   path: string;
+  /** Of a list: `key=value` and `key!=value`, parted by commas. */
+  labelSelector: string;
   body: Body;
 }
 
@@ -78,9 +80,10 @@ export class Peer {
     request.on('end', () => {
       const body = (text ? JSON.parse(text) : {}) as Body;
       const path = url.pathname.replace(/\/status$/, '');
-      const answer = this.answer({ method: request.method ?? '', path, body });
+      const labelSelector = url.searchParams.get('labelSelector') ?? '';
+      const answer = this.answer({ method: request.method ?? '', path, labelSelector, body });
       if ('code' in answer) response.statusCode = answer.code as number;
-      response.end(JSON.stringify(answer));
+      response.end(JSON.stringify('code' in answer ? { kind: 'Status', ...answer } : answer));
     });
   }
 
@@ -90,7 +93,7 @@ export class Peer {
     const name = body.metadata?.name ?? path.split('/').at(-1) ?? '';
     if (method === 'GET') {
       const plural = listed(path);
-      if (plural) return this.list(plural);
+      if (plural) return this.list(plural, call.labelSelector);
       this.reads.push(name);
       return known ?? { code: 404, reason: 'NotFound', message: `${name} not found` };
     }
@@ -115,8 +118,9 @@ export class Peer {
     return known;
   }
 
-  private list(plural: string): object {
-    return { metadata: { resourceVersion: String(this.version) }, items: this.ofKind(plural) };
+  private list(plural: string, labelSelector: string): object {
+    const items = this.ofKind(plural).filter((object) => isSelected(object, labelSelector));
+    return { metadata: { resourceVersion: String(this.version) }, items };
   }
 
   private ofKind(plural: string): KubeObject[] {
@@ -131,6 +135,14 @@ function listed(path: string): string | undefined {
     .replace(/^namespaces\/[^/]+\/(?=.)/, '')
     .split('/');
   return name === undefined ? plural : undefined;
+}
+
+function isSelected({ metadata: { labels } }: KubeObject, selector: string): boolean {
+  const terms = selector.split(',').filter((term) => term !== '');
+  return terms.every((term) => {
+    const [key = '', value] = term.split(/!?=/);
+    return (labels?.[key] === value) !== term.includes('!=');
+  });
 }
 
 /** RFC 7386. */

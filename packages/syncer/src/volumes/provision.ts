@@ -4,9 +4,10 @@
  * a restart; names are derived, so that none can be done twice.
  */
 import { Label, SystemNamespaces, VolumeAnnotation, VolumeDriver, workerClaimName } from '@kubeocean/shared/api';
-import { isAlreadyExists, messageOf, Namespaces } from '@kubeocean/shared/kube';
+import { isAlreadyExists, messageOf } from '@kubeocean/shared/kube';
 import type { KubeObject, Outcome } from '@kubeocean/shared/kube';
 import { matchesLabels } from '@kubeocean/shared/lease';
+import { namespaceLabels } from '../namespaces.ts';
 import { leaseRefusal } from '../pods/eligibility.ts';
 import { mayWriteWorker, WritesHeld } from '../pods/gate.ts';
 import { ClaimNotMade, failedAgain } from './failures.ts';
@@ -103,8 +104,7 @@ async function whyNotAdmitted({ context }: VolumeState, home: Claim): Promise<st
   const { metadata, spec } = context.binding();
   if (SystemNamespaces.includes(namespace)) return `claims of the namespace ${namespace} get no volumes of vnodes`;
   if (!spec.namespaceSelector) return undefined;
-  const { metadata: of } = await context.home.get<KubeObject>(Namespaces, '', namespace);
-  if (matchesLabels(spec.namespaceSelector, of.labels ?? {})) return undefined;
+  if (matchesLabels(spec.namespaceSelector, await namespaceLabels(context.home, namespace))) return undefined;
   return `the ClusterBinding ${metadata.name} does not admit the namespace ${namespace} (spec.namespaceSelector)`;
 }
 

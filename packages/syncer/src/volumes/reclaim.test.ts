@@ -1,11 +1,12 @@
 /** What is deleted, and what is not, when home's volumes and the worker's claims do not fit together. */
-import { Label, OfferedTo, VolumeAnnotation } from '@kubeocean/shared/api';
+import { Label, OfferedTo, VolumeAnnotation, VolumeFinalizer } from '@kubeocean/shared/api';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { Peer } from './peer.ts';
 import { syncVolume } from './reclaim.ts';
+import { releaseVolumes } from './release.ts';
 import { resize } from './resize.ts';
 import { boundClaim, facts, homeClaim } from './samples.ts';
-import { testState, type TestState, volumeFor } from './test-state.ts';
+import { CLUSTER_ID, testState, type TestState, volumeFor } from './test-state.ts';
 import { type Claim, Claims, type Volume, Volumes } from './types.ts';
 import { whyNotHeld } from './words.ts';
 
@@ -152,6 +153,31 @@ test('why a worker claim is not taken for a volume’s, and what to do', () => {
   expect(whyNotHeld(at.context, { metadata: { name: 'x' }, spec: {} }, given)).toContain('ask the worker');
   const offered: Claim = { metadata: { name: 'x', labels: { [OfferedTo]: 'example-cluster' } }, spec: {} };
   expect(whyNotHeld(at.context, offered, given)).toContain('is offered by its owner');
+});
+
+describe('whose volume it is, by which home keeps it from the syncers of others,', () => {
+  const clusterIDs = () => home.all<Volume>(Volumes).map(({ metadata }) => metadata.labels?.[Label.physicalClusterID]);
+
+  test('is said by one that an earlier version made as soon as it is looked at, once', async () => {
+    const own = worker.put(Claims, boundClaim(homeClaim()));
+    const former = volume(own);
+    delete former.metadata.labels?.[Label.physicalClusterID];
+    await syncVolume(at.state, home.put(Volumes, former));
+    expect(clusterIDs()).toEqual([CLUSTER_ID]);
+    const [labelled] = home.all<Volume>(Volumes);
+    expect(labelled?.metadata.finalizers).toEqual([VolumeFinalizer]);
+    home.writes.length = 0;
+    await syncVolume(at.state, labelled as Volume);
+    expect(home.writes).toEqual([]);
+  });
+
+  test('is said no more when its binding is given up: the next of this name may have another clusterID', async () => {
+    const own = worker.put(Claims, boundClaim(homeClaim()));
+    home.put(Volumes, volume(own));
+    expect(clusterIDs()).toEqual([CLUSTER_ID]);
+    expect(await releaseVolumes(at.context, false)).toBe(1);
+    expect(clusterIDs()).toEqual([undefined]);
+  });
 });
 
 describe('a claim that shall grow', () => {

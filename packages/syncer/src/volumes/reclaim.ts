@@ -72,14 +72,21 @@ async function step(state: VolumeState, stored: Volume): Promise<Outcome> {
 /** A volume in use: ours to guard, and its counterpart marked, so that neither goes by itself. */
 async function keep(state: VolumeState, volume: Volume, claimName: string): Promise<Outcome> {
   const { context } = state;
-  const { uid, name, resourceVersion, finalizers = [] } = volume.metadata;
+  const { uid, name, resourceVersion, finalizers = [], labels } = volume.metadata;
   // At the binding's end both sides are marked as given up (release.ts), which stands.
   if (context.binding().metadata.deletionTimestamp) return undefined;
   const { namespace = '', name: claim = '', uid: claimUID } = volume.spec.claimRef ?? {};
   if (!claimUID) return namesNoClaim(state, volume);
-  if (!finalizers.includes(VolumeFinalizer)) {
+  const isGuarded = finalizers.includes(VolumeFinalizer);
+  // One of an earlier version, or of a binding of this name before this one, says no clusterID.
+  if (!isGuarded || labels?.[Label.physicalClusterID] === undefined) {
     mayWriteHome(context);
-    const metadata = { uid, resourceVersion, finalizers: [...finalizers, VolumeFinalizer] };
+    const metadata = {
+      uid,
+      resourceVersion,
+      ...(!isGuarded && { finalizers: [...finalizers, VolumeFinalizer] }),
+      labels: { [Label.physicalClusterID]: context.clusterID },
+    };
     await context.home.patch(Volumes, '', name, { metadata });
   }
   const worker = await workerClaim(state, claimName);

@@ -10,6 +10,7 @@ import {
 import { type KubeObject, Store } from '@kubeocean/shared/kube';
 import type { SyncerContext } from '../context.ts';
 import { sampleBinding } from '../nodes/samples.ts';
+import { indexByClaim } from '../stores.ts';
 import type { Peer } from './peer.ts';
 import { facts, homeClaim, storageClass, vnode } from './samples.ts';
 import { INDEXES, type VolumeState } from './state.ts';
@@ -48,7 +49,7 @@ export function testState(home: Peer, worker: Peer): TestState {
       node: ({ spec }) => [spec.nodeName],
       vnode: ({ spec }) => [vnodeName(CLUSTER_ID, spec.nodeName)],
     }),
-    homePods: new Store(),
+    homePods: new Store({ claim: indexByClaim }),
     workerPods: new Store(),
   };
   const binding = sampleBinding();
@@ -136,5 +137,6 @@ export function claimFor(
 /** The home volume of {@link waitingClaim}, as a binding has made it. */
 export function volumeFor(worker: Claim, bindingName = facts.bindingName): Volume {
   const offer = { workerClass: 'local-path', topology: 'node' } as const;
-  return toHomeVolume(homeClaim(), worker, { bindingName, storageClass: storageClass(), offer, vnode: vnode() });
+  const who = { bindingName, clusterID: CLUSTER_ID };
+  return toHomeVolume(homeClaim(), worker, { ...who, storageClass: storageClass(), offer, vnode: vnode() });
 }

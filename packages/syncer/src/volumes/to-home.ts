@@ -18,6 +18,7 @@ const ZONE = 'topology.kubernetes.io/zone';
 
 export interface VolumeFacts {
   bindingName: string;
+  clusterID: string;
   storageClass: StorageClass;
   offer: Offer;
   /** The vnode for which it was made. */
@@ -43,14 +44,19 @@ export function toHomeVolume(home: Claim, worker: Claim, facts: VolumeFacts): Vo
   const { namespace = '', name, uid = '' } = home.metadata;
   const where = reach(facts);
   if (typeof where === 'string') throw new Error(where);
-  const { storageClass, bindingName } = facts;
+  const { storageClass, bindingName, clusterID } = facts;
   const matchExpressions = Object.entries(where).map(([key, value]) => ({ key, operator: 'In', values: [value] }));
   return {
     apiVersion: 'v1',
     kind: 'PersistentVolume',
     metadata: {
       name: homeVolumeName(uid),
-      labels: { [Label.managedBy]: ManagedByValue, [Label.clusterBinding]: labelValue(bindingName) },
+      labels: {
+        [Label.managedBy]: ManagedByValue,
+        [Label.clusterBinding]: labelValue(bindingName),
+        // By which home's admission policy keeps it from the syncers of others.
+        [Label.physicalClusterID]: clusterID,
+      },
       annotations: { [VolumeAnnotation.provisionedBy]: VolumeDriver },
       finalizers: [VolumeFinalizer],
     },

@@ -1,6 +1,6 @@
 /** Rules and properties of claims on their way to the worker, and of volumes on their way home. */
 import fc from 'fast-check';
-import { OfferedTo, parseVolumeHandle, VolumeFinalizer, workerClaimName } from '@kubeocean/shared/api';
+import { Label, OfferedTo, parseVolumeHandle, VolumeFinalizer, workerClaimName } from '@kubeocean/shared/api';
 import { describe, expect, test } from 'vitest';
 import { boundClaim, facts, homeClaim, storageClass, vnode } from './samples.ts';
 import { capacityPatch, claimStatusPatch, reach, toHomeVolume } from './to-home.ts';
@@ -120,7 +120,8 @@ describe('home claim → worker claim', () => {
 
 describe('worker claim → home volume', () => {
   const offer = { workerClass: 'local-path', topology: 'node' } as const;
-  const volumeFacts = { bindingName: facts.bindingName, storageClass: storageClass(), offer, vnode: vnode() };
+  const who = { bindingName: facts.bindingName, clusterID: 'cls' };
+  const volumeFacts = { ...who, storageClass: storageClass(), offer, vnode: vnode() };
 
   test('is bound to the claim, stays on its node and is named by it', () => {
     fc.assert(
@@ -134,6 +135,7 @@ describe('worker claim → home volume', () => {
           claim: worker.metadata.name,
         });
         expect(volume.metadata.finalizers).toEqual([VolumeFinalizer]);
+        expect(volume.metadata.labels?.[Label.physicalClusterID]).toBe('cls');
       }),
     );
   });

@@ -1,6 +1,7 @@
 /** What people are told of a claim that has no volume yet: on the claim, and on the pods that wait for it. */
 import { labelValue, OfferedTo } from '@kubeocean/shared/api';
-import { type EventSubject, Events, type KubeObject, Pods } from '@kubeocean/shared/kube';
+import { type Cache, createCache } from '@kubeocean/shared/daemon';
+import { type EventSubject, Events, type KubeClient, type KubeObject, Pods } from '@kubeocean/shared/kube';
 import type { SyncerContext } from '../context.ts';
 import { type Pod, podSubject } from '../pods/types.ts';
 import { holderOf } from './to-worker.ts';
@@ -17,9 +18,10 @@ interface Event extends KubeObject {
 /** A warning on the home claim, and on pods that the scheduler holds back for it: they show nothing else meanwhile. */
 export async function tellClaim(context: SyncerContext, claim: Claim, reason: string, message: string): Promise<void> {
   context.homeEvents.event(claimSubject(claim), 'Warning', reason, message);
-  for (const pod of await waitingPods(context, claim)) {
-    const text = `waiting for the volume of the claim ${claim.metadata.name}: ${message}`;
-    context.homeEvents.event(podSubject(pod), 'Warning', reason, text);
+  const { namespace = '', name } = claim.metadata;
+  for (const { subject, claims } of await waitingPods(context.home, namespace)) {
+    if (!claims.includes(name)) continue;
+    context.homeEvents.event(subject, 'Warning', reason, `waiting for the volume of the claim ${name}: ${message}`);
   }
 }
 
@@ -34,11 +36,24 @@ export async function tellAndWait(
   return { againInMs: TOLD_MS };
 }
 
-/** Pods without a node that name the claim. They are on no vnode yet, so no store has them. */
-async function waitingPods(context: SyncerContext, claim: Claim): Promise<KubeObject[]> {
-  const { namespace = '' } = claim.metadata;
-  const page = await context.home.list<KubeObject>(Pods, { namespace, fieldSelector: 'spec.nodeName=', limit: 500 });
-  return page.items.filter((pod) => claimNames(pod as Pod).includes(claim.metadata.name));
+interface WaitingPod {
+  subject: EventSubject;
+  claims: readonly string[];
+}
+
+/** A list stands for so long, in milliseconds: hundreds of claims of a namespace fail in the same moment, again and again. */
+const HELD_MS = 500;
+const waiting = new WeakMap<KubeClient, Cache<readonly WaitingPod[]>>();
+
+/** Pods of the namespace without a node that name a claim. They are on no vnode yet, so no store has them. */
+function waitingPods(home: KubeClient, namespace: string): Promise<readonly WaitingPod[]> {
+  let cache = waiting.get(home);
+  if (!cache) waiting.set(home, (cache = createCache<readonly WaitingPod[]>({ holdMs: () => HELD_MS, bound: 10 })));
+  return cache.get(namespace, async () => {
+    const { items } = await home.list<KubeObject>(Pods, { namespace, fieldSelector: 'spec.nodeName=', limit: 500 });
+    const pods = items.map((pod) => ({ subject: podSubject(pod), claims: claimNames(pod as Pod) }));
+    return pods.filter(({ claims }) => claims.length > 0);
+  });
 }
 
 /** A warning on a home volume. */
@@ -74,11 +89,43 @@ export function claimNameOf(pod: Pod, volume: NonNullable<Pod['spec']['volumes']
   return volume['ephemeral'] === undefined ? undefined : `${pod.metadata.name}-${volume.name}`;
 }
 
+/** By UID of the claim that they are about. */
+type Warnings = ReadonlyMap<string, readonly string[]>;
+
+/**
+ * A list stands for so long, in milliseconds: to find the events of one claim an API server goes over all that there are, and
+ * hundreds of claims may wait for their volumes.
+ */
+const WARNINGS_HELD_MS = 2500;
+const WARNINGS_PAGE = 500;
+/** A list has as many pages as its server says. */
+const MOST_PAGES = 20;
+const MOST_OF_ONE = 50;
+const warnings = new WeakMap<KubeClient, Cache<Warnings>>();
+
 /** What the worker's own controllers say of a claim there, newest last, each once. */
-export async function workerWarnings(context: SyncerContext, worker: Claim): Promise<string[]> {
-  const { namespace = '', name, uid } = worker.metadata;
-  const fields = [`involvedObject.kind=${Claims.kind}`, `involvedObject.name=${name}`, 'type=Warning'];
-  const { items } = await context.worker.list<Event>(Events, { namespace, fieldSelector: fields.join(','), limit: 50 });
-  const own = items.filter((event) => (event['involvedObject'] as EventSubject['metadata'] | undefined)?.uid === uid);
-  return [...new Set(own.map(({ reason, message }) => `${reason ?? 'Warning'}: ${message ?? ''}`))];
+export async function workerWarnings(context: SyncerContext, worker: Claim): Promise<readonly string[]> {
+  const { namespace = '', uid = '' } = worker.metadata;
+  let cache = warnings.get(context.worker);
+  if (!cache) {
+    warnings.set(context.worker, (cache = createCache<Warnings>({ holdMs: () => WARNINGS_HELD_MS, bound: 1 })));
+  }
+  return (await cache.get(namespace, () => claimWarnings(context.worker, namespace))).get(uid) ?? [];
+}
+
+async function claimWarnings(worker: KubeClient, namespace: string): Promise<Warnings> {
+  const fieldSelector = `involvedObject.kind=${Claims.kind},type=Warning`;
+  const found = new Map<string, string[]>();
+  let pages = 0;
+  for await (const { items } of worker.pages<Event>(Events, { namespace, fieldSelector, limit: WARNINGS_PAGE })) {
+    for (const event of items) {
+      const { uid = '' } = (event['involvedObject'] as Partial<EventSubject['metadata']> | undefined) ?? {};
+      const words = `${event.reason ?? 'Warning'}: ${event.message ?? ''}`;
+      const known = found.get(uid);
+      if (!known) found.set(uid, [words]);
+      else if (known.length < MOST_OF_ONE && !known.includes(words)) known.push(words);
+    }
+    if (++pages >= MOST_PAGES) break;
+  }
+  return found;
 }
