@@ -23,6 +23,11 @@ import { Applier, createMadeStores } from './workloads/applier.ts';
 
 /** Bindings worked on at once: one that waits for a worker that does not answer must not hold up the others. */
 const WORKERS = 16;
+/**
+ * Longest answer of a worker, in bytes. One object is the most that it is asked for, of which none is longer than an etcd takes;
+ * what a hostile worker sends must not take the memory by which all bindings are looked after.
+ */
+const WORKER_ANSWER = 2 * 1024 * 1024;
 
 export async function runManager(daemon: Daemon<typeof OPTIONS>): Promise<void> {
   const { log, registry, options } = daemon;
@@ -85,7 +90,7 @@ export async function runManager(daemon: Daemon<typeof OPTIONS>): Promise<void> 
       made,
       applier: new Applier(home, made),
       checks: new WorkerChecks({
-        connect: (credentials) => daemon.connect(credentials, 'worker'),
+        connect: (credentials) => daemon.connect(credentials, 'worker', WORKER_ANSWER),
         onNews: (name) => queue.add(name),
         monotonic: () => performance.now(),
         agentStaleMs: options['agent-stale-after'] * 1000,

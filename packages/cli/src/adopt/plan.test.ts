@@ -104,6 +104,15 @@ it('a worker cluster without the counterpart of any running pod is not taken for
   expect(planAdoption(found({ homePods, workerPods: [workerPod('b')] })).problems).toEqual([]);
 });
 
+it('a Secret that ours would not take is to be put right before anything is stopped', () => {
+  const secretRef = { name: 's', namespace: 'team' };
+  const elsewhere = { ...binding, spec: { ...binding.spec, secretRef } };
+  const [problem, ...others] = planAdoption(found({ binding: elsewhere })).problems;
+  expect(problem).toContain('names a Secret in team, and ours takes those in kubeocean-system only: copy team/s there');
+  expect(problem).toContain('"secretRef":{"namespace":"kubeocean-system"}');
+  expect(others).toEqual([]);
+});
+
 it('what would hang for ever without its maker is let go; what serves another cluster stays marked', () => {
   const labels = { 'kubeocean.io/managed-by': 'kubeocean', 'kubeocean.io/synced-by-cls': 'true' };
   const metadata = { name: 'c', namespace: 'shop', uid: 'c', resourceVersion: '3' };

@@ -7,6 +7,7 @@ import {
   labelValue,
   ManagedByValue,
   migratedWorkerName,
+  Namespace,
   proxierName,
   ResourceLeasingPolicies,
 } from '@kubeocean/shared/api';
@@ -62,11 +63,22 @@ function problems({ binding, identity, homePods, workerPods, adopted, servers }:
   return [
     ...(deletionTimestamp ? [`ClusterBinding ${name} is being deleted: there is nothing to take over`] : []),
     ...identity.problems,
+    ...secretProblems(binding),
     ...(strange
       ? [
           `${running.length} pods of the computing cluster run on vnodes of this binding, and the namespace ${binding.spec.mountNamespace} of --worker-kubeconfig (${servers.worker}) has the counterpart of none: is it the right cluster? If it is, they are lost: delete them, then run this again`,
         ]
       : []),
+  ];
+}
+
+/** Theirs read it from anywhere. Ours would not start, and pods be evicted as soon as nobody renews the vnodes' Leases. */
+function secretProblems({ metadata, spec }: Found['binding']): string[] {
+  const { namespace, name } = spec.secretRef;
+  if (namespace === Namespace.system) return [];
+  const patch = `{"spec":{"secretRef":{"namespace":"${Namespace.system}"}}}`;
+  return [
+    `spec.secretRef of ClusterBinding ${metadata.name} names a Secret in ${namespace}, and ours takes those in ${Namespace.system} only: copy ${namespace}/${name} there, then: kubectl patch clusterbinding ${metadata.name} --type=merge -p '${patch}'`,
   ];
 }
 

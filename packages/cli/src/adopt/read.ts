@@ -16,6 +16,7 @@ import {
   CSINodes,
   Deployments,
   isNotFound,
+  isNotServed,
   type KubeClient,
   type KubeObject,
   messageOf,
@@ -123,7 +124,7 @@ async function readLogConfigs(
     return { objects: every.filter(({ metadata }) => metadata.finalizers?.includes(finalizer)) };
   } catch (error) {
     // Hardly any cluster has the kind.
-    return isNotFound(error) ? { objects: [] } : { unread: messageOf(error) };
+    return isNotFound(error) || isNotServed(error) ? { objects: [] } : { unread: messageOf(error) };
   }
 }
 

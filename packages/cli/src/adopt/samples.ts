@@ -8,7 +8,7 @@ const go = { 'kubeocean.io/managed-by': 'kubeocean' };
 
 export const binding: ClusterBinding = {
   metadata: { name: 'b', uid: 'binding' },
-  spec: { clusterID: 'cls', mountNamespace: 'w', secretRef: { name: 's', namespace: 'n' } },
+  spec: { clusterID: 'cls', mountNamespace: 'w', secretRef: { name: 's', namespace: 'kubeocean-system' } },
 };
 
 export function homePod(name: string, change: Partial<KubeObject['metadata']> = {}): KubeObject {

@@ -127,6 +127,19 @@ describe('what happens next', () => {
     const facts = worker({ records: { value: [record(status)] }, policies: { value: [policy('p', spec)] } });
     expect(explainNode('n1', { now, worker: facts })?.next.join('\n')).toContain(words);
   });
+
+  test('is said once of all nodes of which the same is said, however many they are', () => {
+    const names = Array.from({ length: 500 }, (_, index) => `n${index}`);
+    const records = names.map((name, index) =>
+      record(index === 7 ? { phase: 'Closing', reason: 'ReclaimedByOwner' } : { phase: 'Active' }, name),
+    );
+    const facts = worker({ nodes: { value: names.map((name) => node(name)) }, records: { value: records } });
+    expect(explainPolicy('p', { now, worker: facts })?.next).toEqual([
+      'n0, n1, n2, n3, n4 and 494 more: No window closes: it stays lent until the policy, the node or the claim changes.',
+      'n7: Running lent pods may stay (no forceReclaim).',
+      'n7: It is lent again once the annotation kubeocean.io/reclaim is taken off.',
+    ]);
+  });
 });
 
 describe('node', () => {

@@ -1,5 +1,5 @@
 /** `explain node`: what is lent of a worker node to whom, why not more, and the vnode that stands for it. Pure. */
-import { Annotation, Label, labelValue, vnodeName } from '@kubeocean/shared/api';
+import { Annotation, Label, labelValue, vnodeName, vnodeNames } from '@kubeocean/shared/api';
 import { isOpen, type WorkerNode } from '@kubeocean/shared/lease';
 import { deletionText } from '../deletion.ts';
 import type { Explanation, Facts, Vnode, WorkerFacts } from './facts.ts';
@@ -39,7 +39,7 @@ function targetOf(name: string, facts: Facts): Target | undefined {
   if (records.some(({ spec }) => spec.nodeName === name)) return { node: name };
   // The claims tell the clusterIDs that vnodes' names are made of.
   const ids = valueOr(worker.leases, []).flatMap(({ metadata }) => metadata.annotations?.[Annotation.clusterID] ?? []);
-  const behind = records.find(({ spec }) => ids.some((id) => vnodeName(id, spec.nodeName) === name));
+  const behind = records.find(({ spec }) => ids.some((id) => vnodeNames(id, spec.nodeName).includes(name)));
   return behind && { node: behind.spec.nodeName, cluster: behind.spec.cluster };
 }
 

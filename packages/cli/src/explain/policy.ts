@@ -130,20 +130,26 @@ export function bindingProblems({ home }: Facts, cluster: string): string[] {
     .map(({ type, status, message }) => `ClusterBinding ${cluster}: ${type} is ${status}: ${message ?? 'no message'}`);
 }
 
-/** Of one of its leases, where they all say the same; otherwise of the policy alone. */
+/** Of its leases, once for all that say the same; without any, of the policy alone. */
 function nextOf(view: PolicyView, world: World): string[] {
   const zone = zoneOf(view, world);
   const namespace = view.claim.served?.namespace;
-  const texts = world.nodes.flatMap((node) => {
-    const record = recordOf(world, view.cluster, node.metadata.name, namespace);
-    if (!record || record.status?.phase === 'Closed') return [];
-    if ((record.status?.policy ?? record.spec.policy) !== view.policy.metadata.name) return [];
-    return [{ node: node.metadata.name, lines: recordNext(record, view.spec, zone, world.now) }];
-  });
-  const [first] = texts;
+  const alike = new Map<string, { lines: string[]; nodes: string[] }>();
+  for (const { metadata } of world.nodes) {
+    const record = recordOf(world, view.cluster, metadata.name, namespace);
+    if (!record || record.status?.phase === 'Closed') continue;
+    if ((record.status?.policy ?? record.spec.policy) !== view.policy.metadata.name) continue;
+    const lines = recordNext(record, view.spec, zone, world.now);
+    const known = alike.get(lines.join('\n'));
+    if (known) known.nodes.push(metadata.name);
+    else alike.set(lines.join('\n'), { lines, nodes: [metadata.name] });
+  }
+  const [first, ...others] = alike.values();
   if (!first) return view.spec && !isGoing(view) ? [`The policy ${windowText(view, world)}.`] : [];
-  if (texts.every(({ lines }) => lines.join() === first.lines.join())) return first.lines;
-  return texts.flatMap(({ node, lines }) => lines.map((line) => `${node}: ${line}`));
+  if (others.length === 0) return first.lines;
+  return [first, ...others].flatMap(({ lines, nodes }) =>
+    lines.map((line) => `${firstFew(nodes, NamedNodes)}: ${line}`),
+  );
 }
 
 /** The binding of a name, if it could be read. */

@@ -14,6 +14,7 @@ import {
   ConfigMaps,
   Deployments,
   isNotFound,
+  isNotServed,
   type KubeClient,
   type KubeObject,
   Leases,
@@ -106,9 +107,10 @@ async function known<T>(what: string, read: () => Promise<T>): Promise<Known<T>>
   try {
     return { value: await read() };
   } catch (error) {
-    const why = isNotFound(error)
-      ? 'there is no such kind there; is its chart installed, and is it the right cluster?'
-      : messageOf(error);
+    const why =
+      isNotFound(error) || isNotServed(error)
+        ? 'there is no such kind there; is its chart installed, and is it the right cluster?'
+        : messageOf(error);
     return { unknown: `The ${what}: ${why}` };
   }
 }

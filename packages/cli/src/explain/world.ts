@@ -8,7 +8,7 @@ import {
   type JudgedPolicy,
   judgePolicy,
   olderPolicyFirst,
-  policyProblem,
+  rememberedSpec,
   type Tenant,
   windowsProblem,
   type WorkerNode,
@@ -66,9 +66,7 @@ export function worldOf(worker: WorkerFacts, now: Date): World {
 
 /** A policy as the agent judges it: while its spec is not valid, by the last valid one that its status remembers. */
 export function judge(policy: ResourceLeasingPolicy, now: Date, zone: string): JudgedPolicy {
-  const remembered = policy.status?.lastValidSpec;
-  const usable = remembered && policyProblem(remembered, zone) === undefined ? remembered : undefined;
-  return judgePolicy(policy, usable, now, zone);
+  return judgePolicy(policy, rememberedSpec(policy.status, zone), now, zone);
 }
 
 /** The zone of the spec that applies; that of one that is not valid may not exist. */

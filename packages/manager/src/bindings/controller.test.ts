@@ -1,10 +1,11 @@
 /** Runs for one binding against a server of the tests' own; with real clusters in e2e/manager.test.ts. */
 import { Annotation, type ClusterBinding, Finalizer, labelValue } from '@kubeocean/shared/api';
 import { createLogger } from '@kubeocean/shared/daemon';
-import { KubeClient } from '@kubeocean/shared/kube';
+import { type Condition, KubeClient, type KubeObject } from '@kubeocean/shared/kube';
 import { TestServer } from '@kubeocean/shared/testing';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { parseWorkloads, type Settings } from '../settings.ts';
+import type { Made } from '../workloads/made.ts';
 import { BindingController, type ControllerOptions } from './controller.ts';
 import { binding } from './fixtures.ts';
 
@@ -27,9 +28,15 @@ const settings: Settings = {
 };
 
 /** Of a cluster in which nothing was made for the binding. */
-function controllerOf(of: ClusterBinding, isCurrent: () => boolean = () => true) {
+function controllerOf(
+  of: ClusterBinding,
+  isCurrent: () => boolean = () => true,
+  made: (wanted: Made) => KubeObject | undefined = () => undefined,
+) {
   const calls: string[] = [];
   const told: string[] = [];
+  /** Names of what was applied. */
+  const ensured: string[] = [];
   server.answer = (request, response) => {
     calls.push(`${request.method} ${(request.url ?? '').split('?')[0]}`);
     response.end(JSON.stringify(of));
@@ -38,8 +45,13 @@ function controllerOf(of: ClusterBinding, isCurrent: () => boolean = () => true)
     home: new KubeClient(server.transport()),
     bindings: new Map([[of.metadata.name, of]]) as unknown as ControllerOptions['bindings'],
     secrets: new Map() as unknown as ControllerOptions['secrets'],
-    made: { get: () => undefined } as unknown as ControllerOptions['made'],
-    applier: {} as ControllerOptions['applier'],
+    made: { get: made } as unknown as ControllerOptions['made'],
+    applier: {
+      ensure(_: string, wanted: Made) {
+        ensured.push(wanted.object.metadata.name);
+        return Promise.resolve({ object: wanted.object, written: false });
+      },
+    } as unknown as ControllerOptions['applier'],
     checks: {} as ControllerOptions['checks'],
     settings,
     events: {
@@ -47,12 +59,12 @@ function controllerOf(of: ClusterBinding, isCurrent: () => boolean = () => true)
       flush: () => Promise.resolve(),
     },
     log: createLogger('test', 'silent'),
-    leadership: { signal: new AbortController().signal, isCurrent, transitions: 0 },
+    leadership: { signal: new AbortController().signal, isCurrent, transitions: 0, leaseTime: () => new Date(0) },
     now: () => new Date(0),
     monotonic: () => 0,
     abandonAfterMs: 0,
   });
-  return { calls, told, run: () => controller.reconcile(of.metadata.name) };
+  return { calls, told, ensured, run: () => controller.reconcile(of.metadata.name) };
 }
 
 it('writes nothing while another may lead', async () => {
@@ -63,6 +75,60 @@ it('writes nothing while another may lead', async () => {
   isCurrent = true;
   await run();
   expect(calls).toEqual(['PATCH /apis/cloud.tencent.com/v1beta1/clusterbindings/a']);
+});
+
+it('says which pod keeps an upgrade from coming up, while those of before go on', async () => {
+  const { metadata, ...rest } = binding('a');
+  const finalizers = [Finalizer.bindingManager, Finalizer.bindingSyncer];
+  const of = { ...rest, metadata: { ...metadata, deletionTimestamp: '2026-01-02T00:00:00Z', finalizers } };
+  const conditions = [{ type: 'Progressing', status: 'False', message: 'timed out' }];
+  const { run } = controllerOf(of, undefined, ({ object }) => ({
+    ...object,
+    status: { availableReplicas: 2, conditions },
+  }));
+  const newest = {
+    metadata: { namespace: 'kubeocean-system', name: 'new' },
+    status: { containerStatuses: [{ name: 'c', image: 'c:v9', state: { waiting: { reason: 'ErrImagePull' } } }] },
+  };
+  let told: Condition[] = [];
+  server.answer = (request, response) => {
+    if (request.method === 'GET') return response.end(JSON.stringify({ metadata: {}, items: [newest] }));
+    const chunks: Buffer[] = [];
+    request.on('data', (chunk: Buffer) => chunks.push(chunk));
+    return request.on('end', () => {
+      told = (JSON.parse(Buffer.concat(chunks).toString()) as ClusterBinding).status?.conditions ?? [];
+      response.end(JSON.stringify(of));
+    });
+  };
+  await run();
+  for (const type of ['SyncerReady', 'ProxierReady']) {
+    expect(told.find((one) => one.type === type)).toMatchObject({
+      status: 'True',
+      reason: 'RolloutStuck',
+      message: expect.stringContaining('image c:v9 of pod new cannot be pulled') as string,
+    });
+  }
+});
+
+it('a binding that is being deleted gets a syncer anew where none is left, and tells of a Secret without which none starts', async () => {
+  const { metadata, ...rest } = binding('a');
+  const finalizers = [Finalizer.bindingManager, Finalizer.bindingSyncer];
+  const of = { ...rest, metadata: { ...metadata, deletionTimestamp: '2026-01-02T00:00:00Z', finalizers } };
+  const { run, ensured } = controllerOf(of);
+  let told: Condition[] = [];
+  server.answer = (request, response) => {
+    const chunks: Buffer[] = [];
+    request.on('data', (chunk: Buffer) => chunks.push(chunk));
+    request.on('end', () => {
+      told = (JSON.parse(Buffer.concat(chunks).toString()) as ClusterBinding).status?.conditions ?? [];
+      response.end(JSON.stringify(of));
+    });
+  };
+  await run();
+  const said = (type: string) => told.find((one) => one.type === type);
+  expect(ensured).toContain(`kubeocean-syncer-${of.spec.clusterID}`);
+  expect(said('Connected')).toMatchObject({ status: 'False', reason: 'SecretMissing' });
+  expect(said('Ready')).toMatchObject({ status: 'False', reason: 'Unbinding' });
 });
 
 it('what an abandoned binding leaves is found by what is told, however long its name', async () => {
@@ -81,4 +147,5 @@ it('what an abandoned binding leaves is found by what is told, however long its 
   expect(told).toHaveLength(1);
   expect(told[0]).toMatch(/^Warning Abandoned: /);
   expect(told[0]).toContain(`kubectl delete nodes -l kubeocean.io/cluster-binding=${labelValue(name)} (after`);
+  expect(told[0]).toContain('the finalizer kubeocean.io/volume is taken off');
 });

@@ -10,6 +10,7 @@ import {
   Finalizer,
   labelValue,
   Namespace,
+  VolumeFinalizer,
 } from '@kubeocean/shared/api';
 import type { Logger } from '@kubeocean/shared/daemon';
 import {
@@ -31,8 +32,8 @@ import { type ComponentName, isOwnedBy, type Made, selectorLabels } from '../wor
 import type { WorkerChecks } from './checks.ts';
 import { LastWrites } from './last-writes.ts';
 import { whyNotRunning } from './pods.ts';
-import { isUp, type Known, readyOf, sameStatus, statusOf } from './status.ts';
-import { type KubeconfigSecret, specProblem } from './validate.ts';
+import { isStuck, isUp, type Known, readyOf, sameStatus, statusOf } from './status.ts';
+import { type KubeconfigSecret, secretProblem, specProblem } from './validate.ts';
 
 export interface ControllerOptions {
   home: KubeClient;
@@ -98,13 +99,8 @@ export class BindingController {
     // What serves pods already is kept up whatever the worker says; a new binding gets nothing before it is sound.
     const established = this.isEstablished(binding);
     let applied = established ? await this.apply(binding) : undefined;
-    const { namespace, name: secretName } = binding.spec.secretRef;
     const reported = binding.status?.conditions?.some((condition) => condition.type === 'WorkerReachable') ?? false;
-    const checked = this.options.checks.current(
-      binding,
-      this.options.secrets.get(`${namespace}/${secretName}`),
-      reported && established,
-    );
+    const checked = this.options.checks.current(binding, this.secretOf(binding), reported && established);
     // Nothing new to say: the end of the first look comes back here.
     if (!checked) {
       return applied?.error ? tryAgain(applied.error) : undefined;
@@ -138,6 +134,10 @@ export class BindingController {
   private isEstablished(binding: ClusterBinding): boolean {
     const { syncer, proxier } = this.deployed(binding);
     return syncer !== undefined || proxier !== undefined || binding.status?.lastSyncTime !== undefined;
+  }
+
+  private secretOf({ spec: { secretRef } }: ClusterBinding): KubeconfigSecret | undefined {
+    return this.options.secrets.get(`${secretRef.namespace}/${secretRef.name}`);
   }
 
   /** UID of the binding to which the syncer belongs that is deployed for this clusterID. */
@@ -176,12 +176,13 @@ export class BindingController {
     }
   }
 
-  /** Adds to `known` why pods do not run. @returns whether a Deployment is without an available replica. */
+  /** Adds to `known` why pods do not run, all or the newest. @returns whether a Deployment has no available replica. */
   private async explain(binding: ClusterBinding, known: Known): Promise<boolean> {
     let down = false;
     for (const component of ['syncer', 'proxier'] as const) {
-      if (!known[component] || isUp(known[component])) continue;
-      down = true;
+      const object = known[component];
+      if (!object || (isUp(object) && !isStuck(object))) continue;
+      if (!isUp(object)) down = true;
       const why = whyNotRunning(await this.podsOf(binding, component));
       if (why) known.why = { ...known.why, [component]: why };
     }
@@ -202,17 +203,20 @@ export class BindingController {
     if (finalizers.includes(Finalizer.bindingSyncer)) {
       const abandoned = binding.metadata.annotations?.[Annotation.abandon] === 'true';
       if (!(abandoned && this.isSilent(binding))) {
-        const applied = this.isEstablished(binding) ? await this.apply(binding) : undefined;
+        // A syncer ran, as its finalizer says, whatever else of it was lost, and no other will take that off.
+        const applied = await this.apply(binding);
         const hint = abandoned
           ? 'without the worker cluster, as kubeocean.io/abandon asks'
           : `first; if the worker cluster is gone for good: kubectl annotate clusterbinding ${name} ${Annotation.abandon}=true`;
+        const problem = secretProblem(binding, this.secretOf(binding));
         const known: Known = {
           ...this.deployed(binding),
+          ...(problem && { problem }),
           deleting: `the syncer removes the vnodes, their pods and what was copied to the worker ${hint}`,
         };
         await this.explain(binding, known);
         await this.report(binding, known);
-        if (applied?.error) return tryAgain(applied.error);
+        if (applied.error) return tryAgain(applied.error);
         return { againInMs: abandoned ? Math.min(POLL_MS, this.options.abandonAfterMs) : POLL_MS };
       }
       events.event(
@@ -220,7 +224,8 @@ export class BindingController {
         'Warning',
         'Abandoned',
         `the syncer does not run, so the binding ends without it; remove what it left: ` +
-          `kubectl delete nodes -l kubeocean.io/cluster-binding=${labelValue(name)} (after taking off their finalizers)`,
+          `kubectl delete nodes -l kubeocean.io/cluster-binding=${labelValue(name)} (after taking off their finalizers); ` +
+          `its PersistentVolumes (the same label) cannot be deleted before the finalizer ${VolumeFinalizer} is taken off`,
       );
       log.warn({ binding: name }, 'abandoned without its syncer');
       await this.setFinalizers(

@@ -26,6 +26,11 @@ it.each<[string, KubeObject[], RegExp | undefined]>([
   ['one that is not ready', [pod(container({ running: {} }, { ready: false }))], /runs but is not ready/],
   ['one with nothing to say', [pod(container({ running: {} }, { ready: true }))], undefined],
   [
+    'one that ended long ago and is ready since',
+    [pod(container({ running: {} }, { ready: true, lastState: { terminated: { exitCode: 137 } } }))],
+    undefined,
+  ],
+  [
     'no node',
     [pod({ conditions: [{ type: 'PodScheduled', status: 'False', message: '0/1 nodes are available' }] })],
     /cannot be scheduled: 0\/1 nodes/,

@@ -26,6 +26,8 @@ export function whyNotRunning(pods: readonly KubeObject[]): string | undefined {
       return `pod ${name} cannot be scheduled: ${scheduled.message ?? scheduled.reason ?? 'no reason given'}`;
     }
     for (const container of status.containerStatuses ?? []) {
+      // That it was started anew once, perhaps long ago, is no reason now.
+      if (container.ready === true) continue;
       const waiting = container.state?.waiting?.reason;
       const logs = `kubectl -n ${namespace} logs ${name}`;
       if (waiting === 'ErrImagePull' || waiting === 'ImagePullBackOff' || waiting === 'ErrImageNeverPull') {

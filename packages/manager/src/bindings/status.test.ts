@@ -128,6 +128,24 @@ describe('statusOf', () => {
     expect(ready(binding('a'), known).message).toMatch(/kubeocean-syncer-cls-example: .*image x cannot be pulled/);
   });
 
+  it('tells of an upgrade that does not come up beside what runs', () => {
+    const conditions = [{ type: 'Progressing', status: 'False', message: 'ReplicaSet "x" has timed out progressing.' }];
+    const syncer = deployed('syncer', 2);
+    const stuck = { ...syncer, status: { ...(syncer['status'] as object), conditions } };
+    const told = (known: Known) =>
+      statusOf(saying(['Claimed', 'True']), known, T0).conditions?.find((one) => one.type === 'SyncerReady');
+    expect(told({ ...allUp, syncer: stuck })).toMatchObject({
+      status: 'True',
+      reason: 'RolloutStuck',
+      message: expect.stringContaining('has timed out progressing') as string,
+    });
+    expect(told({ ...allUp, syncer: stuck, why: { syncer: 'image x cannot be pulled' } })?.message).toMatch(
+      /kubeocean-syncer-cls-example: what runs goes on, but its last change does not come up: image x cannot be pulled$/,
+    );
+    expect(ready(saying(['Claimed', 'True']), { ...allUp, syncer: stuck })).toMatchObject({ phase: 'Ready' });
+    expect(told(allUp)).toMatchObject({ reason: 'DeploymentAvailable' });
+  });
+
   it('writes only its own conditions and leaves their times alone while nothing changes', () => {
     const before = saying(['Claimed', 'True']);
     const first = statusOf(before, allUp, T0);
@@ -144,6 +162,12 @@ describe('statusOf', () => {
     expect(statusOf(after, allUp, T1)).toEqual(first);
     expect(sameStatus(after.status, statusOf(after, allUp, T1))).toBe(true);
     expect(sameStatus(before.status, first)).toBe(false);
+  });
+
+  it('is one that an API server takes, however long the name is by which a worker knows us', () => {
+    const of = saying(['Claimed', 'True']);
+    const status = statusOf(of, { ...allUp, worker: { user: 'u'.repeat(100_000) } }, T0);
+    for (const { message = '' } of status.conditions ?? []) expect(message.length).toBeLessThan(32_768);
   });
 
   it('moves lastSyncTime when the binding becomes Ready, and then not again', () => {

@@ -37,6 +37,9 @@ const SYNCER_CONDITIONS = [
   BindingCondition.agentReady,
 ] as const;
 
+/** In characters. What a worker says of itself has no bound, and one message that is refused (32,768) would keep all of the status. */
+const LONGEST_MESSAGE = 4096;
+
 type Verdict = Pick<Condition, 'status' | 'reason' | 'message'> & { reason: string; message: string };
 
 /** The types of condition that this process writes; all others are somebody else's. */
@@ -65,7 +68,12 @@ export function statusOf(binding: ClusterBinding, known: Known, now: Date): Clus
     const generation = binding.metadata.generation;
     conditions = withCondition(
       conditions,
-      { type, ...verdict, ...(generation !== undefined && { observedGeneration: generation }) },
+      {
+        type,
+        ...verdict,
+        message: verdict.message.slice(0, LONGEST_MESSAGE),
+        ...(generation !== undefined && { observedGeneration: generation }),
+      },
       now,
     );
   }
@@ -132,6 +140,20 @@ export function isUp(deployment: KubeObject | undefined): boolean {
   return (status?.availableReplicas ?? 0) > 0;
 }
 
+/** What the Deployment's own controller complains of. */
+function complaintOf(deployment: KubeObject | undefined): Condition | undefined {
+  const { conditions = [] } = (deployment?.['status'] ?? {}) as { conditions?: Condition[] };
+  return conditions.find(
+    ({ type, status }) =>
+      (type === 'ReplicaFailure' && status === 'True') || (type === 'Progressing' && status === 'False'),
+  );
+}
+
+/** Whether the pods of its last change have not come up in the time there is for it, or cannot be made. */
+export function isStuck(deployment: KubeObject | undefined): boolean {
+  return complaintOf(deployment) !== undefined;
+}
+
 /** A Deployment is ready for its binding when one replica is available: one syncer leads, one proxier can serve all. */
 function available(known: Known, component: 'syncer' | 'proxier'): Verdict {
   const deployment = known[component];
@@ -140,21 +162,20 @@ function available(known: Known, component: 'syncer' | 'proxier'): Verdict {
   }
   const { spec, status, metadata } = deployment as KubeObject & {
     spec?: { replicas?: number };
-    status?: { availableReplicas?: number; observedGeneration?: number; conditions?: Condition[] };
+    status?: { availableReplicas?: number };
   };
   const where = `Deployment ${metadata.namespace}/${metadata.name}`;
   const count = status?.availableReplicas ?? 0;
   const wanted = spec?.replicas ?? 1;
+  const why = known.why?.[component] ?? complaintOf(deployment)?.message;
+  if (count > 0 && isStuck(deployment)) {
+    const message = `${where}: what runs goes on, but its last change does not come up: ${why}`;
+    return { status: 'True', reason: 'RolloutStuck', message };
+  }
   if (count > 0) {
     const message = `${where}: ${count < wanted ? 'at least one' : 'every'} replica is available`;
     return { status: 'True', reason: 'DeploymentAvailable', message };
   }
-  const complaint = status?.conditions?.find(
-    (condition) =>
-      (condition.type === 'ReplicaFailure' && condition.status === 'True') ||
-      (condition.type === 'Progressing' && condition.status === 'False'),
-  );
-  const why = known.why?.[component] ?? complaint?.message;
   return {
     status: 'False',
     reason: 'DeploymentUnavailable',

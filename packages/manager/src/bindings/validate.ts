@@ -98,3 +98,17 @@ export function accessOf(binding: ClusterBinding, secret: KubeconfigSecret | und
     );
   }
 }
+
+/** What of the Secret would keep a syncer from starting; undefined when nothing does. */
+export function secretProblem(
+  binding: ClusterBinding,
+  secret: KubeconfigSecret | undefined,
+): BindingProblem | undefined {
+  try {
+    accessOf(binding, secret);
+    return undefined;
+  } catch (error) {
+    if (error instanceof BindingProblem) return error;
+    throw error;
+  }
+}

@@ -13,6 +13,12 @@ it.each<[string, unknown, string, RegExp]>([
     /at https:\/\/10\.9\.8\.7:6443 is not trusted \(SELF_SIGNED_CERT_IN_CHAIN: self-signed certificate\)/,
   ],
   [
+    'a certificate that has expired',
+    new ConnectionError(server, 'CERT_HAS_EXPIRED', 'certificate has expired'),
+    'CertificateNotTrusted',
+    /\(CERT_HAS_EXPIRED: certificate has expired\): see the clocks of both clusters, and renew it there; nothing in Secret/,
+  ],
+  [
     'no answer',
     new ConnectionError(server, 'ETIMEDOUT', 'no answer in time'),
     'WorkerUnreachable',

@@ -8,6 +8,7 @@ import {
   ConnectionError,
   isCertificateError,
   isNotFound,
+  isNotServed,
   type KubeClient,
   type KubeObject,
   type Lease,
@@ -22,6 +23,9 @@ import { describeRights, metricsRights, missingRights, REQUIRED_RIGHTS } from '.
 const CALL_MS = 8000;
 /** The worker chart's admission policy needs it. */
 const OLDEST_MINOR = 30;
+
+/** By which Node says that a certificate is not valid at this time, whoever signed it. */
+const OUT_OF_DATE = new Set(['CERT_HAS_EXPIRED', 'CERT_NOT_YET_VALID']);
 
 /** Who the worker cluster says that we are. */
 export interface WorkerIdentity {
@@ -208,7 +212,7 @@ async function unless404<T>(call: Promise<T>): Promise<T | undefined> {
   try {
     return await call;
   } catch (error) {
-    if (isNotFound(error)) return undefined;
+    if (isNotFound(error) || isNotServed(error)) return undefined;
     throw error;
   }
 }
@@ -229,11 +233,13 @@ export function workerProblem(error: unknown, server: string, secret: string): B
   const again = 'make a new kubeconfig (scripts/kubeconfig.sh) and replace the Secret';
   if (isCertificateError(error)) {
     const { code, message } = error as ConnectionError;
+    const wayOut = OUT_OF_DATE.has(code)
+      ? `see the clocks of both clusters, and renew it there; nothing in ${secret} need change, unless the CA is another by then`
+      : `certificate-authority-data in ${secret} is not the CA of that server, or the address is not in its certificate; ${again}`;
     return new BindingProblem(
       'worker',
       'CertificateNotTrusted',
-      `the certificate of the worker's API server at ${server} is not trusted (${code}: ${cause(message, server).split(';')[0]}): ` +
-        `certificate-authority-data in ${secret} is not the CA of that server, or the address is not in its certificate; ${again}`,
+      `the certificate of the worker's API server at ${server} is not trusted (${code}: ${cause(message, server).split(';')[0]}): ${wayOut}`,
     );
   }
   if (error instanceof ConnectionError) {

@@ -24,6 +24,8 @@ export interface ApproverOptions {
   log: Logger;
   leadership: Leadership;
   now: () => Date;
+  /** Monotonic, in milliseconds. Default: that of the machine. */
+  clock?: () => number;
 }
 
 /** How often to look for the pod of a request, and for how long. */
@@ -31,7 +33,9 @@ const LOOK_AGAIN_MS = 500;
 const GIVE_UP_MS = 60_000;
 
 export function startApprover(options: ApproverOptions): { stop(): Promise<void> } {
-  const { home, leadership, log } = options;
+  const { home, leadership, log, clock = () => performance.now() } = options;
+  /** When each request was first seen to wait, by name: the time that it bears is of the API server's clock. */
+  const waitingSince = new Map<string, number>();
   const requests = createReflector<SigningRequest>(home, {
     resource: CertificateSigningRequests,
     labelSelector: Label.clusterBinding,
@@ -44,8 +48,12 @@ export function startApprover(options: ApproverOptions): { stop(): Promise<void>
     if (!csr || requestorOf(csr) === undefined) return undefined;
     const decision = await judge(csr);
     if (decision.verdict === 'ignore') return undefined;
-    const age = options.now().getTime() - Date.parse(csr.metadata.creationTimestamp ?? '');
-    if (decision.verdict === 'wait' && age < GIVE_UP_MS) return { againInMs: LOOK_AGAIN_MS };
+    if (decision.verdict === 'wait') {
+      const now = clock();
+      const since = waitingSince.get(name) ?? now;
+      waitingSince.set(name, since);
+      if (now - since < GIVE_UP_MS) return { againInMs: LOOK_AGAIN_MS };
+    }
     if (!leadership.isCurrent()) return { againInMs: 1000 };
     const approved = decision.verdict === 'approve';
     await write(csr, approved, decision.message);
@@ -103,7 +111,10 @@ export function startApprover(options: ApproverOptions): { stop(): Promise<void>
     workers: 4,
     onError: (csr, error) => log.warn({ csr, error: messageOf(error) }, 'certificate request not decided'),
   });
-  requests.store.onChange(({ key }) => queue.add(key));
+  requests.store.onChange(({ key, current }) => {
+    if (!current) waitingSince.delete(key);
+    queue.add(key);
+  });
   queue.start();
   const running = requests.run(leadership.signal);
   return {

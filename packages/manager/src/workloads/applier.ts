@@ -123,7 +123,7 @@ export class Applier {
     if (known && isForeign(known, wanted)) {
       throw new ForeignStateError(known, object.metadata.ownerReferences?.[0]?.name ?? 'NAME');
     }
-    if (known && (this.isSettled(key, known, object) || isAsWanted(known, object))) {
+    if (known && (this.isSettled(key, known, object) ? isMarked(known, object) : isAsWanted(known, object))) {
       return { object: known, written: false };
     }
     const uid = known?.metadata.uid;
@@ -191,6 +191,12 @@ function isForeign(known: KubeObject, { resource, object }: Made): boolean {
 function isAsWanted(current: KubeObject, wanted: KubeObject): boolean {
   const { apiVersion: _, kind: __, ...rest } = wanted;
   return covers(current, rest);
+}
+
+/** Whether nobody has taken off what tells whose it is, by which it is watched, too. That makes no new generation. */
+function isMarked({ metadata }: KubeObject, wanted: KubeObject): boolean {
+  const { labels, annotations } = wanted.metadata;
+  return covers(metadata.labels, labels) && covers(metadata.annotations, annotations);
 }
 
 /** Names a state of the spec and what was applied to reach it; undefined for kinds that have no generation. */

@@ -50,7 +50,8 @@ describe('deployment', () => {
     [
       'syncer',
       2,
-      15,
+      // More than the 25 after which the process says that it is late, and ends.
+      30,
       [
         '--cluster-binding-name=a',
         '--worker-kubeconfig=/etc/kubeocean/worker/kubeconfig',

@@ -12,7 +12,7 @@ import {
   syncerName,
   VnodeType,
 } from '@kubeocean/shared/api';
-import { OptionError, parseOptions, PROXIER_OPTIONS } from '@kubeocean/shared/daemon';
+import { OptionError, parseOptions, PROXIER_OPTIONS, STOP_SECONDS } from '@kubeocean/shared/daemon';
 import { Deployments, type Json } from '@kubeocean/shared/kube';
 import type { Settings } from '../settings.ts';
 import { componentName } from './access.ts';
@@ -22,8 +22,8 @@ import { commonLabels, type ComponentName, type Made, made, selectorLabels } fro
 const USER = 65532;
 const READABLE_BY_GROUP = 0o440;
 
-/** Seconds from SIGTERM to SIGKILL of a syncer, which only hands over its Lease. */
-const SYNCER_GRACE = 15;
+/** Seconds from SIGTERM to SIGKILL of a syncer: it hands over its Lease, and says so when that takes too long. */
+const SYNCER_GRACE = STOP_SECONDS + 5;
 /** Of a proxier, beyond the time in which sessions may end: to end the others, and for the kubelet's own slowness. */
 const PROXIER_GRACE_AFTER_DRAIN = 15;
 

@@ -1,0 +1,72 @@
+import { Label } from '@kubeocean/shared/api';
+import { KubeClient, type KubeObject } from '@kubeocean/shared/kube';
+import { TestServer } from '@kubeocean/shared/testing';
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import { binding } from '../bindings/fixtures.ts';
+import { parseWorkloads } from '../settings.ts';
+import { Applier, type MadeStores } from './applier.ts';
+import { deployment } from './deployment.ts';
+
+let server: TestServer;
+/** What the server has, and what it was asked for. */
+let current: KubeObject;
+let calls: string[];
+
+beforeAll(async () => {
+  server = await TestServer.start();
+});
+beforeEach(() => {
+  server.reset();
+  calls = [];
+  server.answer = (request, response) => {
+    calls.push(request.method ?? '');
+    const chunks: Buffer[] = [];
+    request.on('data', (chunk: Buffer) => chunks.push(chunk));
+    request.on('end', () => {
+      if (request.method === 'PATCH') current = stored(JSON.parse(Buffer.concat(chunks).toString()) as KubeObject);
+      response.end(JSON.stringify(current));
+    });
+  };
+});
+afterAll(() => server.stop());
+
+/** A quantity is another text in the server than it was given as. */
+function stored(applied: KubeObject): KubeObject {
+  const object = JSON.parse(JSON.stringify(applied).replace('"1000m"', '"1"')) as KubeObject;
+  return { ...object, metadata: { ...object.metadata, uid: 'd', generation: 1 } };
+}
+
+function without(field: 'labels' | 'annotations', key: string): void {
+  const { [key]: _, ...rest } = current.metadata[field] ?? {};
+  current = { ...current, metadata: { ...current.metadata, [field]: rest } };
+}
+
+const resources = { requests: { cpu: '1000m' } };
+const wanted = deployment(binding('a'), 'syncer', {
+  syncer: { image: 'syncer', replicas: 2, ...parseWorkloads('{}', 'f').syncer, resources },
+  proxier: { image: 'proxier', replicas: 2, ...parseWorkloads('{}', 'f').proxier },
+  imagePullPolicy: 'IfNotPresent',
+  imagePullSecrets: [],
+  servingCertificate: 'csr',
+  clusterDNS: '',
+  clusterDomain: 'cluster.local',
+  logLevel: 'info',
+});
+
+it.each<['labels' | 'annotations', string]>([
+  ['labels', 'app.kubernetes.io/name'],
+  // By which it is watched: without it, it is asked for.
+  ['labels', Label.managedBy],
+  ['annotations', 'kubeocean.io/template-hash'],
+])('puts back %s that somebody takes off a Deployment (%s), and writes nothing else', async (field, key) => {
+  const watched = () => (current?.metadata.labels?.[Label.managedBy] ? current : undefined);
+  const applier = new Applier(new KubeClient(server.transport()), { get: watched } as unknown as MadeStores);
+  const written = async () => (await applier.ensure('uid-of-a', wanted)).written;
+  current = stored(wanted.object);
+  // Spelt in another way: applied once, to see what the server makes of it.
+  expect([await written(), await written()]).toEqual([true, false]);
+  without(field, key);
+  expect([await written(), await written()]).toEqual([true, false]);
+  expect(current.metadata[field]).toHaveProperty([key]);
+  expect(calls.filter((method) => method === 'PATCH')).toHaveLength(2);
+});
