@@ -1,5 +1,5 @@
 /** What is answered instead of what was asked for. The texts are what people read behind `kubectl logs` and `kubectl exec`. */
-import { ApiError, ConnectionError, messageOf } from '@kubeocean/shared/kube';
+import { ApiError, ConnectionError, KubeconfigError, messageOf } from '@kubeocean/shared/kube';
 import { QueryError } from './kubelet/routes.ts';
 
 /** As kubelets put it. */
@@ -35,10 +35,14 @@ export function workerRefusal(error: unknown, names: { worker: string; home: str
     if (error.code === 401 || error.code === 403) {
       return new Refusal(502, `the worker cluster refuses Kubeocean's own credential: ${text}`, { cause: error });
     }
-    return new Refusal(error.code, text, { cause: error });
+    return new Refusal(error.code < 400 ? 502 : error.code, text, { cause: error });
   }
   if (error instanceof ConnectionError) {
     return new Refusal(503, `the worker cluster does not answer (${error.code}): try again later`, { cause: error });
+  }
+  if (error instanceof KubeconfigError) {
+    const text = `the worker cluster cannot be asked, as its kubeconfig cannot be used: ${error.message}`;
+    return new Refusal(503, text, { cause: error });
   }
   return toRefusal(error);
 }

@@ -6,20 +6,20 @@ import {
   credentialsFor,
   createReflector,
   isNotFound,
-  kubeconfigFile,
   type KubeClient,
   type KubeObject,
   messageOf,
   Nodes,
   type Reflector,
   sleep,
+  workerCredentials,
 } from '@kubeocean/shared/kube';
 import { createAuthenticator } from './auth/authenticate.ts';
 import { createAuthorizer } from './auth/authorize.ts';
 import { watchClientCa } from './auth/client-ca.ts';
 import { createGate } from './kubelet/gate.ts';
 import { createHandlers } from './kubelet/handlers.ts';
-import { createListeners, type Listeners, planPorts, portsProblem } from './kubelet/listeners.ts';
+import { createListeners, type Listeners, planPorts, portsProblem, saysAlike } from './kubelet/listeners.ts';
 import type { BindingIdentity } from './kubelet/pods.ts';
 import { createPodWatch } from './kubelet/pod-watch.ts';
 import { createSessions, type Sessions } from './kubelet/sessions.ts';
@@ -38,9 +38,9 @@ const HANDOVER_MS = 15_000;
 /** How long after that a request may still come from an API server that read the Node just before. */
 const LATECOMERS_MS = 2_000;
 
-/** @throws Error when the binding is another one by now, or the kubeconfig of the worker cannot be used. */
+/** @throws Error when the binding is another one by now. */
 export async function runProxier(daemon: ProxierDaemon): Promise<void> {
-  const { log, options, signal } = daemon;
+  const { log, options, registry, signal } = daemon;
   let draining = false;
   let starting: string | undefined = 'the binding has not been read yet';
   daemon.ready['binding'] = () => starting;
@@ -49,10 +49,9 @@ export async function runProxier(daemon: ProxierDaemon): Promise<void> {
 
   const home = daemon.connect(credentialsFor(options.kubeconfig), 'computing');
   const worker = daemon.connect(
-    kubeconfigFile(options['worker-kubeconfig'], {
-      trust: 'untrusted',
-      onInvalid: (error) => log.warn({ error: error.message }, 'worker kubeconfig cannot be used; the last one stays'),
-    }),
+    workerCredentials(options['worker-kubeconfig'], (error) =>
+      log.warn({ error: error.message }, 'worker kubeconfig cannot be used; the last one stays'),
+    ),
     'worker',
   );
   const binding = await readBinding(home, options['cluster-binding-name'], daemon).catch((error: unknown) => {
@@ -64,7 +63,7 @@ export async function runProxier(daemon: ProxierDaemon): Promise<void> {
   starting = undefined;
 
   const podWatch = createPodWatch(home, {
-    onError: (error) => log.warn({ error: messageOf(error) }, 'cannot watch the pods of a vnode with sessions'),
+    onError: (error, vnode) => log.warn({ vnode, error: messageOf(error) }, 'cannot watch the pods of a vnode'),
   });
   const sessions = createSessions({
     total: options['session-limit'],
@@ -74,7 +73,7 @@ export async function runProxier(daemon: ProxierDaemon): Promise<void> {
     watchPod: podWatch.watch,
     watchWorker: createWorkerWatch({ ask: () => askForLife(worker.transport) }).watch,
     log,
-    registry: daemon.registry,
+    registry,
   });
   const authenticate = createAuthenticator(home, () => new Date());
   const gate = createGate({
@@ -85,15 +84,13 @@ export async function runProxier(daemon: ProxierDaemon): Promise<void> {
     vnodeOf: (port) => listeners.vnodeOf(port),
   });
   const clusters = { home, worker, binding };
-  const stats = createStats(clusters, () => new Date());
-  const handlers = createHandlers({
+  const stats = createStats(
     clusters,
-    gate,
-    sessions,
-    stats,
-    log,
-    userAgent: `kubeocean-proxier/${VERSION}`,
-  });
+    () => new Date(),
+    (vnode) => nodes.store.get(vnode),
+  );
+  const userAgent = `kubeocean-proxier/${VERSION}`;
+  const handlers = createHandlers({ clusters, gate, sessions, stats, log, registry, userAgent });
   const server = createTlsServer(handlers);
   const listeners = createListeners({
     address: options['listen-address'],
@@ -140,8 +137,10 @@ function reflectVnodes(home: KubeClient, binding: BindingIdentity, log: Logger):
     labelSelector: `${Label.clusterBinding}=${labelValue(binding.name)}`,
     project: (node) => {
       const { name, uid, resourceVersion, labels, creationTimestamp } = node.metadata;
-      const addresses = (node['status'] as VnodeStatus | undefined)?.addresses;
-      return { metadata: { name, uid, resourceVersion, labels, creationTimestamp }, status: { addresses } };
+      const { addresses, capacity } = (node['status'] ?? {}) as VnodeStatus;
+      const { providerID } = (node['spec'] ?? {}) as { providerID?: string };
+      const status = { addresses, capacity: { memory: capacity?.memory } };
+      return { metadata: { name, uid, resourceVersion, labels, creationTimestamp }, spec: { providerID }, status };
     },
     onError: (error, doing) => log.warn({ error: messageOf(error) }, `cannot ${doing} vnodes`),
   });
@@ -149,6 +148,7 @@ function reflectVnodes(home: KubeClient, binding: BindingIdentity, log: Logger):
 
 interface VnodeStatus {
   addresses?: { address?: string }[];
+  capacity?: { memory?: string };
 }
 
 function addressesOf(node: KubeObject): (string | undefined)[] {
@@ -173,9 +173,14 @@ function serve(daemon: ProxierDaemon, { home, binding, server, listeners, nodes,
     told = JSON.stringify(refused);
     for (const { vnode, why } of refused) log.error({ vnode, why }, 'vnode is not served');
   };
+  let planned: NodeJS.Immediate | undefined;
   nodes.store.onChange(({ previous, current }) => {
-    // Nodes report their status all the time; only labels matter here.
-    if (JSON.stringify(previous?.metadata.labels) !== JSON.stringify(current?.metadata.labels)) plan();
+    if (saysAlike(previous, current)) return;
+    // Once for all that come or go together: each plan goes over all vnodes.
+    planned ??= setImmediate(() => {
+      planned = undefined;
+      if (!stop.aborted) plan();
+    });
   });
   void nodes.store.synced.then(plan);
   void nodes.run(stop);

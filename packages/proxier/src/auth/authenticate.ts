@@ -2,11 +2,10 @@
  * Who is calling: by client certificate, else by bearer token, as a kubelet does it. There are no anonymous callers.
  * Headers that claim a name (X-Remote-User, Impersonate-User) mean nothing here.
  */
-import { createHash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { TLSSocket } from 'node:tls';
 import { type KubeClient, type KubeObject, TokenReviews } from '@kubeocean/shared/kube';
-import { createCache, createLimiter } from '@kubeocean/shared/daemon';
+import { createTokenReviews } from '@kubeocean/shared/daemon';
 
 export interface User {
   name: string;
@@ -57,17 +56,18 @@ interface TokenReview extends KubeObject {
 
 const KNOWN_MS = 120_000;
 const UNKNOWN_MS = 10_000;
-/**
- * Any pod of this cluster may knock with made-up tokens: they are not to take the connections by which rights are asked about
- * and pods are looked up.
- */
+/** Reviews are not to take the connections by which rights are asked about and pods are looked up. */
 const REVIEWS_AT_ONCE = 8;
 const REVIEWS_WAITING = 64;
 
 /** @throws Error (from the returned function) when a token cannot be reviewed: as API calls throw, or when too many wait. */
 export function createAuthenticator(client: KubeClient, now: () => Date): Authenticator {
-  const reviews = createCache<User | null>({ holdMs: (user) => (user ? KNOWN_MS : UNKNOWN_MS), bound: 4096 });
-  const limiter = createLimiter(REVIEWS_AT_ONCE, REVIEWS_WAITING, () => new Error('too many at once, try again later'));
+  const bearerOf = createTokenReviews<User>({
+    knownMs: KNOWN_MS,
+    unknownMs: UNKNOWN_MS,
+    atOnce: REVIEWS_AT_ONCE,
+    waiting: REVIEWS_WAITING,
+  });
 
   async function review(token: string): Promise<User | null> {
     const answer = await client.create<TokenReview>(
@@ -89,9 +89,6 @@ export function createAuthenticator(client: KubeClient, now: () => Date): Authen
     const byCertificate = userOfConnection(request.socket as TLSSocket, now());
     if (byCertificate) return byCertificate;
     const token = bearerToken(request.headers.authorization);
-    if (token === undefined) return undefined;
-    // The token itself is not kept, only what tells it from others.
-    const key = createHash('sha256').update(token).digest('base64');
-    return (await reviews.get(key, () => limiter.run(() => review(token)))) ?? undefined;
+    return token === undefined ? undefined : bearerOf(token, () => review(token));
   };
 }

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { createGate } from './gate.ts';
 
 const request = {
@@ -52,4 +52,39 @@ test('of many callers only some are remembered', async () => {
   }
   expect(remembered).toBeGreaterThan(0);
   expect(remembered).toBeLessThanOrEqual(100);
+});
+
+test('of a caller without the right few questions are asked at once, and others do not wait for them', async () => {
+  const caller = { name: 'stranger' };
+  let [asking, most] = [0, 0];
+  const held = Promise.withResolvers<void>();
+  const gate = createGate({
+    trusted: () => true,
+    authenticate: async () => ({ name: caller.name, groups: [] }),
+    authorize: async ({ name }) => {
+      if (name !== 'stranger') return true;
+      most = Math.max(most, ++asking);
+      await held.promise;
+      asking--;
+      return false;
+    },
+    vnodeOf: () => 'vnode',
+  });
+  const codes = Array.from({ length: 1100 }, () => gate(request).catch(({ code }: { code: number }) => code));
+  // All of them stand before the API server, or wait, or were sent away.
+  await vi.waitFor(() => expect(asking).toBeGreaterThan(0), { timeout: 10_000 });
+  caller.name = 'api-server';
+  await gate(request);
+  held.resolve();
+  const answers = await Promise.all(codes);
+  expect(most).toBeLessThanOrEqual(4);
+  expect(answers.filter((code) => code === 403)).toHaveLength(1028);
+  expect(answers.filter((code) => code === 429)).toHaveLength(72);
+});
+
+test('whoever was admitted is not held back', async () => {
+  const caller = { name: 'api-server', allowed: true };
+  const gate = gateFor(caller);
+  await gate(request);
+  await expect(Promise.all(Array.from({ length: 500 }, () => gate(request)))).resolves.toHaveLength(500);
 });

@@ -1,5 +1,6 @@
 /** What every request passes before anything else happens: who calls, which vnode, what exactly, and whether they may. */
 import type { IncomingMessage } from 'node:http';
+import { createLimiter, type Limiter } from '@kubeocean/shared/daemon';
 import { messageOf } from '@kubeocean/shared/kube';
 import type { Authenticator, User } from '../auth/authenticate.ts';
 import { type Authorizer, questionOf } from '../auth/authorize.ts';
@@ -29,9 +30,30 @@ export type Gate = (request: IncomingMessage, meanwhile?: (known: Admitted) => v
 /** Callers who are remembered to have been admitted. In practice there is one, home's API server. */
 const MOST_ADMITTED = 100;
 
-/** @throws Refusal (from the returned function) 503, 401, 400, 404 or 403, in this order. */
+/**
+ * Any pod of this cluster may knock with the token it has, and for sessions rights are asked about each time. Of one caller who
+ * was not admitted before so many questions are asked at once, and so many wait: more would take the connections from the
+ * sessions of others.
+ */
+const STRANGERS = { atOnce: 4, waiting: 1024 };
+
+/** @throws Refusal (from the returned function) 503, 401, 400, 404, 429 or 403, in this order. */
 export function createGate(options: GateOptions): Gate {
   const admitted = new Set<string>();
+  const strangers = new Map<string, Limiter>();
+
+  async function inTurn(name: string, ask: () => Promise<boolean>): Promise<boolean> {
+    if (admitted.has(name)) return ask();
+    const full = () => new Refusal(429, 'too many requests at once, try again later');
+    const own = strangers.get(name) ?? createLimiter(STRANGERS.atOnce, STRANGERS.waiting, full);
+    strangers.set(name, own);
+    try {
+      return await own.run(ask);
+    } finally {
+      if (own.size === 0 && strangers.get(name) === own) strangers.delete(name);
+    }
+  }
+
   return async (request, meanwhile) => {
     if (!options.trusted()) {
       throw new Refusal(503, 'the client CA of this cluster is not known yet, so nobody can be authenticated');
@@ -46,9 +68,10 @@ export function createGate(options: GateOptions): Gate {
     const vnode = options.vnodeOf(request.socket.localPort);
     if (!vnode) throw new Refusal(404, 'no vnode is served on this port');
     const question = questionOf(request.method ?? '', target.first);
-    const asking = options.authorize(user, vnode, question);
+    const asking = inTurn(user.name, () => options.authorize(user, vnode, question));
     if (admitted.has(user.name)) meanwhile?.({ ...target, user, vnode });
     const allowed = await asking.catch((error: unknown) => {
+      if (error instanceof Refusal) throw error;
       throw new Refusal(500, `Authorization error (user=${user.name}): ${messageOf(error)}`, { cause: error });
     });
     if (!allowed) {

@@ -2,13 +2,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { STATUS_CODES } from 'node:http';
 import type { TLSSocket } from 'node:tls';
-import type { Logger } from '@kubeocean/shared/daemon';
+import type { Logger, Registry } from '@kubeocean/shared/daemon';
 import { messageOf } from '@kubeocean/shared/kube';
 import type { StatsPath } from '@kubeocean/shared/stats';
 import { METHOD_NOT_ALLOWED, type Refusal, toRefusal, Refusal as Refused } from '../errors.ts';
 import type { Admitted, Gate } from './gate.ts';
 import { streamLogs } from './logs.ts';
 import { asRunningPod, type Clusters, type Counterpart, findCounterpart, podsOf } from './pods.ts';
+import { createTellRefusal } from './refusals-told.ts';
 import { logQuery, type Route, type SessionKind, sessionQuery } from './routes.ts';
 import type { Session, SessionFacts, Sessions } from './sessions.ts';
 import type { Stats } from '../stats/index.ts';
@@ -20,6 +21,7 @@ export interface HandlerOptions {
   sessions: Sessions;
   stats: Stats;
   log: Logger;
+  registry: Registry;
   userAgent: string;
 }
 
@@ -32,6 +34,7 @@ type SessionRoute = Route & { kind: SessionKind };
 
 export function createHandlers(options: HandlerOptions): Handlers {
   const { clusters, gate, sessions } = options;
+  const tell = createTellRefusal(options.log, options.registry);
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const admitted = await gate(request);
@@ -90,7 +93,8 @@ export function createHandlers(options: HandlerOptions): Handlers {
     if (response.destroyed) return;
     const session = sessions.open(facts(admitted, route, counterpart), (reason) => {
       gone.abort(new Error(reason));
-      response.destroy();
+      // Who has been sent nothing yet is told why, below.
+      if (response.headersSent) response.destroy();
     });
     try {
       const end = await streamLogs(
@@ -113,6 +117,7 @@ export function createHandlers(options: HandlerOptions): Handlers {
       // Also of a container that has written nothing yet.
       const refusal = endWithout(session, gone.signal, error);
       if (refusal) throw refusal;
+      if (!response.destroyed) throw new Refused(503, `the log has ended: ${messageOf(gone.signal.reason)}`);
     }
   }
 
@@ -174,12 +179,6 @@ export function createHandlers(options: HandlerOptions): Handlers {
     }
   }
 
-  function tell(refusal: Refusal, request: IncomingMessage): void {
-    if (refusal.code < 500 && refusal.code !== 401 && refusal.code !== 403) return;
-    const path = (request.url ?? '').split('?')[0]?.slice(0, 200);
-    options.log.warn({ code: refusal.code, why: refusal.message, method: request.method, path }, 'request refused');
-  }
-
   return {
     onRequest(request, response) {
       request.resume();
@@ -188,7 +187,7 @@ export function createHandlers(options: HandlerOptions): Handlers {
         const refusal = toRefusal(error);
         tell(refusal, request);
         if (response.headersSent || response.destroyed) response.destroy();
-        else sendRefusal(response, refusal);
+        else sendRefusal(response, request.url?.startsWith('/containerLogs/') ? withWords(refusal) : refusal);
       });
     },
     onUpgrade(request, socket, head) {
@@ -243,6 +242,16 @@ function sendList(response: ServerResponse, items: object[]): void {
   response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(list));
 }
 
+/**
+ * Of these an API server that was asked for a log says no more than what the number means; those of a 502 it passes on
+ * (apiserver, GenericHttpResponseChecker).
+ */
+const WORDLESS: readonly number[] = [429, 503, 504];
+
+function withWords(refusal: Refusal): Refusal {
+  return WORDLESS.includes(refusal.code) ? new Refused(502, refusal.message, { cause: refusal }) : refusal;
+}
+
 function sendRefusal(response: ServerResponse, refusal: Refusal): void {
   response.writeHead(refusal.code, {
     'content-type': 'text/plain; charset=utf-8',
@@ -253,12 +262,14 @@ function sendRefusal(response: ServerResponse, refusal: Refusal): void {
 }
 
 /**
- * The answer to an upgrade that is refused. What a kubelet says is plain text, as there. What only we have to say (502, 503)
- * is a Status: the API server reads a text with a colon as YAML, finds an empty Status in it, and kubectl then prints
- * "unknown error" (client-go, transport/spdy roundtripper).
+ * The answer to an upgrade that is refused. What a kubelet says of the protocol is plain text, as there. What we have to say
+ * (502, 503), and what has a colon, is a Status: kubectl reads `this: that` as YAML, finds an empty Status in it, and then has
+ * no words of the refusal at all (apimachinery, httpstream/spdy roundtripper).
  */
 function rawAnswer(refusal: Refusal): string {
-  const ours = refusal.code === 502 || refusal.code === 503;
+  const { code, message } = refusal;
+  const ours = code === 502 || code === 503;
+  const asStatus = ours || (message.includes(': ') && !message.startsWith('unable to upgrade: '));
   const status = {
     kind: 'Status',
     apiVersion: 'v1',
@@ -267,10 +278,10 @@ function rawAnswer(refusal: Refusal): string {
     message: refusal.message,
     code: refusal.code,
   };
-  const body = ours ? `${JSON.stringify(status)}\n` : `${refusal.message}\n`;
+  const body = asStatus ? `${JSON.stringify(status)}\n` : `${refusal.message}\n`;
   return [
     `HTTP/1.1 ${refusal.code} ${STATUS_CODES[refusal.code] ?? 'Error'}`,
-    `Content-Type: ${ours ? 'application/json' : 'text/plain; charset=utf-8'}`,
+    `Content-Type: ${asStatus ? 'application/json' : 'text/plain; charset=utf-8'}`,
     'X-Content-Type-Options: nosniff',
     `Content-Length: ${Buffer.byteLength(body)}`,
     'Connection: close',

@@ -4,7 +4,7 @@ import { Label } from '@kubeocean/shared/api';
 import { createLogger } from '@kubeocean/shared/daemon';
 import type { KubeObject } from '@kubeocean/shared/kube';
 import { describe, expect, it } from 'vitest';
-import { createListeners, planPorts, portsProblem } from './listeners.ts';
+import { createListeners, planPorts, portsProblem, saysAlike } from './listeners.ts';
 
 function node(name: string, port: string | undefined, uid = 'u', created = '2026-01-01T00:00:00Z'): KubeObject {
   const labels = { [Label.bindingUID]: uid, ...(port !== undefined && { [Label.proxierPort]: port }) };
@@ -36,6 +36,24 @@ describe('ports of vnodes', () => {
   });
 });
 
+describe('a change of a Node', () => {
+  const before = node('v', '15000');
+  const labelled = (labels: Record<string, string>): KubeObject => ({
+    metadata: { ...before.metadata, labels: { ...before.metadata.labels, ...labels } },
+  });
+
+  it.each<[string, KubeObject | undefined, KubeObject | undefined, boolean]>([
+    ['that comes', undefined, before, false],
+    ['that goes', before, undefined, false],
+    ['that is another of its name', before, { metadata: { ...before.metadata, uid: 'other' } }, false],
+    ['with another port', before, labelled({ [Label.proxierPort]: '15001' }), false],
+    ['that was given to another binding', before, labelled({ [Label.bindingUID]: 'w' }), false],
+    ['whose lease closes at another time', before, labelled({ [Label.leaseCloses]: '1800000000' }), true],
+  ])('%s is no reason to plan anew: %#', (_, previous, current, alike) => {
+    expect(saysAlike(previous, current)).toBe(alike);
+  });
+});
+
 /** A port that is free now. */
 async function freePort(): Promise<number> {
   const server = createServer();
@@ -64,12 +82,14 @@ async function until(condition: () => boolean | Promise<boolean>): Promise<void>
 
 describe('listeners', () => {
   const gone: string[] = [];
+  const told: string[] = [];
+  const log = createLogger('test', 'error', { write: (line) => void told.push(line) });
   const make = () =>
     createListeners({
       address: '127.0.0.1',
       accept: (socket) => socket.destroy(),
       onGone: (vnode) => gone.push(vnode),
-      log: createLogger('test', 'silent'),
+      log,
       retryMs: 20,
     });
 
@@ -95,14 +115,16 @@ describe('listeners', () => {
     await until(async () => !(await reach(two)));
   });
 
-  it('a port in use is opened once it is free', async () => {
+  it('a port in use is told once, and opened once it is free', async () => {
     const listeners = make();
+    told.length = 0;
     const taken = createServer();
     await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve));
     const { port } = taken.address() as AddressInfo;
     listeners.want(new Map([[port, 'a']]));
+    await until(() => told.length > 0);
     await new Promise((resolve) => setTimeout(resolve, 60));
-    expect(listeners.listening).toBe(0);
+    expect([listeners.listening, told.length]).toEqual([0, 1]);
     await new Promise((resolve) => taken.close(resolve));
     await until(() => listeners.listening === 1);
     listeners.close();

@@ -37,6 +37,17 @@ export function planPorts(nodes: Iterable<KubeObject>, bindingUID: string): Plan
   return { ports, refused };
 }
 
+/**
+ * Whether two states of a Node come to the same plan. Most of its labels change for other reasons: at the end of the day those
+ * of all vnodes, which say when their lease closes.
+ */
+export function saysAlike(one: KubeObject | undefined, other: KubeObject | undefined): boolean {
+  const [a, b] = [one?.metadata, other?.metadata];
+  return (
+    a?.uid === b?.uid && [Label.bindingUID, Label.proxierPort].every((key) => a?.labels?.[key] === b?.labels?.[key])
+  );
+}
+
 export interface Listeners {
   /** Opens and closes ports until just these are open. */
   want(ports: ReadonlyMap<number, string>): void;
@@ -68,6 +79,8 @@ const KEEP_ALIVE_MS = 30_000;
 interface Listener {
   server: Server | undefined;
   timer: NodeJS.Timeout | undefined;
+  /** Why it could not be opened, as was told last: it is tried every other second, and there may be a thousand. */
+  told: string;
 }
 
 export function createListeners(options: ListenerOptions): Listeners {
@@ -75,7 +88,7 @@ export function createListeners(options: ListenerOptions): Listeners {
   let vnodes: ReadonlyMap<number, string> = new Map();
 
   function start(port: number): void {
-    const listener: Listener = { server: undefined, timer: undefined };
+    const listener: Listener = { server: undefined, timer: undefined, told: '' };
     open.set(port, listener);
     const attempt = () => {
       const server = createServer(
@@ -91,10 +104,9 @@ export function createListeners(options: ListenerOptions): Listeners {
       server.maxConnections = MAX_CONNECTIONS;
       listener.server = server;
       server.on('error', (error) => {
-        options.log.error(
-          { vnode: vnodes.get(port), port, error: error.message },
-          'cannot listen on the port of a vnode',
-        );
+        const facts = { vnode: vnodes.get(port), port, error: error.message };
+        if (error.message !== listener.told) options.log.error(facts, 'cannot listen on the port of a vnode');
+        listener.told = error.message;
         if (open.get(port) === listener) listener.timer = setTimeout(attempt, options.retryMs ?? 2000);
       });
       server.listen({ port, ...(options.address && { host: options.address }) }, () =>

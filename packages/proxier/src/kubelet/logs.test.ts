@@ -10,8 +10,9 @@ import type { SessionEnd } from './sessions.ts';
 
 const identity = loopbackIdentity();
 const servers: Server[] = [];
-/** What the worker says; cut off in the middle when asked. */
-let log: { text: string; cut?: boolean };
+/** What the worker says; cut off in the middle when asked, or refused with these codes, one after the other. */
+let log: { text: string; cut?: boolean; codes?: number[] };
+let asked = 0;
 let ended: Promise<SessionEnd>;
 let transport: Transport;
 let port = 0;
@@ -24,6 +25,12 @@ async function listen(server: Server): Promise<number> {
 
 beforeAll(async () => {
   const worker = createServer(identity, (_, response) => {
+    asked++;
+    const code = log.codes?.shift();
+    if (code !== undefined) {
+      response.writeHead(code).end(JSON.stringify({ kind: 'Status', message: `${code}: web-1` }));
+      return;
+    }
     response.write(log.text);
     if (log.cut) setImmediate(() => response.destroy());
     else response.end();
@@ -37,6 +44,7 @@ beforeAll(async () => {
       { transport, namespace: 'mount', pod: 'web-1', homePod: 'web', query: {}, signal: gone.signal },
       response,
     );
+    ended.catch(() => response.destroy());
   });
   port = await listen(proxier);
 });
@@ -69,6 +77,21 @@ describe('a log', () => {
     expect(read.at(-1)).toBe('0\r\n\r\n');
     expect(read.slice(0, -1).join('').length).toBeGreaterThan(text.length);
     expect(await ended).toEqual({ bytesUp: 0, bytesDown: text.length, reason: 'log ended' });
+  });
+
+  it('that the worker cannot give is asked for once, so that its first words are told', async () => {
+    log = { text: '', codes: [500, 502] };
+    asked = 0;
+    await records();
+    await expect(ended).rejects.toMatchObject({ code: 500, message: '500: web' });
+    expect(asked).toBe(1);
+  });
+
+  it('is asked for again when the worker has too much to do', async () => {
+    log = { text: 'a line\n', codes: [429] };
+    asked = 0;
+    expect((await records()).join('')).toContain('a line');
+    expect(asked).toBe(2);
   });
 
   it('that breaks off has no end', async () => {

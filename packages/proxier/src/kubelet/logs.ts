@@ -37,6 +37,8 @@ export async function streamLogs(call: LogCall, response: ServerResponse): Promi
       headers: { accept: '*/*' },
       signal: call.signal,
       timeoutMs: call.query['follow'] === 'true' ? FOLLOW_HEADERS_MS : HEADERS_MS,
+      // An API server says after half a minute that it cannot reach a kubelet: asked five times, it would be told by nobody.
+      retry: 'unacted',
     })
     .catch((error: unknown) => {
       throw workerRefusal(error, names);

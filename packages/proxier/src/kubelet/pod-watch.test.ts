@@ -13,21 +13,21 @@ function watchWith(code: () => number) {
   }
   const get = vi.fn(() => Promise.reject(new ApiError(code(), { message: 'no' }, 'GET', '/')));
   const transport = { stream: () => new Promise(() => undefined) };
-  const errors: unknown[] = [];
+  const failing: string[] = [];
   const home = { pages, get, transport } as unknown as KubeClient;
-  const { watch } = createPodWatch(home, { onError: (error) => errors.push(error) });
+  const { watch } = createPodWatch(home, { onError: (_, vnode) => failing.push(vnode) });
   const gone = vi.fn();
   const stop = watch({ vnode: 'v', namespace: 'a', pod: 'p', uid: 'u' }, gone);
-  return { get, gone, stop, errors };
+  return { get, gone, stop, failing };
 }
 
 it('asks again about a pod that is gone when home could not say at first, and only then ends the session', async () => {
   let asked = 0;
-  const { gone, errors } = watchWith(() => (++asked < 3 ? 500 : 404));
+  const { gone, failing } = watchWith(() => (++asked < 3 ? 500 : 404));
   await vi.advanceTimersByTimeAsync(15_000);
-  expect([gone.mock.calls.length, errors.length]).toEqual([0, 2]);
+  expect([gone.mock.calls.length, failing]).toEqual([0, ['v', 'v']]);
   await vi.advanceTimersByTimeAsync(15_000);
-  expect([gone.mock.calls.length, errors.length]).toEqual([1, 2]);
+  expect([gone.mock.calls.length, failing]).toEqual([1, ['v', 'v']]);
 });
 
 it('asks no more once the session has ended, be it while it asks', async () => {

@@ -28,7 +28,7 @@ export interface PodWatchOptions {
   lingerMs?: number;
   /** How long a vnode is watched after its last session, in milliseconds. Default 30,000. */
   keepMs?: number;
-  onError: (error: unknown) => void;
+  onError: (error: unknown, vnode: string) => void;
 }
 
 /** After how long home is asked again whether a pod is there, when it could not say. */
@@ -58,7 +58,7 @@ export function createPodWatch(home: KubeClient, options: PodWatchOptions): PodW
       project: ({ metadata: { name, namespace, uid } }): KubeObject => ({
         metadata: { name, namespace, uid } as never,
       }),
-      onError: options.onError,
+      onError: (error) => options.onError(error, vnode),
     });
     const { store } = reflector;
     const watch: VnodeWatch = {
@@ -88,7 +88,7 @@ export function createPodWatch(home: KubeClient, options: PodWatchOptions): PodW
 
   /** Not knowing is no reason to end anything; the watch will not tell of it again, though. */
   function notKnown(watch: VnodeWatch, entry: Entry, error: unknown): void {
-    options.onError(error);
+    options.onError(error, entry.vnode);
     if (!watch.entries.has(entry)) return;
     clearTimeout(entry.timer);
     entry.timer = setTimeout(() => look(watch, entry), RETRY_MS).unref();

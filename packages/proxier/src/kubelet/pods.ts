@@ -35,7 +35,7 @@ export interface Counterpart {
 
 /**
  * Finds the counterpart of a home pod that is bound to `vnode`. Both pods are read live.
- * @throws Refusal 404 or 500, as a kubelet does, when the pod, the container or the counterpart is not there, or the pod is
+ * @throws Refusal 400, 404 or 500, as a kubelet does, when the pod, the container or the counterpart is not there, or the pod is
  * another node's.
  */
 export async function findCounterpart(
@@ -57,11 +57,10 @@ export async function findCounterpart(
     throw new Refusal(404, target.kind === 'logs' ? `pod "${name}" does not exist` : 'pod does not exist');
   }
   if (container !== undefined && !containersOf(pod).includes(container)) throw noContainer(target, container);
-  const missing = `pod "${name}" has no container in the worker cluster: it has not been started there yet, or is gone`;
   const found = (await asking) ?? (await adopted());
   const homeUID = pod.metadata.uid;
   // A namesake of an earlier home pod may still be there, terminating; it is somebody else's.
-  if (!homeUID || found?.metadata.annotations?.[Annotation.virtualPodUID] !== homeUID) throw new Refusal(404, missing);
+  if (!homeUID || found?.metadata.annotations?.[Annotation.virtualPodUID] !== homeUID) throw noCounterpart(target);
   return { name: found.metadata.name, homeUID };
 
   /** Of the worker pod of that name only whose it is; undefined when there is none. */
@@ -82,6 +81,12 @@ export async function findCounterpart(
   }
 }
 
+function noCounterpart({ kind, pod }: { kind: string; pod: string }): Refusal {
+  const text = `pod "${pod}" has no container in the worker cluster: it has not been started there yet, or is gone`;
+  // 400 as of a container that waits in a kubelet: of a 404 for a log the API server keeps the words to itself.
+  return new Refusal(kind === 'logs' ? 400 : 404, text);
+}
+
 /** In the words of a kubelet, which has others for each kind of request. */
 function noContainer(
   { kind, namespace, pod }: { kind: string; namespace: string; pod: string },
@@ -98,10 +103,17 @@ function containersOf({ spec }: Pod): string[] {
   );
 }
 
+/**
+ * For lists of the pods of one node, which may be a moment old: an API server's cache finds them by an index. For the newest
+ * list those before Kubernetes 1.31 read every pod of the cluster from etcd, and a thousand vnodes are asked for their
+ * metrics every fifteen seconds. https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions
+ */
+export const CACHED = { resourceVersion: '0', limit: 250 } as const;
+
 /** All home pods of a vnode, as `/pods` lists them. @param signal ends it when nobody waits for them any more */
 export async function podsOf(home: KubeClient, vnode: string, signal?: AbortSignal): Promise<KubeObject[]> {
   const pods: KubeObject[] = [];
-  const selection = { fieldSelector: `spec.nodeName=${vnode}`, limit: 250 };
+  const selection = { fieldSelector: `spec.nodeName=${vnode}`, ...CACHED };
   for await (const page of home.pages(Pods, selection, signal && { signal })) pods.push(...page.items);
   return pods;
 }

@@ -45,7 +45,7 @@ export interface UpstreamCall {
   /** The client's request, of which the listed headers are passed on. */
   request: IncomingMessage;
   userAgent: string;
-  /** Milliseconds until the worker must have answered. Default 30,000. */
+  /** Milliseconds until the worker must have answered. Default 45,000. */
   timeoutMs?: number;
   /** Gives the call up. */
   signal: AbortSignal;
@@ -61,6 +61,9 @@ export interface Switched {
   head: Buffer;
 }
 
+/** Longer than the 30 s after which an API server says that a kubelet cannot be reached: that is not to be taken for its own silence. */
+const ANSWER_MS = 45_000;
+
 /** Longest text of a refusal that is passed on. */
 const MAX_TEXT = 64 * 1024;
 
@@ -75,7 +78,7 @@ export function openUpstream(call: UpstreamCall): Promise<Switched> {
   const query = call.query.toString();
   const authorization = headers['authorization'];
   const { promise, resolve, reject } = Promise.withResolvers<Switched>();
-  const timeout = AbortSignal.timeout(call.timeoutMs ?? 30_000);
+  const timeout = AbortSignal.timeout(call.timeoutMs ?? ANSWER_MS);
   const outgoing = httpsRequest({
     agent,
     signal: AbortSignal.any([timeout, call.signal]),

@@ -1,4 +1,5 @@
 /** A vnode's metrics, with both API servers and the agent behind the worker's over real TLS on loopback. */
+import type { IncomingMessage } from 'node:http';
 import { Annotation, providerID, workerName } from '@kubeocean/shared/api';
 import { KubeClient } from '@kubeocean/shared/kube';
 import { say, TestServer } from '@kubeocean/shared/testing';
@@ -18,17 +19,21 @@ let stats: Stats;
 let answer: string;
 /** How many pages of pods the worker was asked for, and whether there is always another. */
 let pages: number;
+/** What lists of pods were asked for at home and in the worker, the answers' form and query. */
+let lists: string[];
 let endless: boolean;
 let workerPod: { uid: string; creationTimestamp: string } | undefined;
 
 beforeAll(async () => {
   [home, worker] = await Promise.all([TestServer.start(), TestServer.start()]);
   home.answer = (request, response) => {
+    note('home', request);
     const node = { metadata: { name: vnode }, spec: { providerID: providerID('c', 'n1') } };
     const pods = { items: [{ metadata: { name: 'web', namespace: 'shop', uid: 'home-uid' }, spec: {} }], metadata: {} };
     say(request.url?.includes('/nodes/') ? node : pods)(request, response);
   };
   worker.answer = (request, response) => {
+    note('worker', request);
     const url = request.url ?? '';
     if (url.includes('/proxy/v1/nodes/n1/')) return void response.end(answer);
     const annotations = { [Annotation.virtualPodUID]: 'home-uid' };
@@ -42,7 +47,7 @@ beforeAll(async () => {
   };
 });
 beforeEach(() => {
-  [pages, endless] = [0, false];
+  [pages, endless, lists] = [0, false, []];
   workerPod = { uid: 'worker-uid', creationTimestamp: MADE };
   const clusters = { home: new KubeClient(home.transport()), worker: new KubeClient(worker.transport()), binding };
   stats = createStats(clusters, () => new Date(madeAt));
@@ -52,6 +57,45 @@ afterAll(() => {
     server.reset();
     server.stop();
   }
+});
+
+function note(cluster: string, { url = '', headers }: IncomingMessage): void {
+  const { pathname, searchParams } = new URL(url, 'https://server');
+  if (!pathname.endsWith('/pods')) return;
+  const [form] = /PartialObjectMetadataList/.exec(headers.accept ?? '') ?? ['whole'];
+  lists.push(
+    `${cluster} ${form} ${searchParams.get('fieldSelector')} resourceVersion=${searchParams.get('resourceVersion')}`,
+  );
+}
+
+it('the pods of one node are listed from the API servers’ caches, and no more of them than is needed', async () => {
+  await nodeCpu(resource(5, 10));
+  expect(lists.toSorted()).toEqual([
+    `home whole spec.nodeName=${vnode} resourceVersion=0`,
+    'worker PartialObjectMetadataList spec.nodeName=n1 resourceVersion=0',
+  ]);
+});
+
+it('a vnode that is known from its watch is not asked for', async () => {
+  const node = { metadata: { name: vnode, creationTimestamp: MADE }, spec: { providerID: providerID('c', 'n1') } };
+  const clusters = { home: new KubeClient(home.transport()), worker: new KubeClient(worker.transport()), binding };
+  const seen: string[] = [];
+  const { answer: answerHome } = home;
+  home.answer = (request, response) => {
+    seen.push(request.url ?? '');
+    answerHome(request, response);
+  };
+  for (const known of [undefined, node]) {
+    answer = resource(5, 10);
+    const made = createStats(
+      clusters,
+      () => new Date(0),
+      () => known,
+    );
+    expect((await made.get(vnode, 'metrics/resource')).text).toContain('node_cpu_usage_seconds_total 5 ');
+  }
+  home.answer = answerHome;
+  expect(seen.filter((url) => url.includes('/nodes/'))).toHaveLength(1);
 });
 
 /** What a kubelet tells of the pod so many seconds after it was made. */

@@ -31,7 +31,12 @@ interface Vnode extends KubeObject {
 const LISTS_MS = 15_000;
 const TEXT = 'text/plain; version=0.0.4; charset=utf-8';
 
-export function createStats(clusters: Clusters, now: () => Date): Stats {
+/** @param known the vnode as a watch has it, which is as good: what is read of it hardly changes; else it is asked for */
+export function createStats(
+  clusters: Clusters,
+  now: () => Date,
+  known: (vnode: string) => KubeObject | undefined = () => undefined,
+): Stats {
   const { binding } = clusters;
   const ask = createAgentClient(clusters.worker);
   // Nothing is held: the agent does that. Who asks at the same time waits for the same answer.
@@ -48,7 +53,7 @@ export function createStats(clusters: Clusters, now: () => Date): Stats {
   }
 
   async function collect(vnode: string, path: StatsPath, abandoned: AbortSignal) {
-    const node = await readVnode(clusters.home, vnode);
+    const node: Vnode = known(vnode) ?? (await readVnode(clusters.home, vnode));
     const workerNode = workerNodeOf(node, binding.clusterID);
     // A list has as many pages as its server says: whoever lists on and on is not followed for ever.
     const ending = AbortSignal.any([abandoned, AbortSignal.timeout(LISTS_MS)]);

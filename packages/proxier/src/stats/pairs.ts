@@ -5,7 +5,7 @@
 import { Annotation, Label, migratedWorkerName, workerName } from '@kubeocean/shared/api';
 import { type KubeClient, type KubeObject, messageOf, Pods } from '@kubeocean/shared/kube';
 import { Refusal, workerRefusal } from '../errors.ts';
-import { type Clusters, podsOf } from '../kubelet/pods.ts';
+import { CACHED, type Clusters, podsOf } from '../kubelet/pods.ts';
 import type { PodPair, PodPairs } from './rename.ts';
 
 interface HomePodSpec {
@@ -42,7 +42,7 @@ export function pairUp(
   return pairs;
 }
 
-/** Reads both sides live, until the signal aborts. @throws Refusal 503 or 502 when one of them does not answer. */
+/** Reads both sides, as they were a moment ago, until the signal aborts. @throws Refusal 503 or 502 when one of them does not answer. */
 export async function pairsOf(
   { home, worker, binding }: Clusters,
   vnode: string,
@@ -66,9 +66,9 @@ async function workerPodsOf(worker: KubeClient, binding: Clusters['binding'], no
     namespace: binding.mountNamespace,
     labelSelector: `${Label.bindingUID}=${binding.uid}`,
     fieldSelector: `spec.nodeName=${node}`,
-    limit: 250,
+    ...CACHED,
   };
-  const pages = worker.pages(Pods, selection, { signal });
+  const pages = worker.pages(Pods, selection, { signal, metadataOnly: true });
   for await (const page of pages) {
     pods.push(
       ...page.items.map(({ metadata: { name, uid, annotations, creationTimestamp } }) => ({

@@ -41,6 +41,23 @@ describe('the sum of counters', () => {
     expect(counter.add(readings({ p0: 1, alive: 100 }), uids('alive', 'p0'))).toBe(101 + expected);
   });
 
+  it('keeps a part for a minute after its end, and its sum for ever', () => {
+    let now = 0;
+    const counter = createSumCounter(1024, () => now);
+    counter.add(readings({ a: 10, b: 5 }), uids('a', 'b'));
+    expect(counter.add(readings({}), uids('b'))).toBe(15);
+    now = 59_000;
+    // Alive again, as another replica knows it: its minute begins anew.
+    expect(counter.add(readings({ a: 10 }), uids('a', 'b'))).toBe(15);
+    expect(counter.add(readings({}), uids('b'))).toBe(15);
+    now += 59_000;
+    expect(counter.add(readings({ a: 10 }), uids('b'))).toBe(15);
+    now += 1000;
+    expect(counter.add(readings({}), uids('b'))).toBe(15);
+    // Forgotten by now, so that it would count anew.
+    expect(counter.add(readings({ a: 10 }), uids('a', 'b'))).toBe(25);
+  });
+
   it('never falls, and is never more than all parts together', () => {
     const reading = fc.dictionary(fc.constantFrom('a', 'b', 'c'), fc.nat(1_000_000));
     fc.assert(

@@ -14,38 +14,56 @@ export interface SumCounter {
   add(readings: ReadonlyMap<string, number>, alive: ReadonlySet<string>): number;
 }
 
-/** Parts that are remembered one by one after their end: for as long as an old answer or list may still tell of them. */
+/** Parts that are remembered one by one after their end, at most. */
 const REMEMBERED = 1024;
+/**
+ * How long they are, in milliseconds: for as long as an old answer or list may still tell of them. For longer, a thousand
+ * vnodes would come to keep a thousand pods each that are long gone.
+ */
+const REMEMBERED_MS = 60_000;
 
-export function createSumCounter(remembered = REMEMBERED): SumCounter {
-  /** The highest of each part, those that were heard of last at the end. */
-  const highest = new Map<string, number>();
+interface Part {
+  highest: number;
+  /** When it was first not among those that there are. */
+  endedAt: number | undefined;
+}
+
+/** @param clock milliseconds, never going back */
+export function createSumCounter(remembered = REMEMBERED, clock = (): number => performance.now()): SumCounter {
+  /** Those that were heard of last at the end. */
+  const parts = new Map<string, Part>();
   let forgotten = 0;
   // The same figures added up in another order may come out a hair lower.
   let most = 0;
 
   function forget(alive: ReadonlySet<string>): void {
-    let left = highest.size - alive.size - remembered;
-    for (const [part, value] of highest) {
-      if (left <= 0) return;
-      if (alive.has(part)) continue;
-      forgotten += value;
-      highest.delete(part);
-      left--;
+    const now = clock();
+    let tooMany = parts.size - alive.size - remembered;
+    for (const [name, part] of parts) {
+      if (alive.has(name)) {
+        part.endedAt = undefined;
+        continue;
+      }
+      part.endedAt ??= now;
+      if (tooMany <= 0 && now - part.endedAt < REMEMBERED_MS) continue;
+      forgotten += part.highest;
+      parts.delete(name);
+      tooMany--;
     }
   }
 
   return {
     add(readings, alive) {
-      for (const [part, value] of readings) {
+      for (const [name, value] of readings) {
+        const part = parts.get(name) ?? { highest: 0, endedAt: undefined };
         // Replicas of the agent hold answers for some seconds, each its own: what comes later may be older, and lower.
-        const next = Math.max(value, highest.get(part) ?? 0);
-        highest.delete(part);
-        highest.set(part, next);
+        part.highest = Math.max(value, part.highest);
+        parts.delete(name);
+        parts.set(name, part);
       }
       forget(alive);
       let sum = forgotten;
-      for (const value of highest.values()) sum += value;
+      for (const { highest } of parts.values()) sum += highest;
       most = Math.max(most, sum);
       return most;
     },

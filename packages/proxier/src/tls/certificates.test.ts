@@ -83,6 +83,13 @@ describe('mounted', () => {
     write(second);
     await until(() => used.some(({ cert }) => cert === second.cert));
     expect(used.at(-1)).toEqual(second);
+    // Gone: told once, however often it is looked for.
+    errors.length = 0;
+    rmSync(join(folder, 'tls.crt'));
+    await until(() => errors.length > 0);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(errors).toHaveLength(1);
+    expect(used.at(-1)).toEqual(second);
     end.abort();
     await running;
     rmSync(folder, { recursive: true });

@@ -206,10 +206,11 @@ export interface MountedOptions {
   checkEveryMs?: number;
 }
 
-/** A certificate from mounted files; a replacement is taken up without a restart, an unusable one is told and left. */
+/** A certificate from mounted files; a replacement is taken up without a restart, an unusable one is told once and left. */
 export function mounted(options: MountedOptions): CertificateSource {
   return async (use, signal) => {
     let known = '';
+    let told = '';
     while (!signal.aborted) {
       try {
         const [cert, key] = await Promise.all([
@@ -222,13 +223,12 @@ export function mounted(options: MountedOptions): CertificateSource {
             throw new Error('tls.key is not the key of the certificate in tls.crt');
           }
           use({ cert, key });
+          told = '';
         }
       } catch (error) {
-        options.onError(
-          new Error(`the serving certificate in ${options.folder} cannot be used: ${messageOf(error)}`, {
-            cause: error,
-          }),
-        );
+        const text = `the serving certificate in ${options.folder} cannot be used: ${messageOf(error)}`;
+        if (text !== told) options.onError(new Error(text, { cause: error }));
+        told = text;
       }
       await sleep(options.checkEveryMs ?? 5_000, signal).catch(() => undefined);
     }
