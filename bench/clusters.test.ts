@@ -67,8 +67,8 @@ describe('clusters that answer', () => {
       const path = request.url?.split('?')[0] ?? '';
       if (request.method === 'DELETE') deletions.push(path);
       const items = lists.get(path) ?? [];
-      if (/secrets\//.test(path)) response.statusCode = 404;
-      response.end(JSON.stringify({ metadata: { resourceVersion: '1' }, items }));
+      if (/secrets\//.test(path)) response.writeHead(404).end(JSON.stringify({ kind: 'Status', code: 404 }));
+      else response.end(JSON.stringify({ metadata: { resourceVersion: '1' }, items }));
     };
   });
   afterEach(() => server.stop());

@@ -18,7 +18,7 @@ beforeEach(async () => {
     const call = `${request.method} ${request.url?.split('?')[0]}`;
     calls.push(call);
     response.statusCode = code(call);
-    response.end('{}');
+    response.end(JSON.stringify({ kind: response.statusCode === 200 ? 'Pod' : 'Status' }));
   };
 });
 afterEach(() => server.stop());

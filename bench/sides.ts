@@ -1,6 +1,7 @@
 /** The two clusters, and asking them for something until it is so. */
 import {
   isNotFound,
+  isNotServed,
   KubeClient,
   type KubeObject,
   kubeconfigFile,
@@ -43,7 +44,7 @@ export async function listed(
   try {
     return (await client.list<KubeObject>(kind, query)).items;
   } catch (error) {
-    if (isNotFound(error)) return [];
+    if (isNotFound(error) || isNotServed(error)) return [];
     throw error;
   }
 }

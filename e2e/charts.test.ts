@@ -84,6 +84,14 @@ describe('both charts', () => {
       /servingCertificate': value must be one of 'self-signed', 'csr', 'secret'/,
     ],
     ['kubeocean', 'image.pullPolicy=Sometimes', /pullPolicy': value must be one of/],
+    // null takes a default away, and without it the processes would not start.
+    ['kubeocean', 'logLevel=null', /at '': missing property 'logLevel'/],
+    ['kubeocean', 'image.pullPolicy=null', /at '\/image': missing property 'pullPolicy'/],
+    ['kubeocean', 'syncer.replicas=null', /at '\/syncer': missing property 'replicas'/],
+    ['kubeocean', 'proxier.image=null', /at '\/proxier': missing property 'image'/],
+    ['kubeocean', 'syncer.tolerations[0].value=true', /at '\/syncer\/tolerations\/0\/value': got boolean, want string/],
+    ['kubeocean-worker', 'agent.noticeSeconds=null', /at '\/agent': missing property 'noticeSeconds'/],
+    ['kubeocean-worker', 'agent.tolerations[0].kye=a', /at '\/agent\/tolerations\/0': additional properties 'kye'/],
     ['kubeocean-worker', 'tenant=a', /additional properties 'tenant' not allowed/],
     ['kubeocean-worker', 'agent.timeZone=+08:00', /at '\/agent\/timeZone'/],
     ['kubeocean-worker', 'tenants[0].namespace=kube-system', /at '\/tenants\/0/],
@@ -96,6 +104,11 @@ describe('both charts', () => {
 });
 
 describe('kubeocean', () => {
+  it('keeps the pods that its manager may make from the nodes', async () => {
+    const namespace = (await render('kubeocean')).find(({ kind }) => kind === 'Namespace');
+    expect(namespace?.metadata.labels?.['pod-security.kubernetes.io/enforce']).toBe('baseline');
+  });
+
   it('gives the manager no Secrets outside kubeocean-system, and no way to make or widen a role', async () => {
     for (const certificate of ['self-signed', 'csr', 'secret']) {
       const objects = await render('kubeocean', `proxier.servingCertificate=${certificate}`);
@@ -160,5 +173,15 @@ describe('kubeocean', () => {
       proxier: { resources: {} },
     });
     expect(JSON.stringify(spec.affinity)).toContain('"key":"type","operator":"NotIn","values":["virtual-kubelet"]');
+  });
+
+  it('takes resources off that are null, for the syncers and proxiers as for the manager', async () => {
+    const objects = await render('kubeocean', 'manager.resources=null', 'syncer.resources=null');
+    const [manager] = podSpec(find(objects, 'Deployment', 'kubeocean-manager', 'kubeocean-system')).containers;
+    expect(manager).not.toHaveProperty('resources.limits');
+    const config = find(objects, 'ConfigMap', 'kubeocean-manager', 'kubeocean-system').data?.['workloads.json'];
+    expect(JSON.parse(config ?? '')).toMatchObject({ syncer: { resources: {} } });
+    expect(JSON.parse(config ?? '')).not.toHaveProperty('syncer.resources.limits');
+    expect(JSON.parse(config ?? '')).toHaveProperty('proxier.resources.limits');
   });
 });

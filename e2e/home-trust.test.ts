@@ -36,6 +36,15 @@ describe('the syncer of one binding', () => {
       await admin.patch(Nodes, '', 'vnode-a-node1', { metadata: { labels: { [Label.physicalClusterID]: null } } });
       return syncer.patch(Nodes, '', 'vnode-a-node1', { metadata: { labels: { [Label.physicalClusterID]: 'a' } } });
     },
+    'writes to one whose label somebody took off or changed': async () => {
+      for (const label of [null, 'x']) {
+        await admin.patch(Nodes, '', 'vnode-a-node4', { metadata: { labels: { [Label.physicalClusterID]: label } } });
+        const status = { capacity: { cpu: label === null ? '1' : '2' } };
+        await syncer.patch(Nodes, '', 'vnode-a-node4', { status }, { type: 'strategic', subresource: 'status' });
+        await syncer.patch(Nodes, '', 'vnode-a-node4', LABEL);
+        await syncer.patch(Nodes, '', 'vnode-a-node4', { metadata: { labels: { [Label.physicalClusterID]: 'a' } } });
+      }
+    },
     'renews its Lease': renew('vnode-a-node1'),
     leads: () => syncer.create(Leases, { metadata: { name: 'kubeocean-syncer-a', namespace: SYSTEM } }),
     'makes its CSINode': () => syncer.create(CSINodes, { metadata: { name: 'vnode-a-node1' }, spec: { drivers: [] } }),
@@ -80,6 +89,21 @@ describe('the syncer of one binding', () => {
       "takes another binding's vnode by its label",
       'policy',
       () => syncer.patch(Nodes, '', 'vnode-b-node1', { metadata: { labels: { [Label.physicalClusterID]: 'a' } } }),
+    ],
+    [
+      'takes the vnode of a cluster whose ID begins like its own',
+      'policy',
+      () => syncer.patch(Nodes, '', 'vnode-a-b-node1', { metadata: { labels: { [Label.physicalClusterID]: 'a' } } }),
+    ],
+    [
+      'makes a vnode for the node of another cluster',
+      'policy',
+      () => syncer.create(Nodes, { ...vnode('a', 'node3'), spec: { providerID: 'kubeocean://b/node3' } }),
+    ],
+    [
+      'takes the label off a vnode of its own',
+      'policy',
+      () => syncer.patch(Nodes, '', 'vnode-a-node4', { metadata: { labels: { [Label.physicalClusterID]: null } } }),
     ],
     ["renews another vnode's Lease", 'policy', renew('vnode-b-node1')],
     [

@@ -206,8 +206,16 @@ describe('pods that are not the vnode’s', () => {
       });
     await annotate('00000000-0000-0000-0000-000000000000');
     try {
-      expect(await rig.ask(logs(), as('admin'))).toMatchObject({ code: 404 });
-      expect(await rig.ask(exec(), as('admin'), { headers: WEBSOCKET })).toMatchObject({ code: 404 });
+      const text = expect.stringContaining('has no container in the worker cluster: it has not') as string;
+      expect(await rig.ask(logs(), as('admin'))).toMatchObject({ code: 400, text });
+      expect(await rig.ask(exec(), as('admin'), { headers: WEBSOCKET })).toMatchObject({ code: 404, text });
+      // As their user reads them: API server and kubectl keep some words to themselves.
+      for (const command of [
+        ['logs', pod, '-c', 'main'],
+        ['exec', pod, '-c', 'main', '--', 'true'],
+      ]) {
+        expect((await rig.kubectl(command)).stderr).toContain('has no container in the worker cluster: it has not');
+      }
     } finally {
       await annotate(metadata.uid as string);
     }

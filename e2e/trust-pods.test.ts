@@ -228,6 +228,19 @@ describe('a stolen credential of a computing cluster', () => {
       await refused(createBare(container({ ports: [{ containerPort: 80, hostPort: 80 }] })), POLICY, power);
       const init = { name: 'i', image: 'registry.example/none:1', securityContext: { privileged: true } };
       await refused(createBare({ spec: { initContainers: [init] } }), POLICY, power);
+      const httpGet = { host: '169.254.169.254', port: 80 };
+      for (const asks of [
+        { livenessProbe: { httpGet } },
+        { readinessProbe: { tcpSocket: httpGet } },
+        { startupProbe: { httpGet } },
+        { lifecycle: { postStart: { httpGet } } },
+        { lifecycle: { preStop: { httpGet } } },
+      ]) {
+        await refused(createBare(container(asks)), POLICY, 'must name no host but their own pod');
+      }
+      const { host: _, ...own } = httpGet;
+      const probed = merged(pod(container({ livenessProbe: { httpGet: own } })), { metadata: { namespace: bare } });
+      await fromBare.create(Pods, probed as KubeObject, { dryRun: true });
       agent.resume();
       await waitFor('the agent to put it right', async () => {
         return Object.keys((await guardOf(bare)).spec.open).length === 0;

@@ -2,7 +2,7 @@
  * The worker's owner need not trust the computing cluster: what its credential could be misused for is tried with that
  * very credential on the worker's real API server, and refused. Here: what it is for, and what becomes of pods that run, and what it may read.
  */
-import { claimName, LeasedNodes, ResourceLeasingPolicies } from '@kubeocean/shared/api';
+import { claimName, Label, LeasedNodes, ResourceLeasingPolicies } from '@kubeocean/shared/api';
 import {
   ConfigMaps,
   type Json,
@@ -16,6 +16,7 @@ import {
   ServiceAccounts,
 } from '@kubeocean/shared/kube';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { uniqueName } from './harness/index.ts';
 import {
   account,
   type Attack,
@@ -25,6 +26,7 @@ import {
   gone,
   id,
   mount,
+  OBJECTS,
   open,
   others,
   owner,
@@ -166,6 +168,52 @@ describe('a stolen credential of a computing cluster', () => {
       await expect(patch(changes())).rejects.toThrow(
         /Forbidden: pod updates may not change fields other than|may not be changed|forbidden/,
       );
+    });
+  });
+
+  describe('with copies and claims', () => {
+    const WORDS = 'labels and annotations of copies and claims must begin with kubeocean.io/';
+    const found = { grafana_dashboard: '' };
+    const ours = () => ({ [Label.clusterBinding]: id });
+    const named = () => ({ namespace: mount, name: uniqueName('copy') });
+    const made = () => borrower.create<KubeObject>(Secrets, { metadata: { ...named(), labels: ours() } });
+
+    it.each<Attack>([
+      ...[Secrets, ConfigMaps].flatMap((kind) =>
+        (['labels', 'annotations'] as const).map(
+          (part): Attack => [
+            `${part} of ${kind.plural}`,
+            () => borrower.create(kind, { metadata: { ...named(), [part]: found } }),
+            OBJECTS,
+            WORDS,
+          ],
+        ),
+      ),
+      [
+        'a label given later',
+        async () => borrower.patch(Secrets, mount, (await made()).metadata.name, { metadata: { labels: found } }),
+        OBJECTS,
+        WORDS,
+      ],
+      [
+        'a label of a claim',
+        () => borrower.patch(Leases, mount, claimName(id), { metadata: { labels: found } }),
+        OBJECTS,
+        WORDS,
+      ],
+    ])('speaks to no controller of the owner by %s', (_, attempt, by, words) => refused(attempt(), by, words));
+
+    it('replaces what somebody else has labelled, with the label or without it', async () => {
+      const { metadata } = await made();
+      const labels = { 'example.com/seen': 'yes' };
+      const labelled = await owner.patch<KubeObject>(Secrets, mount, metadata.name, { metadata: { labels } });
+      const { namespace, name, resourceVersion } = labelled.metadata;
+      const kept = await borrower.replace<KubeObject>(Secrets, {
+        metadata: { namespace, name, resourceVersion, labels: { ...ours(), ...labels } },
+        data: {},
+      });
+      expect(kept.metadata.labels).toMatchObject(labels);
+      await borrower.replace<KubeObject>(Secrets, { metadata: { namespace, name, labels: ours() } });
     });
   });
 

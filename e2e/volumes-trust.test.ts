@@ -255,7 +255,8 @@ describe('a stolen credential of a syncer at home', () => {
 
   it('makes volumes of its driver', async () => {
     const made = volume({ csi: { driver: VolumeDriver, volumeHandle: 'a/b' } });
-    made.metadata.name = uniqueName('voltrust');
+    const annotations = { [VolumeAnnotation.provisionedBy]: VolumeDriver };
+    made.metadata = { name: uniqueName('voltrust'), annotations };
     await daemon.create(Volumes, made, { dryRun: true });
   });
 

@@ -16,10 +16,17 @@ test('volumes outlive their binding', { timeout: 400_000 }, async () => {
   onTestFailed(() => showWhy(rig, syncer));
   await vnodesReady(rig, syncer);
   const name = uniqueName('stays');
-  const claim = await rig.claim(name, await rig.offer(storageClasses.node));
+  const offered = await rig.offer(storageClasses.node);
+  const claim = await rig.claim(name, offered);
   const script = `echo "$HOSTNAME" >> /data/notes; echo "notes: $(cat /data/notes | tr '\\n' ' ')"; ${FOREVER}`;
   await rig.pod(`${name}-1`, script, [claimVolume('data', name)]);
   await running(rig, `${name}-1`);
+
+  // Another has yet to get its volume when the binding ends.
+  rig.storage.makes = false;
+  const waiting = await rig.claim(`${name}-late`, offered);
+  await rig.pod(`${name}-late`, FOREVER, [claimVolume('data', `${name}-late`)]);
+  await waitFor('its claim in the worker', () => getWorkerClaim(rig, waiting), { timeoutMs: 60_000 });
 
   // The owner offers its class no more: what exists goes on, and can be ended.
   await rig.lendClasses(['another']);
@@ -40,6 +47,10 @@ test('volumes outlive their binding', { timeout: 400_000 }, async () => {
   await home.delete(ClusterBindings, '', rig.name);
   await absent('binding', () => home.get(ClusterBindings, '', rig.name), 120_000);
   await syncer.stop();
+  await absent('the claim that nothing was ever in', () => getWorkerClaim(rig, waiting));
+  const { annotations } = (await getClaim(rig, waiting.metadata.name)).metadata;
+  expect(annotations?.[VolumeAnnotation.selectedNode]).toBeUndefined();
+  rig.storage.makes = true;
   const kept = await volumeOf(rig, name);
   expect(kept.spec.persistentVolumeReclaimPolicy).toBe('Retain');
   expect(kept.metadata.finalizers ?? []).not.toContain(VolumeFinalizer);

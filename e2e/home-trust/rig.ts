@@ -2,7 +2,7 @@
  * The computing cluster as its chart leaves it, on an API server of its own, with the credentials that may fall into wrong
  * hands: a syncer's and the manager's.
  */
-import { ClusterBindings, Label, proxierName, syncerName } from '@kubeocean/shared/api';
+import { ClusterBindings, Label, providerID, proxierName, syncerName } from '@kubeocean/shared/api';
 import {
   ApiError,
   ClusterRoleBindings,
@@ -47,6 +47,8 @@ export async function setUp(): Promise<void> {
     await admin.create(Leases, { metadata: { name: `vnode-${clusterID}-node1`, namespace: 'kube-node-lease' } });
   }
   await admin.create(Nodes, { metadata: { name: 'real' } });
+  await admin.create(Nodes, standingFor('a', 'node4'));
+  await admin.create(Nodes, { ...standingFor('a-b', 'node1'), metadata: { name: 'vnode-a-b-node1' } });
   // The manager gives the rights, as it does; that it may is part of what is shown.
   await give(syncerName('a'), 'kubeocean-syncer');
   for (const namespace of [SYSTEM, 'kube-node-lease']) {
@@ -79,6 +81,11 @@ export const STATUS = { status: { phase: 'Failed' } };
 
 export function vnode(clusterID: string, node: string, labelled = clusterID): KubeObject {
   return { metadata: { name: `vnode-${clusterID}-${node}`, labels: { [Label.physicalClusterID]: labelled } } };
+}
+
+/** A vnode as syncers make it: it says, and nobody can change, which worker node it stands for. */
+export function standingFor(clusterID: string, node: string): KubeObject {
+  return { ...vnode(clusterID, node), spec: { providerID: providerID(clusterID, node) } };
 }
 
 export function pod(namespace: string, nodeName: string, serviceAccountName: string): KubeObject {

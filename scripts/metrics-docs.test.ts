@@ -1,0 +1,21 @@
+/** The page that somebody opens at night names every metric there is, and no page names one that is not there. */
+import { globSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+
+const ROOT = join(import.meta.dirname, '..');
+const read = (path: string) => readFileSync(join(ROOT, path), 'utf8');
+
+const sources = globSync('packages/*/src/**/*.ts', { cwd: ROOT }).filter((path) => !path.endsWith('.test.ts'));
+const made = new Set(sources.flatMap((path) => read(path).match(/(?<=name: ')kubeocean_\w+(?=')/g) ?? []));
+
+test('docs/operations.md tells of every metric', () => {
+  expect(made.size).toBeGreaterThan(20);
+  const told = new Set(read('docs/operations.md').match(/\bkubeocean_\w+/g));
+  expect([...made].filter((name) => !told.has(name))).toEqual([]);
+});
+
+test.each(globSync('docs/**/*.md', { cwd: ROOT }))('%s names metrics that there are', (document) => {
+  const named = read(document).match(/\bkubeocean_\w+/g) ?? [];
+  expect([...new Set(named)].filter((name) => !made.has(name))).toEqual([]);
+});
