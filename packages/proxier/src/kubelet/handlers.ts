@@ -269,7 +269,8 @@ function sendRefusal(response: ServerResponse, refusal: Refusal): void {
 function rawAnswer(refusal: Refusal): string {
   const { code, message } = refusal;
   const ours = code === 502 || code === 503;
-  const asStatus = ours || (message.includes(': ') && !message.startsWith('unable to upgrade: '));
+  const kubelets = message === METHOD_NOT_ALLOWED || message.startsWith('unable to upgrade: ');
+  const asStatus = ours || (message.includes(': ') && !kubelets);
   const status = {
     kind: 'Status',
     apiVersion: 'v1',
