@@ -43,6 +43,24 @@ test('a pod that home has put on another vnode does not go on here', async () =>
   expect(world.writes.filter((write) => write.includes('/status'))).toEqual([]);
 });
 
+test('a worker pod is not deleted once more because the watch lags, but is as soon as less grace is given', async () => {
+  const { home, worker } = running('web');
+  const leave = (deletionGracePeriodSeconds: number, resourceVersion: string): void => {
+    const metadata = { ...home.metadata, deletionTimestamp: THEN, deletionGracePeriodSeconds, resourceVersion };
+    world.stores.homePods.set({ ...home, metadata });
+  };
+  leave(30, '2');
+  world.controller.start();
+  await vi.waitFor(() => expect(deleted()).toBe(1), 5000);
+  const status = { ...worker.status, containerStatuses: [{ name: 'main', restartCount: 3 }] };
+  world.stores.workerPods.set({ ...worker, status });
+  // Shown at home: so it was looked at again.
+  await vi.waitFor(() => expect(world.writes).toContain(`PATCH ${pathOf('web')}/status`), 5000);
+  expect(deleted()).toBe(1);
+  leave(1, '3');
+  await vi.waitFor(() => expect(deleted()).toBe(2), 5000);
+});
+
 test('a pod whose deletion the worker refuses is told of, and its status goes on', async () => {
   world.refusesDeletions = true;
   const { home, worker } = running('web');

@@ -107,6 +107,7 @@ function stateOf(world: ControllerWorld, client: KubeClient): PodState {
     repairs: { count: nothing },
     admitted: new Set(),
     created: new Map(),
+    deleted: new Map(),
     released: new Set(),
     orphans: new Set(),
   } as unknown as PodState;

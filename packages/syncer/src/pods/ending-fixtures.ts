@@ -108,6 +108,7 @@ export class World {
       context,
       guard: guard(left),
       created: new Map(),
+      deleted: new Map(),
       released: new Set(),
       orphans: new Set(),
       room: { changed: () => undefined },

@@ -66,6 +66,7 @@ export function startPods(context: SyncerContext, ready: Promise<unknown>): Pods
       admitted: new Set(),
       kept: new Map(),
       created: new Map(),
+      deleted: new Map(),
       released: new Set(),
       orphans: new Set(),
     };

@@ -37,6 +37,11 @@ export interface PodState {
   kept: Map<string, number>;
   /** Worker pods as the API server gave them back, until the watch tells of them. */
   created: Map<string, { pod: Pod; until: number }>;
+  /**
+   * By UID of the worker pod, with how much grace it was deleted (undefined: its own), and until when the watch may not have
+   * told of that. Seconds; milliseconds, monotonic.
+   */
+  deleted: Map<string, { seconds: number | undefined; until: number }>;
   /** UIDs of worker pods whose finalizer is off already. */
   released: Set<string>;
   /** UIDs of orphans in the worker that were deleted; the watch may not have told of it yet. */

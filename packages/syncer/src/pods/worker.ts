@@ -34,12 +34,26 @@ export async function deleteWorker(state: PodState, worker: Pod, options: Worker
   );
 }
 
+/** For so long, in milliseconds, it is believed that a watch lags which does not tell of a deletion that was taken. */
+const BELIEVED_MS = 10_000;
+
 /** Deletes with the grace that the home pod has, or shortens a deletion under way to it. Nothing when that is so already. */
 export async function followDeletion(state: PodState, home: Pod, worker: Pod): Promise<void> {
-  const { deletionTimestamp, deletionGracePeriodSeconds = 0 } = worker.metadata;
+  const { uid = '', deletionTimestamp, deletionGracePeriodSeconds = 0 } = worker.metadata;
   const wanted = home.metadata.deletionGracePeriodSeconds;
-  if (deletionTimestamp && (wanted === undefined || wanted >= deletionGracePeriodSeconds)) return;
-  await deleteWorker(state, worker, { gracePeriodSeconds: wanted });
+  const asked = state.deleted.get(uid);
+  const known = [
+    ...(deletionTimestamp ? [deletionGracePeriodSeconds] : []),
+    ...(asked && asked.until > performance.now() ? [asked.seconds ?? Infinity] : []),
+  ];
+  if (known.length > 0 && (wanted === undefined || wanted >= Math.min(...known))) return;
+  state.deleted.set(uid, { seconds: wanted, until: performance.now() + BELIEVED_MS });
+  try {
+    await deleteWorker(state, worker, { gracePeriodSeconds: wanted });
+  } catch (error) {
+    state.deleted.delete(uid);
+    throw error;
+  }
 }
 
 /**
