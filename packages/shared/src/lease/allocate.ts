@@ -144,7 +144,7 @@ export function allocate(input: AllocationInput): Allocation {
       const { cluster, nodeName } = record.spec;
       const { reason, message } = closing(record, nodesByName, outcomes, verdictOn(cluster));
       const facts = factsOf(nodeName, groupName(record.metadata.namespace, labelValue(cluster)), true, view);
-      return { record, reason, status: endedStatus(record, reason, message, facts, now) };
+      return { record, reason, status: endedStatus({ record, reason, message, facts, now }) };
     });
   const removable = closed
     .filter(({ record, reason }) => isRemovable(record, reason, nodesByName, verdictOn(record.spec.cluster), view))

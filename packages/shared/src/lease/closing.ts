@@ -15,37 +15,35 @@ const RetentionMs = 24 * 3_600_000;
 /** How long nothing may lend before a lease is over for it. `kubectl replace --force` takes a second or two. */
 const SettleMs = 10_000;
 
+/** A record that nothing lends by now, and why. */
+interface EndedLease {
+  record: LeasedNode;
+  reason: LeasedNodeClosedReason;
+  message: string;
+  facts: ReclaimFacts;
+  now: Date;
+}
+
 /**
  * Status of a record that nothing lends by now. Without a policy or a selector that matches, it stops new pods at once but
  * says Closed, on which its vnode is drained, only when that has been so for 10 s without a break. Its `reclaimAt` is when
  * that is, so an agent that is started meanwhile goes on with it. A taking back that has begun is not held up.
  */
-export function endedStatus(
-  record: LeasedNode,
-  reason: LeasedNodeClosedReason,
-  message: string,
-  facts: ReclaimFacts,
-  now: Date,
-): LeasedNodeStatus {
+export function endedStatus(ended: EndedLease): LeasedNodeStatus {
+  const { record, reason, now } = ended;
   if (isOpen(record) && settles(reason)) {
     const announced = record.status?.phase === 'Closing' ? record.status.reclaimAt : undefined;
     // Up to the whole second, in which times are written.
     const settled = new Date(Math.ceil(now.getTime() / 1000) * 1000 + SettleMs);
     const endsAt = earlier(announced, rfc3339(settled));
-    if (Date.parse(endsAt) > now.getTime()) return settlingStatus(record, reason, message, endsAt, facts, now);
+    if (Date.parse(endsAt) > now.getTime()) return settlingStatus(ended, endsAt);
   }
-  return closedStatus(record, reason, message, facts, now);
+  return closedStatus(ended);
 }
 
 /** A record whose lease seems to be over takes no new pods, and is Closed at `endsAt` (RFC 3339) if it still seems so. */
-function settlingStatus(
-  { status = {} }: LeasedNode,
-  reason: LeasedNodeClosedReason,
-  message: string,
-  endsAt: string,
-  facts: ReclaimFacts,
-  now: Date,
-): LeasedNodeStatus {
+function settlingStatus({ record, reason, message, facts, now }: EndedLease, endsAt: string): LeasedNodeStatus {
+  const { status = {} } = record;
   const { window: _window, ...previous } = status;
   const notice = !isSettling(status) && status.phase === 'Closing' ? status.reclaimAt : status.noticeEndsAt;
   const nodes = (previous.taints ?? []).filter(({ key }) => key !== TaintKey.outOfTimeWindows);
@@ -66,13 +64,7 @@ function settlingStatus(
  * What still runs is taken back without notice, also where one was running; but the computing cluster, which drains the
  * vnode, goes first.
  */
-function closedStatus(
-  record: LeasedNode,
-  reason: LeasedNodeClosedReason,
-  message: string,
-  facts: ReclaimFacts,
-  now: Date,
-): LeasedNodeStatus {
+function closedStatus({ record, reason, message, facts, now }: EndedLease): LeasedNodeStatus {
   const previous = record.status ?? {};
   const already = previous.phase === 'Closed';
   const reclaimAt = earlier(previous.reclaimAt, rfc3339(now));

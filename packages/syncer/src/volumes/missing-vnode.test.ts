@@ -1,19 +1,19 @@
 /** Claims for which a vnode was chosen that is not there. */
 import { ClusterBindings, VolumeAnnotation, VolumeDriver } from '@kubeocean/shared/api';
 import { Nodes } from '@kubeocean/shared/kube';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { Peer } from './peer.ts';
+import { describe, expect, test } from 'vitest';
+import type { Peer } from './peer.ts';
 import { provision } from './provision.ts';
 import { homeClaim, storageClass } from './samples.ts';
 import {
   claimFor,
   recordOf,
-  testState,
   type TestState,
   VNODE,
   vnodeOf,
   volumeFor,
   waitingClaim,
+  withPeers,
 } from './test-state.ts';
 import { type Claim, Claims, Volumes } from './types.ts';
 
@@ -21,20 +21,7 @@ let home: Peer;
 let worker: Peer;
 let at: TestState;
 
-beforeAll(async () => {
-  [home, worker] = await Promise.all([Peer.start(), Peer.start()]);
-});
-beforeEach(() => {
-  at = testState(home, worker);
-});
-afterEach(() => {
-  home.reset();
-  worker.reset();
-});
-afterAll(() => {
-  home.stop();
-  worker.stop();
-});
+withPeers((made) => ({ home, worker, at } = made));
 
 /** Works on the claim as both servers show it. */
 async function turn(): Promise<{ againInMs: number } | void> {

@@ -1,20 +1,20 @@
 /** From a chosen vnode to a volume, where something is not as it should be. */
 import { homeVolumeName, VolumeAnnotation } from '@kubeocean/shared/api';
 import type { KubeObject } from '@kubeocean/shared/kube';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { Peer } from './peer.ts';
+import { describe, expect, test } from 'vitest';
+import type { Peer } from './peer.ts';
 import { provision } from './provision.ts';
 import { syncWorkerClaim } from './reclaim.ts';
 import { boundClaim, homeClaim, storageClass } from './samples.ts';
 import {
   claimFor,
   recordOf,
-  testState,
   type TestState,
   VNODE,
   vnodeOf,
   volumeFor,
   waitingClaim,
+  withPeers,
 } from './test-state.ts';
 import { type Claim, Claims, type Volume, Volumes } from './types.ts';
 
@@ -22,20 +22,7 @@ let home: Peer;
 let worker: Peer;
 let at: TestState;
 
-beforeAll(async () => {
-  [home, worker] = await Promise.all([Peer.start(), Peer.start()]);
-});
-beforeEach(() => {
-  at = testState(home, worker);
-});
-afterEach(() => {
-  home.reset();
-  worker.reset();
-});
-afterAll(() => {
-  home.stop();
-  worker.stop();
-});
+withPeers((made) => ({ home, worker, at } = made));
 
 /** Works on the claim as both servers show it. */
 async function turn(parameters: Record<string, string> = {}): Promise<{ againInMs: number } | void> {

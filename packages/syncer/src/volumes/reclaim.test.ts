@@ -1,12 +1,12 @@
 /** What is deleted, and what is not, when home's volumes and the worker's claims do not fit together. */
 import { Label, OfferedTo, VolumeAnnotation, VolumeFinalizer } from '@kubeocean/shared/api';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { Peer } from './peer.ts';
+import { describe, expect, test } from 'vitest';
+import type { Peer } from './peer.ts';
 import { syncVolume } from './reclaim.ts';
 import { releaseVolumes } from './release.ts';
 import { resize } from './resize.ts';
 import { boundClaim, facts, homeClaim } from './samples.ts';
-import { CLUSTER_ID, testState, type TestState, volumeFor } from './test-state.ts';
+import { CLUSTER_ID, type TestState, volumeFor, withPeers } from './test-state.ts';
 import { type Claim, Claims, type Volume, Volumes } from './types.ts';
 import { whyNotHeld } from './words.ts';
 
@@ -14,20 +14,7 @@ let home: Peer;
 let worker: Peer;
 let at: TestState;
 
-beforeAll(async () => {
-  [home, worker] = await Promise.all([Peer.start(), Peer.start()]);
-});
-beforeEach(() => {
-  at = testState(home, worker);
-});
-afterEach(() => {
-  home.reset();
-  worker.reset();
-});
-afterAll(() => {
-  home.stop();
-  worker.stop();
-});
+withPeers((made) => ({ home, worker, at } = made));
 
 const DELETED = { deletionTimestamp: '2026-11-21T06:00:00Z' };
 

@@ -1,31 +1,18 @@
 /** What becomes of volumes, and of claims that wait for one, when their binding ends. */
 import { Label, VolumeAnnotation, VolumeFinalizer } from '@kubeocean/shared/api';
 import { Nodes } from '@kubeocean/shared/kube';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { Peer } from './peer.ts';
+import { describe, expect, test } from 'vitest';
+import type { Peer } from './peer.ts';
 import { releaseVolumes } from './release.ts';
 import { boundClaim, homeClaim } from './samples.ts';
-import { claimFor, testState, type TestState, VNODE, volumeFor, waitingClaim } from './test-state.ts';
+import { claimFor, type TestState, VNODE, volumeFor, waitingClaim, withPeers } from './test-state.ts';
 import { type Claim, Claims, type Volume, Volumes } from './types.ts';
 
 let home: Peer;
 let worker: Peer;
 let at: TestState;
 
-beforeAll(async () => {
-  [home, worker] = await Promise.all([Peer.start(), Peer.start()]);
-});
-beforeEach(() => {
-  at = testState(home, worker);
-});
-afterEach(() => {
-  home.reset();
-  worker.reset();
-});
-afterAll(() => {
-  home.stop();
-  worker.stop();
-});
+withPeers((made) => ({ home, worker, at } = made));
 
 function selected(): string | undefined {
   return home.all<Claim>(Claims)[0]?.metadata.annotations?.[VolumeAnnotation.selectedNode];

@@ -8,10 +8,11 @@ import {
   vnodeName,
 } from '@kubeocean/shared/api';
 import { type KubeObject, Store } from '@kubeocean/shared/kube';
+import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest';
 import type { SyncerContext } from '../context.ts';
 import { sampleBinding } from '../nodes/samples.ts';
 import { indexByClaim } from '../stores.ts';
-import type { Peer } from './peer.ts';
+import { Peer } from './peer.ts';
 import { facts, homeClaim, storageClass, vnode } from './samples.ts';
 import { INDEXES, type VolumeState } from './state.ts';
 import { toHomeVolume } from './to-home.ts';
@@ -38,6 +39,28 @@ export interface TestState {
   pass: (ms: number) => void;
   /** Takes both servers' objects for what the watches have told. */
   seen: () => void;
+}
+
+export interface World {
+  home: Peer;
+  worker: Peer;
+  at: TestState;
+}
+
+/** For the tests of a file: both servers, emptied after each test, and a state over them that is made anew before each. */
+export function withPeers(use: (made: World) => void): void {
+  let home: Peer;
+  let worker: Peer;
+  beforeAll(async () => {
+    [home, worker] = await Promise.all([Peer.start(), Peer.start()]);
+  });
+  beforeEach(() => use({ home, worker, at: testState(home, worker) }));
+  afterEach(() => {
+    for (const peer of [home, worker]) peer.reset();
+  });
+  afterAll(() => {
+    for (const peer of [home, worker]) peer.stop();
+  });
 }
 
 export function testState(home: Peer, worker: Peer): TestState {
