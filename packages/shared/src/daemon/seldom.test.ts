@@ -1,5 +1,9 @@
-import { expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { createSeldom } from './seldom.ts';
+
+// By a clock that stands still, the timer by which what is over goes would be set again and again.
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
 
 it('what comes without end is told every ten seconds, with how many went untold, each sort by itself', () => {
   let now = 0;

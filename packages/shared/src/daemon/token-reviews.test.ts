@@ -1,5 +1,9 @@
-import { expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { createTokenReviews } from './token-reviews.ts';
+
+// By a clock that stands still, the timer by which what is over goes would be set again and again.
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
 
 /** Reviews of an API server that answers once it is let. */
 function world() {

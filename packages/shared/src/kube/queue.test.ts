@@ -260,8 +260,11 @@ test('whatever the order: no key twice at once, never more than the workers, and
       expect(violations).toEqual([]);
       expect([...owed]).toEqual([]);
       expect(queue.depth).toBe(0);
+      for (const key of ['a', 'b']) queue.addAfter(key, 10);
       await queue.stop();
-      expect(vi.getTimerCount()).toBe(0);
+      queue.addAfter('c', 10);
+      await vi.advanceTimersByTimeAsync(600);
+      expect(running).toEqual([]);
     }),
     { numRuns: 200 },
   );
