@@ -1,7 +1,7 @@
 /** The two clusters, and asking them for something until it is so. */
 import {
+  is404,
   isNotFound,
-  isNotServed,
   KubeClient,
   type KubeObject,
   kubeconfigFile,
@@ -44,7 +44,7 @@ export async function listed(
   try {
     return (await client.list<KubeObject>(kind, query)).items;
   } catch (error) {
-    if (isNotFound(error) || isNotServed(error)) return [];
+    if (is404(error)) return [];
     throw error;
   }
 }

@@ -1,6 +1,6 @@
 /** Labels of home's namespaces, by which a binding says whose pods it admits. They are not watched: changes are rare. */
-import { type Cache, createCache } from '@kubeocean/shared/daemon';
 import { type KubeClient, type KubeObject, Namespaces } from '@kubeocean/shared/kube';
+import { cachePerClient } from './per-client.ts';
 
 type Labels = Record<string, string>;
 
@@ -11,13 +11,11 @@ type Labels = Record<string, string>;
 const HOLD_MS = 500;
 const MOST_HELD = 1000;
 
-const known = new WeakMap<KubeClient, Cache<Labels>>();
+const held = cachePerClient<Labels>({ holdMs: () => HOLD_MS, bound: MOST_HELD });
 
 /** @throws ApiError, ConnectionError */
 export function namespaceLabels(home: KubeClient, namespace: string): Promise<Labels> {
-  let cache = known.get(home);
-  if (!cache) known.set(home, (cache = createCache<Labels>({ holdMs: () => HOLD_MS, bound: MOST_HELD })));
-  return cache.get(namespace, async () => {
+  return held(home).get(namespace, async () => {
     const { metadata } = await home.get<KubeObject>(Namespaces, '', namespace);
     return metadata.labels ?? {};
   });

@@ -1,14 +1,6 @@
 /** The worker cluster seen from here: whether anybody answers, and what people are told. */
 import { Annotation, Seconds } from '@kubeocean/shared/api';
-import {
-  ApiError,
-  isForbidden,
-  isCertificateError,
-  isNotFound,
-  isNotServed,
-  KubeconfigError,
-  messageOf,
-} from '@kubeocean/shared/kube';
+import { ApiError, isForbidden, isCertificateError, is404, KubeconfigError, messageOf } from '@kubeocean/shared/kube';
 
 export interface Reachability {
   /** A watch told of something. That may go on for hours with a credential that no call is answered with any more. */
@@ -62,7 +54,7 @@ export function failureReason(error: unknown): string {
   if (isCertificateError(error)) return 'CertificateNotTrusted';
   if (error instanceof ApiError && error.code === 401) return 'Unauthorized';
   if (isForbidden(error)) return 'Forbidden';
-  if (isNotFound(error) || isNotServed(error)) return 'NotFound';
+  if (is404(error)) return 'NotFound';
   return 'Unreachable';
 }
 

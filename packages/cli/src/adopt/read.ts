@@ -15,8 +15,8 @@ import {
   ConfigMaps,
   CSINodes,
   Deployments,
+  is404,
   isNotFound,
-  isNotServed,
   type KubeClient,
   type KubeObject,
   messageOf,
@@ -124,7 +124,7 @@ async function readLogConfigs(
     return { objects: every.filter(({ metadata }) => metadata.finalizers?.includes(finalizer)) };
   } catch (error) {
     // Hardly any cluster has the kind.
-    return isNotFound(error) || isNotServed(error) ? { objects: [] } : { unread: messageOf(error) };
+    return is404(error) ? { objects: [] } : { unread: messageOf(error) };
   }
 }
 

@@ -13,8 +13,8 @@ import {
 import {
   ConfigMaps,
   Deployments,
+  is404,
   isNotFound,
-  isNotServed,
   type KubeClient,
   type KubeObject,
   Leases,
@@ -107,10 +107,9 @@ async function known<T>(what: string, read: () => Promise<T>): Promise<Known<T>>
   try {
     return { value: await read() };
   } catch (error) {
-    const why =
-      isNotFound(error) || isNotServed(error)
-        ? 'there is no such kind there; is its chart installed, and is it the right cluster?'
-        : messageOf(error);
+    const why = is404(error)
+      ? 'there is no such kind there; is its chart installed, and is it the right cluster?'
+      : messageOf(error);
     return { unknown: `The ${what}: ${why}` };
   }
 }

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { ResourceLeasingPolicies, type ResourceLeasingPolicy } from '@kubeocean/shared/api';
 import { OptionError, type OptionTable } from '@kubeocean/shared/daemon';
-import { isNotFound, isNotServed, messageOf } from '@kubeocean/shared/kube';
+import { is404, messageOf } from '@kubeocean/shared/kube';
 import { policyProblem, windowsProblem } from '@kubeocean/shared/lease';
 import { connect, defaultKubeconfig } from '../cluster.ts';
 import { type Command, type Io, OUTPUT_OPTION, refuseBadName } from '../command.ts';
@@ -90,10 +90,9 @@ async function fetchPolicy(
     return policy;
   } catch (error) {
     if (error instanceof Failure) throw error;
-    const hint =
-      isNotFound(error) || isNotServed(error)
-        ? `; policies live in the worker cluster ("kubectl get rlp" there lists them), and ${server} is where this kubeconfig leads`
-        : '';
+    const hint = is404(error)
+      ? `; policies live in the worker cluster ("kubectl get rlp" there lists them), and ${server} is where this kubeconfig leads`
+      : '';
     throw new Failure(`cannot read the ResourceLeasingPolicy ${name}: ${messageOf(error)}${hint}`, { cause: error });
   } finally {
     close();

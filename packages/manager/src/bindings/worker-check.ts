@@ -7,8 +7,7 @@ import {
   ApiError,
   ConnectionError,
   isCertificateError,
-  isNotFound,
-  isNotServed,
+  is404,
   type KubeClient,
   type KubeObject,
   type Lease,
@@ -212,7 +211,7 @@ async function unless404<T>(call: Promise<T>): Promise<T | undefined> {
   try {
     return await call;
   } catch (error) {
-    if (isNotFound(error) || isNotServed(error)) return undefined;
+    if (is404(error)) return undefined;
     throw error;
   }
 }

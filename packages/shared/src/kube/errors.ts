@@ -90,6 +90,11 @@ export function isNotFound(error: unknown): boolean {
 /** `reason` of a 404 that comes without an API server's Status. */
 export const NOT_SERVED = 'NotServed';
 
+/** Either there is no such object, or no such kind of object: for whoever asks for what may not be installed. */
+export function is404(error: unknown): boolean {
+  return hasCode(error, 404);
+}
+
 /**
  * A 404 that says nothing of an object: the server does not serve the path, as it has no such kind or subresource, or what
  * answers is no API server but something before it.

@@ -3,14 +3,7 @@
  * a second at what the watches have shown; the conditions are only written when they change.
  */
 import { Annotation, BindingCondition, ChartName } from '@kubeocean/shared/api';
-import {
-  isNotFound,
-  isNotServed,
-  type KubeObject,
-  type Lease,
-  messageOf,
-  type ReadonlyStore,
-} from '@kubeocean/shared/kube';
+import { is404, type KubeObject, type Lease, messageOf, type ReadonlyStore } from '@kubeocean/shared/kube';
 import type { ClaimKeeper } from '../claim/keeper.ts';
 import { type AgentState, createHeartbeat } from '../claim/heartbeat.ts';
 import { createWorkerClock } from '../claim/worker-clock.ts';
@@ -178,7 +171,7 @@ export function createWorkerHealth(context: SyncerContext, parts: WorkerHealthPa
     view: () => view,
     look,
     recordsError(error) {
-      kindMissing = isNotFound(error) || isNotServed(error);
+      kindMissing = is404(error);
     },
   };
 }

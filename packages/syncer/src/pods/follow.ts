@@ -5,8 +5,7 @@
 import {
   ApiError,
   ConnectionError,
-  isNotFound,
-  isNotServed,
+  is404,
   isOlder,
   keyOf,
   type KubeObject,
@@ -172,8 +171,7 @@ export async function follow(state: PodState, home: Pod, worker: Pod, memory: Fo
       memory.refused.delete(key);
       return undefined;
     } catch (error) {
-      const is404 = isNotFound(error) || isNotServed(error);
-      const unknown = is404 && options.subresource !== undefined && (await isThere());
+      const unknown = is404(error) && options.subresource !== undefined && (await isThere());
       if (isGone(error) && !unknown) {
         memory.refused.delete(key);
         return undefined;

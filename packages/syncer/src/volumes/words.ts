@@ -1,8 +1,8 @@
 /** What people are told of a claim that has no volume yet: on the claim, and on the pods that wait for it. */
 import { labelValue, OfferedTo } from '@kubeocean/shared/api';
-import { type Cache, createCache } from '@kubeocean/shared/daemon';
 import { type EventSubject, Events, type KubeClient, type KubeObject, Pods } from '@kubeocean/shared/kube';
 import type { SyncerContext } from '../context.ts';
+import { cachePerClient } from '../per-client.ts';
 import { type Pod, podSubject } from '../pods/types.ts';
 import { holderOf } from './to-worker.ts';
 import { type Claim, claimSubject, Claims, type Volume } from './types.ts';
@@ -43,13 +43,11 @@ interface WaitingPod {
 
 /** A list stands for so long, in milliseconds: hundreds of claims of a namespace fail in the same moment, again and again. */
 const HELD_MS = 500;
-const waiting = new WeakMap<KubeClient, Cache<readonly WaitingPod[]>>();
+const waiting = cachePerClient<readonly WaitingPod[]>({ holdMs: () => HELD_MS, bound: 10 });
 
 /** Pods of the namespace without a node that name a claim. They are on no vnode yet, so no store has them. */
 function waitingPods(home: KubeClient, namespace: string): Promise<readonly WaitingPod[]> {
-  let cache = waiting.get(home);
-  if (!cache) waiting.set(home, (cache = createCache<readonly WaitingPod[]>({ holdMs: () => HELD_MS, bound: 10 })));
-  return cache.get(namespace, async () => {
+  return waiting(home).get(namespace, async () => {
     const { items } = await home.list<KubeObject>(Pods, { namespace, fieldSelector: 'spec.nodeName=', limit: 500 });
     const pods = items.map((pod) => ({ subject: podSubject(pod), claims: claimNames(pod as Pod) }));
     return pods.filter(({ claims }) => claims.length > 0);
@@ -101,16 +99,13 @@ const WARNINGS_PAGE = 500;
 /** A list has as many pages as its server says. */
 const MOST_PAGES = 20;
 const MOST_OF_ONE = 50;
-const warnings = new WeakMap<KubeClient, Cache<Warnings>>();
+const warnings = cachePerClient<Warnings>({ holdMs: () => WARNINGS_HELD_MS, bound: 1 });
 
 /** What the worker's own controllers say of a claim there, newest last, each once. */
 export async function workerWarnings(context: SyncerContext, worker: Claim): Promise<readonly string[]> {
   const { namespace = '', uid = '' } = worker.metadata;
-  let cache = warnings.get(context.worker);
-  if (!cache) {
-    warnings.set(context.worker, (cache = createCache<Warnings>({ holdMs: () => WARNINGS_HELD_MS, bound: 1 })));
-  }
-  return (await cache.get(namespace, () => claimWarnings(context.worker, namespace))).get(uid) ?? [];
+  const found = await warnings(context.worker).get(namespace, () => claimWarnings(context.worker, namespace));
+  return found.get(uid) ?? [];
 }
 
 async function claimWarnings(worker: KubeClient, namespace: string): Promise<Warnings> {

@@ -1,7 +1,5 @@
 /** Writes policy statuses that changed, and tells phase changes as Events on the policy. */
 import {
-  ApiGroup,
-  ApiVersion,
   PolicyCondition,
   type PolicyConditionType,
   ResourceLeasingPolicies,
@@ -16,6 +14,7 @@ import {
   type KubeClient,
   replacePatch,
 } from '@kubeocean/shared/kube';
+import { policySubject } from './subject.ts';
 
 export interface PolicyWrite {
   policy: ResourceLeasingPolicy;
@@ -53,7 +52,7 @@ export async function writePolicy(
     if (isNotFound(error)) return;
     throw error;
   }
-  const subject = { apiVersion: `${ApiGroup}/${ApiVersion}`, kind: 'ResourceLeasingPolicy', metadata: policy.metadata };
+  const subject = policySubject(policy);
   const fits = conditionOf(status, PolicyCondition.fits);
   const fitted = conditionOf(policy.status, PolicyCondition.fits)?.status !== 'False';
   if (fits && (fits.status === 'True') !== fitted) {

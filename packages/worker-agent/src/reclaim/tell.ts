@@ -11,6 +11,7 @@ import {
 } from '@kubeocean/shared/api';
 import type { EventSubject } from '@kubeocean/shared/kube';
 import { type Allocation, hasEnded, type PodForRequests, Shrunk } from '@kubeocean/shared/lease';
+import { policySubject } from '../policies/subject.ts';
 import type { RecordWrite } from '../records/plan.ts';
 
 export interface Told {
@@ -74,10 +75,6 @@ export function tellStages(written: readonly Written[], allocation: Allocation):
 
 function policyNamed(name: string | undefined, { policies }: Allocation): ResourceLeasingPolicy | undefined {
   return policies.find(({ policy }) => policy.metadata.name === name)?.policy;
-}
-
-function policySubject({ metadata }: ResourceLeasingPolicy): EventSubject {
-  return { apiVersion: `${ApiGroup}/${ApiVersion}`, kind: 'ResourceLeasingPolicy', metadata };
 }
 
 /**
