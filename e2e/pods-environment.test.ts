@@ -221,11 +221,13 @@ describe('Services of home', () => {
       (conditionOf(first, 'Ready') as unknown as { lastTransitionTime: string }).lastTransitionTime,
     );
     expect(Date.parse(second.metadata.creationTimestamp ?? '')).toBeGreaterThanOrEqual(readySince - 1000);
-    expect(await behind(name, `${name}-1`)).toMatchObject({
-      hostname: `${name}-1`,
-      nodeName: rig.vnode,
-      conditions: { ready: true },
-    });
+    // The controller that fills slices comes after the status.
+    await waitFor(
+      'the second behind its Service',
+      async () => (await behind(name, `${name}-1`))?.conditions.ready === true,
+      LONG,
+    );
+    expect(await behind(name, `${name}-1`)).toMatchObject({ hostname: `${name}-1`, nodeName: rig.vnode });
 
     // From a node of home: through its DNS and its kube-proxy. From the worker: home's DNS by its search list.
     const client = podName(rig, 'client');
