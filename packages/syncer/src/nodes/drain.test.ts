@@ -14,7 +14,7 @@ let homePods: Store<KubeObject>;
 const vnodes = new Store<KubeObject>();
 vnodes.set({ metadata: { name: VNODE, uid: 'uid-of-vnode' } });
 /** What is answered to a write, by its path. */
-let refusals: Record<string, { code: number; message: string }>;
+let refusals: Record<string, { code: number; message: string; details?: object }>;
 
 beforeAll(async () => {
   server = await TestServer.start();
@@ -51,6 +51,9 @@ function pod(name: string, more: Partial<KubeObject> = {}): void {
 }
 
 const path = (name: string) => `/api/v1/namespaces/default/pods/${name}`;
+const WORDS = 'The disruption budget b needs 1 healthy pods and has 1 currently';
+const BUDGET = { code: 429, message: 'budget', details: { causes: [{ reason: 'DisruptionBudget', message: WORDS }] } };
+const KEPT = `default/a (${WORDS})`;
 const TWO_BUDGETS = 'This pod has more than one PodDisruptionBudget';
 
 test('one pod that cannot be evicted keeps no other, and is told with the cause', async () => {
@@ -66,8 +69,19 @@ test('one pod that cannot be evicted keeps no other, and is told with the cause'
 
 test('a disruption budget is waited for, and is no failure', async () => {
   pod('a');
-  refusals[`${path('a')}/eviction`] = { code: 429, message: 'budget' };
-  expect(await drain(context(), VNODE)).toMatchObject({ homePods: 1, workerPods: 0, refused: ['default/a'] });
+  refusals[`${path('a')}/eviction`] = BUDGET;
+  expect(await drain(context(), VNODE)).toMatchObject({ homePods: 1, workerPods: 0, refused: [KEPT] });
+  expect(told).toEqual([]);
+});
+
+test('a server that has too much to do is not asked for every pod, and no budget is said to be in the way', async () => {
+  for (const name of ['a', 'b']) {
+    pod(name);
+    refusals[`${path(name)}/eviction`] = { code: 429, message: 'Too many requests, please try again later.' };
+  }
+  const remove = createRemoval(context(), {} as VnodeLeases);
+  await expect(remove({ metadata: { name: VNODE } }, false)).rejects.toThrow('Too many requests');
+  expect(calls).toHaveLength(1);
   expect(told).toEqual([]);
 });
 
@@ -77,7 +91,7 @@ test('a pod that a disruption budget keeps is asked every five seconds, however 
   const remove = createRemoval(context(), {} as VnodeLeases, () => now);
   for (let n = 0; n < 10; n++) pod(`p${n}`);
   pod('kept');
-  refusals[`${path('kept')}/eviction`] = { code: 429, message: 'budget' };
+  refusals[`${path('kept')}/eviction`] = BUDGET;
   const asked = () => calls.filter((call) => call.includes('/kept/')).length;
   for (let n = 0; n < 10; n++, now += 500) {
     await remove(vnode, false);
@@ -93,17 +107,17 @@ test('a vnode that disruption budgets keep says so once, until they let its pods
   const vnode: KubeObject = { metadata: { name: VNODE, uid: 'u' } };
   let now = 0;
   const remove = createRemoval(context(), {} as VnodeLeases, () => (now += 5000));
-  const kept = `${VNODE} (u) Warning EvictionRefused: it is removed once disruption budgets let its pods go, which are asked again and again: default/a`;
+  const kept = `${VNODE} (u) Warning EvictionRefused: it is removed once disruption budgets let its pods go, which are asked again and again: ${KEPT}`;
   for (const name of ['a', 'b']) {
     pod(name);
-    refusals[`${path(name)}/eviction`] = { code: 429, message: 'budget' };
+    refusals[`${path(name)}/eviction`] = BUDGET;
   }
   for (let n = 0; n < 3; n++) expect(await remove(vnode, false)).toEqual({ againInMs: 5000 });
-  expect(told).toEqual([`${kept} and 1 others`]);
+  expect(told).toEqual([`${kept} and 1 more`]);
   refusals = {};
   await remove(vnode, false);
   homePods.remove('default/b');
-  refusals[`${path('a')}/eviction`] = { code: 429, message: 'budget' };
+  refusals[`${path('a')}/eviction`] = BUDGET;
   await remove(vnode, false);
   expect(told.slice(1)).toEqual([kept]);
 });

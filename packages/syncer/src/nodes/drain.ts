@@ -18,14 +18,15 @@ export interface DrainState {
   homePods: number;
   /** Worker pods of this binding made for the vnode. */
   workerPods: number;
-  /** Of the home pods, those that a disruption budget keeps for now. */
+  /** Of the home pods, those that a disruption budget keeps for now, with the budget's words. */
   refused: string[];
-  /** When each of these was asked to go last, by UID. */
-  refusedAt: RefusedAt;
+  /** How each of these was refused last, by UID. */
+  refusals: Refusals;
 }
 
-/** Monotonic, in milliseconds. */
-type RefusedAt = ReadonlyMap<string, number>;
+type Refusals = ReadonlyMap<string, { why: string; at: Milliseconds }>;
+/** Monotonic. */
+type Milliseconds = number;
 
 /**
  * So long a pod that a disruption budget keeps is not asked again, whatever happens around it: each pod of a vnode that goes
@@ -46,7 +47,7 @@ export function mustGo(pod: KubeObject, workerPods: readonly KubeObject[]): bool
 export class NotAsked extends Error {
   constructor(failures: readonly { pod: string; cause: unknown }[]) {
     const [first] = failures;
-    const others = failures.length > 1 ? ` (and ${failures.length - 1} others)` : '';
+    const others = failures.length > 1 ? ` (and ${failures.length - 1} more)` : '';
     super(`the pod ${first?.pod}${others} cannot be made to go: ${messageOf(first?.cause)}`, { cause: first?.cause });
     this.name = 'NotAsked';
   }
@@ -54,8 +55,8 @@ export class NotAsked extends Error {
 
 /**
  * Does it to every pod, whatever becomes of the others, and tells each one that it fails for why. A home that does not
- * answer is not asked for each of them.
- * @throws NotAsked, ConnectionError
+ * answer, or has too much to do, is not asked for each of them.
+ * @throws NotAsked; ConnectionError, ApiError 429
  */
 async function forEachPod(
   context: SyncerContext,
@@ -68,7 +69,7 @@ async function forEachPod(
     try {
       await ask(pod);
     } catch (error) {
-      if (!(error instanceof ApiError)) throw error;
+      if (!isOfPod(error)) throw error;
       failures.push({ pod: nameOf(pod), cause: error });
       tellNotAsked(context, pod, error);
     }
@@ -97,40 +98,44 @@ function nameOf({ metadata }: KubeObject): string {
 
 /**
  * Asks every pod of the vnode to go that has not been asked yet. Call again until nothing is left.
- * @param before what the last call gave back as `refusedAt`
+ * @param before what the last call gave back as `refusals`
  * @param clock milliseconds, monotonic
- * @throws NotAsked for anything but a refusal by a disruption budget, when every pod has been asked; ConnectionError
+ * @throws NotAsked for anything but a refusal by a disruption budget, when every pod has been asked; ConnectionError; ApiError 429
+ * of a server that has too much to do
  */
 export async function drain(
   context: SyncerContext,
   vnode: string,
-  before: RefusedAt = new Map(),
+  before: Refusals = new Map(),
   clock: () => number = () => performance.now(),
 ): Promise<DrainState> {
   const workerPods = context.stores.workerPods.byIndex('vnode', vnode);
   const pods = context.stores.homePods.byIndex('node', vnode).filter((pod) => mustGo(pod, workerPods));
   const refused: string[] = [];
-  const refusedAt = new Map<string, number>();
+  const refusals = new Map<string, { why: string; at: Milliseconds }>();
   const unasked = pods.filter(({ metadata }) => !metadata.deletionTimestamp);
   await forEachPod(context, unasked, async (pod) => {
     const { uid = '' } = pod.metadata;
-    const last = before.get(uid);
-    const at = last !== undefined && clock() - last < REFUSED_MS ? last : undefined;
-    if (at === undefined && (await evict(context, pod))) return;
-    refused.push(nameOf(pod));
-    refusedAt.set(uid, at ?? clock());
+    let last = before.get(uid);
+    if (!last || clock() - last.at >= REFUSED_MS) {
+      const why = await evict(context, pod);
+      if (why === undefined) return;
+      last = { why, at: clock() };
+    }
+    refused.push(`${nameOf(pod)} (${last.why})`);
+    refusals.set(uid, last);
   });
   // One that has ended, such as one refused here, holds nothing up: others may take its place for ever.
   const homePods = pods.filter((pod) => !isTerminal(pod as Pod)).length;
-  return { homePods, workerPods: workerPods.length, refused, refusedAt };
+  return { homePods, workerPods: workerPods.length, refused, refusals };
 }
 
 /**
  * Asks a home pod to go.
- * @returns false when a disruption budget does not allow it now.
+ * @returns the words of a disruption budget that does not allow it now.
  * @throws ApiError, ConnectionError
  */
-export async function evict(context: SyncerContext, pod: KubeObject): Promise<boolean> {
+export async function evict(context: SyncerContext, pod: KubeObject): Promise<string | undefined> {
   const { name, namespace, uid } = pod.metadata;
   const eviction = {
     apiVersion: 'policy/v1',
@@ -140,17 +145,30 @@ export async function evict(context: SyncerContext, pod: KubeObject): Promise<bo
   };
   try {
     await context.home.create(Pods, eviction, { subresource: 'eviction', retry: false });
-    return true;
+    return undefined;
   } catch (error) {
-    if (isNotFound(error) || isConflict(error)) return true;
-    if (error instanceof ApiError && error.code === 429) return false;
-    throw error;
+    if (isNotFound(error) || isConflict(error)) return undefined;
+    const words = budgetWords(error);
+    if (words === undefined) throw error;
+    return words;
   }
+}
+
+/** Whether it is one pod that cannot be asked to go, and not any of them. */
+export function isOfPod(error: unknown): error is ApiError {
+  return error instanceof ApiError && error.code !== 429;
+}
+
+/** What a disruption budget says; a server that has too much to do answers 429 as well, and names no cause. */
+function budgetWords(error: unknown): string | undefined {
+  if (!(error instanceof ApiError) || error.code !== 429) return undefined;
+  const cause = error.status.details?.causes?.find(({ reason }) => reason === 'DisruptionBudget');
+  return cause && (cause.message || error.message);
 }
 
 /**
  * Takes the pods of a vnode away at once, for a worker that is given up: nobody is left to end them.
- * @throws NotAsked, ConnectionError
+ * @throws NotAsked; ConnectionError, ApiError 429
  */
 export async function abandonPods(context: SyncerContext, vnode: string): Promise<void> {
   await forEachPod(context, context.stores.homePods.byIndex('node', vnode), async ({ metadata }) => {

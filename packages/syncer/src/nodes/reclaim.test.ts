@@ -43,7 +43,14 @@ test('a pod that a disruption budget keeps is asked every five seconds, however 
     home: {
       create() {
         asked++;
-        return Promise.reject(new ApiError(429, { code: 429, message: 'budget' }, 'POST', '/eviction'));
+        return Promise.reject(
+          new ApiError(
+            429,
+            { code: 429, details: { causes: [{ reason: 'DisruptionBudget', message: 'b' }] } },
+            'POST',
+            '/eviction',
+          ),
+        );
       },
     },
     stores: { homePods, workerPods: new Store({ vnode: () => [] }) },

@@ -4,7 +4,7 @@
  */
 import { Annotation, type LeasedNode, PodCondition, PodReason } from '@kubeocean/shared/api';
 import {
-  ApiError,
+  type ApiError,
   type Condition,
   isConflict,
   isNotFound,
@@ -14,7 +14,7 @@ import {
 } from '@kubeocean/shared/kube';
 import { rfc3339 } from '@kubeocean/shared/lease';
 import type { SyncerContext } from '../context.ts';
-import { evict, mustGo, REFUSED_MS, tellNotAsked } from './drain.ts';
+import { evict, isOfPod, mustGo, REFUSED_MS, tellNotAsked } from './drain.ts';
 import { asksToGo, leaseWords } from './lease-over.ts';
 
 const LOOK_AGAIN_MS = 5000;
@@ -75,8 +75,9 @@ export function createReclaim(context: SyncerContext, clock: () => number = () =
       if (!leadership.isCurrent()) return { againInMs: 1000 };
       try {
         if (kind === 'evict') {
-          if (!(await evict(context, pod))) {
-            log.debug({ pod: pod.metadata.name, vnode }, 'a disruption budget keeps a pod whose lease closes');
+          const why = await evict(context, pod);
+          if (why !== undefined) {
+            log.debug({ pod: pod.metadata.name, vnode, why }, 'a disruption budget keeps a pod whose lease closes');
             refused.set(uid, clock());
             continue;
           }
@@ -87,7 +88,7 @@ export function createReclaim(context: SyncerContext, clock: () => number = () =
         await explain(pod, record);
       } catch (error) {
         // One pod that cannot be evicted (two budgets that cover it, a webhook) does not keep the others.
-        if (!(error instanceof ApiError)) throw error;
+        if (!isOfPod(error)) throw error;
         failure ??= error;
         tellNotAsked(context, pod, error);
       }

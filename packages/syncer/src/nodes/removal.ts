@@ -20,17 +20,17 @@ export function createRemoval(
   leases: VnodeLeases,
   clock: () => number = () => performance.now(),
 ): RemoveVnode {
-  /** Of vnodes that are known to wait for disruption budgets, when which pod was asked. */
-  const kept = new Map<string, DrainState['refusedAt']>();
+  /** Of vnodes that are known to wait for disruption budgets, which pods. */
+  const kept = new Map<string, DrainState['refusals']>();
 
   /** Said once: budgets may refuse for ever, and are asked every few seconds. */
-  function tellRefused(vnode: KubeObject, { refused: [first, ...others], refusedAt }: DrainState): void {
+  function tellRefused(vnode: KubeObject, { refused: [first, ...others], refusals }: DrainState): void {
     const { name } = vnode.metadata;
     if (first === undefined) return void kept.delete(name);
     const isTold = kept.has(name);
-    kept.set(name, refusedAt);
+    kept.set(name, refusals);
     if (isTold) return;
-    const which = others.length > 0 ? `${first} and ${others.length} others` : first;
+    const which = others.length > 0 ? `${first} and ${others.length} more` : first;
     const text = `it is removed once disruption budgets let its pods go, which are asked again and again: ${which}`;
     context.homeEvents.event(vnodeSubject(vnode), 'Warning', 'EvictionRefused', text);
   }

@@ -109,7 +109,6 @@ function stateOf(world: ControllerWorld, client: KubeClient): PodState {
     created: new Map(),
     deleted: new Map(),
     released: new Set(),
-    orphans: new Set(),
   } as unknown as PodState;
 }
 

@@ -223,7 +223,7 @@ export function createPodController(state: PodState): PodController {
         pace.told(key, current as Pod | undefined);
         if (!current && previous) {
           const { uid = '' } = previous.metadata;
-          for (const memory of [state.deleted, state.released, state.orphans, repaired]) memory.delete(uid);
+          for (const memory of [state.deleted, state.released, repaired]) memory.delete(uid);
           for (const memory of [unplaced, deletions, state.guard]) memory.forget(uid);
         }
         const pod = current ?? previous;

@@ -110,7 +110,6 @@ export class World {
       created: new Map(),
       deleted: new Map(),
       released: new Set(),
-      orphans: new Set(),
       room: { changed: () => undefined },
       repairs: { count: () => undefined },
     } as unknown as PodState;

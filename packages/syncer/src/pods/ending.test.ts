@@ -20,6 +20,9 @@ beforeEach(() => {
 afterEach(() => server.reset());
 afterAll(() => server.stop());
 
+const leaving = (grace = 30) =>
+  homePod({ phase: 'Running' }, { deletionTimestamp: THEN, deletionGracePeriodSeconds: grace });
+
 describe('a pod that ran, and whose worker pod is gone', () => {
   test('fails, and home is told', async () => {
     world.objects.set(homePath, homePod());
@@ -88,8 +91,6 @@ describe('a pod that ran, and whose worker pod is gone', () => {
 });
 
 describe('a deletion that the worker refuses', () => {
-  const leaving = (grace = 30) =>
-    homePod({ phase: 'Running' }, { deletionTimestamp: THEN, deletionGracePeriodSeconds: grace });
   const frozen = {
     code: 403,
     reason: 'Forbidden',
@@ -143,4 +144,20 @@ describe('a deletion that the worker refuses', () => {
     const { failure } = await followEnd(state, new RefusedDeletions(), leaving(), workerPod());
     expect(failure).toBeInstanceOf(WritesHeld);
   });
+});
+
+test.each<[string, Pod]>([
+  ['that home deletes', leaving(5)],
+  ['that home has ended', homePod({ phase: 'Failed' })],
+])('the counterpart of a pod %s is deleted once while the watch has not told of it', async (_, home) => {
+  world.objects.set(workerPath, workerPod());
+  const state = world.stateOf();
+  const follow = () => followEnd(state, new RefusedDeletions(), home, workerPod());
+  await follow();
+  await follow();
+  expect(world.writes()).toEqual([`DELETE ${workerPath}`]);
+  vi.spyOn(performance, 'now').mockReturnValue(performance.now() + 11_000);
+  await follow();
+  vi.restoreAllMocks();
+  expect(world.writes(), 'a watch that lags for longer has lost it').toHaveLength(2);
 });

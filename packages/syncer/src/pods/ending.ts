@@ -13,7 +13,7 @@ import { failurePatch } from './own-patches.ts';
 import { isDone, statusPatch, wasShown } from './to-home.ts';
 import { isTerminal, type Pod, podSubject } from './types.ts';
 import { wordsFor } from './words.ts';
-import { deleteWorker, followDeletion, releaseWorker } from './worker.ts';
+import { deleteWorker, isEnding, releaseWorker } from './worker.ts';
 
 const LAG_MS = 500;
 /** Until a home pod that has no node any more, as in an older state of home, may have got one. */
@@ -45,9 +45,10 @@ export async function followEnd(state: PodState, deletions: RefusedDeletions, ho
   // Neither lost nor an orphan, whatever it looked like before.
   for (const { uid = '' } of [home.metadata, worker.metadata]) guard.forget(uid);
   if (home.metadata.deletionTimestamp) {
-    return deletions.ask(context, home, worker, () => followDeletion(state, home, worker));
+    const { deletionGracePeriodSeconds: gracePeriodSeconds } = home.metadata;
+    return deletions.ask(context, home, worker, () => deleteWorker(state, worker, { gracePeriodSeconds }));
   }
-  if (!isTerminal(home) || isTerminal(worker) || worker.metadata.deletionTimestamp) return {};
+  if (!isTerminal(home) || isTerminal(worker) || isEnding(state, worker)) return {};
   // Home ended the pod (eviction, a lost node): what still runs must not go on beside its successor.
   return deletions.ask(context, home, worker, () => deleteWorker(state, worker));
 }
@@ -115,7 +116,7 @@ export async function orphan(state: PodState, homeKey: string, worker: Pod, depa
     return undefined;
   }
   // Once: the sweep may look again before the watch has told of the deletion.
-  if (worker.metadata.deletionTimestamp || state.orphans.has(uid)) return undefined;
+  if (isEnding(state, worker)) return undefined;
   // Nobody asked for a pod to be on two nodes.
   if (!free && !(wasAsked && !isThere) && !guard.allow(uid)) return waits();
   try {
@@ -128,7 +129,6 @@ export async function orphan(state: PodState, homeKey: string, worker: Pod, depa
   // Home has no such pod, so that nobody there counts what this one takes until it is over; the agent does without the finalizer.
   await releaseWorker(state, worker);
   guard.forget(uid);
-  state.orphans.add(uid);
   if (!wasAsked) state.repairs.count('pod', 'orphan');
   context.log.info({ worker: workerPod, pod: homeKey, asked: wasAsked }, 'orphan deleted');
   return undefined;

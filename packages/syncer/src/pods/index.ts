@@ -68,7 +68,6 @@ export function startPods(context: SyncerContext, ready: Promise<unknown>): Pods
       created: new Map(),
       deleted: new Map(),
       released: new Set(),
-      orphans: new Set(),
     };
     const state: PodState = { ...known, room: createRoom((homeKey) => takenBy(known, homeKey)) };
     controller = createPodController(state);

@@ -34,7 +34,7 @@ describe('a worker pod without a home pod', () => {
     const state = world.stateOf();
     await orphan(state, homeKey, workerPod(), new Departures());
     expect(world.writes()).toEqual(expected);
-    expect(state.orphans.has('worker-uid')).toBe(expected.length > 0);
+    expect(state.deleted.has('worker-uid')).toBe(expected.length > 0);
   });
 
   test('stays while too many go at once', async () => {

@@ -53,7 +53,7 @@ function watcher(timeoutSeconds: number, status?: LeasedNodeStatus) {
     },
   };
   const memory = { unplaced: new Unplaced(), deletions: new RefusedDeletions() };
-  return (worker: Pod) => watchScheduling({ context } as unknown as PodState, memory, home, worker);
+  return (worker: Pod) => watchScheduling({ context, deleted: new Map() } as unknown as PodState, memory, home, worker);
 }
 
 test('a pod that no scheduler has looked at is deleted when its time is over, and told why', async () => {

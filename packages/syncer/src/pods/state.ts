@@ -44,8 +44,6 @@ export interface PodState {
   deleted: Map<string, { seconds: number | undefined; until: number }>;
   /** UIDs of worker pods whose finalizer is off already. */
   released: Set<string>;
-  /** UIDs of orphans in the worker that were deleted; the watch may not have told of it yet. */
-  orphans: Set<string>;
 }
 
 /** Key of the worker pod that stands for the home pod `namespace/name`. */

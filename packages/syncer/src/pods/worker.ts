@@ -17,42 +17,43 @@ export interface WorkerDeletion {
   unchanged?: boolean;
 }
 
-export async function deleteWorker(state: PodState, worker: Pod, options: WorkerDeletion = {}): Promise<void> {
-  mayWriteWorker(state.context);
-  const { namespace = '', name, uid, resourceVersion } = worker.metadata;
-  const deletion = state.context.worker.delete(Pods, namespace, name, {
-    metadataOnly: true,
-    ...(uid && { uid }),
-    ...(options.unchanged && resourceVersion && { resourceVersion }),
-    ...(options.gracePeriodSeconds !== undefined && { gracePeriodSeconds: options.gracePeriodSeconds }),
-  });
-  await ignoreGone(
-    deletion.catch((error: unknown) => {
-      // It changed: the watch tells how, and the pod is looked at again.
-      if (!options.unchanged || !isConflict(error)) throw error;
-    }),
-  );
-}
-
 /** For so long, in milliseconds, it is believed that a watch lags which does not tell of a deletion that was taken. */
 const BELIEVED_MS = 10_000;
 
-/** Deletes with the grace that the home pod has, or shortens a deletion under way to it. Nothing when that is so already. */
-export async function followDeletion(state: PodState, home: Pod, worker: Pod): Promise<void> {
-  const { uid = '', deletionTimestamp, deletionGracePeriodSeconds = 0 } = worker.metadata;
-  const wanted = home.metadata.deletionGracePeriodSeconds;
-  const asked = state.deleted.get(uid);
-  const known = [
-    ...(deletionTimestamp ? [deletionGracePeriodSeconds] : []),
-    ...(asked && asked.until > performance.now() ? [asked.seconds ?? Infinity] : []),
-  ];
-  if (known.length > 0 && (wanted === undefined || wanted >= Math.min(...known))) return;
-  state.deleted.set(uid, { seconds: wanted, until: performance.now() + BELIEVED_MS });
+/** Seconds of grace of a deletion under way, as far as is known here: the watch may not have told of it yet. */
+function graceOf({ deleted }: PodState, { metadata }: Pod): number | undefined {
+  const { uid = '', deletionTimestamp, deletionGracePeriodSeconds = 0 } = metadata;
+  const told = deletionTimestamp ? deletionGracePeriodSeconds : undefined;
+  const asked = deleted.get(uid);
+  if (!asked || asked.until <= performance.now()) return told;
+  return Math.min(told ?? Infinity, asked.seconds ?? Infinity);
+}
+
+/** Whether it was asked to end, by whomever. */
+export function isEnding(state: PodState, worker: Pod): boolean {
+  return graceOf(state, worker) !== undefined;
+}
+
+/** Asks it to end, or to do so within less time. Nothing when that is so already. */
+export async function deleteWorker(state: PodState, worker: Pod, options: WorkerDeletion = {}): Promise<void> {
+  mayWriteWorker(state.context);
+  const { namespace = '', name, uid = '', resourceVersion } = worker.metadata;
+  const { gracePeriodSeconds } = options;
+  const known = graceOf(state, worker);
+  if (known !== undefined && (gracePeriodSeconds === undefined || gracePeriodSeconds >= known)) return;
+  state.deleted.set(uid, { seconds: gracePeriodSeconds, until: performance.now() + BELIEVED_MS });
   try {
-    await deleteWorker(state, worker, { gracePeriodSeconds: wanted });
+    await state.context.worker.delete(Pods, namespace, name, {
+      metadataOnly: true,
+      ...(uid && { uid }),
+      ...(options.unchanged && resourceVersion && { resourceVersion }),
+      ...(gracePeriodSeconds !== undefined && { gracePeriodSeconds }),
+    });
   } catch (error) {
+    if (isGone(error)) return;
     state.deleted.delete(uid);
-    throw error;
+    // It changed: the watch tells how, and the pod is looked at again.
+    if (!options.unchanged || !isConflict(error)) throw error;
   }
 }
 
@@ -72,14 +73,10 @@ export async function releaseWorker(state: PodState, worker: Pod): Promise<void>
     ...(deletionTimestamp && { managedFields: NO_MANAGED_FIELDS }),
   };
   const options = { type: 'strategic', metadataOnly: true } as const;
-  await ignoreGone(state.context.worker.patch(Pods, namespace, name, { metadata }, options));
-  state.released.add(uid);
-}
-
-async function ignoreGone(call: Promise<unknown>): Promise<void> {
   try {
-    await call;
+    await state.context.worker.patch(Pods, namespace, name, { metadata }, options);
   } catch (error) {
     if (!isGone(error)) throw error;
   }
+  state.released.add(uid);
 }
