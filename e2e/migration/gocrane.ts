@@ -120,6 +120,8 @@ export function leaveBinding(): void {
       metadata: { name: `kubeocean-proxier-${CLUSTER_ID}-svc`, namespace: SYSTEM, ownerReferences: [owner] },
       spec: { selector: { none: 'here' }, ports: [{ port: 10250 }] },
     },
+    // Its proxier has one made by itself; nobody owns it.
+    { apiVersion: 'v1', kind: 'Secret', metadata: { name: `${CLUSTER_ID}-logs-proxy-tls`, namespace: SYSTEM } },
     {
       apiVersion: 'v1',
       kind: 'Node',

@@ -9,6 +9,8 @@ export interface Connection {
   client: KubeClient;
   /** URL of the API server. */
   server: string;
+  /** Of the kubeconfig's context. */
+  namespace?: string;
   close: () => void;
 }
 
@@ -26,8 +28,15 @@ export function defaultKubeconfig(env: NodeJS.ProcessEnv): string | undefined {
  */
 export function connect(path: string, whose: string): Connection {
   try {
-    const transport = new Transport(kubeconfigFile(path, { trust: 'trusted' }), { userAgent: 'kubeocean-cli' });
-    return { client: new KubeClient(transport), server: transport.server, close: () => transport.close() };
+    const credentials = kubeconfigFile(path, { trust: 'trusted' });
+    const { namespace } = credentials.current();
+    const transport = new Transport(credentials, { userAgent: 'kubeocean-cli' });
+    return {
+      client: new KubeClient(transport),
+      server: transport.server,
+      close: () => transport.close(),
+      ...(namespace && { namespace }),
+    };
   } catch (error) {
     throw new Failure(`kubeconfig of the ${whose} cluster, ${path}: ${messageOf(error)}`, { cause: error });
   }

@@ -27,6 +27,8 @@ export const Foreign = {
   placeholderNamespace: 'kubeocean-fake',
   /** On the pods of its syncers and proxiers: the name of their Deployment. */
   appLabel: 'k8s-app',
+  /** On a binding: the Secret of a certificate that its owner brought. */
+  ownCertificate: 'kubeocean.io/logs-proxy-secret-name',
   /** Where its manager has its templates. */
   managerMount: '/etc/kubeocean/syncer-template',
 } as const;
@@ -46,10 +48,12 @@ export interface Found {
   servers: Record<Step['cluster'], string>;
   /** Whether the worker is the one of the binding. */
   identity: Identity;
-  /** Of the namespace kubeocean-system, as the next two. */
+  /** Of the namespace kubeocean-system, as the next three. */
   deployments: KubeObject[];
   pods: KubeObject[];
   services: KubeObject[];
+  /** The Secret in which its proxier kept a certificate that it asked this cluster for. Metadata only. */
+  certificate: KubeObject | undefined;
   /** Of the name that the manager's is to have. */
   managerBinding: KubeObject | undefined;
   /** Nodes with the clusterID of the binding. */

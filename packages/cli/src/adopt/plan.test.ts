@@ -46,6 +46,24 @@ describe('processes', () => {
   });
 });
 
+describe('the certificate of their proxier', () => {
+  const certificate = { metadata: { namespace: 'kubeocean-system', name: 'cls-logs-proxy-tls', uid: 'c' } };
+
+  it('goes, after the proxier', () => {
+    const proxier = deployment('kubeocean-proxier-cls', { 'app.kubernetes.io/name': 'kubeocean-proxier' });
+    expect(steps({ deployments: [proxier], certificate })).toEqual([
+      'computing delete Deployment kubeocean-proxier-cls',
+      'computing delete Secret cls-logs-proxy-tls',
+    ]);
+  });
+
+  it('stays where the owner of the binding brought it', () => {
+    const annotations = { 'kubeocean.io/logs-proxy-secret-name': certificate.metadata.name };
+    const brought = { ...binding, metadata: { ...binding.metadata, annotations } };
+    expect(steps({ certificate, binding: brought })).toEqual([]);
+  });
+});
+
 describe('a pod in the worker', () => {
   it('is adopted before the vnode it is on: until then its home pod would count as lost', () => {
     const given = { vnodes: [vnode()], homePods: [homePod('a')], workerPods: [workerPod('a')] };

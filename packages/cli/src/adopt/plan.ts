@@ -22,6 +22,7 @@ import {
   Pods,
   PriorityClasses,
   type Resource,
+  Secrets,
   Services,
 } from '@kubeocean/shared/kube';
 import { Foreign, type Found, LogConfigs, type Plan, type Step } from './found.ts';
@@ -93,7 +94,8 @@ function waitingFor({ binding, deployments, pods }: Found): KubeObject[] {
   return runningProcesses(pods, clusterID, stopped.map(selectorOf));
 }
 
-function stopWorkloads({ binding, deployments, services, managerBinding }: Found, plan: Plan): void {
+function stopWorkloads(found: Found, plan: Plan): void {
+  const { binding, deployments, services, certificate, managerBinding } = found;
   const { clusterID } = binding.spec;
   // Neither what a Deployment selects nor what a binding of roles refers to can be changed: the chart makes its own.
   for (const object of deployments.filter(isTheirManager)) {
@@ -112,6 +114,10 @@ function stopWorkloads({ binding, deployments, services, managerBinding }: Found
   for (const object of services) {
     if (object.metadata.name !== `${proxierName(clusterID)}-svc`) continue;
     add(plan, 'computing', 'delete', Services, object, 'served its proxier');
+  }
+  const isBrought = certificate?.metadata.name === binding.metadata.annotations?.[Foreign.ownCertificate];
+  if (certificate && !isBrought) {
+    add(plan, 'computing', 'delete', Secrets, certificate, 'held the key of its proxier');
   }
 }
 

@@ -48,10 +48,17 @@ export async function readFound(home: Connection, worker: Connection, name: stri
       labelSelector: `${Label.managedBy}=${ManagedByValue},${Label.physicalClusterID}=${clusterID}`,
     };
     const copies = { labelSelector: `${Foreign.copiedLabel}${clusterID}=true` };
-    const [deployments, pods, services, vnodes, csiNodes, managerBinding] = await Promise.all([
+    const certificateName = `${clusterID}-logs-proxy-tls`;
+    const [deployments, pods, services, [certificate], vnodes, csiNodes, managerBinding] = await Promise.all([
       all(home.client, Deployments, system),
       readSystemPods(home.client),
       all(home.client, Services, system),
+      all(
+        home.client,
+        Secrets,
+        { ...system, fieldSelector: `metadata.name=${certificateName}` },
+        { metadataOnly: true },
+      ),
       all(home.client, Nodes, ofCluster),
       all(home.client, CSINodes, ofCluster),
       one(home.client, ClusterRoleBindings, ChartName.manager),
@@ -84,6 +91,7 @@ export async function readFound(home: Connection, worker: Connection, name: stri
       deployments,
       pods,
       services,
+      certificate,
       managerBinding,
       vnodes,
       csiNodes,

@@ -52,6 +52,7 @@ export function found(change: Partial<Found> = {}): Found {
     deployments: [],
     pods: [],
     services: [],
+    certificate: undefined,
     managerBinding: undefined,
     vnodes: [vnode()],
     csiNodes: [],

@@ -18,7 +18,11 @@ const OPTIONS = {
       'kubeconfig of the computing cluster; empty: $KUBECONFIG, otherwise ~/.kube/config, unless --worker-kubeconfig alone is given',
   },
   'worker-kubeconfig': { type: 'string', description: 'kubeconfig of the worker cluster' },
-  namespace: { type: 'string', default: 'default', description: 'of the pod; also -n, or NAME as NAMESPACE/NAME' },
+  namespace: {
+    type: 'string',
+    description:
+      "of the pod; also -n, or NAME as NAMESPACE/NAME; left out: that of the context in the computing cluster's kubeconfig, otherwise default",
+  },
   ...OUTPUT_OPTION,
 } as const satisfies OptionTable;
 
@@ -37,7 +41,8 @@ export const explainCommand: Command<typeof OPTIONS> = {
   async run([kind = '', name = ''], options, io) {
     const explain = Object.hasOwn(explainers, kind) ? explainers[kind] : undefined;
     if (!explain) throw new OptionError(`"${kind}" cannot be explained; there are: node, pod, policy`);
-    const [namespace, called] = kind === 'pod' ? podName(name, options.namespace) : [options.namespace, name];
+    const { namespace, name: called } =
+      kind === 'pod' ? podName(name, options.namespace) : { namespace: undefined, name };
     refuseBadName(called, kind);
     const workerPath = options['worker-kubeconfig'];
     const homePath = options.kubeconfig || (workerPath ? undefined : defaultKubeconfig(io.env));
@@ -48,7 +53,8 @@ export const explainCommand: Command<typeof OPTIONS> = {
     let worker: Connection | undefined;
     try {
       worker = workerPath ? connect(workerPath, 'worker') : undefined;
-      const explanation = await explain({ home, worker }, called, namespace, io.now());
+      const where = namespace ?? home?.namespace ?? 'default';
+      const explanation = await explain({ home, worker }, called, where, io.now());
       io.out(
         options.output === 'json' ? `${JSON.stringify(explanation, undefined, 2)}\n` : explanationText(explanation),
       );
@@ -89,13 +95,14 @@ const explainers: Record<string, Explainer | undefined> = {
   },
 };
 
-/** `NAME`, in the namespace of the flag, or `NAMESPACE/NAME`. */
-function podName(given: string, flag: string): [namespace: string, name: string] {
+/** `NAME`, in the namespace of the flag if there is one, or `NAMESPACE/NAME`. */
+function podName(given: string, flag: string | undefined): { namespace?: string; name: string } {
   const parts = given.split('/');
   if (parts.length > 2) throw new OptionError(`"${given}" is no name of a pod: give NAME or NAMESPACE/NAME`);
   const [name = '', namespace = flag] = parts.toReversed();
+  if (namespace === undefined) return { name };
   refuseBadName(namespace, 'namespace');
-  return [namespace, name];
+  return { namespace, name };
 }
 
 async function readFacts({ home, worker }: Clusters, now: Date): Promise<Facts> {
