@@ -89,6 +89,8 @@ describe('both charts', () => {
     ['kubeocean', 'image.pullPolicy=null', /at '\/image': missing property 'pullPolicy'/],
     ['kubeocean', 'syncer.replicas=null', /at '\/syncer': missing property 'replicas'/],
     ['kubeocean', 'proxier.image=null', /at '\/proxier': missing property 'image'/],
+    ['kubeocean', 'proxier.priorityClassName=High', /at '\/proxier\/priorityClassName': 'High' does not match/],
+    ['kubeocean-worker', 'agent.priorityClassName=a_b', /at '\/agent\/priorityClassName': 'a_b' does not match/],
     ['kubeocean', 'syncer.tolerations[0].value=true', /at '\/syncer\/tolerations\/0\/value': got boolean, want string/],
     ['kubeocean-worker', 'agent.noticeSeconds=null', /at '\/agent': missing property 'noticeSeconds'/],
     ['kubeocean-worker', 'agent.tolerations[0].kye=a', /at '\/agent\/tolerations\/0': additional properties 'kye'/],
@@ -152,6 +154,7 @@ describe('kubeocean', () => {
       'clusterDNS={10.0.0.10,fd00::a}',
       'syncer.replicas=1',
       'syncer.extraArgs={--mirror-normal-events=true}',
+      'proxier.priorityClassName=system-cluster-critical',
     );
     const spec = podSpec(find(objects, 'Deployment', 'kubeocean-manager', 'kubeocean-system'));
     const [container] = spec.containers;
@@ -170,9 +173,20 @@ describe('kubeocean', () => {
     const config = find(objects, 'ConfigMap', 'kubeocean-manager', 'kubeocean-system').data?.['workloads.json'];
     expect(JSON.parse(config ?? '')).toMatchObject({
       syncer: { extraArgs: ['--mirror-normal-events=true'] },
-      proxier: { resources: {} },
+      proxier: { resources: {}, priorityClassName: 'system-cluster-critical' },
     });
     expect(JSON.stringify(spec.affinity)).toContain('"key":"type","operator":"NotIn","values":["virtual-kubelet"]');
+  });
+
+  it.each<[Chart, string, string]>([
+    ['kubeocean', 'manager', 'kubeocean-system'],
+    ['kubeocean-worker', 'agent', 'kubeocean-agent'],
+  ])('%s gives the %s a priority class when it is told one', async (chart, part, namespace) => {
+    const classOf = async (...values: string[]) =>
+      podSpec(find(await render(chart, ...values), 'Deployment', `kubeocean-${part}`, namespace)).priorityClassName;
+    expect(await classOf()).toBeUndefined();
+    expect(await classOf(`${part}.priorityClassName=null`)).toBeUndefined();
+    expect(await classOf(`${part}.priorityClassName=system-cluster-critical`)).toBe('system-cluster-critical');
   });
 
   it('takes resources off that are null, for the syncers and proxiers as for the manager', async () => {

@@ -22,6 +22,7 @@ export interface Rendered {
 
 export interface PodSpec {
   serviceAccountName: string;
+  priorityClassName?: string;
   securityContext: Record<string, unknown>;
   affinity: Record<string, unknown>;
   containers: { image: string; imagePullPolicy: string; args: string[]; securityContext: Record<string, unknown> }[];

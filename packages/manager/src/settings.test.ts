@@ -19,6 +19,7 @@ describe('parseWorkloads', () => {
     ['an unknown field', '{"syncer":{"image":"x"}}', /w\.json: syncer has an unknown field "image"/],
     ['text for a list', '{"syncer":{"extraArgs":"--a"}}', /syncer\.extraArgs must be a list/],
     ['a number as label', '{"proxier":{"nodeSelector":{"a":1}}}', /proxier\.nodeSelector/],
+    ['a number as priority class', '{"syncer":{"priorityClassName":1}}', /syncer\.priorityClassName must be a name/],
     ['no tolerations', '{"proxier":{"tolerations":["a"]}}', /proxier\.tolerations/],
     ['no resources', '{"proxier":{"resources":[]}}', /proxier\.resources/],
   ])('refuses %s', (_, text, message) => {

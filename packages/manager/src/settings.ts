@@ -9,6 +9,8 @@ export interface WorkloadSettings {
   image: string;
   replicas: number;
   resources: Json;
+  /** Empty: none. */
+  priorityClassName: string;
   nodeSelector: Record<string, string>;
   tolerations: Json[];
   extraArgs: string[];
@@ -32,17 +34,21 @@ type Extras = Omit<WorkloadSettings, 'image' | 'replicas'>;
 const DEFAULTS: Record<'syncer' | 'proxier', Extras> = {
   syncer: {
     resources: { requests: { cpu: '50m', memory: '128Mi' }, limits: { memory: '512Mi' } },
+    priorityClassName: '',
     nodeSelector: {},
     tolerations: [],
     extraArgs: [],
   },
   proxier: {
     resources: { requests: { cpu: '50m', memory: '96Mi' }, limits: { memory: '256Mi' } },
+    priorityClassName: '',
     nodeSelector: {},
     tolerations: [],
     extraArgs: [],
   },
 };
+
+const EXTRAS = Object.keys(DEFAULTS.syncer);
 
 /** @throws Error naming the file, the field and what it takes. */
 export function settingsFrom(options: OptionValues<typeof OPTIONS>): Settings {
@@ -86,9 +92,13 @@ export function parseWorkloads(text: string, file: string): Record<'syncer' | 'p
   const root = fields(document, file, ['syncer', 'proxier']);
   function extras(component: 'syncer' | 'proxier'): Extras {
     const where = `${file}: ${component}`;
-    const given = fields(root[component] ?? {}, where, ['resources', 'nodeSelector', 'tolerations', 'extraArgs']);
-    const { resources, nodeSelector, tolerations, extraArgs } = { ...DEFAULTS[component], ...withoutNulls(given) };
+    const given = fields(root[component] ?? {}, where, EXTRAS);
+    const { resources, priorityClassName, nodeSelector, tolerations, extraArgs } = {
+      ...DEFAULTS[component],
+      ...withoutNulls(given),
+    };
     if (!isObject(resources)) throw new Error(`${where}.resources must be an object of requests and limits`);
+    if (typeof priorityClassName !== 'string') throw new Error(`${where}.priorityClassName must be a name (text)`);
     if (!isTextMap(nodeSelector)) {
       throw new Error(`${where}.nodeSelector must be an object of label values (text)`);
     }
@@ -98,7 +108,7 @@ export function parseWorkloads(text: string, file: string): Record<'syncer' | 'p
     if (!Array.isArray(extraArgs) || !extraArgs.every((arg) => typeof arg === 'string')) {
       throw new Error(`${where}.extraArgs must be a list of flags (text)`);
     }
-    return { resources, nodeSelector, tolerations, extraArgs };
+    return { resources, priorityClassName, nodeSelector, tolerations, extraArgs };
   }
   return { syncer: extras('syncer'), proxier: extras('proxier') };
 }

@@ -170,6 +170,14 @@ describe('accessObjects', () => {
     expect(render('proxier', { proxier }).pod.terminationGracePeriodSeconds).toBe(seconds);
   });
 
+  it.each<ComponentName>(['syncer', 'proxier'])('%s: the priority class that it is told, if any', (component) => {
+    expect(render(component).pod).not.toHaveProperty('priorityClassName');
+    const told = { ...settings[component], priorityClassName: 'system-cluster-critical' };
+    expect(render(component, { [component]: told }).pod).toMatchObject({
+      priorityClassName: 'system-cluster-critical',
+    });
+  });
+
   it.each<ComponentName>(['syncer', 'proxier'])('%s: pull secrets, if there are any', (component) => {
     expect(render(component).pod).not.toHaveProperty('imagePullSecrets');
     expect(render(component, { imagePullSecrets: ['a', 'b'] }).pod).toMatchObject({

@@ -88,6 +88,7 @@ export function deployment(binding: ClusterBinding, component: ComponentName, se
       seccompProfile: { type: 'RuntimeDefault' },
     },
     affinity: affinity(binding, component),
+    ...(workload.priorityClassName && { priorityClassName: workload.priorityClassName }),
     nodeSelector: { 'kubernetes.io/os': 'linux', ...workload.nodeSelector },
     tolerations: workload.tolerations,
     containers: [
