@@ -97,7 +97,7 @@ describe('a worker pod', () => {
     await rig.home.delete(Pods, rig.homeNamespace, name, { gracePeriodSeconds: 0 });
     rig.start();
     await absent('the orphan', () => rig.inWorker(name));
-    expect(await repairs('pod', 'orphan')).toBe(1);
+    await eventually('that it is counted', async () => expect(await repairs('pod', 'orphan')).toBe(1));
   });
 });
 
