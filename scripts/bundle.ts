@@ -16,7 +16,7 @@ export type ProcessName = (typeof processes)[number];
 
 /**
  * V8's young generation is 3 × 4 MiB at most instead of 3 × 16: what these processes read is dropped at once, so a larger
- * one holds nothing but garbage (docs/performance.md). The old generation is collected when it has grown by half, not by up
+ * one holds nothing but garbage (docs/performance-history.md). The old generation is collected when it has grown by half, not by up
  * to three times: what is kept changes little. No source maps: stacks name lines of a bundle that is not minified, and
  * a map in memory costs every process 9 MiB.
  */
@@ -24,7 +24,7 @@ export const nodeFlags = ['--max-semi-space-size=4', '--heap-growing-percent=50'
 
 /**
  * What the images set. glibc takes buffers of 128 KiB and more from the system one by one and gives them back; of itself it
- * raises that limit with each that is freed, until pages of lists stay in its heap for ever (docs/performance.md).
+ * raises that limit with each that is freed, until pages of lists stay in its heap for ever (docs/performance-history.md).
  */
 export const imageEnvironment = { NODE_ENV: 'production', MALLOC_MMAP_THRESHOLD_: '131072' } as const;
 

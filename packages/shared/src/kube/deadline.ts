@@ -1,7 +1,7 @@
 /**
  * What ends a call from our side: its time is over, or its caller gives up. AbortSignal.any with AbortSignal.timeout
  * says the same, but costs as much CPU as the rest of a small call (weak references, finalisers): see
- * docs/performance.md.
+ * docs/performance-history.md.
  */
 
 /** Why and whether a call was ended by us; an AbortSignal is one too. */
