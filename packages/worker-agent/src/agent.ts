@@ -5,7 +5,7 @@ import { windowsProblem } from '@kubeocean/shared/lease';
 import { fileClock, systemClock } from './clock.ts';
 import { beat } from './heartbeat/heartbeat.ts';
 import type { AGENT_OPTIONS } from './options.ts';
-import { agentMetrics } from './metrics.ts';
+import { agentMetrics, lentMetric } from './metrics.ts';
 import { parseRanges } from './network/overlap.ts';
 import { Passes } from './pass.ts';
 import { Reclaimer } from './reclaim/executor.ts';
@@ -36,6 +36,11 @@ export async function runAgent(daemon: Daemon<typeof AGENT_OPTIONS>): Promise<vo
   clock.follow(() => trigger.set(), daemon.signal);
   const stores = createStores(client, tenants, log, () => trigger.set());
   const metrics = agentMetrics(registry);
+  lentMetric(registry, () =>
+    stores.records
+      .flatMap((store) => [...store.values()])
+      .filter(({ metadata }) => !stores.isGone(metadata.namespace ?? '')),
+  );
   daemon.ready['stores'] = () => {
     const missing = stores.missing();
     return missing.length > 0 ? `not complete yet: ${missing.join(', ')}` : undefined;

@@ -125,6 +125,7 @@ export class Looks {
       defaultTimeZone,
       lastValid,
       staleSince: stale.since,
+      readers: stale.readers,
       timing,
     });
     this.lastValid = new Map(
@@ -157,14 +158,16 @@ export class Looks {
       }),
     ];
     const reclaim = planReclaim({ leases, pods: lent, tenants, maxGraceSeconds, guardedSince: since });
+    const unfollowed = findUnfollowed(lent, claims, now);
     const outOfPlace = this.settled(
       findOutOfPlace({ open: allocated.open, records, pods: lent, tenants, maxGraceSeconds }),
-      findUnfollowed(lent, claims, now),
+      unfollowed.steps,
       monotonic,
     );
     const retractions = planRetractions(leases, lent);
     const times = [stale.nextInMs, outOfPlace.nextInMs].flatMap((ms) => (ms === undefined ? [] : now.getTime() + ms));
     if (allocation.nextChange) times.push(allocation.nextChange.getTime());
+    if (unfollowed.nextAt !== undefined) times.push(unfollowed.nextAt);
     return {
       allocation,
       guardWrites: this.guardWrites(allocation, tenants),

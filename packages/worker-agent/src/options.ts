@@ -42,7 +42,8 @@ export const AGENT_OPTIONS = {
     min: 1,
     max: 86_400,
     unit: 'seconds',
-    description: 'longest termination grace period that a lent pod is given when its lease ends',
+    description:
+      'longest termination grace period that a lent pod is given when its lease, or the worker cluster itself, ends it',
   },
   'notice-seconds': {
     type: 'integer',

@@ -19,13 +19,13 @@ afterEach(() => {
 });
 
 /** Passes over the world, which tell what they log and what they say to people. */
-async function passing(world: World) {
+async function passing(world: World, isCurrent = () => true) {
   const { client, options, stores } = await begin(server, stop.signal, world);
   const logged: unknown[] = [];
   const told: string[] = [];
   const log = createLogger('test', 'silent');
   log.warn = (fields: object) => void logged.push(fields);
-  const leadership = { signal: stop.signal, transitions: 0, leaseTime: () => new Date(0), isCurrent: () => true };
+  const leadership = { signal: stop.signal, transitions: 0, leaseTime: () => new Date(0), isCurrent };
   const events: EventRecorder = {
     event: ({ kind, metadata }, type, reason, message) =>
       void told.push(`${kind} ${metadata.name}: ${type} ${reason} ${message}`),
@@ -37,6 +37,58 @@ async function passing(world: World) {
   const passes = new Passes({ ...options, ...own, ...unused, stores, reclaimer });
   return { pass: () => passes.run(leadership, now), stop: () => reclaimer.stop(), logged, told };
 }
+
+/** What is asked to be written from now on; all of it is taken. */
+function writes(): string[] {
+  const asked: string[] = [];
+  const { answer } = server;
+  server.answer = (request, response) => {
+    if (request.method === 'GET') return answer(request, response);
+    asked.push(`${request.method} ${(request.url ?? '').split('?')[0]?.split('/v1beta1/')[1]}`);
+    return response.end(JSON.stringify({ metadata: { name: 'x', uid: 'x' } }));
+  };
+  return asked;
+}
+
+const lending: World = { bindings: [['a'], []], policies: [policy('a', 1)], readable: true };
+
+it('a node is open for pods before its record says so', async () => {
+  const passes = await passing(lending);
+  const asked = writes();
+  expect(await passes.pass()).toMatchObject({ open: 1, failures: 0 });
+  expect(asked.slice(0, 2).sort()).toEqual(
+    ['north', 'south'].map((namespace) => `POST namespaces/${namespace}/leaseguards`),
+  );
+  expect(asked.slice(2).sort()).toEqual([
+    'PATCH namespaces/north/leasednodes/a.n/status',
+    'PATCH resourceleasingpolicies/p-a/status',
+    'POST namespaces/north/leasednodes',
+  ]);
+  await passes.stop();
+});
+
+it('what leases come to is told once it is written', async () => {
+  const { spec, ...rest } = policy('a', 1);
+  const night = { ...rest, spec: { ...(spec as object), timeWindows: [{ start: '18:00' }], forceReclaim: true } };
+  const world: World = { ...lending, policies: [night], records: [record('north', 'a')] };
+  const passes = await passing(world);
+  const asked = writes();
+  await passes.pass();
+  expect(asked).toContain('PATCH namespaces/north/leasednodes/a.n/status');
+  expect(passes.told.filter((event) => event.includes('Reclaim'))).toEqual([
+    'ResourceLeasingPolicy p-a: Normal ReclaimDone nothing lent runs on n any more: ' +
+      'no time window of policy p-a is open; it opens again at 2026-11-20T18:00:00Z',
+  ]);
+  await passes.stop();
+});
+
+it('nothing is written while another may lead, and what was not is counted, so that it is looked at again', async () => {
+  const passes = await passing(lending, () => false);
+  const asked = writes();
+  expect(await passes.pass()).toMatchObject({ writes: 4, failures: 4 });
+  expect(asked).toEqual([]);
+  await passes.stop();
+});
 
 it('what keeps a thousand writes from being made is not logged a thousand times at each look', async () => {
   const names = Array.from({ length: 50 }, (_, at) => `b${at}`);
@@ -69,7 +121,7 @@ it('the owner is told on the policy when its records cannot be written, once tha
     return response.end(JSON.stringify({ kind: 'Status', code: 422, message: 'no such taint' }));
   };
   const refused = () => passes.told.filter((event) => event.includes('RecordRefused'));
-  for (let passed = 0; passed < 3; passed++) await passes.pass();
+  for (let passed = 0; passed < 3; passed++) expect((await passes.pass()).failures).toBe(2);
   expect(refused()).toEqual([]);
   for (let passed = 0; passed < 3; passed++) await passes.pass();
   expect(refused().sort()).toEqual(

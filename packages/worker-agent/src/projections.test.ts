@@ -101,7 +101,9 @@ describe('what is kept of a pod', () => {
   it('is who it is, where, whose, how it ends, and why', () => {
     const labels = { app: 'x', 'kubeocean.io/cluster-binding': 'b' };
     const annotations = { 'kubeocean.io/lease-closed': 'why', 'kubeocean.io/virtual-pod-uid': 'v', other: 'o' };
+    const times = { creationTimestamp: '2026-01-01T00:00:00Z', deletionTimestamp: '2026-01-02T00:00:00Z' };
     const metadata = {
+      ...times,
       labels,
       annotations,
       finalizers: ['other', 'kubeocean.io/home-sync'],
@@ -119,6 +121,7 @@ describe('what is kept of a pod', () => {
         namespace: 'w',
         uid: 'u',
         resourceVersion: '1',
+        ...times,
         labels: { 'kubeocean.io/cluster-binding': 'b' },
         annotations: { 'kubeocean.io/lease-closed': 'yes' },
         finalizers: ['kubeocean.io/home-sync'],
@@ -134,6 +137,16 @@ describe('what is kept of a pod', () => {
   });
 });
 
+describe('what is kept of a pod without a binding', () => {
+  it('is whether gocrane/kubeocean made it', () => {
+    const migrated = { 'kubeocean.io/virtual-pod-uid': 'v', other: 'o' };
+    expect(projectPod(pod({ annotations: migrated })).metadata.annotations).toEqual({
+      'kubeocean.io/virtual-pod-uid': 'yes',
+    });
+    expect(projectPod(pod({ annotations: { other: 'o' } })).metadata.annotations).toBeUndefined();
+  });
+});
+
 describe('what is kept of a tenant’s claim', () => {
   const claimed = { 'kubeocean.io/claim': 'true', 'kubeocean.io/cluster-binding': 'b' };
   const long = 'x'.repeat(250_000);
@@ -145,7 +158,13 @@ describe('what is kept of a tenant’s claim', () => {
   it('is what is read of it', () => {
     const selector = '{"nodeSelectorTerms": []}';
     const kept = { 'kubeocean.io/node-selector': selector, 'kubeocean.io/release': 'true' };
-    expect(projectClaim(claim({ ...kept, other: long }, { other: 'x' })).metadata).toEqual({
+    const renewed = { renewTime: '2026-01-01T00:00:00.000000Z' };
+    const claimedNow = {
+      ...claim({ ...kept, other: long }, { other: 'x' }),
+      spec: { ...renewed, holderIdentity: 'h' },
+    };
+    expect(projectClaim(claimedNow)['spec']).toEqual(renewed);
+    expect(projectClaim(claimedNow).metadata).toEqual({
       name: 'c',
       namespace: 'w',
       uid: 'u',
@@ -166,6 +185,41 @@ describe('what is kept of a tenant’s claim', () => {
 });
 
 describe('what is kept of a node', () => {
+  it('is what is lent of it, and what is told of it', () => {
+    const metadata = { name: 'n', uid: 'u', resourceVersion: '1', labels: { role: 'x' } };
+    const taints = [{ key: 'dedicated', effect: 'NoSchedule' as const }];
+    const kept = {
+      metadata: { ...metadata, annotations: { 'kubeocean.io/reclaim': 'now' } },
+      spec: { unschedulable: true, taints, podCIDRs: ['10.0.0.0/24'] },
+      status: {
+        allocatable: { cpu: '8' },
+        addresses: [{ type: 'InternalIP', address: '10.1.0.1' }],
+        conditions: [{ type: 'Ready', status: 'True' as const }],
+        nodeInfo: { kubeletVersion: 'v1.34.4' },
+        daemonEndpoints: { kubeletEndpoint: { Port: 10250 } },
+      },
+    };
+    const node = {
+      metadata: { ...kept.metadata, annotations: { ...kept.metadata.annotations, other: 'o' } },
+      spec: { ...kept.spec, providerID: 'x' },
+      status: {
+        ...kept.status,
+        addresses: [{ type: 'Hostname', address: 'n' }, ...kept.status.addresses],
+        conditions: [{ ...kept.status.conditions[0], lastHeartbeatTime: '2026-01-01T00:00:00Z' }],
+        images: [],
+      },
+    };
+    expect(projectNode(node)).toEqual(kept);
+  });
+
+  it('has no field that it does not have', () => {
+    expect(JSON.parse(JSON.stringify(projectNode({ metadata: { name: 'n' } })))).toEqual({
+      metadata: { name: 'n' },
+      spec: {},
+      status: { addresses: [], conditions: [] },
+    });
+  });
+
   it('has no times that were never set: a record could not keep them', () => {
     const condition = { type: 'DiskOk', status: 'True', lastTransitionTime: null, lastHeartbeatTime: null };
     const node = { metadata: { name: 'n' }, status: { conditions: [condition] } } as unknown as KubeObject;
@@ -188,8 +242,16 @@ describe('a change of a pod', () => {
     ['of when it ends', pod({ deletionTimestamp: 'x' }), true],
     ['of its binding', pod({ labels: { 'kubeocean.io/cluster-binding': 'b' } }), true],
     ['of our finalizer', pod({ finalizers: ['kubeocean.io/home-sync'] }), true],
+    ['of whether it was told why it goes', pod({ annotations: { 'kubeocean.io/lease-closed': 'why' } }), true],
+    ['of how long it may take to end', pod({ deletionGracePeriodSeconds: 600 }), true],
   ])('%s', (_, after, expected) => {
     const change = { key: 'w/p', previous: projectPod(pod()), current: projectPod(after) };
     expect(matters(change, ['spec', 'status'])).toBe(expected);
+  });
+
+  it('that is its beginning or its end', () => {
+    const one = projectPod(pod());
+    expect(matters({ key: 'w/p', previous: undefined, current: one }, [])).toBe(true);
+    expect(matters({ key: 'w/p', previous: one, current: undefined }, [])).toBe(true);
   });
 });

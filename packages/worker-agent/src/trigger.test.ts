@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { inputTaken } from '@kubeocean/shared/kube';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Trigger } from './trigger.ts';
 
@@ -11,12 +14,15 @@ describe('trigger', () => {
       now: 0,
       toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'Date', 'performance'],
     });
+    // Nothing comes in here, and a turn of the event loop takes no time.
+    vi.stubGlobal('setImmediate', queueMicrotask);
     end.current = new AbortController();
     trigger = new Trigger();
     runs = [];
   });
   afterEach(() => {
     end.current.abort();
+    vi.unstubAllGlobals();
     vi.useRealTimers();
   });
 
@@ -128,4 +134,30 @@ describe('trigger', () => {
     await running;
     expect(runs).toEqual([]);
   });
+});
+
+it('after the process stood still, what watches told meanwhile is known before it runs', async () => {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const client = connect((server.address() as AddressInfo).port, '127.0.0.1');
+  const [[peer]] = (await Promise.all([once(server, 'connection'), once(client, 'connect')])) as [[Socket], unknown];
+  let told = false;
+  peer.on('data', () => (told = true));
+  const knew: boolean[] = [];
+  const end = new AbortController();
+  const trigger = new Trigger();
+  await inputTaken();
+  trigger.setAt(new Date(Date.now() + 10));
+  const running = trigger.run(
+    () => Promise.resolve(void knew.push(told)),
+    { least: 200, burst: 3, flood: 1000 },
+    end.signal,
+  );
+  client.write('x');
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100);
+  await vi.waitFor(() => expect(knew).toEqual([true]), { timeout: 10_000 });
+  end.abort();
+  await running;
+  client.destroy();
+  server.close();
 });

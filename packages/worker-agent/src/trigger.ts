@@ -1,5 +1,5 @@
 /** Brings many reasons to work into few runs: set by events, due at a time, never more often than its pace. */
-import { sleep } from '@kubeocean/shared/kube';
+import { inputTaken, sleep } from '@kubeocean/shared/kube';
 
 /**
  * How often runs begin. A change and what follows from it come quickly, one after the other; a flood of changes costs no
@@ -62,6 +62,7 @@ export class Trigger {
     signal.addEventListener('abort', () => this.woken.resolve(), { once: true });
     while (!signal.aborted) {
       await this.wait(signal);
+      if (!signal.aborted) await inputTaken();
       if (signal.aborted) return;
       this.pending = false;
       this.due = undefined;

@@ -32,6 +32,9 @@ function controllerOf(
   of: ClusterBinding,
   isCurrent: () => boolean = () => true,
   made: (wanted: Made) => KubeObject | undefined = () => undefined,
+  /** Objects made for the binding that are still there when it is deleted. */
+  left: () => number = () => 0,
+  own: Partial<ControllerOptions> = {},
 ) {
   const calls: string[] = [];
   const told: string[] = [];
@@ -51,6 +54,7 @@ function controllerOf(
         ensured.push(wanted.object.metadata.name);
         return Promise.resolve({ object: wanted.object, written: false });
       },
+      removeAll: () => Promise.resolve(left()),
     } as unknown as ControllerOptions['applier'],
     checks: {} as ControllerOptions['checks'],
     settings,
@@ -63,6 +67,7 @@ function controllerOf(
     now: () => new Date(0),
     monotonic: () => 0,
     abandonAfterMs: 0,
+    ...own,
   });
   return { calls, told, ensured, run: () => controller.reconcile(of.metadata.name) };
 }
@@ -148,4 +153,88 @@ it('what an abandoned binding leaves is found by what is told, however long its 
   expect(told[0]).toMatch(/^Warning Abandoned: /);
   expect(told[0]).toContain(`kubectl delete nodes -l kubeocean.io/cluster-binding=${labelValue(name)} (after`);
   expect(told[0]).toContain('the finalizer kubeocean.io/volume is taken off');
+});
+
+it('a binding that is being deleted ends when nothing of it is left, and keeps the finalizers of others', async () => {
+  const { metadata, ...rest } = binding('a');
+  const finalizers = ['theirs', Finalizer.bindingManager];
+  const of = { ...rest, metadata: { ...metadata, deletionTimestamp: '2026-01-02T00:00:00Z', finalizers } };
+  let left = 2;
+  const { run } = controllerOf(of, undefined, undefined, () => left);
+  const written: KubeObject[] = [];
+  server.answer = (request, response) => {
+    const chunks: Buffer[] = [];
+    request.on('data', (chunk: Buffer) => chunks.push(chunk));
+    request.on('end', () => {
+      written.push(JSON.parse(Buffer.concat(chunks).toString()) as KubeObject);
+      response.end(JSON.stringify(of));
+    });
+  };
+  expect(await run()).toEqual({ againInMs: 5000 });
+  expect(written).toEqual([]);
+  left = 0;
+  expect(await run()).toBeUndefined();
+  expect(written).toMatchObject([{ metadata: { uid: metadata.uid, finalizers: ['theirs'] } }]);
+});
+
+it('a binding that is given up does not end while its syncer runs, which removes what it made', async () => {
+  const { metadata, ...rest } = binding('a');
+  const { told, calls, run } = controllerOf(
+    {
+      ...rest,
+      metadata: {
+        ...metadata,
+        deletionTimestamp: '2026-01-02T00:00:00Z',
+        finalizers: [Finalizer.bindingManager, Finalizer.bindingSyncer],
+        annotations: { [Annotation.abandon]: 'true' },
+      },
+    },
+    undefined,
+    ({ object }) => ({ ...object, status: { availableReplicas: 1 } }),
+  );
+  expect(await run()).toMatchObject({ againInMs: 0 });
+  expect(told.filter((event) => event.includes('Abandoned'))).toEqual([]);
+  expect(calls).toEqual(['PATCH /apis/cloud.tencent.com/v1beta1/clusterbindings/a/status']);
+});
+
+it('a binding that is given up ends once its syncer has not run for the whole time, without a break', async () => {
+  const { metadata, ...rest } = binding('a');
+  const finalizers = ['theirs', Finalizer.bindingManager, Finalizer.bindingSyncer];
+  const annotations = { [Annotation.abandon]: 'true' };
+  const of = { ...rest, metadata: { ...metadata, deletionTimestamp: '2026-01-02T00:00:00Z', finalizers, annotations } };
+  let [availableReplicas, clock] = [0, 0];
+  const { told, run } = controllerOf(
+    of,
+    undefined,
+    ({ object }) => ({ ...object, status: { availableReplicas } }),
+    undefined,
+    { monotonic: () => clock, abandonAfterMs: 60_000 },
+  );
+  const written: KubeObject[] = [];
+  server.answer = (request, response) => {
+    const chunks: Buffer[] = [];
+    request.on('data', (chunk: Buffer) => chunks.push(chunk));
+    request.on('end', () => {
+      if (request.method === 'PATCH') written.push(JSON.parse(Buffer.concat(chunks).toString()) as KubeObject);
+      response.end(JSON.stringify(request.method === 'GET' ? { metadata: {}, items: [] } : of));
+    });
+  };
+  for (const [at, replicas] of [
+    [0, 0],
+    [59_999, 0],
+    [60_000, 1],
+    [61_000, 0],
+    [120_999, 0],
+  ] as const) {
+    [clock, availableReplicas] = [at, replicas];
+    expect(await run()).toEqual({ againInMs: 5000 });
+  }
+  expect(told.filter((event) => event.includes('Abandoned'))).toEqual([]);
+  clock = 121_000;
+  expect(await run()).toBeUndefined();
+  expect(told.filter((event) => event.includes('Abandoned'))).toHaveLength(1);
+  expect(written.at(-1)?.metadata).toMatchObject({
+    uid: metadata.uid,
+    finalizers: ['theirs', Finalizer.bindingManager],
+  });
 });

@@ -31,6 +31,23 @@ it.each<[string, KubeObject[], RegExp | undefined]>([
     undefined,
   ],
   [
+    'the first by name of several, so that it is the same each time, and none that goes',
+    [
+      pod(container({ waiting: { reason: 'CreateContainerConfigError' } }), 'p-3'),
+      pod(container({ waiting: { reason: 'ErrImagePull' } }), 'p-2'),
+      {
+        metadata: { name: 'p-1', namespace: 'kubeocean-system', deletionTimestamp: '2026-01-01T00:00:00Z' },
+        status: container({ waiting: { reason: 'ErrImagePull' } }),
+      },
+    ],
+    /of pod p-2 cannot be pulled/,
+  ],
+  [
+    'a mistake in its settings',
+    [pod(container({ waiting: { reason: 'CreateContainerConfigError' } }))],
+    /^pod p-1: CreateContainerConfigError: kubectl -n kubeocean-system describe pod p-1$/,
+  ],
+  [
     'no node',
     [pod({ conditions: [{ type: 'PodScheduled', status: 'False', message: '0/1 nodes are available' }] })],
     /cannot be scheduled: 0\/1 nodes/,

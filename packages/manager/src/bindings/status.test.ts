@@ -86,6 +86,23 @@ describe('statusOf', () => {
       'ValidationPassed',
     ],
     ['a deletion', saying(['Claimed', 'True']), { ...allUp, deleting: 'waits' }, 'Pending', 'False', 'Unbinding'],
+    [
+      'a deletion without the Secret',
+      saying(['Claimed', 'True']),
+      { ...allUp, deleting: 'waits', problem: new BindingProblem('secret', 'SecretMissing', 'm') },
+      'Pending',
+      'False',
+      'Unbinding',
+    ],
+    [
+      'a Deployment of somebody else',
+      binding('a'),
+      { worker, applyError: 'no', applyReason: 'ForeignState' },
+      'Failed',
+      'False',
+      'ForeignState',
+    ],
+    ['no proxier yet', binding('a'), { worker, syncer: deployed('syncer', 2) }, 'Pending', 'False', 'Initializing'],
   ])('%s', (_, of, known, phase, value, reason) => {
     expect(ready(of, known)).toMatchObject({ phase, value, reason });
   });
@@ -109,6 +126,17 @@ describe('statusOf', () => {
     });
   });
 
+  it('keeps the last word on the worker while it has not been looked at again, and does not hear a syncer that is down', () => {
+    const connected = (of: ClusterBinding, known: Known) =>
+      statusOf(of, known, T0).conditions?.find((one) => one.type === 'Connected');
+    const before = saying(['Connected', 'True', 'ConnectivityPassed', 'knows us as x']);
+    expect(connected(before, {})).toMatchObject({ status: 'True', message: 'knows us as x' });
+    const problem = new BindingProblem('spec', 'ClusterIDTaken', 'm');
+    expect(connected(before, { problem })).toMatchObject({ status: 'Unknown', reason: 'NotChecked' });
+    const lost = saying(['WorkerReachable', 'False', 'ETIMEDOUT', 'no answer']);
+    expect(connected(lost, { ...allUp, syncer: deployed('syncer', 0) })).toMatchObject({ status: 'True' });
+  });
+
   it('does not say the version of a worker, which may be upgraded unseen', () => {
     const connected = statusOf(binding('a'), allUp, T0).conditions?.find((one) => one.type === 'Connected');
     expect(connected?.message).toBe(`the worker cluster answers and knows us as "${worker.user}"`);
@@ -123,9 +151,34 @@ describe('statusOf', () => {
     });
   });
 
+  it('says of which generation each condition is', () => {
+    const { metadata, ...rest } = binding('a');
+    const { conditions = [] } = statusOf({ ...rest, metadata: { ...metadata, generation: 4 } }, allUp, T0);
+    expect(conditions.map(({ observedGeneration }) => observedGeneration)).toEqual([4, 4, 4, 4]);
+  });
+
   it('says why pods do not run', () => {
     const known = { ...allUp, syncer: deployed('syncer', 0), why: { syncer: 'image x cannot be pulled' } };
     expect(ready(binding('a'), known).message).toMatch(/kubeocean-syncer-cls-example: .*image x cannot be pulled/);
+  });
+
+  it('says how many replicas there are, and what keeps all of them from being made', () => {
+    const told = (known: Known, type: string) =>
+      statusOf(binding('a'), known, T0).conditions?.find((one) => one.type === type)?.message;
+    expect(told(allUp, 'SyncerReady')).toMatch(/: every replica is available$/);
+    expect(told(allUp, 'ProxierReady')).toMatch(/: at least one replica is available$/);
+    const none = {
+      ...deployed('syncer', 0),
+      status: { conditions: [{ type: 'Progressing', status: 'True', message: 'm' }] },
+    };
+    expect(told({ ...allUp, syncer: none }, 'SyncerReady')).toMatch(/: no replica is available yet$/);
+    const conditions = [
+      ...none.status.conditions,
+      { type: 'ReplicaFailure', status: 'True', message: 'exceeded quota' },
+    ];
+    expect(told({ ...allUp, syncer: { ...none, status: { conditions } } }, 'SyncerReady')).toMatch(
+      /: no replica is available: exceeded quota$/,
+    );
   });
 
   it('tells of an upgrade that does not come up beside what runs', () => {
@@ -162,6 +215,12 @@ describe('statusOf', () => {
     expect(statusOf(after, allUp, T1)).toEqual(first);
     expect(sameStatus(after.status, statusOf(after, allUp, T1))).toBe(true);
     expect(sameStatus(before.status, first)).toBe(false);
+    const { conditions = [] } = first;
+    const [one, ...others] = conditions;
+    expect(sameStatus({ ...first, conditions: conditions.toReversed() }, first)).toBe(true);
+    expect(sameStatus({ ...first, phase: 'Pending' }, first)).toBe(false);
+    expect(sameStatus({ ...first, lastSyncTime: 'x' }, first)).toBe(false);
+    expect(sameStatus({ ...first, conditions: [{ ...one!, message: 'x' }, ...others] }, first)).toBe(false);
   });
 
   it('is one that an API server takes, however long the name is by which a worker knows us', () => {
@@ -171,6 +230,8 @@ describe('statusOf', () => {
   });
 
   it('moves lastSyncTime when the binding becomes Ready, and then not again', () => {
+    // By it a binding counts as established.
+    expect(statusOf(binding('a'), allUp, T0).lastSyncTime).toBeUndefined();
     const of = saying(['Claimed', 'True']);
     const first = statusOf(of, allUp, T0);
     expect(first.lastSyncTime).toBe('2026-02-01T10:00:00Z');

@@ -135,6 +135,10 @@ describe('decide', () => {
     expect(decide(csr(both), bindings, pod())).toMatchObject({ verdict: 'approve' });
   });
 
+  it('approves what an account asks of whose pod the API server tells nothing', () => {
+    expect(decide(csr(good, { extra: {} }), bindings, pod())).toMatchObject({ verdict: 'approve' });
+  });
+
   it('leaves requests of others alone, and those that are decided', () => {
     const decided = { ...csr(good), status: { conditions: [{ type: 'Approved' }] } };
     for (const foreign of [
@@ -143,6 +147,7 @@ describe('decide', () => {
       csr(good, { username: 'system:serviceaccount:kubeocean-system:kubeocean-syncer-cls-example' }),
       csr(good, { signerName: 'kubernetes.io/kube-apiserver-client' }),
       decided,
+      { ...csr(good), status: { certificate: 'x' } },
     ]) {
       expect(decide(foreign, bindings, pod())).toEqual({ verdict: 'ignore' });
     }
@@ -150,6 +155,9 @@ describe('decide', () => {
 
   it('waits while the pod or its address is not there yet', () => {
     expect(decide(csr(good), bindings, undefined)).toMatchObject({ verdict: 'wait' });
+    // Its address may be another's in a moment.
+    const going = pod({ metadata: { deletionTimestamp: '2026-01-01T00:00:00Z' } });
+    expect(decide(csr(good), bindings, going)).toMatchObject({ verdict: 'wait' });
     expect(decide(csr(good), bindings, pod({ status: { podIP: undefined, podIPs: undefined } }))).toMatchObject({
       verdict: 'wait',
     });

@@ -12,7 +12,6 @@ export interface DerNode {
 }
 
 export const Tag = {
-  boolean: 0x01,
   integer: 0x02,
   octetString: 0x04,
   oid: 0x06,

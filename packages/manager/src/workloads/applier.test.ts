@@ -1,5 +1,5 @@
-import { Label } from '@kubeocean/shared/api';
-import { KubeClient, type KubeObject } from '@kubeocean/shared/kube';
+import { Label, proxierName, syncerName } from '@kubeocean/shared/api';
+import { Deployments, KubeClient, type KubeObject, ServiceAccounts } from '@kubeocean/shared/kube';
 import { TestServer } from '@kubeocean/shared/testing';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { binding } from '../bindings/fixtures.ts';
@@ -69,4 +69,56 @@ it.each<['labels' | 'annotations', string]>([
   expect([await written(), await written()]).toEqual([true, false]);
   expect(current.metadata[field]).toHaveProperty([key]);
   expect(calls.filter((method) => method === 'PATCH')).toHaveLength(2);
+});
+
+it.each<[string, (ours: KubeObject) => KubeObject, RegExp]>([
+  [
+    'of nobody',
+    ({ metadata: { ownerReferences: _owners, ...metadata }, ...rest }) => ({ ...rest, metadata }),
+    /^Deployment kubeocean-system\/kubeocean-syncer-.* exists already and belongs to nobody, not to this binding/,
+  ],
+  [
+    'of gocrane/kubeocean, which selects other pods,',
+    (ours) => ({ ...ours, spec: { selector: { matchLabels: { app: 'x' } } } }),
+    /^the Deployment kubeocean-system\/kubeocean-syncer-.* is of gocrane\/kubeocean: .*"kubeocean adopt a"/,
+  ],
+])('leaves a Deployment %s alone', async (_, change, message) => {
+  const found = change(stored(wanted.object));
+  const applier = new Applier(new KubeClient(server.transport()), { get: () => found } as unknown as MadeStores);
+  await expect(applier.ensure('uid-of-a', wanted)).rejects.toThrow(message);
+  expect(calls).toEqual([]);
+});
+
+it('removes what is left of a binding, the Lease of its syncers before the account that could take it, and nothing twice', async () => {
+  const of = binding('a');
+  const [syncer, proxier] = [syncerName(of.spec.clusterID), proxierName(of.spec.clusterID)];
+  const metadata = (name: string) => ({ namespace: 'kubeocean-system', name, uid: `uid-of-${name}` });
+  const left = [
+    { resource: Deployments, object: { metadata: { ...metadata(syncer), deletionTimestamp: '2026-01-01T00:00:00Z' } } },
+    { resource: ServiceAccounts, object: { metadata: metadata(proxier) } },
+    { resource: ServiceAccounts, object: { metadata: metadata(syncer) } },
+  ];
+  let code = 404;
+  const bodies: unknown[] = [];
+  server.answer = (request, response) => {
+    calls.push(`${request.method} ${(request.url ?? '').split('/').slice(-2).join('/')}`);
+    let body = '';
+    request.on('data', (chunk: Buffer) => (body += chunk.toString()));
+    request.on('end', () => {
+      bodies.push(JSON.parse(body));
+      response.statusCode = code;
+      response.end(JSON.stringify({ kind: 'Status', code, message: 'no' }));
+    });
+  };
+  const stores = { ownedBy: (uid: string) => (uid === 'uid-of-a' ? left : []) } as unknown as MadeStores;
+  const applier = new Applier(new KubeClient(server.transport()), stores);
+  expect(await applier.removeAll(of)).toBe(3);
+  expect(calls).toEqual([
+    `DELETE serviceaccounts/${proxier}`,
+    `DELETE leases/${syncer}`,
+    `DELETE serviceaccounts/${syncer}`,
+  ]);
+  expect(bodies[2]).toMatchObject({ preconditions: { uid: `uid-of-${syncer}` }, propagationPolicy: 'Background' });
+  code = 403;
+  await expect(applier.removeAll(of)).rejects.toMatchObject({ code });
 });

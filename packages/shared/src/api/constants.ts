@@ -16,7 +16,7 @@ export const Label = {
   bindingUID: 'kubeocean.io/binding-uid',
   /** `syncer` or `proxier`, on their pods. */
   component: 'kubeocean.io/component',
-  /** clusterID, on vnodes, CSINodes, Deployments, and home's volumes while they have a binding. */
+  /** clusterID, on vnodes, Deployments, and home's volumes while they have a binding. */
   physicalClusterID: 'kubeocean.io/physical-cluster-id',
   /** Worker node's name, UID and InternalIP, on vnodes. */
   physicalNodeName: 'kubeocean.io/physical-node-name',

@@ -67,7 +67,6 @@ const status = object('The lease as it stands.', {
     conditions: list('Conditions, as the node has them.', raw('core/v1 NodeCondition.')),
     nodeInfo: raw('core/v1 NodeSystemInfo.'),
     innerIP: text('InternalIP.'),
-    csiDrivers: list('CSI drivers of the node.', raw('storage.k8s.io/v1 CSINodeDriver.')),
   }),
 });
 

@@ -94,6 +94,4 @@ export interface LeasedNodeInfo {
   /** core/v1 NodeSystemInfo. */
   nodeInfo?: Record<string, unknown>;
   innerIP?: string;
-  /** storage.k8s.io/v1 CSINodeDriver, raw. */
-  csiDrivers?: Record<string, unknown>[];
 }

@@ -144,7 +144,7 @@ const status = object('What came of it.', {
   resources: list('Per resource, where what the lent nodes have goes to.', resource),
   lastValidSpec: raw('What applies while the spec is not valid: the last one that was.'),
   reason: text('Why nothing, or not everything, is lent: one word; the conditions say more.'),
-  conditions: conditions('Valid, Active, Leased, Fits; NetworkOverlap while there is one.'),
+  conditions: conditions('Valid, Active, Leased, Fits; NetworkOverlap and ForeignState while there is one.'),
 });
 
 export const policySchema = {

@@ -85,7 +85,7 @@ test('the help names every flag with its default, unit and whether it is require
   expect(text).toContain('kubeocean-x: does things');
   expect(text).toMatch(/--name TEXT +name of the binding \(required\)/);
   expect(text).toMatch(/--mode a\|b +the mode \(default a\)/);
-  expect(text).toMatch(/--period N +between renewals \(default 10, seconds\)/);
-  expect(text).toMatch(/--elect +lead \(default true\)/);
+  expect(text).toMatch(/--period N +between renewals \(default 10 seconds\)/);
+  expect(text).toMatch(/--elect=true\|false +lead \(default true\)/);
   expect(text).toMatch(/--help +print this/);
 });

@@ -115,7 +115,10 @@ function valueOf(name: string, spec: OptionSpec, value: string): unknown {
 }
 
 function suggestion(name: string, known: string[]): string {
-  const near = known.find((flag) => flag.startsWith(name) || name.startsWith(flag) || distanceAtMostTwo(flag, name));
+  const near = known.find(
+    (flag) =>
+      flag.startsWith(name) || name.startsWith(flag) || name.endsWith(`-${flag}`) || distanceAtMostTwo(flag, name),
+  );
   return near ? ` (did you mean --${near}?)` : '';
 }
 
@@ -138,13 +141,15 @@ export function helpText(program: string, summary: string, table: OptionTable): 
   const rows = Object.entries(table).map(([name, spec]) => {
     const kind =
       spec.type === 'string' ? (spec.choices ? spec.choices.join('|') : 'TEXT') : spec.type === 'integer' ? 'N' : '';
+    const usual = spec.default === undefined || spec.default === '' ? undefined : `default ${spec.default}`;
     const facts = [
       spec.type === 'string' && spec.required ? 'required' : undefined,
-      spec.default === undefined || spec.default === '' ? undefined : `default ${spec.default}`,
-      spec.unit,
+      usual && spec.unit ? `${usual} ${spec.unit}` : (usual ?? spec.unit),
     ].filter((fact) => fact !== undefined);
+    // A bare one says true, so how to say the other is not to be guessed.
+    const value = spec.default === true ? '=true|false' : kind && ` ${kind}`;
     return {
-      left: `  --${name}${kind ? ` ${kind}` : ''}`,
+      left: `  --${name}${value}`,
       right: spec.description + (facts.length > 0 ? ` (${facts.join(', ')})` : ''),
     };
   });

@@ -10,6 +10,7 @@ import {
   isTooLargeResourceVersion,
   messageOf,
   type Status,
+  unlessMissing,
 } from './errors.ts';
 
 const checks = { isAlreadyExists, isCertificateError, isConflict, isExpired, isNotFound, isTooLargeResourceVersion };
@@ -68,4 +69,16 @@ test('the message is the server’s, or says what was asked and the code', () =>
   expect(api(502).message).toBe('GET /x: HTTP 502');
   expect(new ConnectionError('https://h', 'ECONNREFUSED', 'refused').message).toBe('https://h: refused');
   expect(messageOf('text')).toBe('text');
+});
+
+test('what is missing is undefined; a path that is not served, and everything else, is an error', async () => {
+  async function call(problem?: Error): Promise<string> {
+    if (problem) throw problem;
+    return 'found';
+  }
+  expect(await unlessMissing(call())).toBe('found');
+  expect(await unlessMissing(call(api(404, { kind: 'Status', reason: 'NotFound' })))).toBeUndefined();
+  for (const problem of [api(404, { reason: 'NotServed' }), api(403), new Error('no')]) {
+    await expect(unlessMissing(call(problem))).rejects.toBe(problem);
+  }
 });

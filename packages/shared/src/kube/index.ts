@@ -13,7 +13,7 @@ export * from './resources.ts';
 export { retryDelayMs } from './retry.ts';
 export { isOlder } from './revisions.ts';
 export { byController } from './share.ts';
-export { endsWithin, sleep, untilAborted } from './sleep.ts';
+export { endsWithin, inputTaken, sleep, untilAborted } from './sleep.ts';
 export * from './store.ts';
 export * from './transport.ts';
 export * from './types.ts';

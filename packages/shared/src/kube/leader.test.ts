@@ -100,6 +100,40 @@ test('the time for which a Lease was taken is counted from before the call that 
   });
 });
 
+test('a leader whose machine slept makes no write before it has renewed its Lease: others may have led meanwhile', {
+  timeout: 60_000,
+}, async () => {
+  const { renewals } = serveLease(() => false);
+  const serve = server.answer;
+  let mayRenew = false;
+  server.answer = (request, response) => {
+    if (request.method === 'PUT' && !mayRenew) response.writeHead(503).end('{}');
+    else serve(request, response);
+  };
+  const stop = new AbortController();
+  const times = { leaseDurationSeconds: 90, renewDeadlineSeconds: 60, renewSeconds: 0.2, retrySeconds: 0.2 };
+  const election = { namespace: 'ns', name: randomUUID(), identity: 'a', ...times };
+  const clock = vi.spyOn(Date, 'now');
+  try {
+    await runAsLeader(new KubeClient(server.transport()), election, stop.signal, async (leadership) => {
+      expect(leadership.isCurrent()).toBe(true);
+      // The monotonic clock stands still in sleep, the time of day does not.
+      const wokenAt = Date.now() + 600_000;
+      clock.mockReturnValue(wokenAt);
+      expect(leadership.isCurrent()).toBe(false);
+      mayRenew = true;
+      await vi.waitFor(() => expect(leadership.isCurrent()).toBe(true), { timeout: 30_000 });
+      expect(renewals()).toBeGreaterThan(0);
+      // A clock that is set back says nothing of how long ago that was.
+      clock.mockReturnValue(wokenAt - 7_200_000);
+      expect(leadership.isCurrent()).toBe(true);
+      stop.abort();
+    });
+  } finally {
+    clock.mockRestore();
+  }
+});
+
 test('a leader goes on from the times of the one before, whose clock was ahead, and leaves them to the next', {
   timeout: 30_000,
 }, async () => {

@@ -42,7 +42,10 @@ export interface LeaderElectionOptions {
 export interface Leadership {
   /** Aborts when leadership is lost or given up. Everything that writes takes it. */
   readonly signal: AbortSignal;
-  /** True while the last renewal is younger than the renew deadline. Ask before a write that must not be made by two. */
+  /**
+   * True while the last renewal is younger than the renew deadline, by the monotonic clock and by the time of day: the first
+   * stands still while the machine sleeps, and others have led meanwhile. Ask before a write that must not be made by two.
+   */
   isCurrent(): boolean;
   /** How often the Lease has changed hands: rises with each leadership. */
   readonly transitions: number;
@@ -77,6 +80,8 @@ export async function runAsLeader(
   const times = createLeaseTimes();
   /** When the call began that took or renewed the Lease last: the server may have taken it at once. */
   let renewedAt = 0;
+  /** The same moment by the time of day. */
+  let renewedTime = 0;
   let lease: Lease | undefined = await acquire();
   if (!lease) return;
   if (signal.aborted) {
@@ -88,7 +93,8 @@ export async function runAsLeader(
   const lost = new AbortController();
   const leadership: Leadership = {
     signal: AbortSignal.any([signal, lost.signal]),
-    isCurrent: () => !lost.signal.aborted && performance.now() - renewedAt < deadlineMs,
+    isCurrent: () =>
+      !lost.signal.aborted && Math.max(performance.now() - renewedAt, Date.now() - renewedTime) < deadlineMs,
     transitions: lease.spec?.leaseTransitions ?? 0,
     leaseTime: () => times.next(),
   };
@@ -163,6 +169,7 @@ export async function runAsLeader(
       leaseTransitions: (known?.spec?.leaseTransitions ?? -1) + 1,
     };
     renewedAt = performance.now();
+    renewedTime = Date.now();
     if (!known) {
       const metadata = {
         namespace: options.namespace,
@@ -180,7 +187,7 @@ export async function runAsLeader(
     while (!ended.aborted) {
       await sleep(waitMs, ended).catch(() => undefined);
       if (ended.aborted) return;
-      const startedAt = performance.now();
+      const [startedAt, startedTime] = [performance.now(), Date.now()];
       const leftMs = deadlineMs - (startedAt - renewedAt);
       waitMs = retryMs;
       try {
@@ -189,7 +196,7 @@ export async function runAsLeader(
           { ...(lease as Lease), spec: { ...lease?.spec, renewTime: microTime(times.next()) } },
           { signal: ended, timeoutMs: Math.max(LEAST_TRY_MS, Math.min(tryMs, leftMs)), retry: false, newConnection },
         );
-        renewedAt = startedAt;
+        [renewedAt, renewedTime] = [startedAt, startedTime];
         waitMs = renewMs;
         newConnection = false;
       } catch (error) {

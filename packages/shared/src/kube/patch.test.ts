@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { deepEqual, mergePatch, replacePatch, withCondition } from './patch.ts';
+import { deepEqual, mergePatch, replacePatch, withCondition, withoutFinalizer } from './patch.ts';
 import type { Condition, Json } from './types.ts';
 
 /** JSON merge patch as RFC 7386 section 2 writes it down. */
@@ -23,6 +23,15 @@ const cases: { name: string; current: Json | undefined; desired: Json; patch: Js
   { name: 'undefined where nothing is', current: {}, desired: { a: undefined }, patch: undefined },
   { name: 'null where null is', current: { a: null }, desired: { a: null }, patch: undefined },
   { name: 'nothing there yet', current: undefined, desired: { a: { b: 1 } }, patch: { a: { b: 1 } } },
+  { name: 'another item of a list', current: { a: [1, 2] }, desired: { a: [1, 3] }, patch: { a: [1, 3] } },
+  {
+    name: 'an object takes the place of a list',
+    current: { a: [1] },
+    desired: { a: { 0: 1 } },
+    patch: { a: { 0: 1 } },
+  },
+  { name: 'a list takes the place of an object', current: { a: { b: 1 } }, desired: { a: [1] }, patch: { a: [1] } },
+  { name: 'an empty object where nothing is', current: {}, desired: { a: {} }, patch: { a: {} } },
   {
     name: 'an object takes the place of a text',
     current: { a: 'x' },
@@ -109,4 +118,8 @@ test('a condition keeps its transition time until its status changes', () => {
     'Claimed',
   ]);
   expect(conditions).toEqual([old]);
+});
+
+test('the patch that takes a finalizer off is for the object of that UID only', () => {
+  expect(withoutFinalizer('u', 'f')).toEqual({ uid: 'u', '$deleteFromPrimitiveList/finalizers': ['f'] });
 });

@@ -173,6 +173,15 @@ describe('a server that ends each watch at once', () => {
     expect(opened).toBe(5);
   });
 
+  test('and tells of something only once is asked more and more rarely from then on', async () => {
+    const client = serverThatSays((revision) => ({
+      type: revision === 1 ? 'ADDED' : 'BOOKMARK',
+      object: { metadata: { namespace: 'a', name: 'm', uid: 'u', resourceVersion: `${revision}` } },
+    }));
+    await within(10_000, client);
+    expect(opened).toBe(6);
+  });
+
   test('because it has forgotten the revision of the list is asked for all it has more and more rarely', async () => {
     const object = { kind: 'Status', code: 410, reason: 'Expired', message: 'too old resource version' };
     const client = serverThatSays(() => ({ type: 'ERROR', object }));
@@ -245,4 +254,34 @@ describe('what answers is no API server for a while', () => {
     expect([gone, reflector.lists]).toEqual([[], 2]);
     expect(errors).toContain('the answer is no list of configmaps: it names no resourceVersion');
   });
+});
+
+test.each<[string, string, number]>([
+  ['was another at our revision: its state was put back and went on', '4', 2],
+  ['has changed since', '8', 1],
+])('a server that comes back with an object that %s', async (_, version, lists) => {
+  const object = (resourceVersion: string) => ({
+    metadata: { namespace: 'a', name: 'm', uid: 'u', resourceVersion },
+  });
+  let listed = 0;
+  async function* pages(): AsyncGenerator<KubeList> {
+    const first = listed++ === 0;
+    yield { items: [object(first ? '3' : version)], metadata: { resourceVersion: first ? '5' : '9' } };
+  }
+  const list = (): Promise<KubeList> =>
+    Promise.resolve({ items: [object(version)], metadata: { resourceVersion: '9' } });
+  let opened = 0;
+  const stream = async (): Promise<unknown> => {
+    if (opened++ === 0) throw new Error('connection reset');
+    return new Promise(() => undefined);
+  };
+  const stop = new AbortController();
+  const reflector = createReflector({ pages, list, transport: { stream } } as unknown as KubeClient, {
+    resource: ConfigMaps,
+    random: () => 0,
+  });
+  void reflector.run(stop.signal);
+  await vi.waitFor(() => expect(opened).toBe(2), 20_000);
+  stop.abort();
+  expect(reflector.lists).toBe(lists);
 });

@@ -1,5 +1,7 @@
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { endsWithin, sleep } from './sleep.ts';
+import { endsWithin, inputTaken, sleep } from './sleep.ts';
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
@@ -37,4 +39,27 @@ it('tells whether work ended in time, and keeps no timer', async () => {
   await vi.advanceTimersByTimeAsync(1000);
   expect(await late).toBe(false);
   expect(vi.getTimerCount()).toBe(1);
+});
+
+it('what came in while the process stood still is taken before a timer goes on', async () => {
+  vi.useRealTimers();
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const client = connect((server.address() as AddressInfo).port, '127.0.0.1');
+  const [[peer]] = (await Promise.all([once(server, 'connection'), once(client, 'connect')])) as [[Socket], unknown];
+  let heard = false;
+  peer.on('data', () => (heard = true));
+  const seen: boolean[] = [];
+  async function goOn(): Promise<void> {
+    seen.push(heard);
+    await inputTaken();
+    seen.push(heard);
+  }
+  await inputTaken();
+  setTimeout(() => void goOn(), 10);
+  client.write('x');
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100);
+  await vi.waitFor(() => expect(seen).toEqual([false, true]), { timeout: 10_000 });
+  client.destroy();
+  server.close();
 });

@@ -44,6 +44,16 @@ export async function endsWithin(ms: number, work: Promise<unknown>): Promise<bo
   return result;
 }
 
+/**
+ * Resolves when what has come in by now is taken. A process that stood still, stopped or starved of CPU, is woken by its timers
+ * first, and by what it knows then all others have been silent meanwhile.
+ */
+export function inputTaken(): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  setImmediate(resolve);
+  return promise;
+}
+
 /** Resolves when the signal aborts, at once if it has. */
 export function untilAborted(signal: AbortSignal): Promise<void> {
   if (signal.aborted) return Promise.resolve();

@@ -43,6 +43,9 @@ test('the same name with another UID is a deletion and an addition', () => {
   expect(store.byIndex('node', 'n1')).toEqual([]);
   store.replace([thing('a', 'u3', '9', 'n1')]);
   expect(told.slice(3)).toEqual(['ns/a u2@5 > -', 'ns/a - > u3@9']);
+  // Revisions of a server that was set up anew are no continuation of ours.
+  store.replace([thing('a', 'u4', '9', 'n1')]);
+  expect(told.slice(5)).toEqual(['ns/a u3@9 > -', 'ns/a - > u4@9']);
 });
 
 test('a list tells what vanished meanwhile as deleted with its last state, and what is unchanged not at all', () => {

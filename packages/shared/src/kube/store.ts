@@ -132,10 +132,8 @@ export class Store<T extends KubeObject> implements ReadonlyStore<T> {
       if (known && sameVersion(known, object)) continue;
       this.set(object);
     }
-    if (!this.hasSynced) {
-      this.hasSynced = true;
-      this.firstSync.resolve();
-    }
+    this.hasSynced = true;
+    this.firstSync.resolve();
   }
 
   private put(key: string, previous: T | undefined, current: T): void {

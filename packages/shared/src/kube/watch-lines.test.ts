@@ -41,6 +41,19 @@ test('a line without an end is not collected for ever', async () => {
   await expect(collect(endless())).rejects.toThrow('a line of the watch is longer than 16777216 bytes');
 });
 
+test('many long lines that come in pieces are not one that is too long', async () => {
+  async function* torn(): AsyncGenerator<Buffer> {
+    const half = Buffer.alloc(1024 * 1024, 'x');
+    for (let i = 0; i < 20; i++) {
+      yield half;
+      yield Buffer.from('x\n');
+    }
+  }
+  let found = 0;
+  for await (const line of lines(torn())) found += line.length;
+  expect(found).toBe(20 * (1024 * 1024 + 1));
+});
+
 const pod = (metadata: object) =>
   Buffer.from(
     JSON.stringify({ type: 'MODIFIED', object: { kind: 'Pod', apiVersion: 'v1', metadata, spec: { x: 1 } } }),

@@ -25,6 +25,11 @@ describe('what ends a lease', () => {
     expect(result.removable).toEqual([]);
   });
 
+  it('says of a node that is virtual by now that it is never lent', () => {
+    const [ended] = run({ records: before, nodes: [node('node1', { labels: { type: 'virtual-kubelet' } })] }).closed;
+    expect(ended?.status.message).toBe('node node1 is never lent: its labels say that it is virtual itself');
+  });
+
   const closed = before.map((record) => ({ ...record, status: { ...record.status, phase: 'Closed' as const } }));
 
   it('removes a released record once it is closed and no pod is left under it', () => {

@@ -17,6 +17,9 @@ describe('a policy that is not valid', () => {
     expect(lent(run({ policies: [broken], records: before }))['b1.node1']?.['cpu']).toBe('4');
     const pods = [pod('a', 'node1', '6')];
     expect(lent(run({ policies: [broken], records: before, pods }))['b1.node1']?.['cpu']).toBe('2');
+    const held = pod('lent', 'node1', '3', mount, { 'kubeocean.io/cluster-binding': 'b1' });
+    const [short] = run({ policies: [broken], records: before, pods: [...pods, held] }).open;
+    expect(short?.status).toMatchObject({ reason: 'Shrunk', allocatable: { cpu: '2' }, ceiling: { cpu: '3' } });
   });
 
   it('still closes when its window was due to close', () => {
@@ -25,7 +28,23 @@ describe('a policy that is not valid', () => {
     );
     const later = new Date('2026-11-20T12:30:00Z');
     expect(run({ policies: [broken], records: windowed }).open[0]?.status.phase).toBe('Active');
-    expect(run({ policies: [broken], records: windowed, now: later }).open[0]?.status.phase).toBe('Closing');
+    const [closed] = run({ policies: [broken], records: windowed, now: later }).open;
+    expect(closed?.status).toMatchObject({
+      phase: 'Closing',
+      reason: 'WindowClosed',
+      message: 'the window closed, and policy p1 is not valid',
+      policy: 'p1',
+      allocatable: { cpu: '8' },
+      taints: [{ key: 'kubeocean.io/out-of-time-windows', effect: 'NoSchedule' }],
+      window: { closesAt: '2026-11-20T12:30:00Z' },
+      node: { labels: { role: 'worker' } },
+    });
+  });
+
+  it('gives a node back whose owner takes that', () => {
+    const nodes = [node('node1', { annotations: { 'kubeocean.io/reclaim': 'now' } })];
+    const [taken] = run({ policies: [broken], records: before, nodes }).open;
+    expect(taken?.status).toMatchObject({ phase: 'Closing', reason: 'ReclaimedByOwner' });
   });
 
   it('goes on with a taking back that was announced', () => {
@@ -59,6 +78,34 @@ describe('a policy that is not valid', () => {
     const lastValid = new Map([['uid-p1', valid.spec]]);
     const result = run({ policies: [broken], nodes: [node('node1'), node('node2')], lastValid });
     expect(Object.keys(lent(result))).toEqual(['b1.node1', 'b1.node2']);
+    expect(result.policies[0]?.problem).toMatch(/Mars/);
+  });
+
+  it('keeps what it lends by a record that began under another', () => {
+    const records = before.map((record) => ({ ...record, status: { ...record.status, policy: 'p2' } }));
+    const policies = [policy('p2', { timeZone: 'Mars/Olympus' })];
+    expect(lent(run({ policies, records }))).toMatchObject({ 'b1.node1': { cpu: '4' } });
+  });
+
+  it('reads a record that somebody wrote by hand as one that says nothing of amounts', () => {
+    const odd = { allocatable: { cpu: 'four' }, ceiling: { cpu: 'four' } };
+    const records = before.map((record) => ({ ...record, status: { ...record.status, ...odd } }));
+    expect(run({ policies: [valid], records }).open[0]?.status).toMatchObject({ ceiling: { cpu: '4' } });
+    expect(lent(run({ policies: [broken], records }))).toMatchObject({ 'b1.node1': { cpu: '0' } });
+  });
+
+  it('lends nothing by a record whose maker died before it said what is lent', () => {
+    const records = before.map(({ status: _status, ...record }) => record);
+    const [open] = run({ policies: [broken], records }).open;
+    expect(open?.status).toMatchObject({ phase: 'Active', policy: 'p1', allocatable: { cpu: '0', pods: '0' } });
+  });
+
+  it('goes on lending to the binding of its last valid spec, whichever it names by now', () => {
+    const moved = policy('p1', { timeZone: 'Mars/Olympus', cluster: 'b2' });
+    const lastValid = new Map([['uid-p1', valid.spec]]);
+    const pods = [pod('lent', 'node1', '6', mount, { 'kubeocean.io/cluster-binding': 'b1' })];
+    const result = run({ policies: [moved], records: before, lastValid, pods });
+    expect(lent(result)).toMatchObject({ 'b1.node1': { cpu: '4' } });
   });
 
   it('does not stand in the way of a later one', () => {

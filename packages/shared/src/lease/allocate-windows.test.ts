@@ -15,10 +15,22 @@ describe('windows', () => {
     expect(status).toMatchObject({
       phase: 'Closing',
       reason: 'WindowClosed',
+      message: 'no time window of policy p1 is open; it opens again at 2026-11-20T18:00:00Z',
       taints: [{ key: 'kubeocean.io/out-of-time-windows', value: 'true', effect: 'NoSchedule' }],
       window: { opensAt: '2026-11-20T18:00:00Z', closesAt: '2026-11-21T08:01:00Z' },
       reclaimAt: '2026-11-20T12:10:00Z',
     });
+  });
+
+  it('the policy counts its nodes as closed outside of them, and as lent inside', () => {
+    const counted = (one: typeof closedNow) => {
+      const [outcome] = run({ policies: [one] }).policies;
+      const cpu = outcome?.account.get('cpu');
+      return [outcome?.nodes, [...(outcome?.closing.keys() ?? [])], cpu?.closed.nanos, cpu?.lent.nanos];
+    };
+    const all = 8_000_000_000n;
+    expect(counted(closedNow)).toEqual([['node1'], ['node1'], all, 0n]);
+    expect(counted(policy('p1'))).toEqual([['node1'], [], 0n, all]);
   });
 
   describe('of an older policy, outside of them,', () => {

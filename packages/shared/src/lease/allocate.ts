@@ -39,6 +39,8 @@ export interface AllocationInput {
   lastValid?: ReadonlyMap<string, ResourceLeasingPolicySpec>;
   /** By claim UID, since when it was not seen to be renewed. Told in the policies' status; what is lent stays. */
   staleSince?: ReadonlyMap<string, Date>;
+  /** UIDs of claims whose computing cluster has read what records say. Default: all that are not stale. */
+  readers?: ReadonlySet<string>;
   /** Default {@link DefaultReclaimTiming}. */
   timing?: ReclaimTiming;
 }
@@ -91,6 +93,7 @@ export interface View {
   usage: PodUsage;
   timing: ReclaimTiming;
   staleSince: ReadonlyMap<string, Date>;
+  readers?: ReadonlySet<string> | undefined;
   now: Date;
 }
 
@@ -131,6 +134,7 @@ export function allocate(input: AllocationInput): Allocation {
     usage: input.pods instanceof PodUsage ? input.pods : countPods(input.pods, input.tenants),
     timing: input.timing ?? DefaultReclaimTiming,
     staleSince: input.staleSince ?? new Map(),
+    readers: input.readers,
     now,
   };
   const nodes = input.nodes.filter((node) => node.metadata.deletionTimestamp === undefined).sort(byName);

@@ -104,6 +104,7 @@ describe('less lent than pods hold', () => {
     const healed = run({ pods: [native], records: written(later.open) });
     expect(healed.open[0]?.status).toMatchObject({ allocatable: { cpu: '3' }, ceiling: { cpu: '3' } });
     expect(healed.open[0]?.status.reason).toBeUndefined();
+    expect(healed.policies[0]?.shrunk.size).toBe(0);
   });
 
   it('is not lent to another binding meanwhile', () => {

@@ -29,7 +29,7 @@ export function ceilingOf(share: Resources, before: Resources | undefined, held:
 export function beyondCeiling(pods: readonly PodForRequests[], ceiling: Resources): PodForRequests[] {
   const left = new Map([...ceiling].map(([name, { nanos }]) => [name, nanos]));
   return [...pods].sort(olderFirst).filter((pod) => {
-    const asked = [...requestsOf(pod)].filter(([name, { nanos }]) => nanos > 0n && left.has(name));
+    const asked = [...requestsOf(pod)].filter(([name]) => left.has(name));
     if (asked.some(([name, { nanos }]) => nanos > (left.get(name) ?? 0n))) return true;
     for (const [name, { nanos }] of asked) left.set(name, (left.get(name) ?? 0n) - nanos);
     return false;

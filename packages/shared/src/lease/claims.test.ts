@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import { claim } from './allocate-fixtures.ts';
-import { readClaim } from './claims.ts';
+import { claim, now } from './allocate-fixtures.ts';
+import { judgeClaims, readClaim } from './claims.ts';
 
 it('a selector as long as a claim may bring is read once, not at each look', () => {
   const terms = Array.from({ length: 64 }, () => ({ matchExpressions: [{ key: 'a', operator: 'Exists' }] }));
@@ -8,4 +8,55 @@ it('a selector as long as a claim may bring is read once, not at each look', () 
   const read = readClaim(lease);
   expect(read?.nodeSelector?.nodeSelectorTerms).toHaveLength(64);
   expect(readClaim(lease)).toBe(read);
+});
+
+it('a Lease without the label, or without a namespace, is no claim', () => {
+  const { metadata } = claim('b', 'w');
+  expect(readClaim({ metadata: { ...metadata, labels: {} } })).toBeUndefined();
+  const { namespace: _, ...elsewhere } = metadata;
+  expect(readClaim({ metadata: elsewhere })).toBeUndefined();
+});
+
+it.each<[string, string | undefined]>([
+  ['null', undefined],
+  ['{"nodeSelectorTerms":[]}', undefined],
+  ['{"nodeSelectorTerms":[{"matchExpressions":[{"key":"a","operator":"Like"}]}]}', 'its node selector is not valid: '],
+  ['[]', 'its node selector is not valid: '],
+  ['{', 'its node selector is not JSON'],
+])('of a claim with the node selector %s it is said: %s', (text, problem) => {
+  const read = readClaim(claim('b', 'w', { 'kubeocean.io/node-selector': text }));
+  expect(read?.problem?.slice(0, 32)).toBe(problem);
+  if (problem !== undefined) expect(read?.nodeSelector).toBeUndefined();
+});
+
+it('the remark says what is wrong with the claim that is served, and who else asks', () => {
+  const tenants = ['w', 'x'].map((namespace) => ({ namespace, serviceAccount: 's', bindings: ['*'] }));
+  const broken = claim('b', 'w', { 'kubeocean.io/node-selector': '{' });
+  const later = claim('b', 'x', {}, '2026-02-01T00:00:00Z');
+  const judge = (leases: (typeof later)[], stale?: ReadonlyMap<string, Date>) =>
+    judgeClaims(
+      leases.flatMap((lease) => readClaim(lease) ?? []),
+      tenants,
+      'b',
+      stale,
+    );
+  expect(judge([claim('b', 'w')])).not.toHaveProperty('remark');
+  for (const both of [
+    [claim('b', 'w'), later],
+    [later, claim('b', 'w')],
+  ]) {
+    expect(judge(both)).toMatchObject({ served: { namespace: 'w' } });
+  }
+  expect(judge([later, broken], new Map([['w-b', now]]))).toMatchObject({
+    served: { namespace: 'w' },
+    remark:
+      'the claim w/kubeocean-claim.b is not renewed since 2026-11-20T12:00:00.000Z; ' +
+      'the claim w/kubeocean-claim.b cannot be read: its node selector is not JSON; ' +
+      'the later claim in namespace x gets nothing',
+  });
+  const released = claim('b', 'w', { 'kubeocean.io/release': 'true' });
+  expect(judge([released, later])).toMatchObject({ served: { namespace: 'x' } });
+  expect(judge([released])).toEqual({
+    remark: 'the claim w/kubeocean-claim.b is released (annotation kubeocean.io/release)',
+  });
 });

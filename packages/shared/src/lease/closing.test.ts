@@ -205,3 +205,40 @@ it('a record that was closed by a clock a year ahead is kept for a day from when
   expect(statusOf(right).closedAt).toBe(text(0));
   expect(statusOf(look(right, 60, { policies: [] })).closedAt).toBe(text(0));
 });
+
+it('a record says of its node and policy what it said last, and stops saying what is lent', () => {
+  const taints = [{ key: 'dedicated', value: 'x', effect: 'NoExecute' as const }];
+  const lent = written(run({ nodes: [{ ...node('node1'), spec: { taints, unschedulable: true } }], pods }).open);
+  const kept = { policy: 'p1', unschedulable: true, node: { labels: { role: 'worker' } } };
+  const lease = { key: 'kubeocean.io/out-of-time-windows', value: 'true', effect: 'NoSchedule' };
+  const settling = look(lent, 0, { policies: [] });
+  expect(statusOf(settling)).toMatchObject({ ...kept, phase: 'Closing', taints: [lease, ...taints] });
+  const closed = statusOf(look(settling, 10, { policies: [] }));
+  expect(closed).toMatchObject({ ...kept, phase: 'Closed', taints: [lease, ...taints] });
+  expect([closed.allocatable, closed.ceiling]).toEqual([undefined, undefined]);
+});
+
+it.each<[string, Partial<AllocationInput>]>([
+  ['node node1 is gone', { nodes: [] }],
+  ['node node1 was replaced by another of its name', { nodes: [node('node1', { uid: 'another' })] }],
+  ['the claim kubeocean-worker/kubeocean-claim.b1 is released (annotation kubeocean.io/release)', released],
+  [
+    'the claim in namespace other is served',
+    { claims: [claim('b1', 'other')], tenants: [{ namespace: 'other', serviceAccount: 's', bindings: ['b1'] }] },
+  ],
+  ["no policy's selector and the binding's selector match node node1 any more", unselected],
+])('a lease that is over says why: %s', (message, change) => {
+  const lent = written(run({ now: at(-60) }).open);
+  expect(run({ records: lent, ...change }).closed.map(({ status }) => status.message)).toEqual([message]);
+});
+
+it('a node that was replaced counts as closed for its policy once the record of the one before says so', () => {
+  const lent = written(run({ now: at(-60) }).open);
+  const nodes = [node('node1', { uid: 'another' })];
+  const counted = (records: LeasedNode[]) => {
+    const [outcome] = run({ records, nodes }).policies;
+    return [outcome?.nodes, outcome?.closing.size];
+  };
+  expect(counted(lent)).toEqual([[], 0]);
+  expect(counted(look(lent, 0, { pods, nodes }))).toEqual([['node1'], 1]);
+});

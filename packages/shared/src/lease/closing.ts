@@ -5,7 +5,7 @@ import { labelValue } from '../api/names.ts';
 import type { PolicyOutcome, View } from './allocate.ts';
 import type { ClaimVerdict } from './claims.ts';
 import { type ReclaimFacts, reclaimStatus } from './reclaim.ts';
-import { earlier, isOpen, isSettling, leaseTaint, settles, type WorkerNode } from './record.ts';
+import { earlier, isLendable, isOpen, isSettling, leaseTaint, settles, type WorkerNode } from './record.ts';
 import { rfc3339 } from './time.ts';
 import { groupName } from './usage.ts';
 
@@ -106,6 +106,12 @@ export function closing(
   if (!outcomes.some(({ spec }) => spec?.cluster === cluster)) {
     return { reason: 'PolicyGone', message: `no ResourceLeasingPolicy lends to ${cluster} any more` };
   }
+  if (!isLendable(node)) {
+    return {
+      reason: 'NotSelected',
+      message: `node ${nodeName} is never lent: its labels say that it is virtual itself`,
+    };
+  }
   return {
     reason: 'NotSelected',
     message: `no policy's selector and the binding's selector match node ${nodeName} any more`,
@@ -119,8 +125,8 @@ export function removalAt(status: LeasedNodeStatus): Date {
 
 /**
  * A Closed record is the only statement that its vnode may be drained. It stays until no pod is left under it, and then
- * until nobody is there to read it (Released), a new node needs its name, or a computing cluster that is alive has had
- * 24 hours to read it.
+ * until nobody is there to read it (Released), a new node needs its name, or 24 hours are over and the computing cluster has
+ * read it: one that was away for longer has yet to.
  */
 export function isRemovable(
   record: LeasedNode,
@@ -134,6 +140,7 @@ export function isRemovable(
   if (view.usage.group(nodeName, groupName(record.metadata.namespace, labelValue(cluster))).present > 0) return false;
   if (reason === 'Released') return true;
   if (reason === 'NodeGone' && nodes.has(nodeName)) return true;
-  const alive = verdict.served !== undefined && !view.staleSince.has(verdict.served.uid);
-  return alive && record.status.closedAt !== undefined && removalAt(record.status) <= view.now;
+  const { uid } = verdict.served ?? {};
+  const isRead = uid !== undefined && !view.staleSince.has(uid) && (view.readers?.has(uid) ?? true);
+  return isRead && record.status.closedAt !== undefined && removalAt(record.status) <= view.now;
 }

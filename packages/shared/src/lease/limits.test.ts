@@ -54,7 +54,14 @@ describe('limits', () => {
     [{ resource: 'cpu', quantity: '-1' }, /negative/],
     [{ resource: 'cpu', quantity: 'four' }, /not a quantity/],
     [{ resource: '', quantity: '4' }, /missing/],
+    [{ resource: 'cpu', percent: -1 }, /from 0 to 100/],
   ])('%j is told to be wrong', (limit, problem) => expect(limitsProblem([limit])).toMatch(problem));
+
+  it.each<ResourceLimit>([
+    { resource: 'cpu', percent: 0 },
+    { resource: 'cpu', percent: 100 },
+    { resource: 'cpu', quantity: 0 },
+  ])('%j is right', (limit) => expect(limitsProblem([limit])).toBeUndefined());
 
   it('never lend more than is left, than the quantity or than the percentage', () => {
     const resource = fc.constantFrom('cpu', 'memory', 'pods');

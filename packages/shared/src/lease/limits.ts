@@ -8,20 +8,19 @@ const Whole = 1_000_000_000n;
 
 /**
  * Per resource the smallest of what is left, each `quantity` and each `percent` named for it; a resource not named is
- * lent in full. Zero lends nothing. Rounded down: cpu to a thousandth, a percentage of 1Gi or more to whole mebibytes, so that
+ * lent in full. Zero lends nothing. Not for negative amounts. Rounded down: cpu to a thousandth, a percentage of 1Gi or more to whole mebibytes, so that
  * people can read it, all else to whole numbers (bytes, pieces).
  * @throws QuantityError when a limit's quantity is none; see {@link limitsProblem}
  */
 export function lentShare(left: Resources, limits: readonly ResourceLimit[] | undefined): Map<string, Quantity> {
   const share = new Map<string, Quantity>();
   for (const [name, amount] of left) {
-    let lent: Quantity = amount.nanos < 0n ? { ...amount, nanos: 0n } : amount;
-    const all = lent;
+    let lent: Quantity = amount;
     for (const limit of limits ?? []) {
       if (limit.resource !== name) continue;
       if (limit.quantity !== undefined) lent = minQuantity(lent, parseQuantity(limit.quantity));
       if (limit.percent !== undefined) {
-        const part = { nanos: (all.nanos * BigInt(limit.percent)) / 100n, format: all.format };
+        const part = { nanos: (amount.nanos * BigInt(limit.percent)) / 100n, format: amount.format };
         lent = minQuantity(lent, readable(part));
       }
     }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { judgePolicy, policyProblem, rememberedSpec } from './policies.ts';
+import { policy } from './allocate-fixtures.ts';
+import { judgePolicy, olderPolicyFirst, policyProblem, rememberedSpec } from './policies.ts';
 
 /** What older kinds, or an API server without our checks, might let through. */
 describe('a policy that is not valid', () => {
@@ -65,4 +66,12 @@ describe('a window', () => {
     const judged = judgePolicy({ metadata: { name: 'p' }, spec }, undefined, now, agents);
     expect({ inside: judged.inside, closesAt: judged.closesAt?.toISOString() }).toEqual({ inside, closesAt });
   });
+});
+
+it('of policies of one second the first by name is the older, whatever their order', () => {
+  const all = ['b', 'a', 'c'].map((name) => policy(name));
+  for (const list of [all, all.toReversed()]) {
+    expect(list.toSorted(olderPolicyFirst).map(({ metadata }) => metadata.name)).toEqual(['a', 'b', 'c']);
+  }
+  expect([policy('a', {}, '2026-02-01T00:00:00Z'), policy('b')].toSorted(olderPolicyFirst)[0]?.metadata.name).toBe('b');
 });

@@ -71,6 +71,12 @@ describe('a closing window', () => {
     });
   });
 
+  it('has the deadline that the agent was told', () => {
+    const told = { deadlineSeconds: 20, noticeSeconds: 0 };
+    expect(later(0, { timing: told }).reclaimDeadline).toBe('2026-11-20T12:01:20Z');
+    expect(later(70, { timing: told }).reclaimStage).toBe('Evicting');
+  });
+
   it('takes nothing back without forceReclaim', () => {
     const status = later(5000, { policies: [policy('p1', closed)] });
     expect(status).toMatchObject({ phase: 'Closing', taints: [{ effect: 'NoSchedule' }] });
@@ -139,6 +145,8 @@ describe('a closing window', () => {
     const again = run({ policies: [soon], records: written(noticed.open), now: at(60) });
     expect(again.open[0]?.status.noticedAt).toBe(reclaimAt);
     expect(run({ policies: [policy('p1', open)] }).open[0]?.status.noticedAt).toBeUndefined();
+    const always = policy('p1', { forceReclaim: true });
+    expect(run({ policies: [always] }).open[0]?.status.noticedAt).toBeUndefined();
     const early = run({ policies: [soon], now: at(-600) });
     expect(early.open[0]?.status.noticedAt).toBeUndefined();
     expect(early.nextChange).toEqual(at(120 - 300));
@@ -261,6 +269,7 @@ describe('a closed lease', () => {
     expect(run({ records: after, policies: [], now: day, pods }).removable).toEqual([]);
     const staleSince = new Map([[claim('b1').metadata.uid ?? '', now]]);
     expect(run({ records: after, policies: [], now: day, staleSince }).removable).toEqual([]);
+    expect(run({ records: after, policies: [], now: day, readers: new Set() }).removable).toEqual([]);
   });
 });
 

@@ -221,7 +221,7 @@ function infoOf(node: WorkerNode): LeasedNodeInfo {
   const { status } = node;
   const innerIP = status?.addresses?.find((address) => address.type === 'InternalIP')?.address;
   return {
-    labels: sorted(node.metadata.labels ?? {}),
+    labels: node.metadata.labels ?? {},
     conditions: steadyConditions(status?.conditions ?? []),
     ...(status?.nodeInfo && { nodeInfo: status.nodeInfo }),
     ...(innerIP !== undefined && { innerIP }),
@@ -251,8 +251,4 @@ export function leaseTaint(effect: Taint['effect']): Taint {
 /** Whether a record is one of a lease that runs. */
 export function isOpen(record: LeasedNode | undefined): record is LeasedNode {
   return record !== undefined && record.status?.phase !== 'Closed';
-}
-
-function sorted(labels: Record<string, string>): Record<string, string> {
-  return Object.fromEntries(Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1)));
 }

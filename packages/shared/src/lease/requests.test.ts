@@ -24,6 +24,14 @@ const cases: [string, Spec, Record<string, string>][] = [
     { cpu: '1100m', memory: '1088Mi', pods: '1' },
   ],
   [
+    'is what the pod as a whole asks for in cpu, memory and huge pages, and in nothing else',
+    {
+      containers: [container('a', '100m', '64Mi')],
+      resources: { requests: { cpu: '1', memory: '1Gi', 'hugepages-2Mi': '4Mi', 'ephemeral-storage': '9Gi' } },
+    },
+    { cpu: '1', memory: '1Gi', 'hugepages-2Mi': '4Mi', pods: '1' },
+  ],
+  [
     'takes an init container where it needs more',
     { containers: [container('a', '100m', '1Gi')], initContainers: [container('i', '2', '10Mi')] },
     { cpu: '2', memory: '1Gi', pods: '1' },
@@ -110,12 +118,25 @@ describe('a pod', () => {
         '1',
       ],
       ['counts what is asked for where the kubelet says nothing', { conditions: deferred }, '1'],
+      ['counts what is asked for where it says only what is set aside', { allocatedResources: { cpu: '4' } }, '1'],
     ])('%s', (_, status, cpu) => expect(requests(spec, status)).toEqual({ cpu, memory: '1Gi', pods: '1' }));
+
+    it('counts what is in force whatever else it asks for', () => {
+      const asking = { ...spec, resources: { requests: { cpu: '1', 'example.com/gpu': '9' } } };
+      expect(requests(asking, both)).toEqual({ cpu: '6', memory: '1Gi', pods: '1' });
+    });
 
     it('does not count what is infeasible', () => {
       const asking = { ...spec, resources: { requests: { cpu: '100' } } };
       expect(requests(asking, { ...both, conditions: infeasible })['cpu']).toBe('6');
     });
+  });
+
+  it('without requests of its own counts what its containers ask for where the kubelet does not tell all that it has', () => {
+    const spec = { containers: [container('a', '2', '1Gi')] };
+    for (const cpu of ['1', '5']) {
+      expect(requests(spec, { resources: { requests: { cpu } } })).toEqual({ cpu: '2', memory: '1Gi', pods: '1' });
+    }
   });
 
   it('without requests of its own counts what the kubelet set aside for it as a whole', () => {
@@ -139,5 +160,21 @@ describe('the text by which pods are known to take the same', () => {
     { conditions: [{ type: 'PodResizePending', reason: 'Infeasible' }] },
   ])('differs by what is told of the whole pod: %j', (status) => {
     expect(requestsText({ metadata, spec, status })).not.toBe(requestsText({ metadata, spec }));
+  });
+
+  it('differs by every amount, and by whether there is any', () => {
+    const given = (of: Record<string, unknown>) => [of, { resources: {} }, { resources: { requests: { cpu: '1' } } }];
+    const one = (cpu: string) => ({ resources: { requests: { cpu } } });
+    const statuses: Record<string, unknown>[] = [
+      ...given({}),
+      one('2'),
+      ...['containerStatuses', 'initContainerStatuses'].flatMap((list) =>
+        [...given({}), one('2'), { allocatedResources: { cpu: '1' } }].map((of) => ({
+          [list]: [{ name: 'a', ...of }],
+        })),
+      ),
+    ];
+    const texts = statuses.map((status) => requestsText({ metadata, spec, status }));
+    expect(new Set(texts).size).toBe(texts.length);
   });
 });

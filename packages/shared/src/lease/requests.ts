@@ -66,7 +66,6 @@ export function podRequests(pod: PodForRequests): Map<string, Quantity> {
     if (container.restartPolicy === 'Always') {
       accumulate(total, requests);
       accumulate(sidecars, requests);
-      raise(startup, sidecars);
     } else {
       accumulate(requests, sidecars);
       raise(startup, requests);

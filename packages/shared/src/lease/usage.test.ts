@@ -27,6 +27,9 @@ describe('pods are counted', () => {
       lent('unsynced', held, 'Failed'),
       lent('over', {}, 'Failed'),
       lent('nobodys', {}, 'Running', {}),
+      // Those that wait for a node take none.
+      { ...lent('waiting'), spec: { containers: [] } },
+      { ...lent('unplaced'), spec: { nodeName: '', containers: [] } },
     ],
     tenants,
   );

@@ -34,6 +34,8 @@ export interface LentPods extends Group {
   readonly pods: readonly PodForRequests[];
   /** Of them, those that bear the annotation that says why their lease ends them. */
   readonly told: number;
+  /** Of them, those that end but have not ended. */
+  readonly ending: number;
 }
 
 const Nothing: Resources = new Map();
@@ -51,6 +53,7 @@ class CountedGroup implements LentPods {
   unfinished = 0;
   unsynced = 0;
   told = 0;
+  ending = 0;
 
   constructor(node: string, namespace: string, label: string, group: string) {
     this.node = node;
@@ -83,8 +86,10 @@ class CountedGroup implements LentPods {
     this.unfinished++;
     const requests = requestsOf(pod);
     this.taken.add(requests);
+    if (deletionTimestamp === undefined) return;
+    this.ending++;
     // The finalizer goes when home shows the end or has no such pod, so nobody at home counts this one any more.
-    if (deletionTimestamp !== undefined && !held) this.freed.add(requests);
+    if (!held) this.freed.add(requests);
   }
 }
 

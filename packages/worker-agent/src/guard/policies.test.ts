@@ -40,6 +40,12 @@ describe('what holds tenants to what is lent', () => {
     ],
     ['a binding that only warns', all, [bound('kubeocean-tenants', ['Warn']), ...bindings.slice(1)], /action Deny/],
     [
+      'a binding of somebody else, which may cover less',
+      all,
+      [bound('mine', ['Deny'], 'kubeocean-tenants'), ...bindings.slice(1)],
+      /action Deny/,
+    ],
+    [
       'a binding of another policy',
       all,
       [bound('kubeocean-tenants', ['Deny'], 'x'), ...bindings.slice(1)],
@@ -66,13 +72,16 @@ describe('while nobody holds tenants to it', () => {
     nodes: ['n1', 'n2'],
     closing: new Map(['n1', 'n2'].map((node) => [node, { phase: 'Closing' }])),
     shrunk: new Map([['n2', 'cpu 2 of 1']]),
+    account: new Map([['cpu', {}]]),
   } as unknown as PolicyOutcome;
   const allocation: Allocation = { open, closed: [], removable: [], policies: [outcome] };
 
   it('leases that run go on and none begins', () => {
     const withheld = withholdNew(allocation, (key) => key === 'w/a.n1');
     expect(withheld.open.map(({ name }) => name)).toEqual(['a.n1']);
-    expect(withheld.policies.map(({ nodes }) => nodes)).toEqual([['n1']]);
+    expect(withheld.policies.map(({ nodes, account }) => [nodes, account.size])).toEqual([[['n1'], 0]]);
+    const [whole] = withholdNew(allocation, () => true).policies;
+    expect([whole?.policy.metadata.name, whole?.nodes.length, whole?.account.size]).toEqual(['p', 2, 1]);
   });
 
   it('a policy does not count nodes as closed that it does not lend', () => {

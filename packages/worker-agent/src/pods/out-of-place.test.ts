@@ -51,6 +51,11 @@ describe('pods out of place', () => {
     });
   });
 
+  it('are those under a record that is there as under one that is to come', () => {
+    const there: LeasedNode = { metadata: { namespace: 'w', name: 'b.n' }, spec, status: { phase: 'Active' } };
+    expect(find([pod('1', '2'), pod('2', '3')], { cpu: '4' }, [there])).toMatchObject({ beyond: ['2'], strays: [] });
+  });
+
   it('are by number too', () => {
     expect(find([pod('1', '0'), pod('2', '0')], { cpu: '4', pods: '1' }).beyond).toEqual(['2']);
   });
@@ -76,6 +81,7 @@ describe('pods out of place', () => {
   it('are those on a node without a record', () => {
     const { strays, found } = find([pod('1', '1', {}, 'm')], { cpu: '4' });
     expect(strays).toEqual(['1']);
+    expect(found.strays.get('1')).toMatchObject({ kind: 'stray', graceSeconds: 600 });
     expect(found.strays.get('1')?.message).toBe(
       'node m is not lent to b: there is no LeasedNode for it in namespace w',
     );

@@ -59,5 +59,5 @@ it.each<[string, PodForRequests, KubeObject[], boolean]>([
   ['without a binding', pod('Failed', { labels: {} }), [claim()], true],
   ['of the owner', pod('Failed', { namespace: 'default' }), [], false],
 ])('a pod %s', (_, given, claims, expected) => {
-  expect(findUnfollowed(countPods([given], tenants).lent(), claims, now).has('a')).toBe(expected);
+  expect(findUnfollowed(countPods([given], tenants).lent(), claims, now).steps.has('a')).toBe(expected);
 });

@@ -10,17 +10,21 @@ import type { PodStep } from '../reclaim/plan.ts';
 /** Milliseconds past the end of its grace after which a pod that ends is not waited for any more. */
 const LateMs = 60_000;
 
+export interface Unfollowed {
+  /** By pod UID. */
+  steps: Map<string, PodStep>;
+  /** When the next pod should be over, in milliseconds since 1970: nothing may happen by then that asks for a look. */
+  nextAt?: number;
+}
+
 /**
- * Pods that are over, or should be by `now`, and whose claim is no more, by pod UID. The caller waits until it has been so
- * for a while: a computing cluster makes its claim anew, and a released one may still show ends at home.
+ * Pods that are over, or should be by `now`, and whose claim is no more. The caller waits until it has been so for a while: a
+ * computing cluster makes its claim anew, and a released one may still show ends at home.
  */
-export function findUnfollowed(
-  groups: Iterable<LentPods>,
-  claims: readonly KubeObject[],
-  now: Date,
-): Map<string, PodStep> {
+export function findUnfollowed(groups: Iterable<LentPods>, claims: readonly KubeObject[], now: Date): Unfollowed {
   const followed = followedGroups(claims);
   const steps = new Map<string, PodStep>();
+  let nextAt = Infinity;
   for (const { group, label, namespace, node, pods } of groups) {
     if (followed.has(group)) continue;
     const whose = label === '' ? 'it bears no binding' : `nobody claims ${label} here any more`;
@@ -28,11 +32,13 @@ export function findUnfollowed(
     for (const pod of pods) {
       const { name, uid = '', finalizers, deletionTimestamp } = pod.metadata;
       if (finalizers?.includes(Finalizer.homeSync) !== true) continue;
-      const late = deletionTimestamp !== undefined && Date.parse(deletionTimestamp) + LateMs <= now.getTime();
-      if (hasEnded(pod) || late) steps.set(uid, { kind: 'unfollow', namespace, name, uid, node, message });
+      const lateAt = deletionTimestamp === undefined ? Infinity : Date.parse(deletionTimestamp) + LateMs;
+      if (hasEnded(pod) || lateAt <= now.getTime()) {
+        steps.set(uid, { kind: 'unfollow', namespace, name, uid, node, message });
+      } else nextAt = Math.min(nextAt, lateAt);
     }
   }
-  return steps;
+  return { steps, ...(nextAt < Infinity && { nextAt }) };
 }
 
 /** The groups of pods for which a claim stands that is not released, by {@link groupName}. */

@@ -25,6 +25,7 @@ function step(kind: PodStep['kind'], name = 'p', namespace = 'w'): [string, PodS
 /** A reclaimer, and what it asked for and was answered; `refuse` gives the code of what is refused, of `methods`. */
 function world(refuse: (body: string) => number | undefined, methods = ['PATCH']) {
   const asked: string[] = [];
+  const bodies: unknown[] = [];
   const told: string[] = [];
   server.answer = (request: IncomingMessage, response: ServerResponse) => {
     let body = '';
@@ -33,6 +34,7 @@ function world(refuse: (body: string) => number | undefined, methods = ['PATCH']
       const code = methods.includes(request.method ?? '') ? (refuse(body) ?? 200) : 200;
       const what = `${request.method} ${new URL(request.url ?? '', 'https://x').pathname.split('/pods/')[1]}`;
       asked.push(`${what}${body.includes(annotated) ? ' annotated' : ''} ${code}`);
+      bodies.push(JSON.parse(body));
       response.statusCode = code;
       response.end(JSON.stringify(code < 300 ? {} : { kind: 'Status', code, reason: 'Invalid', message: 'no' }));
     });
@@ -51,7 +53,7 @@ function world(refuse: (body: string) => number | undefined, methods = ['PATCH']
     observe: (kind, result) => results.push(`${kind} ${result}`),
   });
   ends.push(() => reclaimer.stop());
-  return { reclaimer, asked, told, results, lead };
+  return { reclaimer, asked, bodies, told, results, lead };
 }
 
 function refuseAnnotations(body: string): number | undefined {
@@ -128,6 +130,67 @@ describe('a lent pod that has to go', () => {
       'Warning ReclaimBlocked: no; tried again until 2026-11-20T12:10:00Z, then deleted',
     ]);
   }, 90_000);
+
+  const asGiven = { preconditions: { uid: 'p' }, gracePeriodSeconds: 600 };
+  it.each<[PodStep['kind'], string, object]>([
+    ['evict', 'POST p/eviction 200', { deleteOptions: asGiven }],
+    ['delete', 'DELETE p 200', asGiven],
+    ['exceed', 'DELETE p 200', asGiven],
+    ['stray', 'DELETE p 200', asGiven],
+    ['expel', 'DELETE p 200', asGiven],
+    ['shorten', 'DELETE p 200', asGiven],
+    ['unfollow', 'DELETE p 200', { preconditions: { uid: 'p' } }],
+  ])('is no namesake that was made meanwhile, and has the grace that it is given (%s)', async (kind, end, body) => {
+    const { reclaimer, asked, bodies, results } = world(() => undefined);
+    reclaimer.take(new Map([step(kind)]));
+    await vi.waitFor(() => expect(results).toContain(`${kind} done`), 25_000);
+    expect(bodies[asked.indexOf(end)]).toMatchObject(body);
+    for (const [at, what] of asked.entries()) {
+      if (what.startsWith('PATCH')) expect(bodies[at]).toMatchObject({ metadata: { uid: 'p' } });
+    }
+  });
+
+  it('is tried again while a disruption budget keeps it, which is told once, and says why after its eviction too', async () => {
+    let refusals = 2;
+    const { reclaimer, asked, told, results } = world(() => (refusals-- > 0 ? 429 : undefined), ['POST']);
+    const [name, evicted] = step('evict');
+    reclaimer.take(new Map([[name, { ...evicted, deadline: '2026-11-20T12:10:00Z' }]]));
+    await vi.waitFor(() => expect(results).toContain('evict done'), { timeout: 60_000, interval: 50 });
+    expect(results).toEqual(['evict refused', 'evict refused', 'evict done']);
+    expect(told).toEqual([
+      'Warning ReclaimBlocked: no; tried again until 2026-11-20T12:10:00Z, then deleted',
+      'Normal Reclaimed: Evicted: why',
+    ]);
+    // The Eviction API puts its own words in the place of ours.
+    expect(asked.slice(-2)).toEqual(['POST p/eviction 200', 'PATCH p/status annotated 200']);
+  }, 90_000);
+
+  const words = { type: 'DisruptionTarget', status: 'True', reason: 'LeaseClosed', message: 'why' };
+  it.each<[PodStep['kind'], object]>([
+    ['explain', { metadata: { annotations: { [annotated]: 'why' } }, status: { conditions: [words] } }],
+    [
+      'retract',
+      {
+        metadata: { annotations: { [annotated]: null } },
+        status: { conditions: [{ type: 'DisruptionTarget', $patch: 'delete' }] },
+      },
+    ],
+  ])('is told why it goes, or no longer (%s)', async (kind, body) => {
+    const { reclaimer, asked, bodies, results } = world(() => undefined);
+    reclaimer.take(new Map([step(kind)]));
+    await vi.waitFor(() => expect(results).toEqual([`${kind} done`]), 25_000);
+    expect(asked).toEqual(['PATCH p/status annotated 200']);
+    expect(bodies).toMatchObject([body]);
+    expect(bodies).toMatchObject([{ metadata: { uid: 'p' } }]);
+  });
+
+  it('is no failure when it is gone by then', async () => {
+    const { reclaimer, asked, results } = world((body) => (body.includes('"uid":"p"') ? 404 : undefined), ['DELETE']);
+    reclaimer.take(new Map([step('delete'), step('delete', 'q')]));
+    await vi.waitFor(() => expect(asked).toEqual(expect.arrayContaining(['DELETE p 404', 'DELETE q 200'])), 25_000);
+    await reclaimer.stop();
+    expect(results).toEqual(['delete done']);
+  });
 
   it('is left alone while nobody knows who leads', async () => {
     const { reclaimer, asked, lead } = world(() => ((lead.isCurrent = false), undefined));

@@ -42,6 +42,8 @@ const deleting: LeasedNodeStatus = { ...evicting, reclaimStage: 'Deleting' };
 const ending = { deletionTimestamp: reclaimAt, deletionGracePeriodSeconds: 30 };
 const ours = { conditions: [{ type: 'DisruptionTarget', status: 'True', reason: 'LeaseClosed' }] };
 const theirs = { conditions: [{ type: 'DisruptionTarget', status: 'True', reason: 'EvictionByEvictionAPI' }] };
+const preempted = { conditions: [{ type: 'DisruptionTarget', status: 'True', reason: 'PreemptionByScheduler' }] };
+const slowly = { ...ending, deletionGracePeriodSeconds: 9999 };
 
 describe('what is done with a pod', () => {
   it.each<[string, PodForRequests, LeasedNodeStatus, object | undefined]>([
@@ -67,6 +69,18 @@ describe('what is done with a pod', () => {
       deleting,
       { kind: 'shorten', graceSeconds: 600 },
     ],
+    ['that its user gives hours to end', pod(slowly), { phase: 'Active' }, undefined],
+    ['that ends in time for the owner’s', pod(ending, {}, preempted), { phase: 'Active' }, undefined],
+    [
+      'that ends too slowly for the owner’s pod in its place',
+      pod(slowly, {}, preempted),
+      { phase: 'Active' },
+      { kind: 'shorten', graceSeconds: 600, message: 'it is ended in this cluster: PreemptionByScheduler' },
+    ],
+    ['the same under notice', pod(slowly, {}, preempted), { ...evicting, reclaimStage: 'Notice' }, { kind: 'shorten' }],
+    ['the same while it is taken back', pod(slowly, {}, preempted), evicting, { kind: 'shorten' }],
+    ['that ends too slowly for the owner’s drain', pod(slowly, {}, theirs), { phase: 'Active' }, { kind: 'shorten' }],
+    ['that ended for the owner’s pod', pod(slowly, {}, { phase: 'Failed', ...preempted }), evicting, undefined],
     ['that ended', pod({}, {}, { phase: 'Succeeded' }), deleting, undefined],
     [
       'that ended, held for home, without our words',

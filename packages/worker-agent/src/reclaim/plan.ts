@@ -42,6 +42,8 @@ export interface PodStep {
 
 /** `status.reason` of the Eviction API's own condition, which takes the place of one that was there before. */
 const EvictedByApi = 'EvictionByEvictionAPI';
+/** Reasons for which this cluster ends a pod itself: another needs its place, a taint of its node, an eviction. */
+const EndedHere: readonly (string | undefined)[] = ['PreemptionByScheduler', 'DeletionByTaintManager', EvictedByApi];
 /** Kubernetes' default of terminationGracePeriodSeconds. */
 const DefaultGraceSeconds = 30;
 
@@ -60,18 +62,18 @@ export function planReclaim(input: ReclaimInput): Map<string, PodStep> {
   }
   const tenants = new Map(input.tenants.map((tenant) => [tenant.namespace, tenant]));
   const steps = new Map<string, PodStep>();
-  for (const { node, namespace, label, group, pods } of input.pods) {
+  for (const { node, namespace, label, group, pods, ending: going } of input.pods) {
     const tenant = tenants.get(namespace);
     if (!tenant) continue;
     const place = `${node}/${group}`;
     const status = ending.get(place);
     // Who may claim there no longer, but has a lease, goes by that lease's rules: budgets and the deadline count.
     const welcome = isLent(label, tenant) || leased.has(place);
-    if (welcome && !status) continue;
+    if (welcome && !status && going === 0) continue;
     for (const pod of pods) {
       if (isEarlier(pod, input.guardedSince)) continue;
       const step = welcome
-        ? status && stepFor(pod, status, input.maxGraceSeconds)
+        ? ((status && stepFor(pod, status, input.maxGraceSeconds)) ?? cutShort(pod, input.maxGraceSeconds))
         : expulsion(pod, label, input.maxGraceSeconds);
       const { name, uid = '' } = pod.metadata;
       if (step) steps.set(uid, { ...step, namespace, name, uid, node });
@@ -96,6 +98,17 @@ function stepFor(pod: PodForRequests, status: LeasedNodeStatus, maxGrace: number
     message,
     ...(status.reclaimDeadline !== undefined && { deadline: status.reclaimDeadline }),
   };
+}
+
+/**
+ * What is done with a pod that this cluster ends for ends of its own, whatever its lease: it keeps its place until its
+ * grace is over, which its tenant chose, and the owner's pod waits for that.
+ */
+function cutShort(pod: PodForRequests, maxGrace: number): Step | undefined {
+  if (pod.metadata.deletionTimestamp === undefined || hasEnded(pod)) return undefined;
+  const reason = disruptionReason(pod);
+  if (!EndedHere.includes(reason)) return undefined;
+  return shortening(pod, maxGrace, `it is ended in this cluster: ${reason}`);
 }
 
 /** The grace to be given where the pod's own is longer than `maxGrace` seconds. */

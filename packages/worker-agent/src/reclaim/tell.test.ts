@@ -28,6 +28,7 @@ function accounts() {
   };
 }
 
+/** Of the policies p and q. */
 function allocation(...statuses: LeasedNodeStatus[]): Allocation {
   const open = statuses.map((status, index) => ({
     ...written(`n${index}`).record.metadata,
@@ -35,9 +36,11 @@ function allocation(...statuses: LeasedNodeStatus[]): Allocation {
     spec: written('n').record.spec,
     status,
   }));
-  const policy = { metadata: { name: 'p', uid: 'p' }, spec: { cluster: 'b' } };
-  const outcome = { policy, inside: false, claim: {}, nodes: [], ...accounts() };
-  return { open, closed: [], removable: [], policies: [outcome] };
+  const policies = ['p', 'q'].map((name) => {
+    const policy = { metadata: { name, uid: name }, spec: { cluster: 'b' } };
+    return { policy, inside: false, claim: {}, nodes: [], ...accounts() };
+  });
+  return { open, closed: [], removable: [], policies };
 }
 
 describe('events on the policy', () => {
@@ -58,6 +61,53 @@ describe('events on the policy', () => {
 
   it('are none when the stage is the one before', () => {
     expect(tellStages([written('n', closing, closing)], allocation(closing))).toEqual([]);
+  });
+
+  it.each<[string, LeasedNodeStatus, LeasedNodeStatus, string[]]>([
+    ['a lease that runs', { phase: 'Active', policy: 'p' }, { phase: 'Active' }, []],
+    ['a policy that is gone', { ...closing, policy: 'gone' }, { phase: 'Active' }, []],
+    [
+      'notice',
+      { ...closing, reclaimStage: 'Notice' },
+      { phase: 'Active' },
+      ['Normal ReclaimNotice: lent pods on n have n'],
+    ],
+    [
+      'notice that is given anew',
+      { ...closing, reclaimStage: 'Notice' },
+      { ...closing, reclaimStage: 'Notice', reclaimAt: '2026-11-19T12:00:00Z' },
+      ['Normal ReclaimNotice: lent pods on n have n'],
+    ],
+    [
+      'the head start of the computing cluster',
+      { ...closing, reclaimStage: 'Syncer' },
+      { ...closing, reclaimStage: 'Notice' },
+      ['Normal ReclaimBegun: the computing cluster'],
+    ],
+    [
+      'the deadline',
+      { ...closing, reclaimStage: 'Deleting' },
+      closing,
+      ['Warning ReclaimDeadline: deadline: deleting th'],
+    ],
+  ])('tell of %s', (_, status, before, expected) => {
+    const told = tellStages([written('n', status, before)], allocation(status));
+    expect(told.map(({ type, reason, message }) => `${type} ${reason}: ${message.slice(0, 21)}`)).toEqual(expected);
+  });
+
+  it('are one for each policy', () => {
+    const of = (policy: string): LeasedNodeStatus => ({ ...closing, policy });
+    const told = tellStages([written('n', of('p')), written('m', of('q'))], allocation(of('p'), of('q')));
+    expect(told.map(({ subject, message }) => `${subject.metadata.name} ${message.slice(0, 27)}`)).toEqual([
+      'p evicting the lent pods on n',
+      'q evicting the lent pods on m',
+    ]);
+  });
+
+  it('tell the end though nodes of another policy are not empty yet', () => {
+    const done: LeasedNodeStatus = { ...closing, reclaimStage: 'Done' };
+    const told = tellStages([written('n', done)], allocation(done, { ...closing, policy: 'q' }));
+    expect(told).toMatchObject([{ reason: 'ReclaimDone' }]);
   });
 
   it('tell the end when the last node is empty', () => {
@@ -86,9 +136,27 @@ describe('events on pods', () => {
         message: expect.stringContaining('until 2026-11-20T12:05:00Z (policy p)') as string,
       },
     ]);
+    const [told] = tellPods([written('n', soon)], [pod]);
+    expect(told?.subject).toEqual({ apiVersion: 'v1', kind: 'Pod', metadata: { namespace: 'w', name: 'a', uid: 'a' } });
+    expect(tellPods([written('n', { ...soon, noticedAt: '2026-11-20T12:00:01Z' }, soon)], [pod])).toHaveLength(1);
     expect(tellPods([written('n', soon, soon)], [pod])).toEqual([]);
     expect(tellPods([written('m', soon)], [pod])).toEqual([]);
   });
+});
+
+it('pods that have ended or end already are not told that their window closes', () => {
+  const soon: LeasedNodeStatus = {
+    phase: 'Active',
+    policy: 'p',
+    noticedAt: reclaimAt,
+    window: { closesAt: reclaimAt },
+  };
+  const metadata = { namespace: 'w', name: 'a', uid: 'a', labels: { 'kubeocean.io/cluster-binding': 'b' } };
+  const pods: PodForRequests[] = [
+    { metadata: { ...metadata, deletionTimestamp: reclaimAt }, spec: { nodeName: 'n' } },
+    { metadata, spec: { nodeName: 'n' }, status: { phase: 'Succeeded' } },
+  ];
+  expect(tellPods([written('n', soon)], pods)).toEqual([]);
 });
 
 describe('events on a record whose pods hold more than is lent by now', () => {
