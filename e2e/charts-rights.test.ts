@@ -57,7 +57,6 @@ it('a syncer at home', async () => {
     'cloud.tencent.com/clusterbindings/status': 'patch',
     '/nodes': ALL,
     '/nodes/status': 'patch',
-    'storage.k8s.io/csinodes': ALL,
     '/pods': 'delete get list patch watch',
     '/pods/status': 'patch',
     '/pods/eviction': 'create',

@@ -47,7 +47,6 @@ describe('the syncer of one binding', () => {
     },
     'renews its Lease': renew('vnode-a-node1'),
     leads: () => syncer.create(Leases, { metadata: { name: 'kubeocean-syncer-a', namespace: SYSTEM } }),
-    'makes its CSINode': () => syncer.create(CSINodes, { metadata: { name: 'vnode-a-node1' }, spec: { drivers: [] } }),
     'writes the status of a pod on it': status('vnode-a-node1'),
     'asks for a token bound to that pod': () => tokenFor('default', 'user', {}),
     'puts its finalizer on its binding': () =>
@@ -117,9 +116,9 @@ describe('the syncer of one binding', () => {
       () => syncer.create(Leases, { metadata: { name: 'kubeocean-manager', namespace: SYSTEM } }),
     ],
     [
-      "makes another vnode's CSINode",
-      'policy',
-      () => syncer.create(CSINodes, { metadata: { name: 'vnode-b-node1' }, spec: { drivers: [] } }),
+      'makes a CSINode',
+      'rights',
+      () => syncer.create(CSINodes, { metadata: { name: 'vnode-a-node1' }, spec: { drivers: [] } }),
     ],
     ['fails a pod on another vnode', 'policy', status('vnode-b-node1')],
     ['fails a pod on a real Node', 'policy', status('real')],

@@ -97,4 +97,4 @@ Done in ${elapsed()}. The clusters go on running. Three things to try:
      KUBECONFIG=${LOCAL}/computing.kubeconfig kubectl -n kubeocean-system delete pod --all --grace-period=0 --force
      KUBECONFIG=${LOCAL}/computing.kubeconfig kubectl get pod -w
 
-npm run demo -- down removes everything.`);
+${process.env['KUBEOCEAN_LOCAL'] ? `KUBEOCEAN_LOCAL=${LOCAL} ` : ''}npm run demo -- down removes the clusters.`);

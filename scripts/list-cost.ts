@@ -7,7 +7,6 @@
  */
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { parseArgs } from 'node:util';
 import {
   byController,
   createReflector,
@@ -18,6 +17,7 @@ import {
   Transport,
 } from '@kubeocean/shared/kube';
 import { TestServer } from '@kubeocean/shared/testing';
+import { readOptionsOrExit } from './agent/options.ts';
 import { imageEnvironment, nodeFlags } from './bundle.ts';
 import { homePod, versionsOf, workerPod } from './sample-pods.ts';
 
@@ -30,19 +30,7 @@ const SIDES = ['home', 'worker'] as const;
 /** Set for the process that lists: the server's address and certificate. */
 const SERVER = 'LIST_COST_SERVER';
 
-const { values } = parseArgs({
-  options: {
-    pods: { type: 'string', default: '10000' },
-    rounds: { type: 'string', default: '3' },
-    page: { type: 'string', default: '200' },
-  },
-});
-const numbers = [values.pods, values.rounds, values.page].map(Number);
-const [pods = 0, rounds = 0, pageSize = 0] = numbers;
-if (!numbers.every((value) => Number.isSafeInteger(value) && value > 0)) {
-  console.error('usage: node scripts/list-cost.ts [--pods N] [--rounds N], both at least 1');
-  process.exit(2);
-}
+const { pods, rounds, page: pageSize } = readOptionsOrExit({ pods: 10_000, rounds: 3, page: 200 });
 const server = process.env[SERVER];
 if (server === undefined) await compare();
 else await list(JSON.parse(server) as { server: string; ca: string });

@@ -2,23 +2,14 @@
  * How long a pod takes from being created to Ready: straight in the worker cluster, and through a vnode. Runs on the
  * clusters of `npm run demo`, one pod at a time, alternating. `node scripts/pod-latency.ts [--pods N]`.
  */
-import { parseArgs } from 'node:util';
-import { createReflector, KubeClient, kubeconfigFile, type KubeObject, Pods, Transport } from '@kubeocean/shared/kube';
-import { LOCAL } from './tutorial.ts';
+import { createReflector, type KubeClient, type KubeObject, Pods } from '@kubeocean/shared/kube';
+import { readOptionsOrExit } from './agent/options.ts';
+import { localClient } from './local-client.ts';
 
 const NAMESPACE = 'default';
 const TIMEOUT_MS = 30_000;
 
-const { values } = parseArgs({ options: { pods: { type: 'string', default: '10' } }, strict: true });
-const count = Number(values.pods);
-if (!Number.isInteger(count) || count < 1 || count > 1000) {
-  console.error(`--pods takes a whole number from 1 to 1000, not "${values.pods}"`);
-  process.exit(2);
-}
-
-function connect(cluster: string): KubeClient {
-  return new KubeClient(new Transport(kubeconfigFile(`${LOCAL}/${cluster}.kubeconfig`, { trust: 'trusted' })));
-}
+const { pods: count } = readOptionsOrExit({ pods: 10 });
 
 function isReady(pod: KubeObject | undefined): boolean {
   const status = pod?.['status'] as { conditions?: { type: string; status: string }[] } | undefined;
@@ -87,10 +78,10 @@ function quantile(sorted: number[], q: number): string {
 }
 
 const lanes: Lane[] = [
-  { name: 'direct', client: connect('worker-1'), placement: {}, milliseconds: [] },
+  { name: 'direct', client: localClient('worker-1'), placement: {}, milliseconds: [] },
   {
     name: 'vnode',
-    client: connect('computing'),
+    client: localClient('computing'),
     placement: {
       nodeSelector: { type: 'virtual-kubelet' },
       tolerations: [{ key: 'kubeocean.io/vnode', operator: 'Exists' }],

@@ -4,16 +4,32 @@
  * e2e/figures/options.ts; what comes out is the table in docs/proxier.md.
  */
 import { cpus, loadavg } from 'node:os';
-import { KubeClient, kubeconfigFile, type KubeObject, Nodes, pathOf, Pods, Transport } from '@kubeocean/shared/kube';
+import { type KubeObject, Nodes, pathOf, Pods } from '@kubeocean/shared/kube';
 import { figureOptions, USAGE, type FigureOptions } from '../e2e/figures/options.ts';
 import { ECHO_PORT, LOG_LINE, LOG_LINES, MEASURES, readLog } from '../e2e/figures/rows.ts';
 import type { PodRef } from '../e2e/figures/session.ts';
 import { type Row, table } from '../e2e/figures/statistics.ts';
+import { localClient } from './local-client.ts';
 import { LOCAL } from './tutorial.ts';
 
 const NAMESPACE = 'default';
 
-const home = new KubeClient(new Transport(kubeconfigFile(`${LOCAL}/computing.kubeconfig`, { trust: 'trusted' })));
+const options = optionsOrExit();
+const home = localClient('computing');
+
+function optionsOrExit(): FigureOptions {
+  const argv = process.argv.slice(2);
+  if (argv.includes('--help')) {
+    console.log(USAGE);
+    process.exit(0);
+  }
+  try {
+    return figureOptions(argv);
+  } catch (error) {
+    console.error(`${(error as Error).message}\n${USAGE}`);
+    return process.exit(2);
+  }
+}
 
 /** A figure that the process behind a path of metrics tells of itself. */
 async function ownFigure(path: string, metric: string): Promise<number> {
@@ -83,13 +99,6 @@ async function until(what: string, look: () => Promise<boolean>): Promise<void> 
   }
 }
 
-let options: FigureOptions;
-try {
-  options = figureOptions(process.argv.slice(2));
-} catch (error) {
-  console.error(`${(error as Error).message}\n${USAGE}`);
-  process.exit(2);
-}
 const names = [`figures-${process.pid}-vnode`, `figures-${process.pid}-kubelet`] as const;
 try {
   const nodes = await nodesOf();

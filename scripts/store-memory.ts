@@ -4,19 +4,18 @@
  *
  *   node_modules/.bin/node --expose-gc --max-semi-space-size=4 scripts/store-memory.ts [--pods N]
  */
-import { parseArgs } from 'node:util';
 import { byController, keyOf, type KubeObject } from '@kubeocean/shared/kube';
 import { Sharing } from '../packages/shared/src/kube/share.ts';
+import { readOptionsOrExit } from './agent/options.ts';
 import { homePod, versionsOf, workerPod } from './sample-pods.ts';
 
 /** Versions of each pod, as the watch tells of them. */
 const VERSIONS = 10;
 
-const { values } = parseArgs({ options: { pods: { type: 'string', default: '5000' } } });
-const count = Number(values.pods);
+const { pods: count } = readOptionsOrExit({ pods: 5000 });
 const collect = globalThis.gc;
-if (!collect || !Number.isSafeInteger(count) || count < 1) {
-  console.error('usage: node --expose-gc scripts/store-memory.ts [--pods N], with N at least 1');
+if (!collect) {
+  console.error('Node has to be started with --expose-gc, see the top of scripts/store-memory.ts');
   process.exit(2);
 }
 

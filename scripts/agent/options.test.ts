@@ -23,11 +23,24 @@ test.each([
   [['stray'], 'Unexpected argument'],
 ])('%j is refused', (argv, words) => expect(() => readOptions(argv, defaults, choices)).toThrow(words));
 
+function runScript(name: string, ...argv: string[]) {
+  const script = resolve(import.meta.dirname, `../${name}.ts`);
+  return spawnSync(process.execPath, [script, ...argv], { encoding: 'utf8', timeout: 60_000 });
+}
+
+test.each([
+  ['reclaim-time', '--pods N,N,... (default 1,50)'],
+  ['agent-cost', '--step all|prepare|measure|clear (default all)'],
+  ['pod-latency', '--pods N (default 10)'],
+  ['list-cost', '--rounds N (default 3)'],
+  ['store-memory', '--pods N (default 5000)'],
+  ['proxier-figures', '[--execs N]'],
+])('%s says what its options are, with no clusters either', (name, words) => {
+  expect(runScript(name, '--help')).toMatchObject({ status: 0, stderr: '', stdout: expect.stringContaining(words) });
+});
+
 describe('scripts/agent-look.ts', () => {
-  function run(...argv: string[]) {
-    const script = resolve(import.meta.dirname, '../agent-look.ts');
-    return spawnSync(process.execPath, [script, ...argv], { encoding: 'utf8', timeout: 60_000 });
-  }
+  const run = (...argv: string[]) => runScript('agent-look', ...argv);
 
   test('says what its options are', () => {
     const { status, stdout } = run('--help');

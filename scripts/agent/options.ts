@@ -1,4 +1,4 @@
-/** Command lines of the scripts that measure the agent: what an option may hold follows from what it holds by default. */
+/** Command lines of the scripts that measure: what an option may hold follows from what it holds by default. */
 import { parseArgs } from 'node:util';
 
 /** Text, a whole number from 1, or several of these with commas. */
@@ -62,8 +62,8 @@ export function readOptionsOrExit<T extends Record<string, OptionValue>>(
   help?: string,
 ): Options<T> {
   const argv = process.argv.slice(2);
-  if (help !== undefined && argv.includes('--help')) {
-    console.log(help);
+  if (argv.includes('--help')) {
+    console.log(help ?? helpOf(defaults, choices));
     process.exit(0);
   }
   try {
@@ -73,4 +73,16 @@ export function readOptionsOrExit<T extends Record<string, OptionValue>>(
     console.error(error.message);
     return process.exit(2);
   }
+}
+
+function helpOf(
+  defaults: Record<string, OptionValue>,
+  choices: { readonly [name: string]: readonly string[] | undefined },
+) {
+  const lines = Object.entries(defaults).map(([name, usual]) => {
+    const form =
+      choices[name]?.join('|') ?? (typeof usual === 'number' ? 'N' : typeof usual === 'string' ? 'TEXT' : 'N,N,...');
+    return `  --${name} ${form} (default ${String(usual)})`;
+  });
+  return ['What it measures is said at the top of its file. Its options:', ...lines].join('\n');
 }
