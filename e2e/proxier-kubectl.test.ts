@@ -1,10 +1,13 @@
 /** kubectl, the built one and an installed one, through computing API server and proxier down to the container. */
 import { existsSync } from 'node:fs';
+import { Annotation } from '@kubeocean/shared/api';
+import { Pods } from '@kubeocean/shared/kube';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { startClient } from './clients/client.ts';
 import { commandLine } from './clients/kubectls.ts';
 import { run, type RunResult } from './clusters/local/run.ts';
 import { kubeconfigOf, programPath, type RunningProcess, waitFor } from './harness/index.ts';
+import { podSpec } from './proxier/objects.ts';
 import { makeRig, type Rig } from './proxier/rig.ts';
 
 const pod = 'web';
@@ -68,6 +71,21 @@ describe.each(kubectls)('%s', (program) => {
     const { stderr, status } = await on(['logs', pod, '-c', 'main', '--previous']);
     expect(status).toBe(1);
     expect(stderr).toMatch(/previous terminated container "main" in pod "web" not found/);
+  });
+
+  test('logs and exec of a pod that the worker has not placed say so, and neither is empty', async () => {
+    const name = `unplaced-${kubectls.indexOf(program)}`;
+    const { metadata } = await rig.makePod(name, { alone: true });
+    const annotations = { [Annotation.virtualPodUID]: metadata.uid as string };
+    await rig.worker.create(Pods, {
+      metadata: { namespace: rig.mount, name: rig.workerNameOf(name), annotations },
+      spec: { ...podSpec(), nodeSelector: { nowhere: 'yes' } },
+    });
+    const log = await on(['logs', name, '-c', 'main']);
+    expect(log.status).toBe(1);
+    expect(log.stderr).toContain('is waiting to start: the worker cluster has not given the pod a node yet');
+    const { stderr } = await on(['exec', name, '-c', 'main', '--', 'true']);
+    expect(stderr).toContain(`pod ${name} has not been given a node by the worker cluster yet`);
   });
 
   test('exec: output, error output and exit code', async () => {

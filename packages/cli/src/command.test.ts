@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { readCommandLine } from './command.ts';
 import { explainCommand } from './explain/command.ts';
 import { command, listOf, startCluster } from './fake-cluster.ts';
+import { runProgram } from './program.ts';
 
 test.each([
   [['pod', 'web', '-n', 'shop', '-o', 'json'], { namespace: 'shop', output: 'json' }],
@@ -24,6 +25,21 @@ test('what nobody thought of is told as such, and is no answer', async () => {
   cluster.stop();
   expect(result).toMatchObject({ code: 1, out: '' });
   expect(result.error).toContain('kubeocean explain: a mistake of this program, please report it: TypeError');
+});
+
+test('an owner of a worker explains a policy with no more than $KUBECONFIG', async () => {
+  const cluster = await startCluster();
+  cluster.answers = () => listOf();
+  let error = '';
+  const code = await runProgram(['explain', 'policy', 'x'], {
+    out: () => undefined,
+    error: (text) => (error += text),
+    env: { KUBECONFIG: cluster.kubeconfig },
+    now: () => new Date('2026-11-20T12:00:00Z'),
+  });
+  cluster.stop();
+  expect(code).toBe(1);
+  expect(error).toContain('there is no ResourceLeasingPolicy x in the worker cluster');
 });
 
 describe('exit codes', () => {
@@ -50,6 +66,7 @@ describe('exit codes', () => {
     [['windows', 'name'], 1, 'give --kubeconfig'],
     [['explain', 'lease', 'x'], 2, 'there are: node, pod, policy'],
     [['explain', 'node', 'x'], 1, 'give --kubeconfig'],
+    [['windows', 'x', '--worker-kubeconfig=y'], 2, 'did you mean --kubeconfig?'],
     [['explain', 'policy', 'x', '--worker-kubeconfig=/missing'], 1, 'kubeconfig of the worker cluster, /missing'],
   ] as const)('%j → %i', async (argv, code, words) => {
     const result = await command(...argv);

@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { TestServer } from '@kubeocean/shared/testing';
 import { runProgram } from './program.ts';
 
@@ -12,9 +13,13 @@ export interface FakeCluster {
   kubeconfig: string;
   /** `METHOD path` of what was asked for. */
   calls: string[];
+  /** What was sent with them, where anything was. */
+  bodies: Record<string, unknown>;
   answers: Answers;
   stop: () => void;
 }
+
+const REASONS: Record<number, string> = { 403: 'Forbidden', 404: 'NotFound', 409: 'Conflict' };
 
 export async function startCluster(): Promise<FakeCluster> {
   const server = await TestServer.start();
@@ -25,6 +30,7 @@ export async function startCluster(): Promise<FakeCluster> {
   const cluster: FakeCluster = {
     kubeconfig,
     calls: [],
+    bodies: {},
     answers: () => undefined,
     stop: () => {
       server.stop();
@@ -34,13 +40,17 @@ export async function startCluster(): Promise<FakeCluster> {
   server.answer = (request, response) => {
     const { pathname, searchParams } = new URL(request.url ?? '', access.server);
     const method = request.method ?? '';
-    cluster.calls.push(`${method} ${pathname}`);
-    const body = cluster.answers({ method, path: pathname, query: searchParams }) ?? 404;
-    if (typeof body === 'object') return void response.end(JSON.stringify(body));
-    const reason = body === 403 ? 'Forbidden' : body === 404 ? 'NotFound' : 'Refused';
-    response
-      .writeHead(body)
-      .end(JSON.stringify({ kind: 'Status', code: body, reason, message: `${reason} ${pathname}` }));
+    const call = `${method} ${pathname}`;
+    cluster.calls.push(call);
+    void text(request).then((sent) => {
+      if (sent) cluster.bodies[call] = JSON.parse(sent);
+      const body = cluster.answers({ method, path: pathname, query: searchParams }) ?? 404;
+      if (typeof body === 'object') return void response.end(JSON.stringify(body));
+      const reason = REASONS[body] ?? 'Refused';
+      response
+        .writeHead(body)
+        .end(JSON.stringify({ kind: 'Status', code: body, reason, message: `${reason} ${pathname}` }));
+    });
   };
   return cluster;
 }

@@ -4,6 +4,7 @@ import { command, type FakeCluster, kubeconfigText, listOf, startCluster } from 
 
 const KIND = '/apis/cloud.tencent.com/v1beta1';
 const PODS = '/api/v1/namespaces/kubeocean-system/pods';
+const DEPLOYMENTS = '/apis/apps/v1/namespaces/kubeocean-system/deployments';
 const LOGS = '/apis/cls.cloud.tencent.com/v1/logconfigs';
 const go = { 'kubeocean.io/managed-by': 'kubeocean' };
 
@@ -13,6 +14,11 @@ const binding = {
 };
 const labels = { ...go, 'kubeocean.io/physical-cluster-id': 'cls', 'kubeocean.io/physical-node-name': 'n1' };
 const vnode = { metadata: { name: 'vnode-cls-n1', uid: 'v', resourceVersion: '7', labels }, spec: {} };
+const SYNCER = 'kubeocean-syncer-cls';
+const syncer = {
+  metadata: { namespace: 'kubeocean-system', name: SYNCER, uid: 'd' },
+  spec: { selector: { matchLabels: { 'k8s-app': SYNCER } } },
+};
 const left = {
   metadata: { namespace: 'kubeocean-system', name: 'kubeocean-syncer-cls-7d9f6c5b4-x2x4z', uid: 'p' },
   spec: {},
@@ -23,6 +29,7 @@ let home: FakeCluster;
 let worker: FakeCluster;
 /** Pods of the system, by how often they were asked for. */
 let systemPods: (asked: number) => object[];
+let deployments: object[];
 let logConfigs: object | number | undefined;
 /** What the Secret of the binding holds. */
 let secret: string | undefined;
@@ -30,6 +37,7 @@ let secret: string | undefined;
 beforeEach(async () => {
   [home, worker] = await Promise.all([startCluster(), startCluster()]);
   systemPods = () => [];
+  deployments = [];
   logConfigs = undefined;
   secret = undefined;
   home.answers = ({ method, path }) => {
@@ -40,6 +48,7 @@ beforeEach(async () => {
     }
     if (path === PODS) return listOf(...systemPods(home.calls.filter((call) => call === `GET ${PODS}`).length));
     if (path === '/api/v1/nodes') return listOf(vnode);
+    if (path === DEPLOYMENTS) return listOf(...deployments);
     if (path === LOGS) return logConfigs;
     return path.endsWith('kubeocean-manager') ? undefined : listOf();
   };
@@ -68,27 +77,23 @@ describe('a second run', () => {
   });
 
   it('stops and waits for what the manager made anew before it ended, before it changes anything', async () => {
-    const name = 'kubeocean-syncer-cls';
-    const metadata = { namespace: 'kubeocean-system', name, uid: 'd' };
-    const again = { metadata, spec: { selector: { matchLabels: { 'k8s-app': name } } } };
-    const deployments = '/apis/apps/v1/namespaces/kubeocean-system/deployments';
     const { answers } = home;
     let looked = 0;
     let deleted = false;
     home.answers = (call) => {
-      if (call.method === 'DELETE' && call.path === `${deployments}/${name}`) {
+      if (call.method === 'DELETE' && call.path === `${DEPLOYMENTS}/${SYNCER}`) {
         deleted = true;
         return {};
       }
-      if (call.path !== deployments) return answers(call);
+      if (call.path !== DEPLOYMENTS) return answers(call);
       looked++;
-      return looked === 2 || (looked > 2 && !deleted) ? listOf(again) : listOf();
+      return looked === 2 || (looked > 2 && !deleted) ? listOf(syncer) : listOf();
     };
     let asked = 0;
     systemPods = () => (deleted && asked++ < 2 ? [left] : []);
     const { code, error, out } = await adopt('--yes');
     expect({ code, error }).toEqual({ code: 0, error: '' });
-    const from = home.calls.indexOf(`DELETE ${deployments}/${name}`);
+    const from = home.calls.indexOf(`DELETE ${DEPLOYMENTS}/${SYNCER}`);
     const until = home.calls.findIndex((call) => call.startsWith('PATCH'));
     expect(home.calls.slice(from, until).filter((call) => call === `GET ${PODS}`).length).toBeGreaterThan(2);
     expect(out).toContain('computing: delete 1 Deployment');
@@ -117,6 +122,7 @@ describe('the worker cluster', () => {
     const claims = { 'kubernetes.io': { namespace: 'w', serviceaccount: { name: 'syncer', uid: 'u1' } } };
     const token = `e30.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.s`;
     secret = kubeconfigText('https://elsewhere.example.test:6443', '', token);
+    deployments = [syncer];
     const { code, error } = await adopt('--yes');
     expect(code).toBe(1);
     expect(error).toContain('is not the worker cluster of this binding');
@@ -132,6 +138,7 @@ describe('the worker cluster', () => {
   });
 
   it('that has the counterpart of no running pod is refused, and nothing is done', async () => {
+    deployments = [syncer];
     const answers = home.answers;
     const pod = { metadata: { namespace: 'shop', name: 'a', uid: 'a' }, spec: {}, status: { phase: 'Running' } };
     home.answers = (call) => (call.path === '/api/v1/pods' ? listOf(pod) : answers(call));
@@ -139,6 +146,53 @@ describe('the worker cluster', () => {
     expect(code).toBe(1);
     expect(error).toContain('has the counterpart of none: is it the right cluster?');
     expect(writes()).toEqual([]);
+  });
+});
+
+describe('a step', () => {
+  const node = `/api/v1/nodes/${vnode.metadata.name}`;
+  const patches = () => writes().filter((call) => call === `PATCH ${node}`).length;
+
+  /** Home answers so to the first so many patches of the vnode. */
+  function refuse(code: number, times: number): void {
+    const { answers } = home;
+    home.answers = (call) => (call.method === 'PATCH' && patches() <= times ? code : answers(call));
+  }
+
+  it('deletes what was looked at, and nothing else of its name', async () => {
+    deployments = [syncer];
+    const { answers } = home;
+    home.answers = (call) => {
+      if (call.method !== 'DELETE') return answers(call);
+      deployments = [];
+      return {};
+    };
+    expect(await adopt('--yes')).toMatchObject({ code: 0, error: '' });
+    expect(home.bodies[`DELETE ${DEPLOYMENTS}/${SYNCER}`]).toMatchObject({
+      preconditions: { uid: 'd' },
+      propagationPolicy: 'Background',
+    });
+  });
+
+  it('for what is gone by then needs not be taken', async () => {
+    refuse(404, 1);
+    expect(await adopt('--yes')).toMatchObject({ code: 0, error: '' });
+    expect(patches()).toBe(1);
+  });
+
+  it('for what somebody wrote since is found out anew', async () => {
+    refuse(409, 2);
+    expect(await adopt('--yes')).toMatchObject({ code: 0, error: '' });
+    expect(patches()).toBe(3);
+  });
+
+  it('that is refused ends it, and says where it stands', async () => {
+    refuse(403, 1);
+    const { code, error } = await adopt('--yes');
+    expect([code, patches()]).toEqual([1, 1]);
+    expect(error).toContain(
+      `computing: patch Node ${vnode.metadata.name}: Forbidden ${node}; the steps before it are done: run it again`,
+    );
   });
 });
 

@@ -1,9 +1,8 @@
 import { ConfigMaps } from '@kubeocean/shared/kube';
 import { describe, expect, it } from 'vitest';
-import type { Found } from './found.ts';
+import { type Found, LogConfigs } from './found.ts';
 import { planAdoption } from './plan.ts';
 import { binding, deployment, found, homePod, vnode, workerPod } from './samples.ts';
-import { planText } from './text.ts';
 
 function steps(change: Partial<Found>): string[] {
   return planAdoption(found({ vnodes: [], ...change })).steps.map(
@@ -30,6 +29,24 @@ describe('processes', () => {
     ['ours', deployment('kubeocean-syncer-cls', { 'kubeocean.io/component': 'syncer' })],
     ['of another binding', deployment('kubeocean-syncer-cls2', theirs)],
   ])('%s go on', (_, object) => expect(steps({ deployments: [object] })).toEqual([]));
+
+  it('that run are waited for, whatever else runs in their namespace', () => {
+    const syncer = deployment('kubeocean-syncer-cls', theirs);
+    const pod = (name: string, labels: object) => ({
+      metadata: { namespace: 'kubeocean-system', name, labels: { ...labels } },
+      status: { phase: 'Running' },
+    });
+    const pods = [pod('syncer', theirs), pod('monitoring', { app: 'm' })];
+    const deployments = [deployment('monitoring', { app: 'm' }), syncer];
+    expect(planAdoption(found({ deployments, pods })).waiting).toEqual(['kubeocean-system/syncer']);
+  });
+
+  it('leave their Service behind, and only that goes', () => {
+    const service = (name: string) => ({ metadata: { namespace: 'kubeocean-system', name, uid: name } });
+    expect(steps({ services: [service('kubeocean-proxier-cls-svc'), service('other')] })).toEqual([
+      'computing delete Service kubeocean-proxier-cls-svc',
+    ]);
+  });
 
   it('their manager is stopped before them, with what the chart could not change', () => {
     const containers = [{ volumeMounts: [{ mountPath: '/etc/kubeocean/syncer-template' }] }];
@@ -93,10 +110,29 @@ describe('a pod in the worker', () => {
     ['whose home pod is another by now', [homePod('a', { uid: 'other' })], workerPod('a')],
     ['whose home pod is gone', [], workerPod('a')],
     ['with a name that nobody derives', [homePod('a')], workerPod('a', { name: 'a' })],
+    ['that speaks of another name', [homePod('a')], speaks('name', 'b')],
+    ['that speaks of another namespace', [homePod('a')], speaks('namespace', 'other')],
   ])('%s is left alone, and told', (_, homePods, pod) => {
     const plan = planAdoption(found({ homePods, workerPods: [pod] }));
     expect(plan.steps.filter(({ cluster }) => cluster === 'worker')).toEqual([]);
     expect(plan.left.join()).toContain(`w/${pod.metadata.name} has no counterpart`);
+  });
+
+  function speaks(what: 'name' | 'namespace', value: string) {
+    const { annotations } = workerPod('a').metadata;
+    return workerPod('a', { annotations: { ...annotations, [`kubeocean.io/virtual-pod-${what}`]: value } });
+  }
+
+  it('that is adopted is said to have copies that follow home no more, and its home pod is not lost', () => {
+    const { left } = planAdoption(found({ homePods: [homePod('a')], workerPods: [workerPod('a')] }));
+    expect(left).toEqual([expect.stringContaining("-l 'kubeocean.io/managed-by=kubeocean,!kubeocean.io/binding-uid'")]);
+  });
+
+  it.each([
+    ['of a user', { labels: { app: 'a' } }],
+    ['of a binding of ours', { labels: { ...workerPod('a').metadata.labels, 'kubeocean.io/binding-uid': 'c' } }],
+  ])('%s stays as it is', (_, change) => {
+    expect(steps({ homePods: [homePod('a')], workerPods: [workerPod('a', change)] })).toEqual([]);
   });
 
   it('of another binding in the same namespace is not looked at', () => {
@@ -155,7 +191,7 @@ it('what would hang for ever without its maker is let go; what serves another cl
 
 it('policies, nodes and the priority class of the worker', () => {
   const policy = (name: string, cluster: string) => ({
-    metadata: { name, uid: name, finalizers: ['policy.kubeocean.io/finalizer'] },
+    metadata: { name, uid: name, resourceVersion: '3', finalizers: ['policy.kubeocean.io/finalizer', 'mine'] },
     spec: { cluster },
   });
   const node = (name: string, applied: string) => ({
@@ -168,16 +204,46 @@ it('policies, nodes and the priority class of the worker', () => {
     'worker patch Node n1',
     'worker delete PriorityClass kubeocean-default',
   ]);
+  const [policyStep, nodeStep] = planAdoption(found({ vnodes: [], policies, workerNodes: [node('n1', 'p')] })).steps;
+  expect(policyStep).toMatchObject({ uid: 'p', patch: { type: 'merge' } });
+  expect(policyStep?.patch?.body).toEqual({ metadata: { uid: 'p', resourceVersion: '3', finalizers: ['mine'] } });
+  expect(nodeStep?.patch).toEqual({
+    type: 'merge',
+    body: { metadata: { uid: 'n1', labels: { 'kubeocean.io/policy-applied': null } } },
+  });
   const labels = { 'app.kubernetes.io/managed-by': 'Helm' };
   expect(steps({ priorityClass: { metadata: { ...priorityClass.metadata, labels } } })).toEqual([]);
 });
 
 it('ports that were held, and drivers that were shown, are given up', () => {
   const fake = homePod('f', { namespace: 'kubeocean-fake', labels: { 'kubeocean.io/hostport-fake-pod': 'true' } });
-  expect(steps({ homePods: [fake], csiNodes: [vnode()] })).toEqual([
-    'computing delete CSINode vnode-cls-n1',
-    'computing delete Pod f',
+  const others = [
+    { metadata: { name: 'real', uid: 'r' } },
+    { metadata: { name: 'ours', uid: 'o', labels: { ...vnode().metadata.labels, 'kubeocean.io/binding-uid': 'b' } } },
+  ];
+  // A worker without the counterpart of these is no strange one.
+  const plan = planAdoption(found({ vnodes: [], homePods: [fake], csiNodes: [...others, vnode()] }));
+  expect([plan.problems, plan.left]).toEqual([[], []]);
+  expect(plan.steps).toMatchObject([
+    { resource: { kind: 'CSINode' }, name: 'vnode-cls-n1', uid: 'v' },
+    { resource: { kind: 'Pod' }, namespace: 'kubeocean-fake', name: 'f', gracePeriodSeconds: 0 },
   ]);
+  const users = [
+    homePod('f', { namespace: 'kubeocean-fake' }),
+    homePod('f', { labels: { 'kubeocean.io/hostport-fake-pod': 'true' } }),
+  ];
+  for (const user of users) expect(steps({ homePods: [user] })).toEqual([]);
+});
+
+it('log collection is left as it is, and told', () => {
+  const labels = { 'kubeocean.io/synced-by-cls': 'true' };
+  const copied = [{ resource: LogConfigs, object: { metadata: { name: 'l', uid: 'l', labels } } }];
+  expect(planAdoption(found({ copied })).left.join()).toContain(
+    'kubectl delete logconfig -l kubeocean.io/synced-by-cls',
+  );
+  const { left } = planAdoption(found({ logConfigsUnread: 'forbidden' }));
+  expect(left).toEqual([expect.stringContaining('LogConfigs cannot be read (forbidden)')]);
+  expect(planAdoption(found()).left).toEqual([]);
 });
 
 describe('the vnode', () => {
@@ -219,27 +285,5 @@ describe('the vnode', () => {
 
   it('that is ours already stays as it is', () => {
     expect(steps({ vnodes: [vnode({ labels: { ...labels, 'kubeocean.io/binding-uid': 'binding' } })] })).toEqual([]);
-  });
-});
-
-describe('in words', () => {
-  it('says what would be done, and how', () => {
-    const given = { homePods: [homePod('a')], workerPods: [workerPod('a')] };
-    const text = planText('b', planAdoption(found(given)), false);
-    expect(text).toContain('worker: patch 1 Pod: goes on as it is');
-    expect(text).toContain('Nothing was changed; to do it: the same with --yes');
-  });
-
-  it('says that nothing is left', () => {
-    expect(planText('b', planAdoption(found({ vnodes: [] })), true)).toBe(
-      'Computing cluster https://home, worker cluster https://worker\n\nClusterBinding b: nothing of gocrane/kubeocean is left to take over.\n',
-    );
-  });
-
-  it('says first things first', () => {
-    const metadata = { ...binding.metadata, deletionTimestamp: '2026-11-20T12:00:00Z' };
-    const text = planText('b', planAdoption(found({ binding: { ...binding, metadata } })), false);
-    expect(text).toMatch(/\n\nFirst:\n {2}ClusterBinding b is being deleted/);
-    expect(text).toMatch(/Nothing was changed\.\n$/);
   });
 });

@@ -17,7 +17,11 @@ const OPTIONS = {
     description:
       'kubeconfig of the computing cluster; empty: $KUBECONFIG, otherwise ~/.kube/config, unless --worker-kubeconfig alone is given',
   },
-  'worker-kubeconfig': { type: 'string', description: 'kubeconfig of the worker cluster' },
+  'worker-kubeconfig': {
+    type: 'string',
+    description:
+      'kubeconfig of the worker cluster; of a policy, if neither is given: $KUBECONFIG, otherwise ~/.kube/config',
+  },
   namespace: {
     type: 'string',
     description:
@@ -44,7 +48,9 @@ export const explainCommand: Command<typeof OPTIONS> = {
     const { namespace, name: called } =
       kind === 'pod' ? podName(name, options.namespace) : { namespace: undefined, name };
     refuseBadName(called, kind);
-    const workerPath = options['worker-kubeconfig'];
+    // Policies live in the worker only: their owner's own kubeconfig is meant, as with windows.
+    const ownWorker = kind === 'policy' && !options.kubeconfig;
+    const workerPath = options['worker-kubeconfig'] || (ownWorker ? defaultKubeconfig(io.env) : undefined);
     const homePath = options.kubeconfig || (workerPath ? undefined : defaultKubeconfig(io.env));
     if (!homePath && !workerPath) {
       throw new Failure('no cluster to read: give --kubeconfig (computing cluster), --worker-kubeconfig, or both');

@@ -80,6 +80,16 @@ describe('pod', () => {
     ]);
   });
 
+  test.each([
+    ['Running', undefined, 'Running and Ready'],
+    // Of a DaemonSet's: Ready for its DaemonSet's sake.
+    ['Pending', 'NotRun', 'Pending (NotRun)'],
+  ])('%s, and its condition Ready', (phase, reason, said) => {
+    const conditions = [{ type: 'Ready', status: 'True', ...(reason && { reason }) }] as const;
+    const status = { phase, ...(reason && { reason }), conditions: [...conditions] };
+    expect(explainPod(facts({ ...pod, status }, undefined), 'UTC')?.summary).toBe(`Pod default/web: ${said}.`);
+  });
+
   test('a counterpart made for another pod of the name is told', () => {
     const other = {
       ...counterpart,
@@ -238,6 +248,6 @@ Why not, or not more:
   kubeocean.io/Refused (FailedCreate): the worker cluster refused what the pod needs: exceeded quota
 
 What happens next:
-  The syncer asks the worker again, ever more rarely, at most 5 min apart.
+  The syncer tries again by itself, ever more rarely, at most 5 min apart.
   No window closes: it stays lent until the policy, the node or the claim changes.`);
 });

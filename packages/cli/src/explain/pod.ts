@@ -67,7 +67,9 @@ function stateText({ metadata, status }: ExplainedPod): string {
   const phase = status?.phase ?? 'without a status';
   const reason = status?.reason ? ` (${status.reason})` : '';
   const leaving = metadata.deletionTimestamp ? ', being deleted' : '';
-  const ready = status?.conditions?.find(({ type }) => type === 'Ready')?.status === 'True' ? ' and Ready' : '';
+  const isReady = status?.conditions?.find(({ type }) => type === 'Ready')?.status === 'True';
+  // A DaemonSet's pod that is not run shows Ready for its DaemonSet's sake alone.
+  const ready = isReady && phase === 'Running' ? ' and Ready' : '';
   return `${phase}${reason}${ready}${leaving}`;
 }
 
@@ -193,7 +195,7 @@ function nextTexts(pod: ExplainedPod, counterpart: ExplainedPod | undefined, { h
   const refused = pod.status?.conditions?.some(
     ({ type, status }) => type === PodCondition.refused && status === 'True',
   );
-  if (refused) return ['The syncer asks the worker again, ever more rarely, at most 5 min apart.'];
+  if (refused) return ['The syncer tries again by itself, ever more rarely, at most 5 min apart.'];
   const isLent = valueOr(home?.node, undefined)?.metadata.labels?.[Label.clusterBinding] !== undefined;
   if (isLent && worker && 'value' in worker.pod && !counterpart) {
     return [

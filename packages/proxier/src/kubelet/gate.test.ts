@@ -1,12 +1,9 @@
 import type { IncomingMessage } from 'node:http';
 import { expect, test, vi } from 'vitest';
-import { createGate } from './gate.ts';
+import { createGate, type GateOptions } from './gate.ts';
 
-const request = {
-  method: 'POST',
-  url: '/exec/default/pod/main?command=id',
-  socket: { localPort: 15_000 },
-} as unknown as IncomingMessage;
+const asking = (url: string) => ({ method: 'POST', url, socket: { localPort: 15_000 } }) as unknown as IncomingMessage;
+const request = asking('/exec/default/pod/main?command=id');
 
 /** A gate at which `caller` stands; rights are what `allowed` says. */
 function gateFor(caller: { name: string; allowed: boolean }) {
@@ -87,4 +84,47 @@ test('whoever was admitted is not held back', async () => {
   const gate = gateFor(caller);
   await gate(request);
   await expect(Promise.all(Array.from({ length: 500 }, () => gate(request)))).resolves.toHaveLength(500);
+});
+
+const none: GateOptions = {
+  trusted: () => false,
+  authenticate: () => Promise.reject(new Error('no answer')),
+  authorize: () => Promise.reject(new Error('no answer')),
+  vnodeOf: () => undefined,
+};
+const trusted: GateOptions = { ...none, trusted: () => true };
+const known: GateOptions = { ...trusted, authenticate: async () => ({ name: 'u', groups: ['g'] }) };
+const served: GateOptions = { ...known, vnodeOf: (port) => (port === 15_000 ? 'vnode' : undefined) };
+
+test.each<[number, GateOptions, string, string]>([
+  [503, none, '/exec/default/pod/main', 'client CA'],
+  [503, trusted, '/exec/default/pod/main', 'cannot authenticate: no answer'],
+  [401, { ...served, authenticate: async () => undefined }, '/exec/default/pod/main', 'Unauthorized'],
+  [400, known, '/exec/%zz/pod/main', 'malformed path'],
+  [404, known, '/exec/default/pod/main', 'no vnode is served on this port'],
+  [500, served, '/exec/default/pod/main', 'Authorization error (user=u): no answer'],
+  [403, { ...served, authorize: async () => false }, '/exec/default/pod/main', 'Forbidden (user=u, verb=create'],
+])('whoever may not pass is told %i', async (code, options, url, words) => {
+  const begun = vi.fn<() => void>();
+  await expect(createGate(options)(asking(url), begun)).rejects.toMatchObject({
+    code,
+    message: expect.stringContaining(words) as string,
+  });
+  expect(begun).not.toHaveBeenCalled();
+});
+
+test('what passes is asked about for the vnode of its port, and known by it', async () => {
+  const authorize = vi.fn(async () => true);
+  const gate = createGate({ ...served, authorize });
+  const user = { name: 'u', groups: ['g'] };
+  const admitted = {
+    user,
+    vnode: 'vnode',
+    route: { kind: 'exec', namespace: 'default', pod: 'pod', container: 'main' },
+  };
+  expect(await gate(request)).toMatchObject(admitted);
+  const begun = vi.fn<() => void>();
+  await gate(request, begun);
+  expect(begun).toHaveBeenCalledExactlyOnceWith(expect.objectContaining(admitted));
+  expect(authorize).toHaveBeenLastCalledWith(user, 'vnode', expect.objectContaining({ verb: 'create' }));
 });

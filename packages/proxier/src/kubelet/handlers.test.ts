@@ -103,6 +103,17 @@ describe('an API server that asks for a log passes on the words of 400 and 502, 
     expect([code, text]).toEqual([400, expect.stringMatching(/^pod "web" has no container in the worker cluster: it/)]);
   });
 
+  it('404: a pod that the worker refuses, which its status says', async () => {
+    home.answer = says(200, {
+      ...homePod,
+      status: { phase: 'Pending', reason: 'RefusedByWorker', message: 'no quota' },
+    });
+    worker.answer = status(404, 'pods "x" not found');
+    const text = 'pod "web" has no container in the worker cluster: RefusedByWorker: no quota';
+    expect(await ask(LOG)).toEqual([400, `${text}\n`]);
+    expect(messageIn((await ask(EXEC))[1])).toMatchObject({ kind: 'Status', message: text });
+  });
+
   it('503: a home that cannot say which pod that is', async () => {
     home.answer = status(403, 'not you');
     expect(await ask(LOG)).toEqual([502, 'cannot look up pod "shop/web": not you\n']);

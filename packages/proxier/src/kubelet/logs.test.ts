@@ -40,8 +40,9 @@ beforeAll(async () => {
   const proxier = createServer(identity, (_, response) => {
     const gone = new AbortController();
     response.on('close', () => gone.abort(new Error('client gone')));
+    const query = { container: 'main' };
     ended = streamLogs(
-      { transport, namespace: 'mount', pod: 'web-1', homePod: 'web', query: {}, signal: gone.signal },
+      { transport, namespace: 'mount', pod: 'web-1', homePod: 'web', query, signal: gone.signal },
       response,
     );
     ended.catch(() => response.destroy());
@@ -85,6 +86,15 @@ describe('a log', () => {
     await records();
     await expect(ended).rejects.toMatchObject({ code: 500, message: '500: web' });
     expect(asked).toBe(1);
+  });
+
+  it('of a pod that has no node in the worker is not an empty one: it says what it waits for, as a kubelet does', async () => {
+    log = { text: '', codes: [204] };
+    await records();
+    await expect(ended).rejects.toMatchObject({
+      code: 400,
+      message: 'container "main" in pod "web" is waiting to start: the worker cluster has not given the pod a node yet',
+    });
   });
 
   it('is asked for again when the worker has too much to do', async () => {

@@ -3,12 +3,14 @@ import type { ServerResponse } from 'node:http';
 import { Transform } from 'node:stream';
 import { finished, pipeline } from 'node:stream/promises';
 import { Pods, pathOf, type Transport } from '@kubeocean/shared/kube';
-import { workerRefusal } from '../errors.ts';
+import { Refusal, workerRefusal } from '../errors.ts';
 import type { SessionEnd } from './sessions.ts';
 
 /** A container that writes nothing sends no headers either: whoever follows it waits as long as they like. */
 const FOLLOW_HEADERS_MS = 2 ** 31 - 1;
 const HEADERS_MS = 60_000;
+/** Of a pod without a node (apiserver, StreamObject): that would look like a container which has written nothing. */
+const NO_CONTENT = 204;
 
 export interface LogCall {
   transport: Transport;
@@ -43,6 +45,14 @@ export async function streamLogs(call: LogCall, response: ServerResponse): Promi
     .catch((error: unknown) => {
       throw workerRefusal(error, names);
     });
+  if (log.statusCode === NO_CONTENT) {
+    log.resume();
+    const waits = 'the worker cluster has not given the pod a node yet';
+    throw new Refusal(
+      400,
+      `container "${call.query['container']}" in pod "${call.homePod}" is waiting to start: ${waits}`,
+    );
+  }
   let bytesDown = 0;
   const counted = new Transform({
     transform(chunk: Buffer, _encoding, next) {

@@ -25,6 +25,7 @@ interface Pod extends KubeObject {
   spec: Record<'containers' | 'initContainers' | 'ephemeralContainers', { name: string }[] | undefined> & {
     nodeName?: string;
   };
+  status?: { reason?: string; message?: string };
 }
 
 export interface Counterpart {
@@ -60,7 +61,7 @@ export async function findCounterpart(
   const found = (await asking) ?? (await adopted());
   const homeUID = pod.metadata.uid;
   // A namesake of an earlier home pod may still be there, terminating; it is somebody else's.
-  if (!homeUID || found?.metadata.annotations?.[Annotation.virtualPodUID] !== homeUID) throw noCounterpart(target);
+  if (!homeUID || found?.metadata.annotations?.[Annotation.virtualPodUID] !== homeUID) throw noCounterpart(target, pod);
   return { name: found.metadata.name, homeUID };
 
   /** Of the worker pod of that name only whose it is; undefined when there is none. */
@@ -81,8 +82,13 @@ export async function findCounterpart(
   }
 }
 
-function noCounterpart({ kind, pod }: { kind: string; pod: string }): Refusal {
-  const text = `pod "${pod}" has no container in the worker cluster: it has not been started there yet, or is gone`;
+/** In the words of its status, which says of a pod why it is refused, not run, or has ended. */
+function noCounterpart(
+  { kind, pod }: { kind: string; pod: string },
+  { status: { reason, message } = {} }: Pod,
+): Refusal {
+  const why = [reason, message].filter((part) => part).join(': ') || 'it has not been started there yet, or is gone';
+  const text = `pod "${pod}" has no container in the worker cluster: ${why}`;
   // 400 as of a container that waits in a kubelet: of a 404 for a log the API server keeps the words to itself.
   return new Refusal(kind === 'logs' ? 400 : 404, text);
 }

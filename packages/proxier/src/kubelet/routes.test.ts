@@ -92,6 +92,8 @@ describe('query of a log', () => {
     ['sinceTime=2026-11-21T06:00:00Z', { sinceTime: '2026-11-21T06:00:00Z' }],
     ['sinceTime=2026-11-21T06:00:00.5%2B02:00', { sinceTime: '2026-11-21T06:00:00.5+02:00' }],
     ['stream=Stderr', { stream: 'Stderr' }],
+    // An API server of home with the feature says it each time, and a worker without it would refuse every log.
+    ['stream=All', {}],
     // Nothing else gets through, least of all what would change how the worker treats the call.
     ['insecureSkipTLSVerifyBackend=true&container=other&pretty=true&sinceTime=', {}],
     ['follow=maybe&previous=&timestamps=FALSE', { follow: 'true', previous: 'true', timestamps: 'false' }],

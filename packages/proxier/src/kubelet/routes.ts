@@ -135,7 +135,8 @@ export function logQuery(query: URLSearchParams, container: string): Record<stri
     if (!['All', 'Stdout', 'Stderr'].includes(stream)) {
       throw new QueryError(422, 'stream must be All, Stdout or Stderr');
     }
-    mapped['stream'] = stream;
+    // All is what none means. Where the feature is on, API servers name it with every log; where it is off, they refuse any.
+    if (stream !== 'All') mapped['stream'] = stream;
   }
   return mapped;
 }

@@ -46,13 +46,19 @@ describe('sessions', () => {
     const { sessions, registry } = make();
     await sessions.empty();
     const session = sessions.open(facts('a'), () => undefined);
-    const empty = sessions.empty();
+    const other = sessions.open({ ...facts('a'), verb: 'log' }, () => undefined);
+    let isEmpty = false;
+    const empty = sessions.empty().then(() => (isEmpty = true));
     session.end(END);
+    await new Promise(setImmediate);
+    expect(isEmpty).toBe(false);
+    other.end(END);
     await empty;
     const text = await registry.metrics();
     expect(text).toMatch(/kubeocean_proxier_sessions\{verb="exec"\} 0/);
     expect(text).toMatch(/kubeocean_proxier_sessions_total\{verb="exec"\} 1/);
     expect(text).toMatch(/kubeocean_proxier_session_bytes_total\{verb="exec",direction="down"\} 2/);
+    expect(text).toMatch(/kubeocean_proxier_session_bytes_total\{verb="exec",direction="up"\} 1/);
   });
 
   it('are ended when nothing passes for a while, and when they are open for long', () => {
@@ -75,5 +81,33 @@ describe('sessions', () => {
     vi.advanceTimersByTime(8_000);
     expect(killed.slice(1)).toContain('busy: open for 25 s (--session-max-seconds)');
     expect(killed.some((reason) => reason.startsWith('ended'))).toBe(false);
+  });
+
+  it('are ended with their pod or their worker, neither of which is watched for longer', () => {
+    const watched: string[] = [];
+    const kills: Record<string, (reason: string) => void> = {};
+    const sessions = createSessions({
+      total: 3,
+      perVnode: 3,
+      log: createLogger('t', 'silent'),
+      registry: new Registry(),
+      watchPod(pod, gone) {
+        watched.push(`pod ${Object.values(pod).join(' ')}`);
+        kills['pod'] = gone;
+        return () => void watched.push('pod unwatched');
+      },
+      watchWorker(silent) {
+        kills['worker'] = silent;
+        return { heard: () => void watched.push('heard'), stop: () => void watched.push('worker unwatched') };
+      },
+    });
+    const killed: string[] = [];
+    const session = sessions.open(facts('a'), (reason) => killed.push(reason));
+    session.heard();
+    kills['pod']?.('');
+    kills['worker']?.('silent');
+    expect(killed).toEqual(['the pod is gone', 'silent']);
+    for (let times = 0; times < 2; times++) session.end(END);
+    expect(watched).toEqual(['pod a ns web u', 'heard', 'worker unwatched', 'pod unwatched']);
   });
 });

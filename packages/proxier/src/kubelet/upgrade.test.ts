@@ -99,10 +99,22 @@ describe('the worker’s side', () => {
     ['404 Not Found', '{"message":"pods \\"web-1\\" not found"}', 404, /^pods "web-1" not found$/],
     ['400 Bad Request', 'container not found', 400, /container not found/],
     [
+      '400 Bad Request',
+      '{"kind":"Status","message":"pod web-1 does not have a host assigned"}',
+      400,
+      /^pod web-1 has not been given a node by the worker cluster yet$/,
+    ],
+    [
       '403 Forbidden',
       '{"kind":"Status","message":"cannot create pods/exec"}',
       502,
       /refuses Kubeocean's own credential: cannot create/,
+    ],
+    [
+      '403 Forbidden',
+      '{"kind":"Status","message":"admission webhook \\"no-shells\\" denied the request: ask first"}',
+      502,
+      /^the worker cluster does not allow it: admission webhook "no-shells" denied the request: ask first$/,
     ],
     ['403 Forbidden', 'unable to negotiate protocol', 403, /^unable to negotiate protocol$/],
     ['401 Unauthorized', 'x', 502, /own credential/],

@@ -140,9 +140,17 @@ export function answerRefusal(code: number, text: string): Refusal {
   }
   // A kubelet says 403 as well when it cannot agree on a stream protocol: that is the caller's business.
   if (code === 401 || (code === 403 && byApiServer)) {
-    return new Refusal(502, `the worker cluster refuses Kubeocean's own credential: ${message}`);
+    // The worker's owner may forbid sessions by a webhook or policy; then nothing is wrong with the credential.
+    const isPolicy = /\bdenied (?:the )?request\b/.test(message);
+    const refuses = isPolicy ? 'does not allow it' : "refuses Kubeocean's own credential";
+    return new Refusal(502, `the worker cluster ${refuses}: ${message}`);
   }
-  return new Refusal(code >= 400 ? code : 502, message || `the worker cluster answered ${code}`);
+  // Home's pod has one: its vnode.
+  const said = message.replace(
+    / does not have a host assigned$/,
+    ' has not been given a node by the worker cluster yet',
+  );
+  return new Refusal(code >= 400 ? code : 502, said || `the worker cluster answered ${code}`);
 }
 
 /** Sends the 101 and joins the two sides. @param kind what runs in the session: the end of a command is told. */
