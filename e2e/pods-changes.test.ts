@@ -169,8 +169,7 @@ describe('resize in place', () => {
     const [big, small] = [podName(rig, 'big'), podName(rig, 'small')];
     await rig.create(big, rig.spec(STAY, {}, { resources: resources('500m', '32Mi') }));
     await rig.create(small, rig.spec(STAY, {}, { resources: resources('100m', '32Mi') }));
-    await rig.ready(big);
-    await rig.ready(small);
+    await Promise.all([rig.ready(big), rig.ready(small)]);
     await resize(small, { requests: { cpu: '1500m' } });
     const never = await homePod(
       rig,
@@ -179,6 +178,7 @@ describe('resize in place', () => {
       (pod: Pod) => conditionOf(pod, 'PodResizePending')?.reason === 'Infeasible',
     );
     expect(conditionOf(never, 'PodResizePending')?.message).toContain('lent 1');
+    expect((await atHome(['wait', '--for=condition=Ready', `pod/${small}`, '--timeout=30s'])).status).toBe(0);
     await resize(small, { requests: { cpu: '700m' } });
     const waits = await homePod(
       rig,

@@ -114,6 +114,14 @@ test.concurrent('a Job is not charged for a pod that the worker took away', asyn
   expect(status.failed ?? 0).toBe(0);
 });
 
+interface DaemonSet extends KubeObject {
+  status: { observedGeneration?: number; updatedNumberScheduled?: number; numberAvailable?: number };
+}
+
+function daemonSet(name: string): Promise<DaemonSet> {
+  return rig.home.get<DaemonSet>(DaemonSets, rig.homeNamespace, name);
+}
+
 describe('by the binding’s word', () => {
   const notRun = (pod: Pod) => conditionOf(pod, 'kubeocean.io/NotRun')?.reason;
   const change = (spec: Record<string, unknown>) => rig.home.patch(ClusterBindings, '', rig.bindingName, { spec });
@@ -131,11 +139,33 @@ describe('by the binding’s word', () => {
       LONG,
     );
     expect(pod.status).toMatchObject({ phase: 'Pending', reason: 'NotRun' });
+    // What its controller waits for while it replaces the others, one by one: it would never come to those on real nodes.
+    await waitFor('counted as available', async () => (await daemonSet(name)).status.numberAvailable === 1, LONG);
+    const annotations = { changed: 'once' };
+    await rig.home.patch(DaemonSets, rig.homeNamespace, name, { spec: { template: { metadata: { annotations } } } });
+    await waitFor(
+      'the end of its update',
+      async () => {
+        const { metadata, status } = await daemonSet(name);
+        const { observedGeneration, updatedNumberScheduled, numberAvailable } = status;
+        if (observedGeneration === metadata.generation && updatedNumberScheduled === 1 && numberAvailable === 1)
+          return true;
+        throw new Error(JSON.stringify(status));
+      },
+      LONG,
+    );
+    const updated = (await podsOf(`app=${name}`)).find((each) => each.metadata.uid !== pod.metadata.uid);
+    expect(updated?.status).toMatchObject({ phase: 'Pending', reason: 'NotRun' });
     try {
       await change({ runningDaemonsetByDefault: true });
-      const runs = await rig.ready(pod.metadata.name);
-      expect(runs.metadata.uid).toBe(pod.metadata.uid);
-      expect(notRun(runs)).toBeUndefined();
+      const runs = await homePod<Pod>(
+        rig,
+        updated?.metadata.name ?? '',
+        'running',
+        (each) => isReady(each) && !notRun(each),
+      );
+      expect(runs.metadata.uid).toBe(updated?.metadata.uid);
+      expect(runs.status?.phase).toBe('Running');
       expect(runs.status?.reason).toBeUndefined();
     } finally {
       await change({ runningDaemonsetByDefault: null });

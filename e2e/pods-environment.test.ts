@@ -2,7 +2,7 @@
  * What a pod on a vnode finds around it, and who finds it: Services of home in its environment, names, DNS, the downward
  * API; and its own address behind home's Services and under its own name in home's DNS.
  */
-import { EndpointSlices, type KubeObject, Pods, Services } from '@kubeocean/shared/kube';
+import { type KubeObject, Pods, Services } from '@kubeocean/shared/kube';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { kubectl, uniqueName, waitFor } from './harness/index.ts';
 import {
@@ -20,6 +20,7 @@ import {
   StatefulSets,
   STAY,
 } from './pods/helpers.ts';
+import { behind, readyBehind } from './pods/slices.ts';
 
 let rig: PodRig;
 explainFailures(() => rig);
@@ -167,24 +168,7 @@ describe('environment', () => {
 
 const SERVE = 'mkdir /tmp/www; hostname > /tmp/www/name; httpd -p 8080 -h /tmp/www; ';
 
-interface Slice extends KubeObject {
-  endpoints: {
-    targetRef?: { name: string };
-    nodeName?: string;
-    hostname?: string;
-    addresses: string[];
-    conditions: { ready?: boolean };
-  }[];
-}
-
 describe('Services of home', () => {
-  /** Whether the pod stands as ready behind the Service; undefined when it does not stand there at all. */
-  async function behind(service: string, pod: string): Promise<Slice['endpoints'][number] | undefined> {
-    const labelSelector = `kubernetes.io/service-name=${service}`;
-    const { items } = await rig.home.list<Slice>(EndpointSlices, { namespace: rig.homeNamespace, labelSelector });
-    return items.flatMap(({ endpoints }) => endpoints ?? []).find(({ targetRef }) => targetRef?.name === pod);
-  }
-
   test('reach the pods of a StatefulSet, one after the other, by Service and by their own names, from both clusters', async () => {
     const name = uniqueName('db');
     const front = uniqueName('front');
@@ -221,13 +205,8 @@ describe('Services of home', () => {
       (conditionOf(first, 'Ready') as unknown as { lastTransitionTime: string }).lastTransitionTime,
     );
     expect(Date.parse(second.metadata.creationTimestamp ?? '')).toBeGreaterThanOrEqual(readySince - 1000);
-    // The controller that fills slices comes after the status.
-    await waitFor(
-      'the second behind its Service',
-      async () => (await behind(name, `${name}-1`))?.conditions.ready === true,
-      LONG,
-    );
-    expect(await behind(name, `${name}-1`)).toMatchObject({ hostname: `${name}-1`, nodeName: rig.vnode });
+    await readyBehind(rig, name, `${name}-1`);
+    expect(await behind(rig, name, `${name}-1`)).toMatchObject({ hostname: `${name}-1`, nodeName: rig.vnode });
 
     // From a node of home: through its DNS and its kube-proxy. From the worker: home's DNS by its search list.
     const client = podName(rig, 'client');
@@ -283,8 +262,8 @@ describe('Services of home', () => {
       (pod) => conditionOf(pod, 'Ready')?.reason === 'ReadinessGatesNotReady',
     );
     expect(conditionOf(waits, 'ContainersReady')?.status).toBe('True');
-    await waitFor('the early Service', async () => (await behind(early, name))?.conditions.ready === true, LONG);
-    expect((await behind(late, name))?.conditions.ready ?? false).toBe(false);
+    await readyBehind(rig, early, name);
+    expect((await behind(rig, late, name))?.conditions.ready ?? false).toBe(false);
     const conditions = [{ type: 'example.com/gate', status: 'True' }];
     await rig.home.patch(
       Pods,
@@ -294,7 +273,7 @@ describe('Services of home', () => {
       { subresource: 'status', type: 'strategic' },
     );
     await rig.ready(name);
-    await waitFor('the late Service', async () => (await behind(late, name))?.conditions.ready === true, LONG);
+    await readyBehind(rig, late, name);
     // The gate's own condition stays home's.
     expect(conditionOf(await rig.atHome(name), 'example.com/gate')?.status).toBe('True');
   });

@@ -2,7 +2,7 @@
  * The deletion guard: home that suddenly has no pods any more (a backup was put back) empties the worker no faster than
  * the guard lets it, until a person approves; so does a worker that suddenly has none. What users delete is never counted.
  */
-import { type Condition, Pods } from '@kubeocean/shared/kube';
+import { type Condition, type KubeObject, Nodes, Pods } from '@kubeocean/shared/kube';
 import { beforeAll, expect, onTestFailed, test } from 'vitest';
 import { afterTest, free, kubectl, uniqueName, waitFor } from './harness/index.ts';
 import { FOREVER, nothingLeft, type Pod, type PodRig, podRig, SLOW_MS } from './restart/rig.ts';
@@ -75,6 +75,12 @@ async function guardRests(): Promise<void> {
   await waitFor('the guard at rest', async () => (await guard())?.status === 'False', { timeoutMs: SLOW_MS });
 }
 
+/** What the vnode offers of its cpu. */
+async function cpuShown(): Promise<string | undefined> {
+  type Shown = KubeObject & { status: { allocatable?: Record<string, string> } };
+  return (await rig.home.get<Shown>(Nodes, '', rig.vnode)).status.allocatable?.['cpu'];
+}
+
 test('users delete as many as they like', async () => {
   onTestFailed(() => console.log(rig.syncer.tail(15)));
   await createMany();
@@ -99,8 +105,11 @@ test('pods that home lost go no faster than the guard lets them, and on approval
   const condition = await guardHolds();
   await waitFor('what may go gone', async () => (await rig.copies(Pods)).length <= COUNT - AT_ONCE);
   expect((await rig.copies(Pods)).length).toBe(COUNT - AT_ONCE);
+  // Home counts none of those that are held back: the vnode tells that their room is not free.
+  await waitFor('their room taken off', async () => (await cpuShown()) === String(100_000 - 900 * (COUNT - AT_ONCE)));
   await approve(condition);
   await nothingLeft(rig);
+  await waitFor('all that is lent', async () => (await cpuShown()) === '100k');
   await guardRests();
 });
 

@@ -14,7 +14,7 @@ export function tellNewClosing(
   context: SyncerContext,
   vnode: KubeObject,
   annotations: Record<string, string>,
-  aheadMs: number,
+  aheadMs: number | undefined,
 ): void {
   const next = annotations[Annotation.leaseClosesAt];
   if (next === undefined || next === vnode.metadata.annotations?.[Annotation.leaseClosesAt]) return;

@@ -18,6 +18,7 @@ import { createReclaim } from './reclaim.ts';
 import { tellingRefusals } from './refused.ts';
 import { createRemoval, letGo } from './removal.ts';
 import { isNotRun, notRunRequests } from './not-run.ts';
+import { closingFacts } from './notice.ts';
 import { createSurplus } from './surplus.ts';
 
 /** What the syncer knows of the worker, as far as vnodes are concerned. */
@@ -33,8 +34,8 @@ export interface WorkerView {
   leaseUnknown: boolean | undefined;
   /** Let home evict while the worker is unreachable (annotation `kubeocean.io/unreachable: evict`). */
   evictWhenUnreachable: boolean;
-  /** How far the worker's clock is ahead of ours, in milliseconds. */
-  workerAheadMs: number;
+  /** How far the worker's clock is ahead of ours, in milliseconds. Undefined: not known yet, what the vnode shows stays. */
+  workerAheadMs: number | undefined;
 }
 
 export interface NodesController {
@@ -168,7 +169,7 @@ export function createNodesController(context: SyncerContext, options: NodesOpti
       leaseUnknown: unreachable ? stands : (view.leaseUnknown ?? stands) || missing,
       workerUnreachable: unreachable,
       draining,
-      workerAheadMs: view.workerAheadMs,
+      ...closingFacts(vnode, view.workerAheadMs),
       notRun: notRunRequests(stores.homePods.byIndex('node', name)),
       surplus: surplus.of(name),
       leaveConditions: unreachable && view.evictWhenUnreachable,

@@ -1,33 +1,41 @@
+import { text } from 'node:stream/consumers';
 import { KubeClient, type KubeObject, Store } from '@kubeocean/shared/kube';
 import { TestServer } from '@kubeocean/shared/testing';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { SyncerContext } from '../context.ts';
-import { drain } from './drain.ts';
+import { drain, mustGo } from './drain.ts';
 import type { VnodeLeases } from './leases.ts';
 import { createRemoval } from './removal.ts';
 
 const VNODE = 'vnode-cls-example-node1';
 let server: TestServer;
 let calls: string[];
+/** What was sent, by `METHOD path`. */
+let bodies: Record<string, unknown>;
+let leads: boolean;
 let told: string[];
 let homePods: Store<KubeObject>;
 const vnodes = new Store<KubeObject>();
 vnodes.set({ metadata: { name: VNODE, uid: 'uid-of-vnode' } });
 /** What is answered to a write, by its path. */
-let refusals: Record<string, { code: number; message: string; details?: object }>;
+let refusals: Record<string, { code: number; reason?: string; message: string; details?: object }>;
 
 beforeAll(async () => {
   server = await TestServer.start();
   server.answer = (request, response) => {
     const { pathname } = new URL(request.url ?? '', 'https://server');
-    calls.push(`${request.method} ${pathname}`);
-    const refusal = refusals[pathname];
-    response.writeHead(refusal?.code ?? 200, { 'content-type': 'application/json' });
-    response.end(JSON.stringify(refusal ? { kind: 'Status', reason: 'Refused', ...refusal } : {}));
+    const call = `${request.method} ${pathname}`;
+    calls.push(call);
+    void text(request).then((body) => {
+      if (body) bodies[call] = JSON.parse(body);
+      const refusal = refusals[pathname];
+      response.writeHead(refusal?.code ?? 200, { 'content-type': 'application/json' });
+      response.end(JSON.stringify(refusal ? { kind: 'Status', reason: 'Refused', ...refusal } : {}));
+    });
   };
 });
 beforeEach(() => {
-  [calls, told, refusals] = [[], [], {}];
+  [calls, bodies, leads, told, refusals] = [[], {}, true, [], {}];
   homePods = new Store({ node: ({ spec }) => [(spec as { nodeName: string }).nodeName] });
 });
 afterAll(() => server.stop());
@@ -37,7 +45,7 @@ function context(): SyncerContext {
     home: new KubeClient(server.transport()),
     stores: { homePods, vnodes, workerPods: new Store({ vnode: () => [] }) },
     log: { info: () => undefined, debug: () => undefined },
-    leadership: { isCurrent: () => true },
+    leadership: { isCurrent: () => leads },
     homeEvents: {
       event: ({ metadata }: KubeObject, type: string, reason: string, message: string) =>
         told.push(`${metadata.name} (${metadata.uid}) ${type} ${reason}: ${message}`),
@@ -151,4 +159,85 @@ test('a pod of a vnode that is given up and cannot be deleted keeps no other, an
   await expect(createRemoval(context(), {} as VnodeLeases)(vnode, true)).rejects.toThrow('default/a');
   expect(calls.toSorted()).toEqual([`DELETE ${path('a')}`, `DELETE ${path('b')}`]);
   expect(told).toHaveLength(2);
+});
+
+test('the pods that are there are asked to go, and no others that have their names by then', async () => {
+  pod('a');
+  await drain(context(), VNODE);
+  expect(bodies[`POST ${path('a')}/eviction`]).toEqual({
+    apiVersion: 'policy/v1',
+    kind: 'Eviction',
+    metadata: { name: 'a', namespace: 'default' },
+    deleteOptions: { preconditions: { uid: 'uid-of-a' } },
+  });
+  await createRemoval(context(), {} as VnodeLeases)({ metadata: { name: VNODE, uid: 'u' } }, true);
+  expect(bodies[`DELETE ${path('a')}`]).toMatchObject({ gracePeriodSeconds: 0, preconditions: { uid: 'uid-of-a' } });
+});
+
+test.each([
+  [404, 'NotFound'],
+  [409, 'Conflict'],
+])('a pod or a vnode that is gone or another by now (%i) needs nothing more', async (code, reason) => {
+  pod('a');
+  const node = `/api/v1/nodes/${VNODE}`;
+  for (const at of [path('a'), `${path('a')}/eviction`, node]) refusals[at] = { code, reason, message: 'another' };
+  expect(await drain(context(), VNODE)).toMatchObject({ homePods: 1, refused: [] });
+  const remove = createRemoval(context(), {} as VnodeLeases);
+  expect(await remove({ metadata: { name: VNODE, uid: 'u' } }, true)).toEqual({ againInMs: 1000 });
+  expect(calls.slice(1)).toEqual([`DELETE ${path('a')}`, `DELETE ${node}`]);
+  expect(told).toEqual([]);
+});
+
+test('the vnode that was looked at is deleted, and loses our finalizer alone', async () => {
+  const node = `/api/v1/nodes/${VNODE}`;
+  const metadata = { name: VNODE, uid: 'u', resourceVersion: '7', finalizers: ['other', 'kubeocean.io/vnode'] };
+  const removed: string[] = [];
+  const leases = { remove: async (name: string) => void removed.push(name) } as unknown as VnodeLeases;
+  const remove = createRemoval(context(), leases);
+  await remove({ metadata }, false);
+  expect(bodies[`DELETE ${node}`]).toMatchObject({ preconditions: { uid: 'u' } });
+  expect(bodies[`PATCH ${node}`]).toBeUndefined();
+  const deletionTimestamp = '2026-11-21T06:00:00Z';
+  await remove({ metadata: { ...metadata, deletionTimestamp } }, false);
+  expect(bodies[`PATCH ${node}`]).toEqual({ metadata: { uid: 'u', resourceVersion: '7', finalizers: ['other'] } });
+  expect(removed).toEqual([VNODE]);
+  calls = [];
+  await remove({ metadata: { ...metadata, deletionTimestamp, finalizers: ['other'] } }, false);
+  expect(calls).toEqual([]);
+});
+
+test('a vnode whose pods are gone waits for their worker pods', async () => {
+  const made = context();
+  const worker = { metadata: { name: 'w' } };
+  Object.assign(made.stores.workerPods, { byIndex: () => [worker] });
+  const remove = createRemoval(made, {} as VnodeLeases);
+  expect(await remove({ metadata: { name: VNODE, uid: 'u' } }, false)).toEqual({ againInMs: 5000 });
+  expect(calls).toEqual([]);
+});
+
+test('what is on its way already, and what is not run there, is not asked to go', async () => {
+  pod('going', { metadata: { deletionTimestamp: '2026-11-21T06:00:00Z' } as KubeObject['metadata'] });
+  pod('not-run', { status: { conditions: [{ type: 'kubeocean.io/NotRun', status: 'True' }] } });
+  expect(await drain(context(), VNODE)).toMatchObject({ homePods: 1 });
+  expect(calls).toEqual([]);
+});
+
+test('a syncer that leads no more asks no pod to go', async () => {
+  pod('a');
+  leads = false;
+  await drain(context(), VNODE);
+  await createRemoval(context(), {} as VnodeLeases)({ metadata: { name: VNODE, uid: 'u' } }, true);
+  expect(calls.filter((call) => call.includes('/pods/'))).toEqual([]);
+});
+
+test('pods that stand in the way of a drain', () => {
+  const daemon = {
+    ownerReferences: [{ apiVersion: 'apps/v1', kind: 'DaemonSet', name: 'd', uid: 'x', controller: true }],
+  };
+  const workerPod = { metadata: { name: 'w', annotations: { 'kubeocean.io/virtual-pod-uid': 'u' } } };
+  const notRun = { conditions: [{ type: 'kubeocean.io/NotRun', status: 'True' }] };
+  expect(mustGo({ metadata: { name: 'p', uid: 'u' } }, [])).toBe(true);
+  expect(mustGo({ metadata: { name: 'p', uid: 'u' }, status: notRun }, [])).toBe(false);
+  expect(mustGo({ metadata: { name: 'p', uid: 'u', ...daemon } }, [])).toBe(false);
+  expect(mustGo({ metadata: { name: 'p', uid: 'u', ...daemon } }, [workerPod])).toBe(true);
 });

@@ -208,6 +208,20 @@ test('of a record that says too much the first are taken: 128 labels, 32 taints,
   expect(last(Object.keys(status?.resources ?? {}))).toEqual([64, 'example.com/n063']);
 });
 
+test('labels and resources that are not shown take the place of none that are', () => {
+  const numbers = Array.from({ length: 200 }, (_, at) => String(at).padStart(3, '0'));
+  const hidden = (key: (at: string) => string, value: string) => numbers.map((at) => [key(at), value]);
+  const labels = {
+    ...Object.fromEntries(hidden((at) => `feature.node.kubernetes.io/cpu-cpuid.N${at}`, 'true')),
+    'nvidia.com/gpu.product': 'A100',
+    'topology.kubernetes.io/zone': 'z1',
+  };
+  const allocatable = { ...Object.fromEntries(hidden((at) => `a.example.com/n${at}`, '1.5')), cpu: '4' };
+  const vnode = vnodeFromRecord(sampleRecord({ node: { labels }, allocatable }), sampleFacts());
+  expect(vnode.carriedLabels).toEqual({ 'nvidia.com/gpu.product': 'A100', 'topology.kubernetes.io/zone': 'z1' });
+  expect(vnode.status?.resources).toEqual({ cpu: '4' });
+});
+
 test('whatever a record says, the vnode is bounded and its identity is ours', () => {
   const hostile = sampleRecord().status as LeasedNodeStatus;
   const anything = fc.record({

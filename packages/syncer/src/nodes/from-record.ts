@@ -25,7 +25,7 @@ import {
   type Resources,
   Zero,
 } from '@kubeocean/shared/lease';
-import { closingNotice } from './notice.ts';
+import { type ClosingFacts, closingNotice } from './notice.ts';
 import { carriedConditions, carriedLabels, carriedNodeInfo, carriedResources, carriedTaints } from './sanitize.ts';
 
 const Nothing: Resources = new Map();
@@ -57,7 +57,7 @@ export interface DesiredStatus {
 }
 
 /** What is known beside the record. */
-export interface VnodeFacts {
+export interface VnodeFacts extends ClosingFacts {
   name: string;
   binding: ClusterBinding;
   bindingUID: string;
@@ -72,8 +72,6 @@ export interface VnodeFacts {
   notRun?: Resources;
   /** What worker pods on it take beyond what their home pods ask for: taken off what is lent. */
   surplus?: Resources;
-  /** How far the worker's clock is ahead of ours, in milliseconds. */
-  workerAheadMs?: number;
   /** Leave conditions to the home cluster (`kubeocean.io/unreachable: evict` while the worker is unreachable). */
   leaveConditions?: boolean;
 }
@@ -83,7 +81,7 @@ export function vnodeFromRecord(record: LeasedNode, facts: VnodeFacts): DesiredV
   const { spec, status } = record;
   const { clusterID } = facts.binding.spec;
   const innerIP = status?.node?.innerIP;
-  const notice = closingNotice(status, facts.workerAheadMs);
+  const notice = closingNotice(status, facts);
   return {
     name: facts.name,
     ownLabels: {

@@ -1,7 +1,7 @@
 import type { LeasedNodePhase, LeasedNodeStatus } from '@kubeocean/shared/api';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { closesAtOf, closingNotice } from './notice.ts';
+import { closesAtOf, closingFacts, closingNotice } from './notice.ts';
 import { isLabelValue } from './sanitize.ts';
 
 function window(closesAt: unknown, phase: LeasedNodePhase = 'Active'): LeasedNodeStatus {
@@ -35,7 +35,7 @@ test('however wrong our clock, as long from now as the agent says', () => {
     fc.property(hours(48), fc.integer({ min: 0, max: 604_800 }), (aheadMs, seconds) => {
       const agentsNow = now + aheadMs;
       const status = window(new Date(agentsNow + seconds * 1000).toISOString());
-      const notice = closingNotice(status, aheadMs);
+      const notice = closingNotice(status, { workerAheadMs: aheadMs });
       const left = Number(notice?.labels['kubeocean.io/lease-closes']) * 1000 - now;
       expect(Math.abs(left - seconds * 1000)).toBeLessThan(1000);
       expect(closesAtOf({ metadata: { name: 'v', annotations: notice?.annotations ?? {} } })?.getTime()).toBe(
@@ -43,4 +43,23 @@ test('however wrong our clock, as long from now as the agent says', () => {
       );
     }),
   );
+});
+
+test.each<[string, number | undefined, LeasedNodeStatus, string | undefined]>([
+  ['stays while the clocks are not compared', undefined, window('2026-11-21T18:00:00Z'), '2026-11-21T17:50:00Z'],
+  ['stays when they turn out as before', 600_000, window('2026-11-21T18:00:00Z'), '2026-11-21T17:50:00Z'],
+  ['is put right when they agree', 0, window('2026-11-21T18:00:00Z'), '2026-11-21T18:00:00Z'],
+  ['goes at once when the lease closes', undefined, window('2026-11-21T18:00:00Z', 'Closing'), undefined],
+  ['goes at once when the lease has no end any more', undefined, { phase: 'Active' }, undefined],
+])('what a vnode of a worker ten minutes ahead says of its closing %s', (_what, aheadMs, status, expected) => {
+  const shown = closingNotice(window('2026-11-21T18:00:00Z'), { workerAheadMs: 600_000 });
+  const vnode = { metadata: { name: 'v', ...shown } };
+  const notice = closingNotice(status, closingFacts(vnode, aheadMs));
+  expect(notice?.annotations['kubeocean.io/lease-closes-at']).toBe(expected);
+  expect(notice?.labels['kubeocean.io/lease-closes']).toBe(expected && String(Date.parse(expected) / 1000));
+});
+
+test('a new vnode tells of its closing before the clocks are compared', () => {
+  const notice = closingNotice(window('2026-11-21T18:00:00Z'), closingFacts(undefined, undefined));
+  expect(notice?.annotations['kubeocean.io/lease-closes-at']).toBe('2026-11-21T18:00:00Z');
 });

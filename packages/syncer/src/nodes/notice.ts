@@ -27,10 +27,34 @@ export function closesAtOf(vnode: KubeObject | undefined): Date | undefined {
   return Number.isNaN(time) ? undefined : new Date(time);
 }
 
+/** By which clock a vnode is to tell of its closing. */
+export interface ClosingFacts {
+  /** How far the worker's clock is ahead of ours, in milliseconds. */
+  workerAheadMs?: number;
+  /** What it says by now, which stands while that is not known. */
+  notice?: ClosingNotice;
+}
+
+/**
+ * Who begins to lead has yet to compare the clocks: taken as they are, the times of the records could be others than the leader
+ * before told, for some seconds, and each pod that may outlive them would be told twice.
+ */
+export function closingFacts(vnode: KubeObject | undefined, workerAheadMs: number | undefined): ClosingFacts {
+  if (workerAheadMs !== undefined) return { workerAheadMs };
+  const { labels, annotations } = vnode?.metadata ?? {};
+  const [label, text] = [labels?.[Label.leaseCloses], annotations?.[Annotation.leaseClosesAt]];
+  if (label === undefined || text === undefined) return {};
+  return { notice: { labels: { [Label.leaseCloses]: label }, annotations: { [Annotation.leaseClosesAt]: text } } };
+}
+
 /** Label and annotation of a vnode whose lease is open and has an end. */
-export function closingNotice(status: LeasedNodeStatus | undefined, aheadMs = 0): ClosingNotice | undefined {
-  const time = closesAt(status, aheadMs);
+export function closingNotice(
+  status: LeasedNodeStatus | undefined,
+  { workerAheadMs = 0, notice }: ClosingFacts = {},
+): ClosingNotice | undefined {
+  const time = closesAt(status, workerAheadMs);
   if (!time) return undefined;
+  if (notice) return notice;
   return {
     labels: { [Label.leaseCloses]: String(Math.floor(time.getTime() / 1000)) },
     annotations: { [Annotation.leaseClosesAt]: rfc3339(time) },

@@ -40,6 +40,30 @@ test('the time of closing comes, changes and goes, each with one write to metada
   expect(closing.metadata.annotations).not.toHaveProperty([annotation]);
 });
 
+test('what somebody took off a vnode is put back: only on the Node that was looked at, and not on one that goes', () => {
+  const node = created();
+  node.metadata.finalizers = ['other'];
+  node['spec'] = { taints: taintsOf(node) };
+  expect(planVnode(node, desired(), later).patch).toEqual({
+    metadata: { uid: 'u', resourceVersion: '1', finalizers: ['other', 'kubeocean.io/vnode'] },
+    spec: { providerID: 'kubeocean://cls-example/node1' },
+  });
+  node.metadata.deletionTimestamp = '2026-11-21T06:30:00Z';
+  expect(planVnode(node, desired(), later).patch?.['metadata']).toEqual({ uid: 'u' });
+});
+
+test('where a vnode is served, and what its machine is, follows', () => {
+  const want = desired({ node: { nodeInfo: { kernelVersion: '7' } } }, { address: '10.9.9.9', port: 15_009 });
+  expect(planVnode(created(), want, later).statusPatch).toMatchObject({
+    metadata: { uid: 'u' },
+    status: {
+      addresses: [{ $patch: 'replace' }, { type: 'InternalIP', address: '10.9.9.9' }],
+      daemonEndpoints: { kubeletEndpoint: { Port: 15_009 } },
+      nodeInfo: { kernelVersion: '7' },
+    },
+  });
+});
+
 test('heartbeat and transition times cause no write; another status, reason or message does', () => {
   const node = created();
   const same: Condition = { type: 'Ready', status: 'True', reason: 'KubeletReady', message: 'ready' };

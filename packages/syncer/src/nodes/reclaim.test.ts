@@ -1,6 +1,6 @@
 import type { LeasedNode } from '@kubeocean/shared/api';
 import { ApiError, type KubeObject, Store } from '@kubeocean/shared/kube';
-import { expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import type { SyncerContext } from '../context.ts';
 import { createReclaim, stepFor } from './reclaim.ts';
 
@@ -34,34 +34,144 @@ test.each<[string, Partial<KubeObject['metadata']>, Record<string, unknown>, Kub
   expect(stepFor({ metadata: { name: 'p', uid: 'p', ...metadata }, status }, workerPods)).toBe(expected);
 });
 
-test('a pod that a disruption budget keeps is asked every five seconds, however often the record changes', async () => {
-  let asked = 0;
-  let now = 0;
-  const homePods = new Store<KubeObject>({ node: () => ['v'] });
-  homePods.set({ metadata: { namespace: 'shop', name: 'p', uid: 'p' }, status: { phase: 'Running' } });
-  const context = {
-    home: {
-      create() {
-        asked++;
-        return Promise.reject(
-          new ApiError(
-            429,
-            { code: 429, details: { causes: [{ reason: 'DisruptionBudget', message: 'b' }] } },
-            'POST',
-            '/eviction',
-          ),
-        );
+const BUDGET = { code: 429, details: { causes: [{ reason: 'DisruptionBudget', message: 'b' }] } };
+const WORDS = 'policy day: window closed';
+
+describe('the pods of a vnode whose lease closes', () => {
+  let now: number;
+  let leads: boolean;
+  let calls: string[];
+  let told: string[];
+  /** What is answered, by call. */
+  let answers: Record<string, { code: number; reason?: string; message?: string; details?: object }>;
+  let patches: object[];
+  let homePods: Store<KubeObject>;
+  let workerPods: Store<KubeObject>;
+
+  beforeEach(() => {
+    [now, leads, calls, told, answers, patches] = [0, true, [], [], {}, []];
+    homePods = new Store<KubeObject>({ node: () => ['v'] });
+    workerPods = new Store<KubeObject>({ vnode: () => ['v'] });
+    put('p');
+  });
+
+  function put(name: string, more: Partial<KubeObject['metadata']> = {}, status: object = { phase: 'Running' }): void {
+    homePods.set({ metadata: { namespace: 'shop', name, uid: name, ...more }, spec: { nodeName: 'v' }, status });
+  }
+
+  async function answer(call: string): Promise<object> {
+    calls.push(call);
+    const status = answers[call];
+    if (status) throw new ApiError(status.code, status, 'POST', '/');
+    return {};
+  }
+
+  function reclaimOf() {
+    const context = {
+      home: {
+        create: (_: unknown, { metadata: { name } }: KubeObject) => answer(`evict ${name}`),
+        patch(_: unknown, namespace: string, name: string, patch: object, { subresource }: { subresource: string }) {
+          patches.push(patch);
+          return answer(`patch ${namespace}/${name}/${subresource}`);
+        },
       },
-    },
-    stores: { homePods, workerPods: new Store({ vnode: () => [] }) },
-    leadership: { isCurrent: () => true },
-    log: { debug: () => undefined },
-  } as unknown as SyncerContext;
-  const reclaim = createReclaim(context, () => now);
-  const record = {
-    spec: { nodeName: 'n' },
-    status: { phase: 'Closing', reclaimStage: 'Evicting' },
-  } as unknown as LeasedNode;
-  for (; now < 10_000; now += 500) expect(await reclaim.step('v', record)).toEqual({ againInMs: 5000 });
-  expect(asked).toBe(2);
+      stores: { homePods, workerPods, vnodes: new Store() },
+      leadership: { isCurrent: () => leads },
+      now: () => new Date(0),
+      log: { debug: () => undefined, info: () => undefined },
+      homeEvents: {
+        event: ({ metadata: { name } }: KubeObject, _: string, reason: string, text: string) =>
+          told.push(`${name} ${reason}: ${text}`),
+      },
+    } as unknown as SyncerContext;
+    return createReclaim(context, () => now);
+  }
+
+  const record = (status: object = {}) =>
+    ({
+      spec: { nodeName: 'n', policy: 'day' },
+      status: { phase: 'Closing', reclaimStage: 'Evicting', message: 'window closed', ...status },
+    }) as unknown as LeasedNode;
+
+  test('are asked to go, say why, and are told once; asked again when nothing comes of it', async () => {
+    const reclaim = reclaimOf();
+    for (; now < 10_000; now += 1000) expect(await reclaim.step('v', record())).toEqual({ againInMs: 5000 });
+    expect(calls).toEqual(['evict p', 'patch shop/p/status', 'evict p', 'patch shop/p/status']);
+    const condition = { type: 'DisruptionTarget', status: 'True', reason: 'LeaseClosed', message: WORDS };
+    expect(patches[0]).toEqual({
+      metadata: { uid: 'p', annotations: { 'kubeocean.io/lease-closed': WORDS } },
+      status: { conditions: [{ ...condition, lastTransitionTime: '1970-01-01T00:00:00Z' }] },
+    });
+    expect(told).toEqual([`p LeaseClosed: evicted: the lease of the worker node n is taken back (${WORDS})`]);
+    // Another of its name.
+    reclaim.forget('p');
+    await reclaim.step('v', record());
+    expect(told).toHaveLength(2);
+  });
+
+  test('that a disruption budget keeps are asked every five seconds, however often the record changes', async () => {
+    answers['evict p'] = BUDGET;
+    const reclaim = reclaimOf();
+    for (; now < 10_000; now += 500) expect(await reclaim.step('v', record())).toEqual({ againInMs: 5000 });
+    expect(calls).toEqual(['evict p', 'evict p']);
+    expect(told).toEqual([]);
+  });
+
+  test('that were evicted without words are only told why', async () => {
+    put('p', goes, { phase: 'Running', conditions: evicted });
+    await reclaimOf().step('v', record());
+    expect(calls).toEqual(['patch shop/p/status']);
+  });
+
+  test.each<[string, object, object]>([
+    [
+      'the user’s own deletion',
+      goes,
+      { phase: 'Running', conditions: [{ type: 'DisruptionTarget', status: 'False' }] },
+    ],
+    ['another condition', goes, { phase: 'Running', conditions: [{ type: 'Ready', status: 'True' }] }],
+    ['having ended', {}, { phase: 'Succeeded' }],
+  ])('are not asked after %s', async (_, metadata, status) => {
+    put('p', metadata, status);
+    expect(await reclaimOf().step('v', record())).toBeUndefined();
+    expect(calls).toEqual([]);
+  });
+
+  test.each([
+    ['has yet to be taken back', { reclaimStage: undefined }],
+    ['is open', { phase: 'Active' }],
+    ['is over: it is drained', { phase: 'Closed' }],
+  ])('are not asked while the lease %s', async (_, status) => {
+    expect(await reclaimOf().step('v', record(status))).toBeUndefined();
+    expect(calls).toEqual([]);
+  });
+
+  test('are asked by nobody who leads no more', async () => {
+    leads = false;
+    expect(await reclaimOf().step('v', record())).toEqual({ againInMs: 1000 });
+    expect(calls).toEqual([]);
+  });
+
+  test('go, though one cannot be asked, which is told', async () => {
+    put('q');
+    answers['evict p'] = { code: 500, message: 'two budgets' };
+    await expect(reclaimOf().step('v', record())).rejects.toThrow('two budgets');
+    expect(calls).toEqual(['evict p', 'evict q', 'patch shop/q/status']);
+    expect(told.map((text) => text.split(':')[0])).toEqual(['p EvictionFailed', 'v EvictionFailed', 'q LeaseClosed']);
+  });
+
+  test('are left for later by a home that has too much to do', async () => {
+    put('q');
+    answers['evict p'] = { code: 429, message: 'too many requests' };
+    await expect(reclaimOf().step('v', record())).rejects.toThrow('too many requests');
+    expect([calls, told]).toEqual([['evict p'], []]);
+  });
+
+  test.each([
+    [404, 'NotFound'],
+    [409, 'Conflict'],
+  ])('may be gone or others before they say why (%i)', async (code, reason) => {
+    answers['patch shop/p/status'] = { code, reason };
+    expect(await reclaimOf().step('v', record())).toEqual({ againInMs: 5000 });
+  });
 });

@@ -52,15 +52,17 @@ function isKubernetesDomain(domain: string): boolean {
 
 /** Labels of the worker node that its vnode shows (hardening 18). */
 export function carriedLabels(labels: unknown): Record<string, string> {
-  const carried: Record<string, string> = {};
-  for (const [key, value] of entries(labels, MOST.labels)) {
+  const carried: [key: string, value: string][] = [];
+  for (const [key, value] of entries(labels)) {
+    // Of those that are shown: node-feature-discovery alone puts hundreds on a node that are not.
+    if (carried.length >= MOST.labels) break;
     if (!isQualifiedName(key) || !isLabelValue(value) || RESERVED_LABELS.has(key)) continue;
     const domain = key.includes('/') ? key.slice(0, key.indexOf('/')) : '';
     const topology = domain === 'topology.kubernetes.io';
     if (isKubernetesDomain(domain) && !topology && !CARRIED_LABELS.includes(key)) continue;
-    carried[key] = value;
+    carried.push([key, value]);
   }
-  return carried;
+  return Object.fromEntries(carried);
 }
 
 /** Prefixes of taints that a component of the home cluster acts on. */
@@ -126,19 +128,20 @@ const ONE = 1_000_000_000n;
  * cannot be read or is negative is left out: what is not named cannot be used.
  */
 export function carriedResources(resources: unknown): Record<string, string> {
-  const carried: Record<string, string> = {};
-  for (const [name, text] of entries(resources, MOST.resources)) {
+  const carried: [name: string, quantity: string][] = [];
+  for (const [name, text] of entries(resources)) {
+    if (carried.length >= MOST.resources) break;
     if (!isQualifiedName(name) || (!name.includes('/') && !PLAIN_RESOURCES.test(name))) continue;
     if (typeof text !== 'string' && typeof text !== 'number') continue;
     try {
       const quantity = parseQuantity(text);
       if (quantity.nanos < 0n || (quantity.nanos % ONE !== 0n && !FRACTIONS.includes(name))) continue;
-      carried[name] = formatQuantity(quantity);
+      carried.push([name, formatQuantity(quantity)]);
     } catch {
       // Not a quantity (the one thing parseQuantity throws for): left out, as said above.
     }
   }
-  return carried;
+  return Object.fromEntries(carried);
 }
 
 /** core/v1 NodeSystemInfo: its text fields, cut. */
@@ -166,9 +169,7 @@ export function carriedNodeInfo(info: unknown): Record<string, string> {
   );
 }
 
-function entries(map: unknown, most: number): [string, unknown][] {
-  if (!isObject(map)) return [];
-  return Object.entries(map)
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .slice(0, most);
+/** In the order of the keys, so that always the same ones are among the first. */
+function entries(map: unknown): [string, unknown][] {
+  return isObject(map) ? Object.entries(map).sort(([a], [b]) => (a < b ? -1 : 1)) : [];
 }

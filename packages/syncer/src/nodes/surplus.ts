@@ -1,9 +1,10 @@
 /**
- * What worker pods take beyond what their home pods ask for: the worker's owner may add containers to them or enlarge their
- * requests (webhooks, a LimitRange). Home's scheduler counts only what the home pods ask for, so the vnode shows that much
- * less than is lent: what is free stays what is free. Otherwise it would place there, for ever, pods that do not fit.
+ * What worker pods take beyond what home's scheduler counts there, which is what the home pods ask for: the worker's owner
+ * may add containers to them or enlarge their requests (webhooks, a LimitRange), and a worker pod may go on without its home
+ * pod, held back by the deletion guard for hours. The vnode shows that much less than is lent: what is free stays what is
+ * free. Otherwise pods would be placed there, for ever, that do not fit.
  */
-import { Annotation, workerName } from '@kubeocean/shared/api';
+import { Annotation, Finalizer, workerName } from '@kubeocean/shared/api';
 import { deepEqual, type KubeObject, type ReadonlyStore } from '@kubeocean/shared/kube';
 import {
   accumulate,
@@ -61,12 +62,12 @@ export function createSurplus({ homePods, workerPods, mountNamespace, bindingUID
 
   function look(homeKey: string, worker: KubeObject | undefined): void {
     const home = homePods.get(homeKey);
-    const isPair = home && worker?.metadata.annotations?.[Annotation.virtualPodUID] === home.metadata.uid;
-    const amounts = isPair && worker ? surplusOf(home as PodForRequests, worker as PodForRequests) : Nothing;
+    const beside = home && worker && isBeside(worker, home) ? (home as PodForRequests) : undefined;
+    const amounts = worker ? surplusOf(beside, worker as PodForRequests) : Nothing;
     const before = noted.get(homeKey);
     if (!before && amounts.size === 0) return;
     const text = JSON.stringify(formatResources(amounts));
-    const vnode = home ? vnodeOf(home) : '';
+    const vnode = beside ? vnodeOf(beside) : (worker && madeFor(worker)) || '';
     if (before?.text === text && before.vnode === vnode) return;
     note(homeKey, amounts.size > 0 ? { vnode, amounts, text } : undefined);
     if (before) onChange(before.vnode);
@@ -92,7 +93,7 @@ export function createSurplus({ homePods, workerPods, mountNamespace, bindingUID
         workerPods.onChange(({ previous, current }) => look(homeKeyOf((current ?? previous) as KubeObject), current)),
         homePods.onChange(({ key, previous, current }) => {
           // A change that asks for the same takes nothing more or less of what its worker pod is known for.
-          const isSame = previous && current && !noted.has(key) && asksForSame(previous, current);
+          const isSame = previous && current && !noted.has(key) && countsAsSame(previous, current);
           const pod = current ?? previous;
           if (!isSame && pod) look(key, workerOf(key, pod));
         }),
@@ -101,10 +102,15 @@ export function createSurplus({ homePods, workerPods, mountNamespace, bindingUID
   };
 }
 
-/** Per resource what the worker pod takes more. A pod that has ended takes nothing. */
-export function surplusOf(home: PodForRequests, worker: PodForRequests): Resources {
-  if (hasEnded(home) || hasEnded(worker) || asksForSame(home, worker)) return Nothing;
-  const counted = podRequests(home);
+/**
+ * Per resource what the worker pod takes more. A pod that has ended takes nothing, and home counts none.
+ * @param home the pod of its name on its vnode, if there is one: where it is another than the worker pod was made for, it waits
+ * for that, and is to have its place
+ */
+export function surplusOf(home: PodForRequests | undefined, worker: PodForRequests): Resources {
+  const isCounted = home !== undefined && !hasEnded(home);
+  if (hasEnded(worker) || (isCounted ? asksForSame(home, worker) : isLeaving(worker))) return Nothing;
+  const counted = isCounted ? podRequests(home) : Nothing;
   const surplus = new Map<string, Quantity>();
   for (const [name, quantity] of podRequests(worker)) {
     const known = counted.get(name);
@@ -112,6 +118,11 @@ export function surplusOf(home: PodForRequests, worker: PodForRequests): Resourc
     if (more.nanos > 0n) surplus.set(name, more);
   }
   return surplus;
+}
+
+/** Whether home's scheduler counts the same of a home pod after a change, and for the same vnode. */
+function countsAsSame(before: KubeObject, now: KubeObject): boolean {
+  return hasEnded(before) === hasEnded(now) && vnodeOf(before) === vnodeOf(now) && asksForSame(before, now);
 }
 
 /** Whether the specs ask for the same, in the same words: a look at a few fields, for there are many pods. */
@@ -123,6 +134,23 @@ function asksForSame(one: KubeObject, other: KubeObject): boolean {
     deepEqual(a.resources?.requests, b.resources?.requests) &&
     deepEqual(a.overhead, b.overhead)
   );
+}
+
+/** Whether the agent takes it off what is lent, or nothing is left of it but our finalizer. */
+function isLeaving({ metadata }: KubeObject): boolean {
+  const { deletionTimestamp, deletionGracePeriodSeconds, finalizers } = metadata;
+  if (deletionTimestamp === undefined) return false;
+  return deletionGracePeriodSeconds === 0 || finalizers?.includes(Finalizer.homeSync) !== true;
+}
+
+/** Whether home's scheduler counts the home pod where the worker pod is. */
+function isBeside(worker: KubeObject, home: KubeObject): boolean {
+  return (madeFor(worker) ?? vnodeOf(home)) === vnodeOf(home);
+}
+
+/** The vnode that the worker pod is on. */
+function madeFor({ metadata }: KubeObject): string | undefined {
+  return metadata.annotations?.[Annotation.virtualNodeName];
 }
 
 type Containers = PodForRequests['spec']['containers'];
@@ -137,8 +165,9 @@ function haveSame(some: Containers = [], others: Containers = []): boolean {
   );
 }
 
-function hasEnded({ status }: PodForRequests): boolean {
-  return status?.['phase'] === 'Succeeded' || status?.['phase'] === 'Failed';
+function hasEnded(pod: KubeObject): boolean {
+  const { phase } = (pod['status'] ?? {}) as { phase?: string };
+  return phase === 'Succeeded' || phase === 'Failed';
 }
 
 function homeKeyOf({ metadata: { annotations } }: KubeObject): string {

@@ -8,6 +8,7 @@ import { homePath, homePod, workerPath, workerPod, World } from './ending-fixtur
 import { FACTS } from './samples.ts';
 import type { PodState } from './state.ts';
 import { createRefusals } from './refusals.ts';
+import type { PodStatus } from './types.ts';
 
 let server: TestServer;
 beforeAll(async () => {
@@ -17,15 +18,19 @@ afterAll(() => server.stop());
 
 const daemon = [{ apiVersion: 'apps/v1', kind: 'DaemonSet', name: 'd', uid: 'd', controller: true }];
 
-test.each([
-  ['its namespace is not selected any more', {}, { namespaceSelector: { matchLabels: { team: 'a' } } }, {}],
+const notRunCases: [string, object, object, object, string | undefined][] = [
+  ['its namespace is not selected any more', {}, { namespaceSelector: { matchLabels: { team: 'a' } } }, {}, undefined],
+  ['it is a DaemonSet’s, which the binding does not run', { ownerReferences: daemon }, {}, {}, 'True'],
   [
     'it is a DaemonSet’s, and its vnode goes',
     { ownerReferences: daemon },
     { runningDaemonsetByDefault: true },
     { deletionTimestamp: '2026-01-02T03:00:00Z' },
+    'True',
   ],
-])('a pod that was let in and is not to be run any more takes no room: %s', async (_, metadata, spec, binding) => {
+];
+test.each(notRunCases)('a pod that was let in and is not to be run any more takes no room: %s', async (...given) => {
+  const [, metadata, spec, binding, ready] = given;
   const world = new World(server);
   const home = homePod({ phase: 'Pending' }, metadata);
   world.objects.set(homePath, home);
@@ -43,6 +48,9 @@ test.each([
     createRefusals(() => []),
   );
   expect(world.told).toEqual(['Warning NotRun']);
+  // Its DaemonSet would wait for it with the update of all others.
+  const shown = world.patches.get(`${homePath}/status`)?.['status'] as PodStatus | undefined;
+  expect(shown?.conditions?.find(({ type }) => type === 'Ready')?.status).toBe(ready);
   expect([state.admitted.size, changed]).toEqual([0, ['shop/web-5d9c7b-abcde']]);
 });
 

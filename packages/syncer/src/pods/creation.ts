@@ -5,7 +5,7 @@ import { podRequests } from '@kubeocean/shared/lease';
 import { namespaceLabels } from '../namespaces.ts';
 import { leavingReason } from '../nodes/leaving.ts';
 import { isForNoPod } from '../dependents/tokens.ts';
-import { guardsLost, guardsWords, leftOutWords } from './left-out.ts';
+import { guardsLost, guardsWords, hostnameWords, leftOutWords } from './left-out.ts';
 import { leaseRefusal, misfit, notRunReason, type Reason } from './eligibility.ts';
 import { mayWriteWorker } from './gate.ts';
 import { counterpartNow } from './counterpart.ts';
@@ -20,7 +20,7 @@ import { failurePatch, notRunPatch } from './own-patches.ts';
 import { wasShown } from './to-home.ts';
 import { toWorkerPod, type WorkerFacts } from './to-worker.ts';
 import { outlivesLease } from './outlives-lease.ts';
-import { controllerOf, isTerminal, type Pod, podSubject } from './types.ts';
+import { controllerOf, type Pod, podSubject } from './types.ts';
 import { linksLeftOut } from './service-variables.ts';
 import { wouldDrop } from './would-drop.ts';
 import { currentWorker } from './worker.ts';
@@ -36,10 +36,13 @@ export async function whyNotRun(state: PodState, home: Pod): Promise<Reason | un
   return notRunReason(home, binding, await namespaceLabels(state.context.home, home.metadata.namespace ?? ''));
 }
 
-/** Says so on the pod, once. It takes no room any more, if it was let in before. */
-async function tellNotRun(state: PodState, home: Pod, { reason, message }: Reason): Promise<void> {
+/**
+ * Says so on the pod, once. It takes no room any more, if it was let in before.
+ * @param isExcused as for {@link notRunPatch}
+ */
+async function tellNotRun(state: PodState, home: Pod, { reason, message }: Reason, isExcused = false): Promise<void> {
   admit(state, home, false);
-  const patch = notRunPatch(home, reason, message, state.context.now());
+  const patch = notRunPatch(home, reason, message, state.context.now(), 'notRun', isExcused);
   if (!patch) return;
   await patchHomeStatus(state.context, home, patch);
   state.context.homeEvents.event(podSubject(home), 'Warning', 'NotRun', message);
@@ -50,7 +53,7 @@ export async function createWorker(state: PodState, stored: Pod, refusals: Refus
   const { context } = state;
   const notRun = await whyNotRun(state, stored);
   if (notRun) {
-    await tellNotRun(state, stored, notRun);
+    await tellNotRun(state, stored, notRun, isDaemon(stored));
     // Labels of namespaces are not watched.
     return notRun.reason === 'NamespaceNotSelected' ? { againInMs: NOT_SELECTED_MS } : undefined;
   }
@@ -70,7 +73,8 @@ export async function createWorker(state: PodState, stored: Pod, refusals: Refus
   const asks = refused !== undefined || !isNews(state, stored);
   const home = asks ? await currentHome(context, namespace, homeName) : stored;
   if (!home || home.metadata.uid !== stored.metadata.uid || home.metadata.deletionTimestamp) return undefined;
-  if (isTerminal(home) || wasShown(home)) return undefined;
+  // Nor one that has ended: it shows that, too.
+  if (wasShown(home)) return undefined;
   // One that gocrane/kubeocean was about to run: it may run already.
   const migrated = migratedNameSaidBy(home) ? await counterpartNow(state, home) : undefined;
   if (migrated) {
@@ -138,14 +142,14 @@ export async function createWorker(state: PodState, stored: Pod, refusals: Refus
 
 /** A pod that came to a vnode on its way out. Failed, its DaemonSet would make it again until the vnode is gone. */
 async function stayOff(state: PodState, stored: Pod, leaving: Reason): Promise<Outcome> {
-  if (controllerOf(stored)?.kind === 'DaemonSet') {
-    await tellNotRun(state, stored, leaving);
+  if (isDaemon(stored)) {
+    await tellNotRun(state, stored, leaving, true);
     return undefined;
   }
   const { namespace = '', name, uid } = stored.metadata;
   const home = await currentHome(state.context, namespace, name);
   if (!home || home.metadata.uid !== uid || home.metadata.deletionTimestamp) return undefined;
-  return isTerminal(home) || wasShown(home) ? undefined : refuse(state, home, leaving);
+  return wasShown(home) ? undefined : refuse(state, home, leaving);
 }
 
 /**
@@ -230,9 +234,12 @@ function tellLeftOut(state: PodState, home: Pod, asked: Pod, made: Pod): void {
   if (fields) state.context.homeEvents.event(podSubject(home), 'Warning', 'FieldsNotCarried', fields);
   const dropped = droppedVolumes(asked, made);
   if (dropped) state.context.homeEvents.event(podSubject(home), 'Warning', 'VolumeNotCarried', dropped);
-  if (asked.spec.hostnameOverride === undefined || made.spec.hostnameOverride !== undefined) return;
-  const message = `the worker cluster is too old for setHostnameAsFQDN (it needs hostnameOverride, Kubernetes 1.35): the host name is ${asked.spec.hostname}`;
-  state.context.homeEvents.event(podSubject(home), 'Warning', 'HostnameNotCarried', message);
+  const hostname = hostnameWords(home, asked, made);
+  if (hostname) state.context.homeEvents.event(podSubject(home), 'Warning', 'HostnameNotCarried', hostname);
+}
+
+function isDaemon(home: Pod): boolean {
+  return controllerOf(home)?.kind === 'DaemonSet';
 }
 
 function fullName(home: Pod): string {

@@ -1,11 +1,12 @@
 import { expect, test } from 'vitest';
 import { createDeletionGuard, type GuardState } from './deletion-guard.ts';
 
-function guardOf(population: number) {
+function guardOf(population: number, wasStopped = false) {
   const world = { now: 0, approval: undefined as string | undefined, told: [] as GuardState[] };
   let count = 0;
   const guard = createDeletionGuard({
     population: () => population,
+    wasStopped,
     approval: () => world.approval,
     clock: () => world.now,
     token: () => `t${++count}`,
@@ -31,6 +32,25 @@ test('a steady trickle never stops', () => {
     expect(allowed(minute * 20, minute * 20 + 20)).toBe(20);
   }
   expect(world.told).toEqual([]);
+});
+
+test('a syncer that finds the guard stopped lets none of what was held back go, however often others lead', () => {
+  const { guard, world, allowed } = guardOf(1000, true);
+  expect(allowed(0, 500)).toBe(0);
+  guard.open();
+  expect(guard.state()).toEqual({ stopped: true, token: 't1', waiting: 500 });
+  expect(allowed(0, 600)).toBe(0);
+  world.approval = 't1';
+  expect(allowed(0, 600)).toBe(600);
+  expect(allowed(600, 800)).toBe(100);
+});
+
+test('when nothing of it is left to hold back once all was looked at, the guard is at rest', () => {
+  const { guard, world, allowed } = guardOf(10, true);
+  expect(world.told).toEqual([]);
+  guard.open();
+  expect(world.told).toEqual([{ stopped: false }]);
+  expect(allowed(0, 30)).toBe(20);
 });
 
 test('a retry of one deletion is not counted twice', () => {

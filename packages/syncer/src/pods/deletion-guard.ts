@@ -17,6 +17,11 @@ export interface DeletionGuardOptions {
   clock: () => number;
   /** Text that a person has to write to approve; new for each stop. */
   token: () => string;
+  /**
+   * The syncer before had stopped, and nothing goes before {@link DeletionGuard.open}: who begins finds what that one held back,
+   * and each change of leaders would let as many go as a minute does.
+   */
+  wasStopped?: boolean;
   /** Told when the guard stops and when it goes on; `waiting` pods are held back. */
   onChange: (state: GuardState) => void;
 }
@@ -30,6 +35,8 @@ export interface DeletionGuard {
   holdsBack(uid: string): boolean;
   /** This pod is gone, or went for another reason: nobody need approve it any more. */
   forget(uid: string): void;
+  /** Everything has been looked at since we began: what the syncer before held back waits by now, or need not go any more. */
+  open(): void;
   state(): GuardState;
 }
 
@@ -41,6 +48,7 @@ export function createDeletionGuard(options: DeletionGuardOptions): DeletionGuar
   const approved = new Set<string>();
   let token: string | undefined;
   let told = '';
+  let isShut = options.wasStopped === true;
 
   function state(): GuardState {
     return token === undefined ? { stopped: false } : { stopped: true, token, waiting: waiting.size };
@@ -76,7 +84,7 @@ export function createDeletionGuard(options: DeletionGuardOptions): DeletionGuar
       const now = options.clock();
       for (const [known, at] of recent) if (now - at >= WINDOW_MS) recent.delete(known);
       if (recent.has(uid)) return true;
-      const limit = Math.max(AT_LEAST, Math.floor(options.population() * SHARE));
+      const limit = isShut ? 0 : Math.max(AT_LEAST, Math.floor(options.population() * SHARE));
       if (token === undefined && recent.size < limit) {
         recent.set(uid, now);
         return true;
@@ -91,6 +99,10 @@ export function createDeletionGuard(options: DeletionGuardOptions): DeletionGuar
       if (!waiting.delete(uid)) return;
       // With nothing left to approve it is at rest. What comes next is counted with what went within the last minute.
       if (waiting.size === 0) token = undefined;
+      tell();
+    },
+    open() {
+      isShut = false;
       tell();
     },
   };

@@ -54,6 +54,11 @@ describe('the lease', () => {
     [{ phase: 'Active' }, undefined],
     [{ phase: 'Closed', reason: 'PolicyGone' }, /is Closed \(PolicyGone\) and takes no new pods$/],
     [{ phase: 'Closing', window: { opensAt: '2026-01-05T18:00:00Z' } }, /opens again at 2026-01-05T18:00:00Z$/],
+    // No window gives back what the owner takes back, and of one that closed the agent's words say it already.
+    [
+      { phase: 'Closing', message: 'the owner takes it back now', window: { opensAt: '2026-01-05T18:00:00Z' } },
+      /is Closing \(the owner takes it back now\) and takes no new pods$/,
+    ],
   ])('%o', (status, message) => {
     const refusal = leaseRefusal(record(status));
     if (message) expect(refusal).toEqual({ reason: 'LeaseClosed', message: expect.stringMatching(message) as string });

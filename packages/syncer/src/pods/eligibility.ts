@@ -46,8 +46,9 @@ export function notRunReason(
 export function leaseRefusal(record: LeasedNode): Reason | undefined {
   const { phase, reason, message, window } = record.status ?? {};
   if (phase !== 'Closing' && phase !== 'Closed') return undefined;
-  const opens = window?.opensAt ? `; it opens again at ${window.opensAt}` : '';
   const why = message ?? reason;
+  // The agent's own words name the next window, where that opens it again: what the owner takes back waits for a word.
+  const opens = message === undefined && window?.opensAt ? `; it opens again at ${window.opensAt}` : '';
   return {
     reason: PodReason.leaseClosed,
     message: `the lease of the worker node ${record.spec.nodeName} is ${phase}${why ? ` (${why})` : ''} and takes no new pods${opens}`,

@@ -30,7 +30,12 @@ describe('a pod that ran, and whose worker pod is gone', () => {
     expect(world.writes()).toEqual([`PATCH ${homePath}/status`]);
     expect(world.patches.get(`${homePath}/status`)).toMatchObject({
       metadata: { uid: homePod().metadata.uid },
-      status: { phase: 'Failed', reason: 'WorkerPodLost' },
+      status: {
+        phase: 'Failed',
+        reason: 'WorkerPodLost',
+        message: expect.stringContaining('gone from the worker cluster') as string,
+        conditions: [{ type: 'DisruptionTarget', status: 'True', reason: 'WorkerPodLost' }],
+      },
     });
     expect(world.told).toEqual(['Warning WorkerPodLost']);
   });
@@ -160,4 +165,14 @@ test.each<[string, Pod]>([
   await follow();
   vi.restoreAllMocks();
   expect(world.writes(), 'a watch that lags for longer has lost it').toHaveLength(2);
+});
+
+test.each<[string, Pod]>([
+  ['runs at home', homePod()],
+  ['has ended on both sides: its logs can still be read', homePod({ phase: 'Succeeded' })],
+])('the counterpart of a pod that %s is not deleted', async (_, home) => {
+  const worker: Pod = { ...workerPod(), status: { phase: home.status?.phase ?? '' } };
+  world.objects.set(workerPath, worker);
+  expect(await followEnd(world.stateOf(), new RefusedDeletions(), home, worker)).toEqual({});
+  expect(world.writes()).toEqual([]);
 });

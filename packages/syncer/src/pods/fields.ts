@@ -12,6 +12,9 @@ export type FieldTable = Readonly<Record<string, FieldRow>>;
 
 const asIs = (test: string, how = ''): FieldRow => ['carried', how, test];
 
+/** left-out.ts, dropped-volumes.ts */
+const NOT_WITHOUT = 'not run while the worker’s API server would take it off the pod';
+
 export const POD_SPEC: FieldTable = {
   activeDeadlineSeconds: asIs('pods-changes', 'shortened at home, shortened in the worker'),
   affinity: ['home', 'one required node affinity term names the worker node instead', 'pods-spec'],
@@ -63,7 +66,7 @@ export const POD_SPEC: FieldTable = {
   ],
   readinessGates: ['home', 'home’s Ready is the worker’s ContainersReady and home’s gates', 'pods-environment'],
   resourceClaims: ['refused', 'devices of a claim are the home cluster’s', 'unit'],
-  resources: asIs('pods-spec'),
+  resources: asIs('pods-spec', NOT_WITHOUT),
   restartPolicy: asIs('pods-controllers'),
   runtimeClassName: asIs('pods-spec', 'must exist in the worker, else refused in its words and asked again'),
   schedulerName: ['home', 'the worker’s default scheduler checks the placement', 'unit'],
@@ -107,8 +110,8 @@ export const CONTAINER: FieldTable = {
   readinessProbe: asIs('pods-spec'),
   resizePolicy: asIs('pods-spec'),
   resources: asIs('pods-changes', 'CPU and memory are resized in place, both ways, once they fit what is lent'),
-  restartPolicy: asIs('pods-spec', '`Always` of an init container: a sidecar'),
-  restartPolicyRules: asIs('unit'),
+  restartPolicy: asIs('pods-spec', `\`Always\` of an init container: a sidecar; ${NOT_WITHOUT}`),
+  restartPolicyRules: asIs('unit', NOT_WITHOUT),
   securityContext: asIs('pods-spec', 'all of it; the worker’s Pod Security decides'),
   startupProbe: asIs('pods-spec'),
   stdin: asIs('pods-spec'),
@@ -145,7 +148,7 @@ export const VOLUME: FieldTable = {
   gitRepo: noSuchVolume,
   glusterfs: noSuchVolume,
   hostPath: asIs('volumes-refused', 'the worker’s policy decides; `baseline` refuses'),
-  image: asIs('volumes-image', 'not run while the worker’s API server would take it off the pod'),
+  image: asIs('volumes-image', NOT_WITHOUT),
   iscsi: noSuchVolume,
   name: asIs('pods'),
   nfs: asIs('volumes-refused', 'the worker’s policy decides'),

@@ -22,9 +22,8 @@ interface Change {
   annotations?: Record<string, string>;
 }
 
-function failure(code: number): ApiError {
-  return new ApiError(code, { message: `answer ${code}` }, 'PATCH', '/api/v1/namespaces/x/pods/y');
-}
+const failure = (code: number) =>
+  new ApiError(code, { message: `answer ${code}` }, 'PATCH', '/api/v1/namespaces/x/pods/y');
 
 /** A vnode with 1 cpu, and a worker whose answers come when the test says so. */
 function world() {
@@ -34,6 +33,7 @@ function world() {
   const told: string[] = [];
   const prepared: Pod[] = [];
   const memory = createFollowMemory();
+  const lease = { phase: 'Active', allocatable: { cpu: '1', memory: '4Gi', pods: '9' } };
   const context = {
     ...FACTS,
     binding: () => ({ spec: {} }),
@@ -44,9 +44,7 @@ function world() {
     stores: {
       homePods: homes,
       workerPods: { get: (key: string) => workers.get(key), byIndex: () => [] },
-      records: {
-        byIndex: () => [{ status: { phase: 'Active', allocatable: { cpu: '1', memory: '4Gi', pods: '9' } } }],
-      },
+      records: { byIndex: () => [{ status: lease }] },
     },
     worker: {
       get: (_: unknown, namespace: string, name: string) => {
@@ -82,6 +80,7 @@ function world() {
     return worker;
   }
   return {
+    lease,
     sent,
     /** Makes both pods, as they run. */
     run: (name: string, cpu: string): void => {
@@ -119,8 +118,7 @@ test('of two pods resized in the same moment only one gets the room that is left
   const { run, resize, sent, used } = world();
   run('a', '100m');
   run('b', '100m');
-  const first = resize('a', '700m');
-  const second = resize('b', '700m');
+  const [first, second] = [resize('a', '700m'), resize('b', '700m')];
   expect(sent.map(({ subresource }) => subresource)).toEqual(['resize']);
   expect((await second).own.resize).toMatchObject({ reason: 'Deferred' });
   expect(used()).toBe(800_000_000n);
@@ -144,6 +142,16 @@ test('a resize that failed takes no room', async () => {
   expect(used()).toBe(100_000_000n);
 });
 
+test('a resize that only takes less waits for no room, but for a lease that takes no resize', async () => {
+  const { run, resize, lease, sent } = world();
+  run('a', '500m');
+  lease.phase = 'Closing';
+  expect((await resize('a', '200m')).own.resize).toMatchObject({ reason: 'Deferred' });
+  Object.assign(lease, { phase: 'Active', allocatable: {} });
+  void resize('a', '200m');
+  expect(sent).toHaveLength(1);
+});
+
 const noteOf = ({ patch }: Sent) =>
   (patch as { metadata: { annotations?: Record<string, string> } }).metadata.annotations?.['kubeocean.io/asked'];
 
@@ -154,7 +162,7 @@ describe('a worker without pods/resize', () => {
     const first = resize('a', '200m');
     sent[0]?.answer(failure(404));
     const { own, againInMs } = await first;
-    expect(own).toMatchObject({ behind: true, resize: { reason: 'Infeasible' } });
+    expect(own).toMatchObject({ behind: false, resize: { reason: 'Infeasible' } });
     expect(againInMs).toBeGreaterThan(200_000);
     expect(told).toEqual([expect.stringContaining('FailedUpdate: the worker cluster cannot resize pods')]);
     expect((await resize('a', '200m')).own.resize).toMatchObject({ reason: 'Infeasible' });

@@ -87,7 +87,9 @@ export async function follow(state: PodState, home: Pod, worker: Pod, memory: Fo
   const spec = specPatch(home, worker);
   // Last: the note that goes with it tells of the resize, too.
   await noteAndUpdate();
-  own.behind = spec !== undefined || debug.length > 0 || resize !== undefined;
+  // What home's status says of a change it has observed, as a kubelet has that puts a resize off: kubectl waits for no condition
+  // of a pod whose status is behind.
+  own.behind = spec !== undefined || (debug.length > 0 && !own.debug) || (resize !== undefined && !own.resize);
   return { own, ...(waits.length > 0 && { againInMs: Math.min(...waits) }), failure: parts.failure };
 
   /** No more often than what somebody else changed is put right, unless home has changed. */
@@ -223,7 +225,7 @@ function withOnly(home: Pod, ephemeralContainers: Container[]): Pod {
 
 /**
  * What a kubelet checks before it resizes a pod: the scheduler has no say in it. A resize that only takes less is let
- * through whatever is lent.
+ * through however little is lent; but where a lease takes no pods, the worker's admission policy takes no resize either.
  */
 function whyNotResized(
   state: PodState,
@@ -232,11 +234,13 @@ function whyNotResized(
   asked: ReadonlyMap<string, Quantity>,
 ): Reason | undefined {
   const record = state.context.stores.records.byIndex('vnode', home.spec.nodeName ?? '')[0];
-  if (!grows(askedRequests(worker), asked)) return undefined;
-  if (record?.status?.phase !== 'Active') {
-    const message = `the lease of ${home.spec.nodeName} is ${record?.status?.phase ?? 'not known'}: nothing more is taken of it now`;
+  const phase = record?.status?.phase;
+  const takesMore = grows(askedRequests(worker), asked);
+  if (phase !== 'Active' && (takesMore || phase !== undefined)) {
+    const message = `the lease of ${home.spec.nodeName} is ${phase ?? 'not known'}: no pod is resized there now`;
     return { reason: 'Deferred', message };
   }
+  if (!takesMore || !record?.status) return undefined;
   const { allocatable } = record.status;
   const never = misfit(asked, new Map(), allocatable);
   if (never) return { reason: 'Infeasible', message: never.message };

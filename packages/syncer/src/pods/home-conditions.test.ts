@@ -70,6 +70,27 @@ describe('a pod that home says is not Ready, of a node that home has not heard o
   });
 });
 
+describe.each([
+  ['ahead', '2026-01-02T03:14:05Z'],
+  ['behind', '2026-01-02T02:54:05Z'],
+])('a pod of a worker whose clock is ten minutes %s', (_, lastTransitionTime) => {
+  const home = samplePod();
+  const conditions = [condition('Ready', 'True', { lastTransitionTime })];
+  const ready = (before: Condition[]) => {
+    const known = { ...home, status: { phase: 'Running', conditions: before } };
+    return shown(workerOf(home, { ...running, conditions }), known, 'Ready')?.lastTransitionTime;
+  };
+
+  test('becomes Ready by the clock of home, by which minReadySeconds are counted', () => {
+    expect(ready([])).toBe('2026-01-02T03:04:05Z');
+    expect(ready([condition('Ready', 'False')])).toBe('2026-01-02T03:04:05Z');
+  });
+
+  test('has been so since home was told', () => {
+    expect(ready([condition('Ready', 'True')])).toBe(THEN);
+  });
+});
+
 test('a worker gives home no orders about its list of conditions, and says of each kind one', () => {
   const home = samplePod();
   const conditions = [

@@ -3,7 +3,7 @@ import { Annotation, PodCondition, PodReason } from '@kubeocean/shared/api';
 import type { Condition } from '@kubeocean/shared/kube';
 import { cut } from './cut.ts';
 import type { Reason } from './eligibility.ts';
-import { KUBELET_CONDITIONS } from './status-difference.ts';
+import { isExcuse, KUBELET_CONDITIONS } from './status-difference.ts';
 import { isTerminal, type Pod } from './types.ts';
 import type { OwnWord } from './to-home.ts';
 
@@ -106,11 +106,12 @@ function readyCondition(ready: Condition, home: Pod, now: Date, unheard = false)
   const gates = home.spec.readinessGates ?? [];
   const known = unheard && home.status?.conditions?.find(({ type }) => type === 'Ready');
   if (ready.status === 'True' && known && known.status !== 'True') return { ...known };
-  if (ready.status !== 'True' || gates.length === 0) return ready;
+  if (ready.status !== 'True') return ready;
   const open = gates.filter(
     ({ conditionType }) =>
       home.status?.conditions?.find((condition) => condition.type === conditionType)?.status !== 'True',
   );
+  // By home's clock, by which its controllers count minReadySeconds.
   if (open.length === 0) return stamped(ready, home, now);
   const names = open.map(({ conditionType }) => `"${conditionType}"`).join(', ');
   return stamped(
@@ -129,7 +130,9 @@ function readyCondition(ready: Condition, home: Pod, now: Date, unheard = false)
 /** With the time of the transition as seen at home. */
 export function stamped(condition: Condition, home: Pod, now: Date): Condition {
   const known = home.status?.conditions?.find(({ type }) => type === condition.type);
-  const since = known?.status === condition.status ? known.lastTransitionTime : undefined;
+  // It was Ready for its DaemonSet's sake, and had not begun.
+  const isSame = known?.status === condition.status && !isExcuse(known);
+  const since = isSame ? known.lastTransitionTime : undefined;
   return { ...condition, lastTransitionTime: since ?? now.toISOString().replace(/\.\d+Z$/, 'Z') };
 }
 

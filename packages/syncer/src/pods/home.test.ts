@@ -1,10 +1,12 @@
 /** Writes on home pods, against a server of the tests' own. */
 import { KubeClient } from '@kubeocean/shared/kube';
 import { TestServer } from '@kubeocean/shared/testing';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { SyncerContext } from '../context.ts';
-import { patchHomeStatus } from './home.ts';
+import { WritesHeld } from './gate.ts';
+import { finishHomeDeletion, patchHomeStatus } from './home.ts';
 import { samplePod } from './samples.ts';
+import type { StatusPatch } from './to-home.ts';
 
 let server: TestServer;
 beforeAll(async () => {
@@ -59,4 +61,46 @@ test('what home does not take of the status is left out', async () => {
 
 test('a refusal that names nothing of ours is an error', async () => {
   await expect(sentWhenRefused(['spec.containers'], { phase: 'Running' }, mapping)).rejects.toThrow('invalid');
+});
+
+describe('a home pod of which nothing runs any more', () => {
+  /** What home is sent, without its answers. */
+  async function sentAtEnd(finalizers: string[] | undefined, phase: string, shown?: string, leads = true) {
+    const sent: [string, object][] = [];
+    server.answer = (request, response) => {
+      const chunks: Buffer[] = [];
+      request.on('data', (chunk: Buffer) => chunks.push(chunk));
+      request.on('end', () => {
+        sent.push([request.method ?? '', JSON.parse(Buffer.concat(chunks).toString()) as object]);
+        response.end(JSON.stringify({ metadata: { name: 'x' } }));
+      });
+    };
+    const context = {
+      home: new KubeClient(server.transport()),
+      leadership: { isCurrent: () => leads },
+      log: { debug: () => undefined },
+    } as unknown as SyncerContext;
+    const home = { ...samplePod({}, { uid: 'u', ...(finalizers && { finalizers }) }), status: { phase } };
+    const patch: StatusPatch | undefined = shown ? { metadata: { uid: 'u' }, status: { phase: shown } } : undefined;
+    await finishHomeDeletion(context, home, patch);
+    return sent;
+  }
+  const gone = ['DELETE', expect.objectContaining({ gracePeriodSeconds: 0, preconditions: { uid: 'u' } })];
+  const fails = ['PATCH', { metadata: { uid: 'u' }, status: { phase: 'Failed' } }];
+
+  test.each<[string, string[] | undefined, string, string | undefined, unknown[]]>([
+    ['goes, and no other of its name', undefined, 'Running', undefined, [gone]],
+    ['fails first where finalizers of others keep it', ['batch'], 'Running', undefined, [fails, gone]],
+    ['does not when it has succeeded', ['batch'], 'Succeeded', undefined, [gone]],
+    ['does not when it has failed', ['batch'], 'Failed', undefined, [gone]],
+    ['does not when it was just shown to have ended', ['batch'], 'Running', 'Succeeded', [gone]],
+    ['does when it was just shown to run', ['batch'], 'Pending', 'Running', [fails, gone]],
+  ])('%s', async (_, finalizers, phase, shown, expected) => {
+    expect(await sentAtEnd(finalizers, phase, shown)).toEqual(expected);
+  });
+
+  test('is left to the next leader', async () => {
+    await expect(sentAtEnd(undefined, 'Running', undefined, false)).rejects.toThrow(WritesHeld);
+    await expect(sentAtEnd(['batch'], 'Running', undefined, false)).rejects.toThrow(WritesHeld);
+  });
 });

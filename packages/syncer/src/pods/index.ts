@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { Annotation, BindingCondition } from '@kubeocean/shared/api';
 import { Gauge } from '@kubeocean/shared/daemon';
-import { createReflector, type KubeObject, messageOf, Services } from '@kubeocean/shared/kube';
+import { createReflector, type KubeObject, messageOf, Services, sleep } from '@kubeocean/shared/kube';
 import type { SyncerContext } from '../context.ts';
 import { startDependents } from '../dependents/index.ts';
 import { createRepairs } from '../repairs.ts';
@@ -17,6 +17,9 @@ import { createRoom } from './room.ts';
 import { createServiceAddresses } from './service-addresses.ts';
 import { type PodState, takenBy } from './state.ts';
 import { startWorkerEvents } from './worker-events.ts';
+
+/** After so long, in milliseconds, a syncer that began has looked at every pod: one minute for 10,000. */
+const LOOKED_AT_MS = 300_000;
 
 export interface Pods {
   /** The binding says something else by now: pods that were not run are looked at again. */
@@ -72,6 +75,10 @@ export function startPods(context: SyncerContext, ready: Promise<unknown>): Pods
     const state: PodState = { ...known, room: createRoom((homeKey) => takenBy(known, homeKey)) };
     controller = createPodController(state);
     controller.start();
+    sleep(LOOKED_AT_MS, signal).then(
+      () => guard.open(),
+      () => undefined,
+    );
     const swept = { pods: () => controller?.sweep(), copies: () => dependents.sweep() };
     void sweepEvery(context, context.settings.sweepIntervalSeconds * 1000, swept, repairs, signal);
     const events = startWorkerEvents(context, signal);
@@ -109,14 +116,18 @@ export function guardOf(
     help: 'Pods that the deletion guard keeps from being deleted or failed until a person approves it',
     registers: [context.registry],
   });
+  const before = context.binding().status?.conditions ?? [];
+  const wasStopped = before.some(({ type, status }) => type === BindingCondition.deletionGuard && status === 'True');
   const guard = createDeletionGuard({
+    wasStopped,
     population: () => context.stores.workerPods.size,
     approval: () => context.binding().metadata.annotations?.[Annotation.approveDeletions],
     clock: () => performance.now(),
     token: () => randomBytes(4).toString('hex'),
     onChange: report,
   });
-  report({ stopped: false });
+  // What the syncer before said of it stands until it is known better.
+  if (!wasStopped) report({ stopped: false });
   return guard;
 
   function report(state: GuardState): void {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { guardsLost, leftOut, leftOutWords } from './left-out.ts';
+import { guardsLost, hostnameWords, leftOut, leftOutWords } from './left-out.ts';
 import { arbitraryPod, FACTS, samplePod } from './samples.ts';
 import { toWorkerPod } from './to-worker.ts';
 import type { Pod } from './types.ts';
@@ -148,7 +148,51 @@ test.each<[string, object, object, string[]]>([
     },
     [],
   ],
+  ['limits of the pod as a whole', { resources: { limits: { memory: '1Gi' } } }, {}, ['resources of the pod']],
+  ['resources of the pod that say nothing', { resources: { limits: {} } }, {}, []],
+  [
+    'a container that runs once, which would be run again and again',
+    { restartPolicy: 'Always', containers: [{ name: 'a', restartPolicy: 'Never' }, { name: 'b' }] },
+    { restartPolicy: 'Always', containers: [{ name: 'a' }, { name: 'b' }] },
+    ['restartPolicy of containers'],
+  ],
+  [
+    'an init container that is tried once',
+    { restartPolicy: 'Always', initContainers: [{ name: 'i', restartPolicy: 'Never' }] },
+    { restartPolicy: 'Always', initContainers: [{ name: 'i' }] },
+    ['restartPolicy of containers'],
+  ],
+  [
+    'when a container is started anew',
+    {
+      restartPolicy: 'Never',
+      containers: [{ name: 'a', restartPolicy: 'Never', restartPolicyRules: [{ action: 'Restart' }] }],
+    },
+    { restartPolicy: 'Never', containers: [{ name: 'a' }] },
+    ['restartPolicy of containers'],
+  ],
+  [
+    'what a container says as the pod does',
+    { restartPolicy: 'Never', containers: [{ name: 'a', restartPolicy: 'Never' }] },
+    { restartPolicy: 'Never', containers: [{ name: 'a' }] },
+    [],
+  ],
 ])('what a pod must not be run without: %s', (_, wanted, made, lost) => {
   expect(guardsLost(samplePod({ ...wanted }), samplePod({ ...made }))).toEqual(lost);
   expect(guardsLost(samplePod({ ...wanted }), samplePod({ ...wanted }))).toEqual([]);
+});
+
+test.each<[string, object, string | undefined]>([
+  ['setHostnameAsFQDN', { subdomain: 'team', setHostnameAsFQDN: true }, 'setHostnameAsFQDN'],
+  ['hostnameOverride itself', { hostnameOverride: 'db.example' }, 'hostnameOverride'],
+  ['neither', {}, undefined],
+])('a host name that the worker does not know is told in the words of who asked for it: %s', (_, spec, field) => {
+  const home = samplePod({ ...spec });
+  const pod = toWorkerPod(home, FACTS);
+  const { hostnameOverride: _dropped, ...older } = pod.spec;
+  const words =
+    field &&
+    `the worker cluster is too old for ${field}, which needs Kubernetes 1.35 there: the host name is web-5d9c7b-abcde`;
+  expect(hostnameWords(home, pod, { ...pod, spec: older })).toBe(words);
+  expect(hostnameWords(home, pod, pod)).toBeUndefined();
 });

@@ -4,7 +4,7 @@
  */
 import { firstFew } from '@kubeocean/shared/api';
 import type { Json } from '@kubeocean/shared/kube';
-import type { Container, Pod } from './types.ts';
+import type { Container, Pod, PodSpec } from './types.ts';
 
 /** By what the items of a list are told apart; those of others by their place. */
 const KEYS = ['name', 'mountPath', 'devicePath', 'containerPort'] as const;
@@ -31,6 +31,16 @@ export function leftOutWords(asked: Pod, made: Pod): string | undefined {
   const paths = leftOut(asked, made);
   if (paths.length === 0) return undefined;
   return `the worker cluster runs the pod without ${firstFew(paths, MOST_NAMED)}: its API server is too old for it, or its feature gates or webhooks take it off`;
+}
+
+/**
+ * The same of the host name, in words of its own: the field is there because home's pod has it, or `setHostnameAsFQDN`. API
+ * servers take only one of the two.
+ */
+export function hostnameWords(home: Pod, asked: Pod, made: Pod): string | undefined {
+  if (asked.spec.hostnameOverride === undefined || made.spec.hostnameOverride !== undefined) return undefined;
+  const field = home.spec.hostnameOverride === undefined ? 'setHostnameAsFQDN' : 'hostnameOverride';
+  return `the worker cluster is too old for ${field}, which needs Kubernetes 1.35 there: the host name is ${asked.spec.hostname}`;
 }
 
 function compareObjects(asked: Json, made: Json, path: string, paths: string[]): void {
@@ -84,7 +94,15 @@ function isEmpty(value: unknown): boolean {
 }
 
 /** What of a pod isolates or limits it, or decides when it ends; without it the pod must not be run. */
-type Guard = 'hostUsers' | 'supplementalGroupsPolicy' | 'seccompProfile' | 'appArmorProfile' | 'procMount' | 'sidecars';
+type Guard =
+  | 'hostUsers'
+  | 'supplementalGroupsPolicy'
+  | 'seccompProfile'
+  | 'appArmorProfile'
+  | 'procMount'
+  | 'resources of the pod'
+  | 'sidecars'
+  | 'restartPolicy of containers';
 
 interface SecurityContext {
   supplementalGroupsPolicy?: string;
@@ -109,7 +127,16 @@ export function guardsOf({ spec }: Pod): Map<Guard, string> {
     if (appArmorProfile) add('appArmorProfile', name);
     if (procMount !== undefined && procMount !== 'Default') add('procMount', `${name}=${procMount}`);
   }
-  for (const { name, restartPolicy } of initContainers) if (restartPolicy === 'Always') add('sidecars', name);
+  if (hasAmounts(spec.resources)) add('resources of the pod', '');
+  for (const container of [...initContainers, ...containers]) {
+    const { name, restartPolicy } = container;
+    if (restartPolicy === 'Always' && initContainers.includes(container)) add('sidecars', name);
+    // Its own in the place of the pod's: one that is to run once would be run again and again.
+    else if (restartPolicy !== undefined && restartPolicy !== spec['restartPolicy']) {
+      add('restartPolicy of containers', name);
+    }
+    if (!isEmpty(container['restartPolicyRules'])) add('restartPolicy of containers', `rules of ${name}`);
+  }
   return guards;
 }
 
@@ -127,7 +154,11 @@ function covers(kept: string | undefined, asked: string): boolean {
 }
 
 export function guardsWords(lost: readonly Guard[], does: 'runs' | 'would run'): string {
-  return `the worker cluster ${does} the pod without what isolates or limits it (${lost.join(', ')}): its API server is too old for that, or its feature gates or webhooks take it off`;
+  return `the worker cluster ${does} the pod without what isolates or limits it, or decides when it ends (${lost.join(', ')}): its API server is too old for that, or its feature gates or webhooks take it off`;
+}
+
+function hasAmounts({ requests, limits }: PodSpec['resources'] = {}): boolean {
+  return !isEmpty(requests) || !isEmpty(limits);
 }
 
 function securityOf(holder: Json): SecurityContext {

@@ -98,6 +98,22 @@ describe('a worker pod without a home pod', () => {
     expect(state.guard.state()).toEqual({ stopped: false });
   });
 
+  test('is not asked to go again while it goes, and not looked at when it was let go', async () => {
+    const state = world.stateOf();
+    world.objects.set(workerPath, workerPod());
+    await orphan(
+      state,
+      homeKey,
+      workerPod({ deletionTimestamp: THEN, deletionGracePeriodSeconds: 30 }),
+      new Departures(),
+    );
+    expect(world.writes()).toEqual([]);
+    world.calls = [];
+    state.released.add('worker-uid');
+    await orphan(state, homeKey, workerPod(), new Departures());
+    expect(world.calls).toEqual([]);
+  });
+
   test('that waits for a person and ends meanwhile is let go', async () => {
     const { state } = await afterStop(new Departures());
     const ended = workerPod({ deletionTimestamp: THEN, deletionGracePeriodSeconds: 0 });

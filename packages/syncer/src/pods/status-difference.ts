@@ -42,6 +42,13 @@ export const ADDRESS_LISTS = ['podIPs', 'hostIPs'] as const;
 /** What says of a pod without a worker pod why it has none. */
 const WITHOUT_WORKER: readonly string[] = [PodCondition.notRun, PodCondition.refused];
 
+/** Reason of Ready on a DaemonSet's pod that has no worker pod, and is to have none (own-patches.ts). */
+export const EXCUSED = 'NotRun';
+
+export function isExcuse({ type, reason }: Condition): boolean {
+  return type === 'Ready' && reason === EXCUSED;
+}
+
 /**
  * @param withheld fields that home must not show, whatever the worker says
  * @returns undefined when home shows all of it already.
@@ -76,9 +83,11 @@ function conditionsDifference(current: Condition[], wanted: Condition[]): Json[]
     for (const field of Object.keys(known ?? {})) if (!(field in condition)) change[field] = null;
     difference.push(change);
   }
-  for (const { type } of current) {
+  for (const condition of current) {
+    const { type } = condition;
+    const isOfNoWorker = WITHOUT_WORKER.includes(type) || isExcuse(condition);
     // A worker that has said nothing yet takes nothing of a kubelet's away.
-    const owned = WITHOUT_WORKER.includes(type) || (wanted.length > 0 && KUBELET_CONDITIONS.includes(type));
+    const owned = isOfNoWorker || (wanted.length > 0 && KUBELET_CONDITIONS.includes(type));
     if (owned && !wanted.some((condition) => condition.type === type)) difference.push({ type, $patch: 'delete' });
   }
   return difference;

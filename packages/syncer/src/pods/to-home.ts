@@ -34,7 +34,10 @@ export interface OwnWord {
   resize?: Reason | undefined;
   /** Why the worker does not take debug containers that it has not got. */
   debug?: { names: readonly string[]; message: string } | undefined;
-  /** True while the worker pod has yet to follow the home pod, so that home's generation is not shown as observed. */
+  /**
+   * True while the worker pod has yet to follow the home pod in what the status says nothing of, so that home's generation is
+   * not shown as observed.
+   */
   behind?: boolean;
   /** The pod's addresses mean others at home (the record's `networkOverlap`): they are not shown. */
   withoutAddresses?: boolean;

@@ -25,6 +25,8 @@ export interface PodSpec extends Json {
   dnsPolicy?: string;
   dnsConfig?: DnsConfig;
   readinessGates?: { conditionType: string }[];
+  /** Of the pod as a whole (KEP-2837). */
+  resources?: Container['resources'];
   resourceClaims?: unknown[];
 }
 
@@ -37,7 +39,7 @@ export interface DnsConfig {
 export interface Container extends Json {
   name: string;
   image?: string;
-  /** Init containers only: `Always` makes a sidecar. */
+  /** In the place of the pod's (KEP-5307); `Always` makes a sidecar of an init container. */
   restartPolicy?: string;
   resources?: { requests?: Record<string, string>; limits?: Record<string, string>; [field: string]: unknown };
   env?: EnvVar[];

@@ -1,5 +1,7 @@
 /** Volumes that stand on claims, and kinds that are refused. */
+import { tokenSecretName } from '@kubeocean/shared/api';
 import { describe, expect, test } from 'vitest';
+import { referencesOf } from '../dependents/references.ts';
 import { Refusal } from './refusal.ts';
 import type { WorkerFacts } from './to-worker.ts';
 import type { Pod, Volume } from './types.ts';
@@ -54,4 +56,20 @@ describe('a volume', () => {
     const volume = { name: 'other', [kind]: { claimName: 'somebody’s' } };
     expect(() => translateVolume(volume, home, facts)).toThrow('no claim of the worker cluster is known');
   });
+});
+
+test('tokens are read from the Secret that they are kept in, each under its own key and path', () => {
+  const token = (path: string) => ({ serviceAccountToken: { path, audience: path, expirationSeconds: 600 } });
+  const volumes: Volume[] = [
+    { name: 'a', projected: { sources: [token('one'), token('two')] } },
+    { name: 'b', projected: { sources: [token('one')] } },
+  ];
+  const keys = referencesOf({ ...home, spec: { containers: [], volumes } }).tokens.map(({ key }) => key);
+  expect(new Set(keys).size).toBe(3);
+  const name = tokenSecretName('b1', 'shop', 'web', 'u1');
+  const from = (at: number, path: string) => ({ secret: { name, items: [{ key: keys[at], path }] } });
+  expect(volumes.map((volume) => translateVolume(volume, home, facts).projected?.sources)).toEqual([
+    [from(0, 'one'), from(1, 'two')],
+    [from(2, 'one')],
+  ]);
 });

@@ -45,6 +45,16 @@ test.each([
     `secret "${tokenSecretName(bindingUID, namespace, name, uid)}" not found`,
     'secret "its ServiceAccount token" not found',
   ],
-  ['pods "x" is forbidden in the namespace "kubeocean-worker"', 'pods "x" is forbidden in the namespace "shop"'],
-  ['nothing of ours, kubeocean-workers/x and default', 'nothing of ours, kubeocean-workers/x and default'],
+  [
+    `object "kubeocean-worker"/"${workerName(bindingUID, namespace, 'settings', 'configmap')}" not registered`,
+    'object "shop"/"settings" not registered',
+  ],
+  ...[
+    'namespaces "kubeocean-worker" not found',
+    'cannot create resource "pods" in API group "" in the namespace "kubeocean-worker"',
+    'nothing of ours, kubeocean-workers/x and default',
+    'Failed to pull image "registry.example/kubeocean-worker/app:1": not found',
+    'Back-off pulling image "kubeocean-worker/app:1"',
+    'error looking up service account kubeocean-worker/default: serviceaccount "default" not found',
+  ].map((said): [string, string] => [said, said]),
 ])('%s', (said, meant) => expect(words(said)).toBe(meant));

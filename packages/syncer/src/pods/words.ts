@@ -42,18 +42,20 @@ export function wordsFor(home: Pod, facts: { bindingUID: string; mountNamespace:
     let said = text;
     if (DERIVED.test(said)) {
       pairs ??= known();
-      for (const [worker, atHome] of pairs) said = said.replaceAll(worker, atHome);
+      for (const [worker, atHome] of pairs) {
+        said = said.replaceAll(`${mountNamespace}/${worker}`, `${namespace}/${atHome}`).replaceAll(worker, atHome);
+      }
     }
     for (const [worker, atHome] of claims) {
       // An offered claim has a name of its owner's choice, perhaps a word like "data".
       if (!DERIVED.test(worker)) said = said.replaceAll(`claim "${worker}"`, `claim "${atHome}"`);
     }
     if (workerUID && uid) said = said.replaceAll(workerUID, uid);
-    // Only where it is surely a namespace: it may be as short and common a word as "default".
+    // Only where it is surely the namespace of this pod: it may be a common word or part of an image's name, and what is said of
+    // the worker's namespace itself, of its account or of rights there, is true of none at home.
     return said
-      .replaceAll(new RegExp(`(?<![\\w.-])${mountNamespace}/`, 'g'), `${namespace}/`)
       .replaceAll(`_${mountNamespace}(`, `_${namespace}(`)
-      .replaceAll(`"${mountNamespace}"`, `"${namespace}"`);
+      .replaceAll(`"${mountNamespace}"/"`, `"${namespace}"/"`);
   };
 }
 

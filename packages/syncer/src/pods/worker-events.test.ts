@@ -1,6 +1,7 @@
 /** Events of the worker on their way home, with a server of each cluster. */
 import { Annotation, Label, workerName } from '@kubeocean/shared/api';
-import { Events, type KubeObject, Store } from '@kubeocean/shared/kube';
+import { Events, KubeClient, type KubeObject, Store } from '@kubeocean/shared/kube';
+import { TestServer } from '@kubeocean/shared/testing';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import type { SyncerContext } from '../context.ts';
 import { Peer } from '../volumes/peer.ts';
@@ -19,8 +20,8 @@ afterAll(() => {
 const homePods = new Store<KubeObject>();
 const workerPods = new Store<KubeObject>();
 
-/** A pod of both clusters, and a warning about it in the worker. */
-function fails(namespace: string, name: string): void {
+/** A pod of both clusters. @returns a warning about it, of the worker */
+function failing(namespace: string, name: string, lastTimestamp: Date): KubeObject {
   const uid = `${namespace}-${name}`;
   const annotations = {
     [Annotation.virtualPodNamespace]: namespace,
@@ -31,25 +32,22 @@ function fails(namespace: string, name: string): void {
   homePods.set({ metadata: { namespace, name, uid }, spec: { nodeName: 'v', containers: [] } });
   const labels = { [Label.bindingUID]: 'b' };
   workerPods.set({ metadata: { ...at, uid: `w-${uid}`, labels, annotations }, spec: { containers: [] } });
-  worker.put(Events, {
-    metadata: { namespace: 'mount', name: `${at.name}.1` },
+  return {
+    metadata: { namespace: 'mount', name: `${at.name}.1`, uid: `event-${uid}` },
     involvedObject: { kind: 'Pod', ...at, uid: `w-${uid}` },
     type: 'Warning',
     reason: 'BackOff',
     message: 'back-off',
-    lastTimestamp: new Date().toISOString(),
-  });
+    lastTimestamp: lastTimestamp.toISOString(),
+  };
 }
 
-test('a namespace whose pods all fail at once does not keep the events of others waiting', async () => {
-  for (let n = 0; n < 100; n++) fails('crowd', `p${n}`);
-  fails('alone', 'web');
-  const stop = new AbortController();
+function start(from: KubeClient, signal: AbortSignal) {
   const context = {
     bindingUID: 'b',
     mountNamespace: 'mount',
     home: home.client(),
-    worker: worker.client(),
+    worker: from,
     stores: { homePods, workerPods },
     settings: { mirrorNormalEvents: false },
     instance: 'test',
@@ -58,11 +56,42 @@ test('a namespace whose pods all fail at once does not keep the events of others
     queue: (name: string) => ({ name }),
     log: { warn: () => undefined },
   } as unknown as SyncerContext;
-  const events = startWorkerEvents(context, stop.signal);
+  return startWorkerEvents(context, signal);
+}
+
+test('a namespace whose pods all fail at once does not keep the events of others waiting', async () => {
+  const fails = (namespace: string, name: string) => worker.put(Events, failing(namespace, name, new Date()));
+  for (let n = 0; n < 100; n++) fails('crowd', `p${n}`);
+  fails('alone', 'web');
+  const stop = new AbortController();
+  const events = start(worker.client(), stop.signal);
   await vi.waitFor(() => expect(home.writes).toHaveLength(101), { timeout: 20_000 });
   const place = home.writes.findIndex((write) => write.startsWith('POST web.'));
   expect(place).toBeGreaterThanOrEqual(0);
   expect(place).toBeLessThan(10);
   stop.abort();
   await events.stop();
+});
+
+test('news of a worker whose clock is an hour behind are told, what was there before is not told again', async () => {
+  home.reset();
+  const hourAgo = new Date(Date.now() - 3_600_000);
+  const [before, news] = ['before', 'news'].map((name) => failing('late', name, hourAgo));
+  const behind = await TestServer.start();
+  const stop = new AbortController();
+  try {
+    behind.answer = (request, response) => {
+      const object = { ...news, metadata: { ...news?.metadata, resourceVersion: '2' } };
+      if (request.url?.includes('watch=true')) response.write(`${JSON.stringify({ type: 'ADDED', object })}\n`);
+      else response.end(JSON.stringify({ metadata: { resourceVersion: '1' }, items: [before] }));
+    };
+    const events = start(new KubeClient(behind.transport()), stop.signal);
+    await vi.waitFor(() => expect(home.writes).toEqual([expect.stringMatching(/^POST news\./)]), { timeout: 20_000 });
+    stop.abort();
+    await events.stop();
+    expect(home.writes).toHaveLength(1);
+  } finally {
+    stop.abort();
+    behind.stop();
+  }
 });

@@ -28,7 +28,7 @@ const BURST = 25;
 const REFILL_MS = 150_000;
 /** An event's count is raised at home at most this often. */
 const COUNT_MS = 10_000;
-/** Older ones are not told by a syncer that has just started: they have been. */
+/** Of those that are there already, older ones are not told by a syncer that has just started: they have been. */
 const STALE_MS = 600_000;
 
 export interface WorkerEvents {
@@ -123,7 +123,8 @@ export function startWorkerEvents(context: SyncerContext, signal: AbortSignal): 
   const stops = [
     reflector.store.onChange(({ key, previous, current }) => {
       if (!current) told.delete(previous?.metadata.uid ?? '');
-      else if (lastSeen(current) > startedAt - STALE_MS) queue.add(key);
+      // What comes later is news, whatever the time on it: the worker's clock may be far behind.
+      else if (reflector.store.hasSynced || lastSeen(current) > startedAt - STALE_MS) queue.add(key);
     }),
     // An event may be told before its pod is.
     workerPods.onChange(({ previous, current }) => {

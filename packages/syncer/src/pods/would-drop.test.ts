@@ -51,7 +51,7 @@ test('a worker that does not is asked about each, and the pod is not made', asyn
   drops = ['hostUsers'];
   const here = state();
   for (let n = 0; n < 2; n++) {
-    expect(await wouldDrop(here, isolated)).toContain('without what isolates or limits it (hostUsers)');
+    expect(await wouldDrop(here, isolated)).toContain('or decides when it ends (hostUsers)');
   }
   expect(asked).toEqual(['All', 'All']);
 });
