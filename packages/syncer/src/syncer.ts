@@ -6,6 +6,7 @@ import {
   createReflector,
   credentialsFor,
   endsWithin,
+  inputTaken,
   type KubeClient,
   type Leadership,
   messageOf,
@@ -106,6 +107,7 @@ async function lead(
     binding,
     uid: bindingUID,
     now,
+    mayWrite: () => leadership.isCurrent(),
     onError: (error) =>
       log.warn({ error: messageOf(error) }, 'status of the binding could not be written; tried again'),
   });
@@ -247,6 +249,7 @@ async function lead(
       if (answers && !answered) for (const part of pods) part.resync();
       answered = answers;
       await sleep(500, scope).catch(() => undefined);
+      await inputTaken();
     }
   }
 

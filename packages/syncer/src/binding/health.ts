@@ -51,7 +51,7 @@ export function createWorkerHealth(context: SyncerContext, parts: WorkerHealthPa
     recordsKnown: false,
     leaseUnknown: undefined,
     evictWhenUnreachable: false,
-    workerAheadMs: 0,
+    workerAheadMs: undefined,
   };
   const clock = createWorkerClock();
 
@@ -75,7 +75,8 @@ export function createWorkerHealth(context: SyncerContext, parts: WorkerHealthPa
       evictWhenUnreachable: context.binding().metadata.annotations?.[Annotation.unreachable] === 'evict',
       workerAheadMs: clock.aheadMs,
     };
-    if (next.workerAheadMs !== view.workerAheadMs) tellClocks(next.workerAheadMs);
+    const { workerAheadMs: aheadMs = 0 } = next;
+    if (aheadMs !== (view.workerAheadMs ?? 0)) tellClocks(aheadMs);
     const changed = (Object.keys(next) as (keyof WorkerView)[]).some((key) => next[key] !== view[key]);
     view = next;
     tell(unreachable, agent);

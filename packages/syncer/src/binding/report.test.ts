@@ -18,6 +18,7 @@ test('a message of the worker’s that is too long for a status is cut, and writ
     binding: () => binding,
     uid: 'binding-uid',
     now: () => new Date(0),
+    mayWrite: () => true,
     onError: (error) => expect.fail(String(error)),
   });
   for (let n = 0; n < 2; n++) {
@@ -29,5 +30,34 @@ test('a message of the worker’s that is too long for a status is cut, and writ
   const [condition] = home.get<ClusterBinding>(ClusterBindings, '', binding.metadata.name)?.status?.conditions ?? [];
   expect(condition?.message).toMatch(/^the worker says: x{100}/);
   expect(condition?.message?.length).toBeLessThan(32_768);
+  expect(home.writes).toEqual(['PATCH example-cluster']);
+});
+
+test('what a leader finds that stood still is not written over the words of its successor', async () => {
+  const binding = home.put(ClusterBindings, sampleBinding());
+  home.writes.length = 0;
+  let leads = false;
+  const open = () =>
+    createBindingReport({
+      home: home.client(),
+      binding: () => binding,
+      uid: 'binding-uid',
+      now: () => new Date(0),
+      mayWrite: () => leads,
+      onError: (error) => expect.fail(String(error)),
+    });
+  const silent = { type: 'WorkerReachable', status: 'False', reason: 'Unreachable', message: 'no answer' } as const;
+  const lost = open();
+  lost.condition(silent);
+  await lost.flush();
+  await lost.stop();
+  expect(home.writes).toEqual([]);
+
+  // A renewal that was late came yet.
+  const late = open();
+  late.condition(silent);
+  await late.flush();
+  leads = true;
+  await late.stop();
   expect(home.writes).toEqual(['PATCH example-cluster']);
 });

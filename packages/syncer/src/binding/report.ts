@@ -32,7 +32,7 @@ export interface BindingReport {
   facts(facts: BindingFacts): void;
   /** Writes what has changed now. @throws ApiError, ConnectionError */
   flush(): Promise<void>;
-  /** Writes what is left and ends. Never rejects. */
+  /** Writes what is left, if that is ours to write, and ends. Never rejects. */
   stop(): Promise<void>;
 }
 
@@ -41,6 +41,11 @@ export interface BindingReportOptions {
   binding: () => ClusterBinding;
   uid: string;
   now: () => Date;
+  /**
+   * Whether this process leads for certain. One that stood still meanwhile finds everybody silent, and what it says would stay:
+   * a successor looks at what it says itself, not at what is written over it.
+   */
+  mayWrite: () => boolean;
   onError: (error: unknown) => void;
 }
 
@@ -85,6 +90,7 @@ export function createBindingReport(options: BindingReportOptions): BindingRepor
   async function apply(): Promise<void> {
     const desired: Json = { conditions, ...facts };
     if (deepEqual(desired, written)) return;
+    if (!options.mayWrite()) return schedule(RETRY_MS);
     const metadata = { name: options.binding().metadata.name, uid: options.uid };
     await options.home.apply(ClusterBindings, { metadata, status: desired }, FieldManager.syncer, {
       subresource: 'status',
@@ -114,8 +120,8 @@ export function createBindingReport(options: BindingReportOptions): BindingRepor
     flush,
     async stop() {
       if (timer) clearTimeout(timer.handle);
-      await flush().catch(options.onError);
       stopped = true;
+      await flush().catch(options.onError);
     },
   };
 }

@@ -1,16 +1,14 @@
 import { ClusterBindings, Finalizer } from '@kubeocean/shared/api';
-import { KubeClient, keyOf, Nodes } from '@kubeocean/shared/kube';
+import { ConfigMaps, KubeClient, keyOf, Nodes, Secrets } from '@kubeocean/shared/kube';
 import { TestServer } from '@kubeocean/shared/testing';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import type { ClaimKeeper } from '../claim/keeper.ts';
-import { mustGo } from '../nodes/drain.ts';
 import type { NodesController } from '../nodes/controller.ts';
 import { sampleBinding } from '../nodes/samples.ts';
 import { Peer } from '../volumes/peer.ts';
 import { boundClaim, facts, homeClaim } from '../volumes/samples.ts';
 import { testState, volumeFor } from '../volumes/test-state.ts';
 import { Claims, Volumes } from '../volumes/types.ts';
-import { createReachability } from '../worker.ts';
 import { hasFinalizer } from './finalizer.ts';
 import { pauseMs, removalOf, unbind, unbindingWaitsFor } from './unbinding.ts';
 
@@ -157,6 +155,107 @@ test('copies that finalizers of others keep do not keep the binding, however man
   server.stop();
 });
 
+/** A copy in the mount namespace. */
+function copy(name: string, bindingUID = facts.bindingUID) {
+  const labels = { 'kubeocean.io/binding-uid': bindingUID };
+  return { metadata: { name, namespace: facts.mountNamespace, uid: `uid-of-${name}`, labels } };
+}
+
+test('a binding takes its copies with it, then its claim, then its finalizer, and nothing of others', async () => {
+  for (const peer of [home, worker]) peer.reset();
+  const { context, parts } = ending();
+  worker.put(ConfigMaps, copy('ours'));
+  worker.put(Secrets, copy('ours-too'));
+  worker.put(Secrets, copy('others', 'another'));
+  const order: string[] = [];
+  worker.refuse = ({ method, path, body }) =>
+    void order.push(`${method} ${path.split('/').at(-1)} ${body.preconditions?.uid}`);
+  home.refuse = ({ method, path }) => void order.push(`${method} ${path.split('/').at(-1)} at home`);
+  parts.claim.release = () => Promise.resolve(void order.push('claim'));
+  context.report.stop = () => Promise.resolve(void order.push('report'));
+  parts.nodes.resync = () => void order.push('vnodes');
+  await unbind(context, parts, new AbortController().signal);
+  const { name } = context.binding().metadata;
+  expect(order).toEqual([
+    'vnodes',
+    'DELETE ours uid-of-ours',
+    'DELETE ours-too uid-of-ours-too',
+    'claim',
+    'report',
+    `PATCH ${name} at home`,
+  ]);
+  expect(home.get(ClusterBindings, '', name)?.metadata.finalizers).not.toContain(Finalizer.bindingSyncer);
+});
+
+test.each([
+  [404, 'NotFound'],
+  [409, 'Conflict'],
+])('a copy that is gone or another by now (%i) does not keep the binding', async (code, reason) => {
+  for (const peer of [home, worker]) peer.reset();
+  const { context, parts, events } = ending();
+  for (const name of ['a', 'b']) worker.put(ConfigMaps, copy(name));
+  worker.refuse = ({ path }) => (path.endsWith('/a') ? { code, reason, message: 'another' } : undefined);
+  await unbind(context, parts, new AbortController().signal);
+  expect([worker.all(ConfigMaps).map(({ metadata }) => metadata.name), events]).toEqual([['a'], []]);
+});
+
+test.each([
+  ['is abandoned', true],
+  ['has lost its name there to another', false],
+])('a binding that %s ends without a write to the worker', async (_, held) => {
+  for (const peer of [home, worker]) peer.reset();
+  const { context, parts } = ending();
+  if (held) context.binding().metadata.annotations = { 'kubeocean.io/abandon': 'true' };
+  const release = vi.fn<() => Promise<void>>();
+  parts.claim = { held, refusal: held ? undefined : 'NameTaken', release } as unknown as ClaimKeeper;
+  worker.put(Secrets, copy('ours'));
+  home.put(Volumes, volumeFor(worker.put(Claims, boundClaim(homeClaim()))));
+  await unbind(context, parts, new AbortController().signal);
+  expect([worker.writes, release.mock.calls]).toEqual([[], []]);
+  expect(home.all(Volumes)[0]?.['spec']).toMatchObject({ persistentVolumeReclaimPolicy: 'Retain' });
+});
+
+test.each(['before', 'among'])(
+  'a claim that is lost %s the copies is waited for: nothing is left behind',
+  async (when) => {
+    for (const peer of [home, worker]) peer.reset();
+    const { context, parts, events } = ending();
+    for (const name of ['a', 'b']) worker.put(Secrets, copy(name));
+    let held = true;
+    context.mayWriteWorker = () => held;
+    const release = vi.fn(() => Promise.resolve());
+    parts.claim = {
+      release,
+      get held() {
+        return held;
+      },
+    } as unknown as ClaimKeeper;
+    const list = context.home.list.bind(context.home);
+    const lose = () => void (held = false);
+    if (when === 'among') worker.refuse = lose;
+    else vi.spyOn(context.home, 'list').mockImplementationOnce((...given) => (lose(), list(...given)));
+    const ended = unbind(context, parts, new AbortController().signal);
+    await vi.waitFor(() => expect(events[0]).toContain('no writes to the worker cluster now'), 20_000);
+    const { name } = context.binding().metadata;
+    expect(worker.all(Secrets)).toHaveLength(when === 'among' ? 1 : 2);
+    expect(home.get(ClusterBindings, '', name)?.metadata.finalizers).toContain(Finalizer.bindingSyncer);
+    expect(release).not.toHaveBeenCalled();
+    worker.refuse = () => undefined;
+    held = true;
+    await ended;
+    expect([worker.all(Secrets), release.mock.calls.length]).toEqual([[], 1]);
+  },
+);
+
+test('a binding from which somebody took our finalizer is left as it is', async () => {
+  for (const peer of [home, worker]) peer.reset();
+  const { context, parts } = ending();
+  context.binding().metadata.finalizers = [];
+  worker.put(Secrets, copy('ours'));
+  await unbind(context, parts, new AbortController().signal);
+  expect([worker.writes, home.writes]).toEqual([[], []]);
+});
+
 test('what unbinding waits for is told once, not at each pod that goes, and again when it is something else', async () => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
   try {
@@ -187,26 +286,4 @@ test('what unbinding waits for is told once, not at each pod that goes, and agai
 
 test('an end that fails is tried again with growing pauses', () => {
   expect([1, 2, 3, 4, 5, 6, 100].map(pauseMs)).toEqual([1000, 2000, 4000, 8000, 16_000, 30_000, 30_000]);
-});
-
-test('pods that stand in the way of a drain', () => {
-  const daemon = {
-    ownerReferences: [{ apiVersion: 'apps/v1', kind: 'DaemonSet', name: 'd', uid: 'x', controller: true }],
-  };
-  const workerPod = { metadata: { name: 'w', annotations: { 'kubeocean.io/virtual-pod-uid': 'u' } } };
-  const notRun = { conditions: [{ type: 'kubeocean.io/NotRun', status: 'True' }] };
-  expect(mustGo({ metadata: { name: 'p', uid: 'u' } }, [])).toBe(true);
-  expect(mustGo({ metadata: { name: 'p', uid: 'u' }, status: notRun }, [])).toBe(false);
-  expect(mustGo({ metadata: { name: 'p', uid: 'u', ...daemon } }, [])).toBe(false);
-  expect(mustGo({ metadata: { name: 'p', uid: 'u', ...daemon } }, [workerPod])).toBe(true);
-});
-
-test('a worker is unreachable after 30 s of silence, and not known before it has answered', () => {
-  const reach = createReachability(0);
-  expect(reach.unreachable(29_000)).toBeUndefined();
-  expect(reach.unreachable(30_001)).toBe(true);
-  reach.contact(40_000);
-  expect(reach.unreachable(70_000)).toBe(false);
-  reach.failed(new Error('refused'));
-  expect(reach.unreachable(70_001)).toBe(true);
 });

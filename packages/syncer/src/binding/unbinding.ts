@@ -18,6 +18,7 @@ import type { ClaimKeeper } from '../claim/keeper.ts';
 import type { SyncerContext } from '../context.ts';
 import type { NodesController } from '../nodes/controller.ts';
 import { nodeNameOf } from '../nodes/from-record.ts';
+import { mayWriteWorker } from '../pods/gate.ts';
 import { releaseVolumes } from '../volumes/release.ts';
 import { hasFinalizer, removeFinalizer } from './finalizer.ts';
 import { bindingSubject } from './subject.ts';
@@ -151,12 +152,14 @@ async function finish(
   removal: Removal,
   signal: AbortSignal,
 ): Promise<void> {
-  await mustBeWithoutVnodes(context);
+  // At the moment in which nothing was waited for: a claim that is lost from here on fails a step instead of leaving all behind.
   const withWorker = removal === 'drain' && claim.held;
+  await mustBeWithoutVnodes(context);
   const kept = await releaseVolumes(context, withWorker);
   if (kept > 0) context.log.info({ volumes: kept }, 'volumes stay, with their data, for a binding of this name');
   if (withWorker) {
     for (const resource of [ConfigMaps, Secrets]) await deleteCopies(context, resource, signal);
+    mayWriteWorker(context);
     await claim.release();
   }
   await context.report.stop();
@@ -188,6 +191,7 @@ async function deleteCopies(context: SyncerContext, resource: Resource, signal: 
   for await (const page of worker.pages(resource, selection, { signal, metadataOnly: true })) {
     for (const { metadata } of page.items) {
       const { name, uid } = metadata;
+      mayWriteWorker(context);
       try {
         await worker.delete(resource, namespace, name, { ...(uid && { uid }), signal });
       } catch (error) {

@@ -15,13 +15,13 @@ test('any difference of the clocks is found to half a minute, whatever the delay
   fc.assert(
     fc.property(skew, delays, (ahead, list) => {
       const clock = createWorkerClock();
-      const seen: number[] = [];
+      const seen: (number | undefined)[] = [];
       for (const [beat, delay] of list.entries()) {
         const sentAt = start + beat * 10_000;
         clock.heard(time(sentAt + ahead), sentAt + delay);
         seen.push(clock.aheadMs);
       }
-      expect(Math.abs(clock.aheadMs - ahead)).toBeLessThanOrEqual(40_000);
+      expect(Math.abs((clock.aheadMs ?? Infinity) - ahead)).toBeLessThanOrEqual(40_000);
       expect(new Set(seen).size).toBeLessThanOrEqual(2);
     }),
   );
@@ -44,5 +44,5 @@ test('a clock that is put right is believed within a minute', () => {
 test.each([undefined, 5, '', 'soon'])('%s is no time', (renewTime) => {
   const clock = createWorkerClock();
   clock.heard(renewTime, start);
-  expect(clock.aheadMs).toBe(0);
+  expect(clock.aheadMs).toBeUndefined();
 });

@@ -15,13 +15,13 @@ export interface WorkerClock {
    * @param nowMs our own time of day
    */
   heard(renewTime: unknown, nowMs: number): void;
-  /** Milliseconds; negative when the worker's clock is behind, 0 when the two agree or nothing is known. */
-  readonly aheadMs: number;
+  /** Milliseconds; negative when the worker's clock is behind, 0 when the two agree, undefined while nothing is known. */
+  readonly aheadMs: number | undefined;
 }
 
 export function createWorkerClock(): WorkerClock {
   let samples: number[] = [];
-  let aheadMs = 0;
+  let aheadMs: number | undefined;
   return {
     heard(renewTime, nowMs) {
       const time = typeof renewTime === 'string' ? Date.parse(renewTime) : Number.NaN;
@@ -29,7 +29,7 @@ export function createWorkerClock(): WorkerClock {
       samples = [...samples.slice(1 - KEPT), time - nowMs];
       // What is underway for long makes a sample too low, nothing makes one too high.
       const best = Math.max(...samples);
-      if (Math.abs(best - aheadMs) <= TOLERANCE_MS) return;
+      if (aheadMs !== undefined && Math.abs(best - aheadMs) <= TOLERANCE_MS) return;
       aheadMs = Math.abs(best) <= TOLERANCE_MS ? 0 : Math.round(best / 1000) * 1000;
     },
     get aheadMs() {

@@ -1,6 +1,7 @@
 /** Copies: what is done when the worker refuses, the watch lags, or pods come and go meanwhile. */
 import { Annotation, Label } from '@kubeocean/shared/api';
-import { expect, test } from 'vitest';
+import { ApiError, type KubeObject } from '@kubeocean/shared/kube';
+import { expect, test, vi } from 'vitest';
 import {
   atHome,
   bindingUID,
@@ -13,6 +14,7 @@ import {
   watchTells,
 } from './copies-fixtures.ts';
 import type { Kind } from './kinds.ts';
+import { NEVER_COPIED } from './to-worker.ts';
 
 const served = serveClusters();
 
@@ -189,4 +191,94 @@ test('a copy that somebody takes away again and again is made again every ten se
   watchTells(served, w);
   w.pass(10_000);
   expect(takenAway()).toBe(0);
+});
+
+test.each(NEVER_COPIED)('a Secret of the type %s never leaves home, whoever refers to it', async (type) => {
+  const w = served.world();
+  atHome(served, w, '1', { type, data: { token: 'eA==' } }, 'secret');
+  runs(w, 'secret');
+  expect(await w.copies.ensure('secret', 'shop', 'conf')).toMatchObject({ absent: false });
+  await w.copies.sync(`secret/${secretName}`);
+  expect(served.writes).toEqual([]);
+  expect(w.told[0]).toContain(`is of type ${type}, which never leaves this cluster`);
+});
+
+test.each<[string, Partial<KubeObject['metadata']>]>([
+  ['has no label', {}],
+  ['is of another binding', { labels: { [Label.bindingUID]: 'another' } }],
+])('an object in the place of a copy that %s is left alone, and told', async (_, more) => {
+  const w = served.world();
+  atHome(served, w, '1', { data: { MODE: 'x' } });
+  runs(w);
+  const foreign = { metadata: { name: copyName, namespace: 'mount', uid: 'f', resourceVersion: '1', ...more } };
+  served.objects.set(pathOfCopy('configmap'), foreign);
+  const message = expect.stringContaining('was not made by Kubeocean') as string;
+  expect(await w.copies.ensure('configmap', 'shop', 'conf')).toEqual({ absent: false, message });
+  await w.copies.sync(`configmap/${copyName}`);
+  expect([inWorker(), w.told[0]]).toEqual([foreign, message]);
+});
+
+test('only home’s own word that it has it no more takes a copy away', async () => {
+  const w = served.world();
+  atHome(served, w, '1', { data: { MODE: 'x' } });
+  runs(w);
+  await w.copies.ensure('configmap', 'shop', 'conf');
+  watchTells(served, w);
+  served.writes = [];
+  w.sources.configmap.remove('shop/conf');
+  const refused = new ApiError(403, { code: 403, message: 'no rights now' }, 'GET', '/');
+  vi.spyOn(w.context.home, 'get').mockRejectedValueOnce(refused);
+  await expect(w.copies.sync(`configmap/${copyName}`)).rejects.toBe(refused);
+  expect(served.writes).toEqual([]);
+  served.objects.delete('/api/v1/namespaces/shop/configmaps/conf');
+  const previous = inWorker();
+  expect(await w.copies.ensure('configmap', 'shop', 'conf')).toEqual({
+    absent: true,
+    message: 'the ConfigMap shop/conf does not exist',
+  });
+  expect(served.writes).toEqual([`DELETE ${copyName}`]);
+  // Nobody took it away but us.
+  expect(w.copies.noticed('configmap', { key: `mount/${copyName}`, previous, current: undefined })).toBeUndefined();
+});
+
+test('what somebody else writes of a copy is put right; what they add beside it is theirs', async () => {
+  const w = served.world();
+  atHome(served, w, '1', { data: { MODE: 'x' } });
+  runs(w);
+  await w.copies.ensure('configmap', 'shop', 'conf');
+  watchTells(served, w);
+  const made = inWorker() as KubeObject;
+  const change = (resourceVersion: string, more: Partial<KubeObject>, annotations = made.metadata.annotations) => {
+    const current = { ...made, ...more, metadata: { ...made.metadata, annotations, resourceVersion } } as KubeObject;
+    served.objects.set(pathOfCopy('configmap'), current);
+    watchTells(served, w);
+    served.writes = [];
+    return w.copies.noticed('configmap', { key: `mount/${copyName}`, previous: made, current });
+  };
+  expect(
+    w.copies.noticed('configmap', { key: `mount/${copyName}`, previous: undefined, current: made }),
+  ).toBeUndefined();
+  expect(change('1001', {}, { ...made.metadata.annotations, theirs: 'x' })).toBe(0);
+  for (let n = 0; n < 2; n++) await w.copies.sync(`configmap/${copyName}`);
+  expect([served.writes, w.repaired]).toEqual([[], []]);
+  expect(
+    served.reads.filter((path) => path === pathOfCopy('configmap')),
+    'it is looked at once',
+  ).toHaveLength(1);
+  expect(change('1002', { data: { MODE: 'theirs' } })).toBe(0);
+  await w.copies.sync(`configmap/${copyName}`);
+  expect([served.writes, w.repaired]).toEqual([[`PUT ${copyName}`], ['configmap content']]);
+  expect(inWorker()).toMatchObject({ data: { MODE: 'x' } });
+});
+
+test('while writes to the worker are held home is not asked for what is not to be written', async () => {
+  const w = served.world();
+  atHome(served, w, '1', { data: { MODE: 'x' } });
+  runs(w);
+  w.stored.configmap.set({
+    metadata: { name: copyName, namespace: 'mount', labels: { [Label.bindingUID]: bindingUID } },
+  });
+  w.context.mayWriteWorker = () => false;
+  expect(await w.copies.sync(`configmap/${copyName}`)).toEqual({ againInMs: 5000 });
+  expect([served.reads, served.writes, w.told]).toEqual([[], [], []]);
 });

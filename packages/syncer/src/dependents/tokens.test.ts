@@ -198,3 +198,81 @@ test('the tokens of a pod of the same name are renewed when they are due, not wh
   await tokens.stop();
   vi.useRealTimers();
 });
+
+describe('tokens', () => {
+  const served = serveClusters();
+  const source = (path: string, more: object = {}) => ({ serviceAccountToken: { path, ...more } });
+  const projected = { sources: [source('token'), source('vault', { audience: 'vault', expirationSeconds: 1200 })] };
+  const home = (serviceAccountName?: string): Pod => ({
+    metadata: { namespace: 'shop', name: 'web', uid: 'u' },
+    spec: { containers: [], volumes: [{ name: 'v', projected }], ...(serviceAccountName && { serviceAccountName }) },
+  });
+  const secret = () =>
+    served.objects.get(`/api/v1/namespaces/mount/secrets/${tokenSecretName(bindingUID, 'shop', 'web', 'u')}`);
+
+  test.each([
+    ['default', undefined],
+    ['cart', 'cart'],
+  ])('are of the pod’s own account %s, each for its audience, and end with the pod', async (account, named) => {
+    const w = served.world();
+    const asked: unknown[] = [];
+    const create = w.context.home.create.bind(w.context.home);
+    vi.spyOn(w.context.home, 'create').mockImplementation((resource, object, options) => {
+      if (resource.kind === 'ServiceAccount') asked.push(object);
+      return create(resource, object, options) as never;
+    });
+    await w.tokens.ensure(home(named));
+    const request = (spec: object) => ({
+      apiVersion: 'authentication.k8s.io/v1',
+      kind: 'TokenRequest',
+      metadata: { name: account, namespace: 'shop' },
+      spec: { ...spec, boundObjectRef: { apiVersion: 'v1', kind: 'Pod', name: 'web', uid: 'u' } },
+    });
+    expect(asked).toEqual([
+      request({ expirationSeconds: 3600 }),
+      request({ expirationSeconds: 1200, audiences: ['vault'] }),
+    ]);
+    const tokens = Object.values(secret()?.['data'] as Record<string, string>);
+    expect(tokens.map((text) => Buffer.from(text, 'base64').toString())).toEqual([
+      expect.stringMatching(/^token \d+$/),
+      expect.stringMatching(/^token \d+$/),
+    ]);
+    expect(new Set(tokens).size).toBe(2);
+  });
+
+  test('are not kept when home gives none', async () => {
+    const w = served.world();
+    vi.spyOn(w.context.home, 'create').mockResolvedValue({ metadata: { name: 'default' } });
+    await expect(w.tokens.ensure(home())).rejects.toThrow('gave no token for shop/web');
+    expect(secret()).toBeUndefined();
+  });
+
+  test('are asked for again once they are due, and not before', async () => {
+    const w = served.world();
+    const made = () => served.writes.filter((call) => call === 'POST default').length;
+    await w.tokens.ensure(home());
+    expect([made(), w.tokens.willAsk(home())]).toEqual([2, false]);
+    await w.tokens.ensure(home());
+    expect(made()).toBe(2);
+    w.context.now = () => new Date(3_600_000);
+    expect(w.tokens.willAsk(home())).toBe(true);
+    await w.tokens.ensure(home());
+    expect(made()).toBe(4);
+  });
+
+  test('of a pod that is followed are made without anybody asking for them', async () => {
+    const w = served.world();
+    w.homePods.set(home());
+    w.tokens.follow('shop/web');
+    await vi.waitFor(() => expect(secret()).toBeDefined(), 20_000);
+    await w.tokens.stop();
+  });
+
+  test('are of no concern to a pod that has none', async () => {
+    const w = served.world();
+    const none: Pod = { metadata: home().metadata, spec: { containers: [] } };
+    expect(w.tokens.willAsk(none)).toBe(false);
+    await w.tokens.ensure(none);
+    expect(served.writes).toEqual([]);
+  });
+});

@@ -42,6 +42,17 @@ describe('home claim → worker claim', () => {
     );
   });
 
+  test('carries what kind of volume it is, and the most that it may take', () => {
+    const resources = { requests: { storage: '1Gi', other: '1' }, limits: { storage: '2Gi', other: '2' } };
+    const { spec } = toWorkerClaim(homeClaim({ volumeMode: 'Block', resources }), facts);
+    expect(spec).toEqual({
+      accessModes: ['ReadWriteOnce'],
+      volumeMode: 'Block',
+      resources: { requests: { storage: '1Gi' }, limits: { storage: '2Gi' } },
+      storageClassName: facts.workerClass,
+    });
+  });
+
   test('is the same each time, and asks for nothing more once it is there', () => {
     fc.assert(
       fc.property(claims, (home) => {

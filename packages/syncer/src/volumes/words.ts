@@ -72,7 +72,7 @@ export function whyNotHeld(context: SyncerContext, worker: Claim, volume: Volume
   if (!holder)
     return `${of} no longer says whose volume ${volume.metadata.name} is and is not touched: ask the worker's owner`;
   const now = volume.spec.claimRef?.uid ? 'another claim' : 'no claim';
-  return `${of} holds the data of the claim ${holder.namespace}/${holder.name} with the UID ${holder.uid}, and the volume ${volume.metadata.name} names ${now} by now, so nothing is done with it; to use the data again, have the worker's owner label that claim ${OfferedTo}=${labelValue(context.bindingName)} and make another volume for it by hand (docs/operations.md, Storage)`;
+  return `${of} holds the data of the claim ${holder.namespace}/${holder.name} with the UID ${holder.uid}, and the volume ${volume.metadata.name} names ${now} by now, so nothing is done with it; to use the data again, have the worker's owner label that claim ${OfferedTo}=${labelValue(context.bindingName)} and make another volume for it by hand (docs/storage.md)`;
 }
 
 /** Names of the claims that a pod's volumes stand on. A generic ephemeral volume has one of its own. */
