@@ -136,18 +136,20 @@ it('a binding that is being deleted gets a syncer anew where none is left, and t
   expect(said('Ready')).toMatchObject({ status: 'False', reason: 'Unbinding' });
 });
 
+/** @param others finalizers beside ours */
+function givenUp(name: string, others: readonly string[] = []): ClusterBinding {
+  const { metadata, ...rest } = binding(name);
+  const deletion = {
+    deletionTimestamp: '2026-01-02T00:00:00Z',
+    finalizers: [...others, Finalizer.bindingManager, Finalizer.bindingSyncer],
+    annotations: { [Annotation.abandon]: 'true' },
+  };
+  return { ...rest, metadata: { ...metadata, ...deletion } };
+}
+
 it('what an abandoned binding leaves is found by what is told, however long its name', async () => {
   const name = 'a'.repeat(64);
-  const { metadata, ...rest } = binding(name);
-  const { told, run } = controllerOf({
-    ...rest,
-    metadata: {
-      ...metadata,
-      deletionTimestamp: '2026-01-02T00:00:00Z',
-      finalizers: [Finalizer.bindingManager, Finalizer.bindingSyncer],
-      annotations: { [Annotation.abandon]: 'true' },
-    },
-  });
+  const { told, run } = controllerOf(givenUp(name));
   await run();
   expect(told).toHaveLength(1);
   expect(told[0]).toMatch(/^Warning Abandoned: /);
@@ -178,30 +180,17 @@ it('a binding that is being deleted ends when nothing of it is left, and keeps t
 });
 
 it('a binding that is given up does not end while its syncer runs, which removes what it made', async () => {
-  const { metadata, ...rest } = binding('a');
-  const { told, calls, run } = controllerOf(
-    {
-      ...rest,
-      metadata: {
-        ...metadata,
-        deletionTimestamp: '2026-01-02T00:00:00Z',
-        finalizers: [Finalizer.bindingManager, Finalizer.bindingSyncer],
-        annotations: { [Annotation.abandon]: 'true' },
-      },
-    },
-    undefined,
-    ({ object }) => ({ ...object, status: { availableReplicas: 1 } }),
-  );
+  const { told, calls, run } = controllerOf(givenUp('a'), undefined, ({ object }) => ({
+    ...object,
+    status: { availableReplicas: 1 },
+  }));
   expect(await run()).toMatchObject({ againInMs: 0 });
   expect(told.filter((event) => event.includes('Abandoned'))).toEqual([]);
   expect(calls).toEqual(['PATCH /apis/cloud.tencent.com/v1beta1/clusterbindings/a/status']);
 });
 
 it('a binding that is given up ends once its syncer has not run for the whole time, without a break', async () => {
-  const { metadata, ...rest } = binding('a');
-  const finalizers = ['theirs', Finalizer.bindingManager, Finalizer.bindingSyncer];
-  const annotations = { [Annotation.abandon]: 'true' };
-  const of = { ...rest, metadata: { ...metadata, deletionTimestamp: '2026-01-02T00:00:00Z', finalizers, annotations } };
+  const of = givenUp('a', ['theirs']);
   let [availableReplicas, clock] = [0, 0];
   const { told, run } = controllerOf(
     of,
@@ -234,7 +223,7 @@ it('a binding that is given up ends once its syncer has not run for the whole ti
   expect(await run()).toBeUndefined();
   expect(told.filter((event) => event.includes('Abandoned'))).toHaveLength(1);
   expect(written.at(-1)?.metadata).toMatchObject({
-    uid: metadata.uid,
+    uid: of.metadata.uid,
     finalizers: ['theirs', Finalizer.bindingManager],
   });
 });
