@@ -7,9 +7,9 @@ const Milli = 1_000_000n;
 const Whole = 1_000_000_000n;
 
 /**
- * Per resource the smallest of what is left, each `quantity` and each `percent` named for it; a resource not named is
- * lent in full. Zero lends nothing. Not for negative amounts. Rounded down: cpu to a thousandth, a percentage of 1Gi or more to whole mebibytes, so that
- * people can read it, all else to whole numbers (bytes, pieces).
+ * Per resource the smallest of what is left (never negative), each `quantity` and each `percent` named for it; a resource not
+ * named is lent in full. Zero lends nothing. Rounded down: cpu to a thousandth, a percentage of 1Gi or more to whole mebibytes,
+ * so that people can read it, all else to whole numbers (bytes, pieces).
  * @throws QuantityError when a limit's quantity is none; see {@link limitsProblem}
  */
 export function lentShare(left: Resources, limits: readonly ResourceLimit[] | undefined): Map<string, Quantity> {
