@@ -4,13 +4,9 @@
  */
 import { spawn } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
+import { basename } from 'node:path';
+import { type CpuProfile, flameGraph, WAITING } from './flame.ts';
 import { quantile } from './statistics.ts';
-
-interface CpuProfile {
-  nodes: { id: number; callFrame: { functionName: string; url: string; lineNumber: number } }[];
-  samples: number[];
-  timeDeltas: number[];
-}
 
 /** What the helper has beyond the time it profiles, before it counts as stuck. */
 const PATIENCE_MS = 30_000;
@@ -100,12 +96,15 @@ async function record(pid: number, seconds: number, file: string): Promise<void>
   socket.close();
 }
 
-/** The table for people. */
-function show(file: string): void {
-  const times = selfTimes(JSON.parse(readFileSync(file, 'utf8')) as CpuProfile);
-  const busy = times.filter(([name]) => name !== '(idle)');
+/** The table for people, and a flame graph if it is asked for. */
+function show(file: string, picture: string | undefined): void {
+  const profile = JSON.parse(readFileSync(file, 'utf8')) as CpuProfile;
+  if (picture) writeFileSync(picture, flameGraph(profile, `Where ${basename(file)} spends its time`));
+  const times = selfTimes(profile);
+  const isWaiting = ([name]: [string, number]) => WAITING.includes(name.replace(/ \(.*/, ''));
+  const busy = times.filter((one) => !isWaiting(one));
   const all = busy.reduce((sum, [, ms]) => sum + ms, 0);
-  const idle = times.find(([name]) => name === '(idle)')?.[1] ?? 0;
+  const idle = times.filter(isWaiting).reduce((sum, [, ms]) => sum + ms, 0);
   console.log(`busy ${(all / 1000).toFixed(1)} s, idle ${(idle / 1000).toFixed(1)} s`);
   for (const [name, ms] of busy.slice(0, 40)) {
     console.log(`${((100 * ms) / all).toFixed(1).padStart(5)} %  ${ms.toFixed(0).padStart(6)} ms  ${name}`);
@@ -113,14 +112,14 @@ function show(file: string): void {
 }
 
 if (import.meta.main) {
-  const [first = '', seconds = '', file = ''] = process.argv.slice(2);
-  if (first.endsWith('.cpuprofile')) show(first);
-  else if (Number.isFinite(quantile([Number(first), Number(seconds)], 1)) && file) {
-    await record(Number(first), Number(seconds), file);
+  const [first = '', second = '', file = ''] = process.argv.slice(2);
+  if (first.endsWith('.cpuprofile')) show(first, second || undefined);
+  else if (Number.isFinite(quantile([Number(first), Number(second)], 1)) && file) {
+    await record(Number(first), Number(second), file);
     process.exit(0);
   } else {
     console.error(
-      'usage: node bench/profile.ts FILE.cpuprofile\n       node bench/profile.ts PID SECONDS FILE.cpuprofile',
+      'usage: node bench/profile.ts FILE.cpuprofile [PICTURE.svg]\n       node bench/profile.ts PID SECONDS FILE.cpuprofile',
     );
     process.exit(2);
   }
