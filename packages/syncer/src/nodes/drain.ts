@@ -10,7 +10,7 @@ import {
   Pods,
 } from '@kubeocean/shared/kube';
 import type { SyncerContext } from '../context.ts';
-import { isTerminal, type Pod, podSubject } from '../pods/types.ts';
+import { isDaemon, isTerminal, podSubject } from '../pods/types.ts';
 import { isNotRun } from './not-run.ts';
 
 export interface DrainState {
@@ -24,9 +24,8 @@ export interface DrainState {
   refusals: Refusals;
 }
 
-type Refusals = ReadonlyMap<string, { why: string; at: Milliseconds }>;
-/** Monotonic. */
-type Milliseconds = number;
+/** `at` in milliseconds, monotonic. */
+type Refusals = ReadonlyMap<string, { why: string; at: number }>;
 
 /**
  * So long a pod that a disruption budget keeps is not asked again, whatever happens around it: each pod of a vnode that goes
@@ -38,8 +37,7 @@ export const REFUSED_MS = 4900;
 export function mustGo(pod: KubeObject, workerPods: readonly KubeObject[]): boolean {
   if (isNotRun(pod)) return false;
   // A DaemonSet puts its pod back for as long as there is a Node: only one that really runs is waited for.
-  const owner = pod.metadata.ownerReferences?.find(({ controller }) => controller);
-  if (owner?.kind !== 'DaemonSet') return true;
+  if (!isDaemon(pod)) return true;
   return workerPods.some(({ metadata }) => metadata.annotations?.[Annotation.virtualPodUID] === pod.metadata.uid);
 }
 
@@ -112,7 +110,7 @@ export async function drain(
   const workerPods = context.stores.workerPods.byIndex('vnode', vnode);
   const pods = context.stores.homePods.byIndex('node', vnode).filter((pod) => mustGo(pod, workerPods));
   const refused: string[] = [];
-  const refusals = new Map<string, { why: string; at: Milliseconds }>();
+  const refusals = new Map<string, { why: string; at: number }>();
   const unasked = pods.filter(({ metadata }) => !metadata.deletionTimestamp);
   await forEachPod(context, unasked, async (pod) => {
     const { uid = '' } = pod.metadata;
@@ -126,7 +124,7 @@ export async function drain(
     refusals.set(uid, last);
   });
   // One that has ended, such as one refused here, holds nothing up: others may take its place for ever.
-  const homePods = pods.filter((pod) => !isTerminal(pod as Pod)).length;
+  const homePods = pods.filter((pod) => !isTerminal(pod)).length;
   return { homePods, workerPods: workerPods.length, refused, refusals };
 }
 

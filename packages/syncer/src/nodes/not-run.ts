@@ -5,16 +5,12 @@
 import { PodCondition } from '@kubeocean/shared/api';
 import type { Condition, KubeObject } from '@kubeocean/shared/kube';
 import { accumulate, type PodForRequests, podRequests, type Quantity } from '@kubeocean/shared/lease';
-
-interface PodStatus {
-  phase?: string;
-  conditions?: Condition[];
-}
+import { isTerminal } from '../pods/types.ts';
 
 /** Whether the pod is one that is not run, and still counted by the scheduler. */
 export function isNotRun(pod: KubeObject | undefined): boolean {
-  const { phase, conditions = [] } = (pod?.['status'] ?? {}) as PodStatus;
-  if (phase === 'Succeeded' || phase === 'Failed') return false;
+  if (!pod || isTerminal(pod)) return false;
+  const { conditions = [] } = (pod['status'] ?? {}) as { conditions?: Condition[] };
   return conditions.some(({ type, status }) => type === PodCondition.notRun && status === 'True');
 }
 

@@ -14,6 +14,7 @@ import {
 } from '@kubeocean/shared/kube';
 import { rfc3339 } from '@kubeocean/shared/lease';
 import type { SyncerContext } from '../context.ts';
+import { isTerminal } from '../pods/types.ts';
 import { evict, isOfPod, mustGo, REFUSED_MS, tellNotAsked } from './drain.ts';
 import { asksToGo, leaseWords } from './lease-over.ts';
 
@@ -35,9 +36,9 @@ export interface Reclaim {
  * Nothing for what has ended, never runs on vnodes, or is ended by the worker already. Pure.
  */
 export function stepFor(pod: KubeObject, workerPods: readonly KubeObject[]): 'evict' | 'explain' | undefined {
-  const { phase, conditions = [] } = (pod['status'] ?? {}) as { phase?: string; conditions?: Condition[] };
-  if (phase === 'Succeeded' || phase === 'Failed' || !mustGo(pod, workerPods)) return undefined;
+  if (isTerminal(pod) || !mustGo(pod, workerPods)) return undefined;
   const { uid, annotations, deletionTimestamp } = pod.metadata;
+  const { conditions = [] } = (pod['status'] ?? {}) as { conditions?: Condition[] };
   if (deletionTimestamp) {
     // Deleted by a user, it has no such condition, and says why it ends by itself.
     const disrupted = conditions.some(

@@ -15,6 +15,7 @@ import {
   type Resources,
   subtractQuantities,
 } from '@kubeocean/shared/lease';
+import { isTerminal } from '../pods/types.ts';
 
 export interface Surplus {
   /** What the pods on the vnode take too much, together. */
@@ -108,8 +109,8 @@ export function createSurplus({ homePods, workerPods, mountNamespace, bindingUID
  * for that, and is to have its place
  */
 export function surplusOf(home: PodForRequests | undefined, worker: PodForRequests): Resources {
-  const isCounted = home !== undefined && !hasEnded(home);
-  if (hasEnded(worker) || (isCounted ? asksForSame(home, worker) : isLeaving(worker))) return Nothing;
+  const isCounted = home !== undefined && !isTerminal(home);
+  if (isTerminal(worker) || (isCounted ? asksForSame(home, worker) : isLeaving(worker))) return Nothing;
   const counted = isCounted ? podRequests(home) : Nothing;
   const surplus = new Map<string, Quantity>();
   for (const [name, quantity] of podRequests(worker)) {
@@ -122,7 +123,7 @@ export function surplusOf(home: PodForRequests | undefined, worker: PodForReques
 
 /** Whether home's scheduler counts the same of a home pod after a change, and for the same vnode. */
 function countsAsSame(before: KubeObject, now: KubeObject): boolean {
-  return hasEnded(before) === hasEnded(now) && vnodeOf(before) === vnodeOf(now) && asksForSame(before, now);
+  return isTerminal(before) === isTerminal(now) && vnodeOf(before) === vnodeOf(now) && asksForSame(before, now);
 }
 
 /** Whether the specs ask for the same, in the same words: a look at a few fields, for there are many pods. */
@@ -163,11 +164,6 @@ function haveSame(some: Containers = [], others: Containers = []): boolean {
       return other?.name === name && deepEqual(resources?.requests ?? {}, other.resources?.requests ?? {});
     })
   );
-}
-
-function hasEnded(pod: KubeObject): boolean {
-  const { phase } = (pod['status'] ?? {}) as { phase?: string };
-  return phase === 'Succeeded' || phase === 'Failed';
 }
 
 function homeKeyOf({ metadata: { annotations } }: KubeObject): string {

@@ -20,7 +20,7 @@ import { failurePatch, notRunPatch } from './own-patches.ts';
 import { wasShown } from './to-home.ts';
 import { toWorkerPod, type WorkerFacts } from './to-worker.ts';
 import { outlivesLease } from './outlives-lease.ts';
-import { controllerOf, type Pod, podSubject } from './types.ts';
+import { isDaemon, type Pod, podSubject } from './types.ts';
 import { linksLeftOut } from './service-variables.ts';
 import { wouldDrop } from './would-drop.ts';
 import { currentWorker } from './worker.ts';
@@ -236,10 +236,6 @@ function tellLeftOut(state: PodState, home: Pod, asked: Pod, made: Pod): void {
   if (dropped) state.context.homeEvents.event(podSubject(home), 'Warning', 'VolumeNotCarried', dropped);
   const hostname = hostnameWords(home, asked, made);
   if (hostname) state.context.homeEvents.event(podSubject(home), 'Warning', 'HostnameNotCarried', hostname);
-}
-
-function isDaemon(home: Pod): boolean {
-  return controllerOf(home)?.kind === 'DaemonSet';
 }
 
 function fullName(home: Pod): string {

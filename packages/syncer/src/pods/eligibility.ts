@@ -1,7 +1,7 @@
 /** Which home pods run in a worker, and whether a vnode may take them: what a kubelet checks before it starts a pod. Pure. */
 import { Annotation, type ClusterBinding, type LeasedNode, PodReason, SystemNamespaces } from '@kubeocean/shared/api';
 import { formatQuantity, matchesLabels, parseResources, type Quantity, Zero } from '@kubeocean/shared/lease';
-import { controllerOf, type Pod } from './types.ts';
+import { isDaemon, type Pod } from './types.ts';
 
 /** Why something is not done, in words for the home pod. */
 export interface Reason {
@@ -26,7 +26,7 @@ export function notRunReason(
     };
   }
   const optedIn = binding.spec.runningDaemonsetByDefault || annotations?.[Annotation.runningDaemonset] === 'true';
-  if (controllerOf(pod)?.kind === 'DaemonSet' && !optedIn) {
+  if (isDaemon(pod) && !optedIn) {
     return {
       reason: 'DaemonSet',
       message: `pods of DaemonSets are not run on vnodes; to run this one, annotate its pod template with ${Annotation.runningDaemonset}: "true"`,

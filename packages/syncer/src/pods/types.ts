@@ -129,8 +129,9 @@ export interface ContainerStatus extends Json {
 }
 
 /** Succeeded or Failed: nothing of the pod runs or will run again. */
-export function isTerminal(pod: Pod): boolean {
-  return pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed';
+export function isTerminal(pod: KubeObject): boolean {
+  const { phase } = (pod['status'] ?? {}) as Pick<PodStatus, 'phase'>;
+  return phase === 'Succeeded' || phase === 'Failed';
 }
 
 /** Its containers are ready and so are its gates, as its status says. */
@@ -141,6 +142,11 @@ export function isReady(pod: Pod): boolean {
 /** The owner that made the pod and replaces it, if any. */
 export function controllerOf(pod: KubeObject): { kind: string; name: string; uid?: string } | undefined {
   return pod.metadata.ownerReferences?.find((owner) => owner.controller);
+}
+
+/** Made by a DaemonSet, which wants one on each node and puts it back. */
+export function isDaemon(pod: KubeObject): boolean {
+  return controllerOf(pod)?.kind === 'DaemonSet';
 }
 
 /** Pod to name in events. */
