@@ -1,6 +1,5 @@
-import { once } from 'node:events';
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { inputTaken } from '@kubeocean/shared/kube';
+import { openConnection, standStill } from '@kubeocean/shared/testing';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Trigger } from './trigger.ts';
 
@@ -137,10 +136,7 @@ describe('trigger', () => {
 });
 
 it('after the process stood still, what watches told meanwhile is known before it runs', async () => {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const client = connect((server.address() as AddressInfo).port, '127.0.0.1');
-  const [[peer]] = (await Promise.all([once(server, 'connection'), once(client, 'connect')])) as [[Socket], unknown];
+  const { client, peer, close } = await openConnection();
   let told = false;
   peer.on('data', () => (told = true));
   const knew: boolean[] = [];
@@ -154,10 +150,9 @@ it('after the process stood still, what watches told meanwhile is known before i
     end.signal,
   );
   client.write('x');
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100);
+  standStill(100);
   await vi.waitFor(() => expect(knew).toEqual([true]), { timeout: 10_000 });
   end.abort();
   await running;
-  client.destroy();
-  server.close();
+  close();
 });

@@ -1,6 +1,5 @@
-import { once } from 'node:events';
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { openConnection, standStill } from '../testing/connection.ts';
 import { endsWithin, inputTaken, sleep } from './sleep.ts';
 
 beforeEach(() => void vi.useFakeTimers());
@@ -43,10 +42,7 @@ it('tells whether work ended in time, and keeps no timer', async () => {
 
 it('what came in while the process stood still is taken before a timer goes on', async () => {
   vi.useRealTimers();
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const client = connect((server.address() as AddressInfo).port, '127.0.0.1');
-  const [[peer]] = (await Promise.all([once(server, 'connection'), once(client, 'connect')])) as [[Socket], unknown];
+  const { client, peer, close } = await openConnection();
   let heard = false;
   peer.on('data', () => (heard = true));
   const seen: boolean[] = [];
@@ -58,8 +54,7 @@ it('what came in while the process stood still is taken before a timer goes on',
   await inputTaken();
   setTimeout(() => void goOn(), 10);
   client.write('x');
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100);
+  standStill(100);
   await vi.waitFor(() => expect(seen).toEqual([false, true]), { timeout: 10_000 });
-  client.destroy();
-  server.close();
+  close();
 });
