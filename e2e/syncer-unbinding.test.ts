@@ -21,7 +21,8 @@ afterEach(({ task }) => {
 test('a closed record drains the vnode and removes it', async () => {
   // A node of that name exists in no cluster: its worker pod waits to be scheduled, which is enough to be drained.
   const pod = await home.create(Pods, {
-    metadata: { name: uniqueName('drained'), namespace: 'default' },
+    // Held by a finalizer, as the drain would otherwise be over between two looks at the vnode.
+    metadata: { name: uniqueName('drained'), namespace: 'default', finalizers: ['example.com/held'] },
     spec: {
       nodeName: vnode,
       terminationGracePeriodSeconds: 1,
@@ -29,7 +30,10 @@ test('a closed record drains the vnode and removes it', async () => {
       containers: [{ name: 'main', image: 'kubeocean/pause:local' }],
     },
   });
+  const letGo = () =>
+    home.patch(Pods, 'default', pod.metadata.name, { metadata: { finalizers: null } }).catch(ignoreMissing);
   cleanup(() => home.delete(Pods, 'default', pod.metadata.name, { gracePeriodSeconds: 0 }).catch(ignoreMissing));
+  cleanup(letGo);
   await waitFor('worker pod', async () => (await worker.list(Pods, { namespace: mount })).items.length === 1);
   await rig.patchRecord(node, { phase: 'Closed', reason: 'NodeGone', message: 'the node was deleted' });
   const closing = await waitFor('cordon', async () => {
@@ -37,6 +41,7 @@ test('a closed record drains the vnode and removes it', async () => {
     return now.spec.unschedulable === true && now;
   });
   expect(taintKeys(closing)).toContain('kubeocean.io/vnode-deleting:NoSchedule');
+  await letGo();
   await waitFor('vnode gone', () => rig.gone(vnode));
   await expect(home.get(Pods, 'default', pod.metadata.name)).rejects.toThrow(/not found/);
   expect((await worker.list(Pods, { namespace: mount })).items).toEqual([]);

@@ -16,6 +16,8 @@ export interface Cache<V> {
    * @param signal aborts when this caller does not wait any more; without one it waits to the end
    */
   get(key: string, ask: (abandoned: AbortSignal) => Promise<V>, signal?: AbortSignal): Promise<V>;
+  /** The remembered answer is too old for somebody: the next caller asks again. */
+  forget(key: string): void;
   readonly size: number;
 }
 
@@ -68,6 +70,9 @@ export function createCache<V extends Value>(options: CacheOptions<V>): Cache<V>
       const question = asking.get(key) ?? begin(key, ask);
       question.waiting++;
       return signal ? waitFor(key, question, signal) : question.answer;
+    },
+    forget(key) {
+      answers.delete(key);
     },
     get size() {
       return answers.size;

@@ -11,16 +11,19 @@ function pod(name: string, claimName: string): KubeObject {
   return { metadata: { namespace: 'shop', name, uid: name }, spec: { containers: [], volumes } };
 }
 
-test('claims of a namespace that fail together ask once which pods wait, and each tells its own', async () => {
+/** A context whose home has the `pods` of the moment; what it tells is in `told`. */
+function telling(pods: () => KubeObject[]) {
   const told: string[] = [];
-  const list = vi.fn(() => Promise.resolve({ metadata: {}, items: [pod('p1', 'a'), pod('p2', 'b'), pod('p3', 'c')] }));
-  const context = {
-    home: { list },
-    homeEvents: {
-      event: ({ metadata }: KubeObject, _: string, reason: string, message: string) =>
-        told.push(`${metadata.name} ${reason}: ${message}`),
-    },
-  } as unknown as SyncerContext;
+  const list = vi.fn(() => Promise.resolve({ metadata: {}, items: pods() }));
+  const homeEvents = {
+    event: ({ metadata }: KubeObject, _: string, reason: string, message: string) =>
+      told.push(`${metadata.name} ${reason}: ${message}`),
+  };
+  return { told, list, context: { home: { list }, homeEvents } as unknown as SyncerContext };
+}
+
+test('claims of a namespace that fail together ask once which pods wait, and each tells its own', async () => {
+  const { told, list, context } = telling(() => [pod('p1', 'a'), pod('p2', 'b'), pod('p3', 'c')]);
   await Promise.all(['a', 'b'].map((name) => tellClaim(context, claim(name), 'ProvisioningFailed', 'full')));
   expect(list).toHaveBeenCalledTimes(1);
   expect(told.toSorted()).toEqual([
@@ -29,6 +32,17 @@ test('claims of a namespace that fail together ask once which pods wait, and eac
     'p1 ProvisioningFailed: waiting for the volume of the claim a: full',
     'p2 ProvisioningFailed: waiting for the volume of the claim b: full',
   ]);
+});
+
+test('a pod made since the list that is held hears of its claim too, and one list more is asked for', async () => {
+  const pods = [pod('p1', 'a')];
+  const { told, list, context } = telling(() => [...pods]);
+  await tellClaim(context, claim('a'), 'ProvisioningFailed', 'full');
+  pods.push(pod('p2', 'b'));
+  await tellClaim(context, claim('b'), 'ProvisioningFailed', 'full');
+  expect(told).toContain('p2 ProvisioningFailed: waiting for the volume of the claim b: full');
+  await tellClaim(context, claim('a'), 'ProvisioningFailed', 'full');
+  expect(list).toHaveBeenCalledTimes(2);
 });
 
 test('claims that wait for their volumes together ask once for the worker’s warnings, and each finds its own', async () => {

@@ -19,8 +19,7 @@ interface Event extends KubeObject {
 export async function tellClaim(context: SyncerContext, claim: Claim, reason: string, message: string): Promise<void> {
   context.homeEvents.event(claimSubject(claim), 'Warning', reason, message);
   const { namespace = '', name } = claim.metadata;
-  for (const { subject, claims } of await waitingPods(context.home, namespace)) {
-    if (!claims.includes(name)) continue;
+  for (const { subject } of await podsWaitingFor(context.home, namespace, name)) {
     context.homeEvents.event(subject, 'Warning', reason, `waiting for the volume of the claim ${name}: ${message}`);
   }
 }
@@ -41,17 +40,35 @@ interface WaitingPod {
   claims: readonly string[];
 }
 
+/** Pods of a namespace without a node that name a claim. They are on no vnode yet, so no store has them. */
+interface WaitingPods {
+  /** Milliseconds of a monotonic clock; pods made since may be missing. */
+  askedAt: number;
+  pods: readonly WaitingPod[];
+}
+
 /** A list stands for so long, in milliseconds: hundreds of claims of a namespace fail in the same moment, again and again. */
 const HELD_MS = 500;
-const waiting = cachePerClient<readonly WaitingPod[]>({ holdMs: () => HELD_MS, bound: 10 });
+const waiting = cachePerClient<WaitingPods>({ holdMs: () => HELD_MS, bound: 10 });
 
-/** Pods of the namespace without a node that name a claim. They are on no vnode yet, so no store has them. */
-function waitingPods(home: KubeClient, namespace: string): Promise<readonly WaitingPod[]> {
-  return waiting(home).get(namespace, async () => {
-    const { items } = await home.list<KubeObject>(Pods, { namespace, fieldSelector: 'spec.nodeName=', limit: 500 });
-    const pods = items.map((pod) => ({ subject: podSubject(pod), claims: claimNames(pod as Pod) }));
-    return pods.filter(({ claims }) => claims.length > 0);
-  });
+/** A claim that is looked at has a pod that waits for it, mostly: when a list that is held has none, that pod is newer. */
+async function podsWaitingFor(home: KubeClient, namespace: string, claim: string): Promise<readonly WaitingPod[]> {
+  const now = performance.now();
+  const held = waiting(home);
+  const ask = () => listWaiting(home, namespace);
+  const naming = ({ pods }: WaitingPods) => pods.filter(({ claims }) => claims.includes(claim));
+  const list = await held.get(namespace, ask);
+  const found = naming(list);
+  if (found.length > 0 || list.askedAt >= now) return found;
+  held.forget(namespace);
+  return naming(await held.get(namespace, ask));
+}
+
+async function listWaiting(home: KubeClient, namespace: string): Promise<WaitingPods> {
+  const askedAt = performance.now();
+  const { items } = await home.list<KubeObject>(Pods, { namespace, fieldSelector: 'spec.nodeName=', limit: 500 });
+  const pods = items.map((pod) => ({ subject: podSubject(pod), claims: claimNames(pod as Pod) }));
+  return { askedAt, pods: pods.filter(({ claims }) => claims.length > 0) };
 }
 
 /** A warning on a home volume. */
