@@ -1,4 +1,5 @@
-import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import fs, { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -49,6 +50,26 @@ test('between two looks the file is left alone, and refresh looks at once', () =
   put('kubeconfig', kubeconfig({ token: 'two' }));
   expect(source.current().token).toBe('one');
   expect(source.refresh().token).toBe('two');
+});
+
+test('a kubeconfig replaced right after it was read is noticed at the next look', () => {
+  const path = put('kubeconfig', kubeconfig({ token: 'one' }));
+  const source = kubeconfigFile(path, always);
+  put('kubeconfig', kubeconfig({ token: 'two' }));
+  const { readFileSync } = fs;
+  fs.readFileSync = ((...args: Parameters<typeof readFileSync>) => {
+    const text = readFileSync(...args);
+    put('kubeconfig', kubeconfig({ token: 'three' }));
+    return text;
+  }) as typeof readFileSync;
+  syncBuiltinESMExports();
+  try {
+    expect(source.current().token).toBe('two');
+  } finally {
+    fs.readFileSync = readFileSync;
+    syncBuiltinESMExports();
+  }
+  expect(source.current().token).toBe('three');
 });
 
 test('a bad rotation keeps the last good access and is told once', () => {

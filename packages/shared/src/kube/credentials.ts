@@ -104,11 +104,12 @@ function reloading(
   function refresh(): ClusterAccess {
     checkedAt = performance.now();
     try {
-      if (access && stampOf(files) === stamp) return access;
+      // Stamped before they are read: a file replaced in between is noticed at the next look.
+      const before = stampOf(files);
+      if (access && before === stamp) return access;
       const text = readFileSync(path, 'utf8');
       const refersTo = [path];
-      // Stamped before they are read: a file replaced in between is noticed at the next look.
-      stamp = stampOf(files);
+      stamp = before;
       let next: ClusterAccess;
       try {
         next = read(text, (file) => refersTo.push(file));
