@@ -3,15 +3,17 @@
  * in each lane (e2e/lanes.ts). Files share a process (`isolate: false`), so that what they import is read once and not for
  * each: whatever a file leaves behind in a module's variables, the next one finds.
  */
+import { relative } from 'node:path';
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 import { laneCount } from './e2e/lanes.ts';
 import { knownDurations, longestFirst } from './e2e/order.ts';
 
-/** The longest file first, so that no lane is idle at the end. */
+/** The longest file first, so that no lane and no processor is idle at the end. */
 class LongestFirst extends BaseSequencer {
   override sort(files: TestSpecification[]): Promise<TestSpecification[]> {
-    return Promise.resolve(longestFirst(files, ({ moduleId }) => moduleId, knownDurations(import.meta.dirname)));
+    const root = import.meta.dirname;
+    return Promise.resolve(longestFirst(files, ({ moduleId }) => relative(root, moduleId), knownDurations(root)));
   }
 }
 

@@ -5,12 +5,11 @@
  */
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { basename } from 'node:path';
 import { parseArgs } from 'node:util';
 import { EXIT } from '../bench/exit.ts';
 import { kubeconfigPath } from '../e2e/clusters/paths.ts';
 import { laneRoots } from '../e2e/lanes.ts';
-import { LAST_RUN } from '../e2e/order.ts';
+import { LAST_RUN, lastDurations } from '../e2e/order.ts';
 import { runChecks } from './check.ts';
 import { reportStep, runStep, type StepResult } from './steps.ts';
 import { failedTests, retriedTests, secondsByFile, type Trouble, type VitestReport } from './vitest-report.ts';
@@ -24,12 +23,15 @@ interface Outcome {
   skipped: number;
 }
 
-/** Keeps how long each file took, by which the next run orders them. */
-function rememberDurations(report: VitestReport): void {
+/**
+ * Keeps how long each file took, by which the next run orders them, beside what is known of the other project's; of the
+ * hundreds of unit tests only those that take a second or more.
+ */
+function rememberDurations(project: string, report: VitestReport): void {
   const seconds = secondsByFile(report, process.cwd())
-    .filter(([, took]) => took > 0)
-    .map(([path, took]) => [basename(path), Math.ceil(took)] as const);
-  writeFileSync(LAST_RUN, JSON.stringify(Object.fromEntries(seconds)));
+    .filter(([, took]) => took >= (project === 'unit' ? 1 : 0))
+    .map(([path, took]) => [path, Math.ceil(took)] as const);
+  writeFileSync(LAST_RUN, JSON.stringify({ ...lastDurations(process.cwd()), ...Object.fromEntries(seconds) }, null, 2));
 }
 
 /** Of one step that either passes or not. */
@@ -63,7 +65,7 @@ async function runProject(project: string): Promise<Outcome> {
   reportStep(result, true);
   if (!existsSync(file)) return outcomeOf({ ...result, ok: false });
   const report = JSON.parse(readFileSync(file, 'utf8')) as VitestReport;
-  if (project === 'e2e') rememberDurations(report);
+  rememberDurations(project, report);
   for (const [path, seconds] of secondsByFile(report, process.cwd()).slice(0, 8)) {
     if (seconds > 2) console.log(`    ${seconds.toFixed(1).padStart(6)} s  ${path}`);
   }
