@@ -24,7 +24,7 @@ import {
   vnode,
 } from './home-trust/rig.ts';
 
-beforeAll(setUp, 120_000);
+beforeAll(setUp);
 
 describe('the syncer of one binding', () => {
   const may: Record<string, () => Promise<unknown>> = {

@@ -83,7 +83,8 @@ test('one leads; on its clean exit the next leads at once, and the transitions r
   const began = performance.now();
   await first.stop();
   await waitFor('the second to lead', second.leads);
-  expect(performance.now() - began).toBeLessThan(1500);
+  // Not only when the Lease is over, some 15 s later.
+  expect(performance.now() - began).toBeLessThan(5000);
   expect(second.leadership?.transitions).toBe(1);
   expect(first.leads()).toBe(false);
   await second.stop();
@@ -96,10 +97,12 @@ test('a killed leader is succeeded within 20 s, and not before its Lease is over
   const node = join(import.meta.dirname, '../node_modules/.bin/node');
   const leader = startChild([node, main, server.kubeconfig, namespace, name]);
   cleanup(() => leader.kill());
-  await waitFor('the process to lead', () => {
+  const led = () => {
     if (leader.exit !== undefined) throw new Error(leader.lines.join('\n'));
     return leader.lines.includes('leading');
-  });
+  };
+  // Node reads it from source.
+  await waitFor('the process to lead', led, { timeoutMs: 75_000 });
   const successor = candidate(name, 'successor');
   const { spec } = await lease(name);
   expect(spec?.holderIdentity).toBe(`process-${leader.pid}`);
@@ -148,7 +151,7 @@ test('who cannot renew does not lead past the deadline, and another leads when t
   expect(error?.message).toContain('could not be renewed in time');
   const successor = candidate(name, 'successor', times);
   await server.start();
-  await waitFor('the successor to lead', successor.leads, { timeoutMs: 20_000 });
+  await waitFor('the successor to lead', successor.leads, { timeoutMs: 60_000 });
   await successor.stop();
 });
 

@@ -83,12 +83,13 @@ describe('nights on working days, and whole weekends', () => {
     await rig.running('works');
     rig.setClock('2026-11-23T07:00:00Z');
     const { status } = await rig.becomes(node, { phase: 'Closing', reclaimStage: 'Notice' });
-    expect(status?.reclaimAt).toMatch(/^2026-11-23T07:30:0\d/);
-    rig.setClock('2026-11-23T07:29:00Z');
+    expect(status?.reclaimAt).toMatch(/^2026-11-23T07:30:[0-2]\d/);
+    // The clock goes on: a pod that comes and goes on a busy machine takes its time.
+    rig.setClock('2026-11-23T07:28:00Z');
     await agentLooked(rig, node);
     expect((await rig.record(node)).status?.reclaimStage).toBe('Notice');
     expect((await rig.pod('works')).metadata.deletionTimestamp).toBeUndefined();
-    rig.setClock('2026-11-23T07:30:40Z');
+    rig.setClock('2026-11-23T07:31:00Z');
     await rig.gone('works');
     await rig.becomes(node, { reclaimStage: 'Done' });
   });
@@ -135,22 +136,24 @@ describe('a share of some nodes, always', () => {
     await apply('a-share-always');
     await rig.becomes(node, { phase: 'Active' });
     await says({ phase: 'Active', nodes: 1, reason: 'NodesLent' });
-    const [cpu, memory] = [await lent('cpu'), await lent('memory')].map(parseQuantity);
-    const { status } = await rig.client.get<Node>(Nodes, '', node);
-    const half = parseQuantity(status.allocatable['cpu'] ?? '').nanos / 2n;
-    expect(cpu?.nanos).toBeGreaterThan(0n);
-    expect(cpu?.nanos).toBeLessThanOrEqual(half);
-    expect(compareQuantities(memory as never, parseQuantity('64Gi'))).toBeLessThanOrEqual(0);
-    await waitFor(
-      'the GPUs of the node',
-      async () => (await rig.client.get<Node>(Nodes, '', node)).status.allocatable[GPU] === '2',
-      {
-        timeoutMs: 60_000,
-      },
-    );
-    await waitFor('none lent', async () => (await lent(GPU)) === '0');
-    const shown = (await rig.policy()).status?.resources?.find(({ resource }) => resource === GPU);
-    expect(shown).toMatchObject({ has: '2', kept: '2', lent: '0' });
+    // Records and policies are written side by side.
+    await waitFor('half of the CPU in the record', async () => {
+      const [cpu, memory] = [await lent('cpu'), await lent('memory')].map(parseQuantity);
+      const { status } = await rig.client.get<Node>(Nodes, '', node);
+      const half = parseQuantity(status.allocatable['cpu'] ?? '').nanos / 2n;
+      expect(cpu?.nanos).toBeGreaterThan(0n);
+      expect(cpu?.nanos).toBeLessThanOrEqual(half);
+      expect(compareQuantities(memory as never, parseQuantity('64Gi'))).toBeLessThanOrEqual(0);
+      return true;
+    });
+    const has = async () => (await rig.client.get<Node>(Nodes, '', node)).status.allocatable[GPU] === '2';
+    await waitFor('the GPUs of the node', has, { timeoutMs: 60_000 });
+    await waitFor('none lent', async () => {
+      expect(await lent(GPU)).toBe('0');
+      const shown = (await rig.policy()).status?.resources?.find(({ resource }) => resource === GPU);
+      expect(shown).toMatchObject({ has: '2', kept: '2', lent: '0' });
+      return true;
+    });
   });
 
   test('your own pods come first', async () => {
@@ -206,7 +209,9 @@ describe('two computing clusters', () => {
       const file = await giveKubeconfig(serviceAccount, namespace, join(folder, namespace));
       const theirs = tenants[1 - index] as Tenant;
       const own = client(file);
-      expect((await own.list(Pods, { namespace: tenant.namespace })).items).toEqual([]);
+      // New rights count a moment later.
+      const pods = await waitFor('its own rights', () => own.list(Pods, { namespace: tenant.namespace }));
+      expect(pods.items).toEqual([]);
       await expect(own.list(Pods, { namespace: theirs.namespace })).rejects.toMatchObject({ code: 403 });
       const name = claimName(tenant.binding);
       await own.delete(Leases, tenant.namespace, name).catch(() => undefined);

@@ -63,14 +63,18 @@ describe('serving certificates', () => {
 
   it("are approved for a proxier pod's own address, denied for any other, and left alone for others", async () => {
     const { clusterID } = await good();
-    const pod = await waitFor('a proxier pod with an address', async () => {
-      const selector = {
-        namespace: SYSTEM,
-        labelSelector: `kubeocean.io/component=proxier,kubeocean.io/physical-cluster-id=${clusterID}`,
-      };
-      const { items } = await home.list<KubeObject & { status?: { podIP?: string } }>(Pods, selector);
-      return items.find(({ status }) => status?.podIP);
-    });
+    const selector = {
+      namespace: SYSTEM,
+      labelSelector: `kubeocean.io/component=proxier,kubeocean.io/physical-cluster-id=${clusterID}`,
+    };
+    const pod = await waitFor(
+      'a proxier pod with an address',
+      async () => {
+        const { items } = await home.list<KubeObject & { status?: { podIP?: string } }>(Pods, selector);
+        return items.find(({ status }) => status?.podIP);
+      },
+      { timeoutMs: 90_000 },
+    );
     const ip = pod.status?.podIP ?? '';
     const subject = `/O=system:nodes/CN=system:node:${pod.metadata.name}`;
 
@@ -99,7 +103,8 @@ describe('serving certificates', () => {
       `--serviceaccount=${SYSTEM}:${account}`,
     ]);
     cleanup(() => kubectl('computing', ['delete', 'clusterrolebinding', account]));
-    const foreign = await ask(clusterID, subject, `IP:${ip}`, account);
+    // A right that has just been given counts a moment later.
+    const foreign = await waitFor('the request of another', () => ask(clusterID, subject, `IP:${ip}`, account));
     const after = await ask(clusterID, subject, `IP:${ip}`);
     await waitFor(
       'the one after it',

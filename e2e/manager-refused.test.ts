@@ -108,14 +108,14 @@ describe('a binding that cannot work says why, and goes on by itself when that i
       status: 'True',
       message: expect.stringContaining(`system:serviceaccount:${WORKER}:kubeocean-syncer`) as string,
     });
-    const { stdout: events } = await kubectl('computing', [
-      'get',
-      'events',
-      '-A',
-      `--field-selector=involvedObject.name=${name}`,
-    ]);
-    for (const reason of ['SecretMissing', 'CertificateNotTrusted', 'AgentNotInstalled'])
-      expect(events).toContain(reason);
+    // They are written after the status.
+    await waitFor('the events', async () => {
+      const which = `--field-selector=involvedObject.name=${name}`;
+      const { stdout: events } = await kubectl('computing', ['get', 'events', '-A', which]);
+      for (const reason of ['SecretMissing', 'CertificateNotTrusted', 'AgentNotInstalled'])
+        expect(events).toContain(reason);
+      return true;
+    });
     expect(manager.tail(500)).not.toContain(token);
   });
 

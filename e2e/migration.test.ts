@@ -138,12 +138,12 @@ beforeAll(async () => {
   await waitFor('it runs', () => everything().filter((line) => /^worker.*containerd/.test(line)).length === 4, slow);
   before = everything();
   expect(before).toHaveLength(7);
-}, 240_000);
+});
 
 afterAll(async () => {
   startOver();
   await installCharts();
-}, 120_000);
+});
 
 describe('our charts on top of it', () => {
   it('cannot change what Kubernetes does not let anybody change: helm says so, and nothing is lost', () => {

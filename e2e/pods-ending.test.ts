@@ -92,10 +92,14 @@ test('a pod forced away at home is counted by the agent until it is over: its fi
   } finally {
     rig.start();
   }
-  const lingering = await waitFor('the finalizer gone', async () => {
-    const pod = await rig.inWorker(name);
-    return pod.metadata.finalizers === undefined && pod;
-  });
+  const lingering = await waitFor(
+    'the finalizer gone',
+    async () => {
+      const pod = await rig.inWorker(name);
+      return pod.metadata.finalizers === undefined && pod;
+    },
+    LONG,
+  );
   expect(lingering.metadata.deletionTimestamp).toBeDefined();
   expect(lingering.metadata.deletionGracePeriodSeconds).toBe(60);
   await rig.worker.delete(Pods, rig.mountNamespace, lingering.metadata.name, { gracePeriodSeconds: 0 });

@@ -4,11 +4,12 @@
  */
 import { ConfigMaps, type KubeObject, type Resource, Secrets, Services } from '@kubeocean/shared/kube';
 import { beforeAll, expect, onTestFinished, test } from 'vitest';
-import { kubectl, uniqueName } from './harness/index.ts';
+import { kubectl, uniqueName, waitFor } from './harness/index.ts';
 import {
   explainFailures,
   isReady,
   logsOf,
+  LONG,
   made,
   type Pod,
   podName,
@@ -149,11 +150,20 @@ test('the status is the kubelet’s, to the letter: addresses, times, container 
   const name = podName(rig, 'status');
   const resources = { requests: { cpu: '10m', memory: '16Mi' }, limits: { cpu: '100m', memory: '32Mi' } };
   await rig.create(name, { ...rig.spec(STAY, {}, { resources, stdin: true, stdinOnce: true }) });
-  const home = (await rig.ready(name)) as Pod & { status: Status };
-  const worker = (await rig.inWorker(name)) as Pod & { status: Status };
-  expect(isReady(home)).toBe(true);
-  for (const field of ['hostIP', 'hostIPs', 'podIPs', 'startTime', 'containerStatuses'] as const) {
-    expect(home.status[field], field).toEqual(worker.status[field]);
-  }
-  expect(home.status.qosClass).toBe('Burstable');
+  await rig.ready(name);
+  // The kubelet may add to its status later on, of which home hears a moment after the worker.
+  await waitFor(
+    'the same status',
+    async () => {
+      const home = (await rig.atHome(name)) as Pod & { status: Status };
+      const worker = (await rig.inWorker(name)) as Pod & { status: Status };
+      expect(isReady(home)).toBe(true);
+      for (const field of ['hostIP', 'hostIPs', 'podIPs', 'startTime', 'containerStatuses'] as const) {
+        expect(home.status[field], field).toEqual(worker.status[field]);
+      }
+      expect(home.status.qosClass).toBe('Burstable');
+      return true;
+    },
+    LONG,
+  );
 });

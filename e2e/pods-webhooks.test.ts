@@ -4,7 +4,7 @@
  */
 import { Pods } from '@kubeocean/shared/kube';
 import { beforeAll, expect, test } from 'vitest';
-import { type ApiProxy, startApiProxy, waitFor } from './harness/index.ts';
+import { afterTest, type ApiProxy, startApiProxy, waitFor } from './harness/index.ts';
 import {
   conditionOf,
   explainFailures,
@@ -48,6 +48,7 @@ test('of two pods resized at once only one gets the room that is left; the other
   for (const name of names) await rig.ready(name);
   // The first one is on its way to the worker, which has not heard of it.
   const held = proxy.hold('before', ({ method, path }) => method === 'PATCH' && path.includes('/resize'));
+  afterTest(() => held.release());
   await Promise.all(names.map((name) => resize(name, { cpu: '700m' })));
   const { path } = await held.held;
   const [first = ''] = names.filter((name) => path.includes(rig.workerName(name)));

@@ -10,7 +10,7 @@ import { newKeyPair, privateKeyPem, selfSignedCertificate } from '@kubeocean/sha
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { type ServingCertificate, signedByCluster } from '../packages/proxier/src/tls/certificates.ts';
 import { run } from './clusters/local/run.ts';
-import { cleanup, type RunningProcess, waitFor } from './harness/index.ts';
+import { cleanup, type RunningProcess, uniqueName, waitFor } from './harness/index.ts';
 import { WEBSOCKET } from './proxier/ask.ts';
 import type { Caller } from './proxier/callers.ts';
 import { makeRig, type Rig } from './proxier/rig.ts';
@@ -80,7 +80,7 @@ describe('signed by the cluster', () => {
     const stop = new AbortController();
     onTestFinished(() => stop.abort());
     let clock = Date.now();
-    const bindingName = `${rig.id}-renewal`;
+    const bindingName = uniqueName(`${rig.id}-renewal`);
     const source = signedByCluster(rig.home, {
       clusterID: bindingName,
       bindingName,

@@ -73,7 +73,8 @@ beforeAll(async () => {
         (await logs('{web}/main')).text.includes('line 5') &&
         (await logs('{web}/again')).text.includes('again') &&
         (await logs('{web}/again?previous=true')).text.includes('begun') &&
-        (await logs('{ended}/main')).text.includes('the end'),
+        (await logs('{ended}/main')).text.includes('the end') &&
+        !(await logs('{pending}/main')).text.includes('ContainerCreating'),
       { timeoutMs: 120_000, everyMs: 500 },
     );
   }

@@ -5,7 +5,7 @@
 import { Pods } from '@kubeocean/shared/kube';
 import { beforeAll, expect, test } from 'vitest';
 import { exec, readLogByWebSocket } from './figures/session.ts';
-import { type RunningProcess, waitFor } from './harness/index.ts';
+import { type RunningProcess, uniqueName, waitFor } from './harness/index.ts';
 import { openSessions } from './proxier/objects.ts';
 import { makeRig, type Rig } from './proxier/rig.ts';
 
@@ -43,7 +43,7 @@ test('of 40 commands at once each one’s output and end arrive', async () => {
 }, 300_000);
 
 test('of 30 new pods each one’s line is there as soon as its kubelet has it', async () => {
-  const names = Array.from({ length: 30 }, (_, i) => `talker-${i}`);
+  const names = Array.from({ length: 30 }, () => uniqueName('talker'));
   let next = 0;
   const told: string[] = [];
   const one = async (name: string) => {

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { checkout } from './clusters/paths.ts';
 import { startChild } from './harness/child.ts';
-import { cleanup, type RunningProcess, waitFor } from './harness/index.ts';
+import { afterTest, cleanup, type RunningProcess, waitFor } from './harness/index.ts';
 import { execPath } from './proxier/abort.ts';
 import type { Caller } from './proxier/callers.ts';
 import { type Island, makeIsland } from './proxier/island.ts';
@@ -35,6 +35,8 @@ beforeAll(async () => {
 
 test('a client that vanishes: exec, attach, port-forward and a silent log are ended', async () => {
   proxier = await rig.serve();
+  // A second try needs its port.
+  afterTest(() => proxier.stop());
   const before = descriptors();
   const holding: Holding = {
     address: { host: rig.hostIP, port: rig.portOf(rig.vnodes[0] as string) },
@@ -72,5 +74,4 @@ test('a client that vanishes: exec, attach, port-forward and a silent log are en
   for (const line of lines) expect(Number(line['seconds'])).toBeGreaterThan(20);
   await waitFor('the descriptors', () => descriptors() <= before + 8, bounded);
   expect((await rig.ask('/healthz', admin)).code).toBe(200);
-  await proxier.stop();
 }, 400_000);

@@ -4,7 +4,7 @@
  */
 import { leasedNodeName, LeasedNodes } from '@kubeocean/shared/api';
 import { Leases } from '@kubeocean/shared/kube';
-import { afterEach, beforeAll, expect, test } from 'vitest';
+import { afterEach, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { isReady, waitFor } from './harness/index.ts';
 import { cutOffForEviction, type EvictingRig } from './syncer/evicting.ts';
 import { IMPATIENT, openStatus, SyncerRig, taintKeys } from './syncer/rig.ts';
@@ -55,6 +55,7 @@ test('an agent that falls silent taints the vnodes, not before its time; heard a
 
 test('an agent that is not installed is told apart from a silent one', async () => {
   rig.heart.stop();
+  await rig.heart.over();
   await worker.delete(Leases, mount, 'kubeocean-agent');
   const told = await rig.waitCondition('AgentReady', 'False', 'AgentNotInstalled');
   expect(told.message).toContain('install charts/kubeocean-worker');
@@ -65,6 +66,7 @@ test('an agent that is not installed is told apart from a silent one', async () 
 
 test('a worker that cannot be reached taints, while Leases go on; back, the taint goes', async () => {
   const mend = rig.cutOff();
+  onTestFinished(mend);
   await rig.restart(...IMPATIENT);
   await rig.waitTaint(UNREACHABLE, true);
   const told = await rig.waitCondition('WorkerReachable', 'False', 'Unreachable');

@@ -99,6 +99,7 @@ test('a syncer that starts and finds another cluster writes nothing there, loses
 test('nor does it where nobody says which cluster it is', async () => {
   await rig.syncer.kill();
   rig.heart.stop();
+  await rig.heart.over();
   await worker.delete(Leases, mount, 'kubeocean-agent').catch(ignoreMissing);
   rig.start('--leader-elect=false');
   await rig.waitCondition('Claimed', 'False', 'WorkerNotKnown');

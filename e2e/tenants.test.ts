@@ -40,10 +40,12 @@ import {
   kubeconfigOf,
   kubectl,
   rendered,
+  type RunningProcess,
   startProcess,
   uniqueName,
   waitFor,
 } from './harness/index.ts';
+import { metric } from './worker-agent/plain.ts';
 
 interface Tenant {
   namespace: string;
@@ -58,6 +60,7 @@ const b: Tenant = { namespace: `${id}-b`, serviceAccount: 'south', bindings: [`$
 const tenants = [a, b];
 const credentials = new Map<Tenant, KubeClient>();
 let node: string;
+let agent: RunningProcess;
 
 function credential(tenant: Tenant): KubeClient {
   return credentials.get(tenant) as KubeClient;
@@ -88,11 +91,12 @@ beforeAll(async () => {
     });
   }
   writeFileSync(join(folder, 'tenants.json'), JSON.stringify(tenants));
-  await startProcess('worker-agent', [
+  agent = startProcess('worker-agent', [
     `--kubeconfig=${kubeconfigOf('worker-1')}`,
     `--tenants-file=${folder}/tenants.json`,
     '--leader-elect=false',
-  ]).waitReady(60_000);
+  ]);
+  await agent.waitReady(60_000);
 });
 
 /** The chart's tenants and policies, the policies under names of this test's own beside those of the installed chart. */
@@ -248,7 +252,10 @@ describe('two computing clusters', () => {
     });
 
     test('gets nothing by claiming the other’s name', async () => {
+      const looks = () => metric(agent, 'kubeocean_agent_allocations_total');
+      const before = await looks();
       await claim(mine, bindingOf(theirs));
+      await waitFor('the agent’s look at it', async () => (await looks()) > before);
       const { nodes } =
         (await owner.get<ResourceLeasingPolicy>(ResourceLeasingPolicies, '', bindingOf(theirs))).status ?? {};
       expect(nodes).toBe(1);
@@ -260,8 +267,9 @@ describe('two computing clusters', () => {
   });
 
   test('the owner reads on each policy who has what', async () => {
+    // Between the two it says that a claim is not renewed, when that is so for 40 s.
     expect(await leased(bindingOf(a))).toMatch(
-      new RegExp(`^1 node lent to ${bindingOf(a)}; cpu \\S+ of \\S+: .*resourceLimits keep`),
+      new RegExp(`^1 node lent to ${bindingOf(a)};.* cpu \\S+ of \\S+: .*resourceLimits keep`),
     );
     expect(await leased(bindingOf(b))).toMatch(/other bindings \S+, resourceLimits keep/);
     const { stdout } = await kubectl('worker-1', ['get', 'rlp', bindingOf(b), '-owide']);

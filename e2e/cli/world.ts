@@ -38,7 +38,8 @@ export async function createWorld(): Promise<World> {
   });
   await worker.createPolicy('later-policy');
   await createPod(worker.client, 'default', 'native', 'node1', '2');
-  await becomes(() => worker.record(), { status: { allocatable: { cpu: '4' } } });
+  // By the number of pods: the first look may have come before the native pod, and lends as much cpu.
+  await becomes(() => worker.record(), { status: { allocatable: { cpu: '4', pods: '109' } } });
   await createVnode(home, worker.client, bindingUID);
   return { homeServer, home, worker, agent, bindingUID };
 }

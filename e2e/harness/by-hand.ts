@@ -20,10 +20,13 @@ export interface Heart {
   /** Now, which may fail, and from then on until `stop` or the end of the file. */
   start(): Promise<void>;
   stop(): void;
+  /** Resolves when a beat that was under way at `stop` is over: it would come after what is done then. */
+  over(): Promise<void>;
 }
 
 export function heartOf(worker: KubeClient, namespace: string): Heart {
   let timer: NodeJS.Timeout | undefined;
+  let beating = Promise.resolve();
   async function beat(): Promise<void> {
     const spec = {
       holderIdentity: 'by-hand',
@@ -42,9 +45,12 @@ export function heartOf(worker: KubeClient, namespace: string): Heart {
     async start() {
       await beat();
       // A beat that fails is followed by the next: the API server may be one that a test takes away.
-      timer ??= setInterval(() => void beat().catch(() => undefined), BEAT_MS);
+      timer ??= setInterval(() => {
+        beating = beat().catch(() => undefined);
+      }, BEAT_MS);
     },
     stop,
+    over: () => beating,
   };
 }
 

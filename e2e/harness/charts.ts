@@ -1,6 +1,7 @@
 /** The charts of this checkout as the real helm renders them, put into API servers of the tests' own where it is asked. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { ClusterBindings, LeasedNodes, LeaseGuards, ResourceLeasingPolicies } from '@kubeocean/shared/api';
 import { run, type RunResult } from '../clusters/local/run.ts';
 import { checkout } from '../clusters/paths.ts';
 import type { ApiServer } from './api-server.ts';
@@ -8,6 +9,11 @@ import { kubectl, programPath } from './clusters.ts';
 import { waitFor } from './wait.ts';
 
 export type Chart = 'kubeocean' | 'kubeocean-worker';
+
+const kindsOf = {
+  kubeocean: [ClusterBindings],
+  'kubeocean-worker': [LeasedNodes, LeaseGuards, ResourceLeasingPolicies],
+};
 
 /** The Kubernetes that charts are rendered for: that of the clusters here. */
 const KUBERNETES = '1.34.4';
@@ -48,7 +54,7 @@ export async function rendered(chart: Chart, options: Omit<RenderOptions, 'anyEx
 
 /**
  * Puts a whole chart into an API server of a test's own. Kinds and namespaces come before what needs them, so it is
- * applied until all is in. @returns the file of what was applied
+ * applied until all is in, and its kinds are served. @returns the file of what was applied
  */
 export async function applyChart(server: ApiServer, chart: Chart, ...set: string[]): Promise<string> {
   const file = join(server.folder, `${chart}.yaml`);
@@ -58,5 +64,10 @@ export async function applyChart(server: ApiServer, chart: Chart, ...set: string
     () => kubectl(server.kubeconfig as `/${string}`, ['apply', '--server-side', '-f', file]),
     { timeoutMs: 60_000 },
   );
+  // An API server serves a kind a moment after it was made.
+  const admin = server.client();
+  for (const kind of kindsOf[chart]) {
+    await waitFor(`${kind.plural} served`, () => admin.list(kind), { timeoutMs: 60_000 });
+  }
   return file;
 }

@@ -50,9 +50,10 @@ export async function setUp(): Promise<void> {
   await admin.create(Nodes, standingFor('a', 'node4'));
   await admin.create(Nodes, { ...standingFor('a-b', 'node1'), metadata: { name: 'vnode-a-b-node1' } });
   // The manager gives the rights, as it does; that it may is part of what is shown.
-  await give(syncerName('a'), 'kubeocean-syncer');
+  await inForce(() => give(syncerName('a'), 'kubeocean-syncer'));
   for (const namespace of [SYSTEM, 'kube-node-lease']) {
-    await manager.create(RoleBindings, roleBinding(syncerName('a'), 'kubeocean-syncer-leases', { namespace }));
+    const leases = roleBinding(syncerName('a'), 'kubeocean-syncer-leases', { namespace });
+    await inForce(() => manager.create(RoleBindings, leases));
   }
   syncer = await clientOf(syncerName('a'));
   for (const namespace of ['default', 'kube-system', SYSTEM]) {
@@ -74,6 +75,15 @@ export async function setUp(): Promise<void> {
     'the manager held',
     async () => (await answer(() => give('kubeocean-manager', 'kubeocean-syncer'))) === 'policy',
   );
+}
+
+/** Makes the call once the manager's own rights, which have just been made, count. */
+async function inForce(call: () => Promise<unknown>): Promise<void> {
+  await waitFor("the manager's rights", async () => {
+    const said = await answer(call);
+    if (said !== 'done') throw new Error(said);
+    return true;
+  });
 }
 
 export const LABEL = { metadata: { labels: { changed: 'yes' } } };

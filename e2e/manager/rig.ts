@@ -127,7 +127,7 @@ export async function bind(change: Partial<ClusterBinding['spec']> = {}, name = 
 }
 
 export async function unbind(name: string): Promise<void> {
-  await kubectl('computing', ['delete', 'clusterbinding', name, '--timeout=30s']);
+  await kubectl('computing', ['delete', 'clusterbinding', name, '--timeout=90s']);
 }
 
 async function drop(name: string): Promise<void> {
@@ -190,7 +190,9 @@ export function agentFallsSilent(): void {
 
 /** There never was one. */
 export async function noAgent(): Promise<void> {
+  const last = heart;
   agentFallsSilent();
+  await last?.over();
   await kubectl('worker-1', ['-n', WORKER, 'delete', 'lease', 'kubeocean-agent', '--ignore-not-found']);
 }
 

@@ -4,9 +4,10 @@ import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Pods } from '@kubeocean/shared/kube';
 import { opensslConfig } from '../clusters/local/pki.ts';
 import { run } from '../clusters/local/run.ts';
-import { cleanup, kubectl } from '../harness/index.ts';
+import { cleanup, kubectl, waitFor } from '../harness/index.ts';
 import { addressFacing } from '../proxier/objects.ts';
 import type { Pod, PodRig } from './helpers.ts';
 
@@ -23,16 +24,18 @@ export interface PatchStep {
 }
 
 /**
- * Has every pod that is made in the rig's mount namespace changed as `mutate` says, from now until the file is over. When it
- * throws, the webhook fails.
+ * Has every pod that is made in the rig's mount namespace changed as `mutate` says, from when this resolves until the file is
+ * over. When it throws, the webhook fails.
  */
 export async function mutatePods(rig: PodRig, mutate: (pod: Pod) => PatchStep[]): Promise<void> {
   const host = addressFacing(rig.worker.transport.server);
   const { cert, key } = await certificateFor(host);
+  let asked = false;
   const server = createServer({ cert, key }, (incoming, outgoing) => {
     const chunks: Buffer[] = [];
     incoming.on('data', (chunk: Buffer) => chunks.push(chunk));
     incoming.on('end', () => {
+      asked = true;
       const { apiVersion, kind, request } = JSON.parse(Buffer.concat(chunks).toString()) as Review;
       let steps: PatchStep[];
       try {
@@ -76,6 +79,13 @@ export async function mutatePods(rig: PodRig, mutate: (pod: Pod) => PatchStep[])
   };
   cleanup(() => kubectl('worker-1', ['delete', '--ignore-not-found', 'mutatingwebhookconfiguration', name]));
   await kubectl('worker-1', ['apply', '-f', '-'], { input: JSON.stringify(configuration) });
+  // An API server asks a new webhook a moment later.
+  await waitFor('the webhook in force', async () => {
+    const metadata = { name: 'probe', namespace: rig.mountNamespace };
+    const spec = { containers: [{ name: 'main', image: 'none' }] };
+    await rig.worker.create(Pods, { metadata, spec }, { dryRun: true }).catch(() => undefined);
+    return asked;
+  });
 }
 
 async function certificateFor(address: string): Promise<{ cert: string; key: string }> {

@@ -253,7 +253,15 @@ export async function podRig(prefix: string, options: RigOptions = {}): Promise<
   if (options.homeServer) {
     await home.create(ServiceAccounts, { metadata: { name: 'default', namespace: homeNamespace } });
   }
-  await waitFor('default ServiceAccount', () => home.get(ServiceAccounts, homeNamespace, 'default'));
+  // Without it no pod is admitted, in the worker either: a controller makes it.
+  for (const [cluster, namespace] of [
+    [home, homeNamespace],
+    [worker, mountNamespace],
+  ] as const) {
+    await waitFor('default ServiceAccount', () => cluster.get(ServiceAccounts, namespace, 'default'), {
+      timeoutMs: SLOW_MS,
+    });
+  }
   return rig;
 }
 

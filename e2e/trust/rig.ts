@@ -230,7 +230,7 @@ export function inNamespace(namespace: string): Promise<KubeObject> {
   return create({ metadata: { namespace } });
 }
 
-/** The claim with which the agent begins to lend; until the borrower's ordinary pod is accepted. */
+/** The claim with which the agent begins to lend; until the borrower's ordinary pod is accepted, and no other. */
 export async function claim(): Promise<void> {
   await owner.delete(Leases, mount, claimName(id)).catch(gone);
   await borrower.create(Leases, claimLease());
@@ -247,4 +247,14 @@ export async function claim(): Promise<void> {
   });
   // The API server sees the new parameters a moment later.
   await waitFor('a pod accepted', () => borrower.create(Pods, pod(), { dryRun: true }));
+  // So it does policies, without which everything would be accepted.
+  await waitFor('the policies in force', async () => {
+    await refused(borrower.create(Leases, claimLease('none'), { dryRun: true }), OBJECTS, 'are its claims');
+    await refused(
+      borrower.create(Pods, pod({ spec: { affinity: null } }), { dryRun: true }),
+      POLICY,
+      'exactly one node',
+    );
+    return true;
+  });
 }
