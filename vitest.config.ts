@@ -3,6 +3,7 @@
  * in each lane (e2e/lanes.ts). Files share a process (`isolate: false`), so that what they import is read once and not for
  * each: whatever a file leaves behind in a module's variables, the next one finds.
  */
+import { availableParallelism } from 'node:os';
 import { relative } from 'node:path';
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
@@ -38,6 +39,8 @@ export default defineConfig({
           testTimeout: 30_000,
           retry,
           isolate: false,
+          // Vitest's own choice leaves a processor for itself: of two that would be half.
+          maxWorkers: availableParallelism(),
         },
       },
       {
@@ -50,6 +53,8 @@ export default defineConfig({
           // A worker process is a lane.
           isolate: false,
           maxWorkers: laneCount(),
+          // Projects that differ in the number of their workers run one after the other.
+          sequence: { groupOrder: 1 },
           setupFiles: ['e2e/lane.ts'],
           globalSetup: ['e2e/setup.ts'],
         },

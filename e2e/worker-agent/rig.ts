@@ -2,7 +2,7 @@
  * A mount namespace of a test's own, with a claim and lent pods made by hand, and an agent run from source that has just
  * the rights of the worker chart there. Its clock is set by the test.
  */
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -89,6 +89,7 @@ export class Rig {
   async setUp({ claim = true }: { claim?: boolean } = {}): Promise<void> {
     const { client, name } = this;
     mkdirSync(this.folder, { recursive: true });
+    cleanup(() => rmSync(this.folder, { recursive: true }));
     await client.create(Namespaces, { metadata: { name } });
     cleanup(() => this.tearDown());
     // No pod is admitted before; a controller-manager whose API server was away may take its time.
