@@ -1,5 +1,6 @@
 /** Renewals that meet dead connections; election between several is tested on a real API server, e2e/kube-leader.test.ts. */
 import { randomUUID } from 'node:crypto';
+import { getEventListeners } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
@@ -166,4 +167,28 @@ test('a leader goes on from the times of the one before, whose clock was ahead, 
   expect(written.at(-1)?.spec?.holderIdentity).toBe('');
   expect(Date.parse(times.at(-1) ?? '')).toBeGreaterThan(given.getTime());
   expect(given.getTime()).toBeGreaterThan(before.getTime());
+});
+
+test('a candidate that has seen the Lease renewed again and again keeps nothing of that', {
+  timeout: 30_000,
+}, async () => {
+  serveLease(() => false);
+  const client = new KubeClient(server.transport());
+  const election = { namespace: 'ns', name: randomUUID(), identity: 'b' };
+  const metadata = { namespace: 'ns', name: election.name };
+  const spec = { holderIdentity: 'a', leaseDurationSeconds: 600, renewTime: microTime(new Date()) };
+  const other = await client.create<Lease>(Leases, { metadata, spec });
+  const streams = vi.spyOn(client.transport, 'stream');
+  const stop = new AbortController();
+  let left: number | undefined;
+  const waiting = runAsLeader(client, election, stop.signal, async () => {
+    left = getEventListeners(stop.signal, 'abort').length;
+    stop.abort();
+  });
+  await vi.waitFor(() => expect(streams).toHaveBeenCalledOnce(), { timeout: 10_000 });
+  await streams.mock.results[0]?.value;
+  for (let seen = 0; seen < 20; seen++) await client.replace<Lease>(Leases, other);
+  await client.replace<Lease>(Leases, { ...other, spec: { ...spec, holderIdentity: '' } });
+  await waiting;
+  expect(left).toBe(0);
 });

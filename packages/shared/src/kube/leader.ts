@@ -8,7 +8,7 @@ import { ConnectionError, isAlreadyExists, isConflict, isNotFound } from './erro
 import { createLeaseTimes } from './lease-times.ts';
 import { createReflector } from './reflector.ts';
 import { Leases } from './resources.ts';
-import { sleep, untilAborted } from './sleep.ts';
+import { endsWithin, sleep, untilAborted } from './sleep.ts';
 import type { KubeObject } from './types.ts';
 
 export interface Lease extends KubeObject {
@@ -120,19 +120,23 @@ export async function runAsLeader(
     });
     let changed = Promise.withResolvers<void>();
     let seenAt = performance.now();
-    reflector.store.onChange(() => {
-      seenAt = performance.now();
+    const wake = () => {
       changed.resolve();
       changed = Promise.withResolvers<void>();
+    };
+    reflector.store.onChange(() => {
+      seenAt = performance.now();
+      wake();
     });
+    // Once, and not with each wait: a candidate sees the Lease renewed for months, and what listens to its signal stays.
+    ended.addEventListener('abort', wake, { once: true });
     const watching = reflector.run(ended);
     try {
+      await Promise.race([reflector.store.synced, untilAborted(ended)]);
       while (!signal.aborted) {
         const next = changed.promise;
         let waitMs = retryMs;
         try {
-          await Promise.race([reflector.store.synced, untilAborted(signal)]);
-          if (signal.aborted) return undefined;
           const known = reflector.store.get(`${options.namespace}/${options.name}`);
           const holder = known?.spec?.holderIdentity;
           // Ours already when the answer got lost by which we took it.
@@ -149,7 +153,7 @@ export async function runAsLeader(
         } catch (error) {
           if (!isConflict(error) && !isAlreadyExists(error)) options.onError?.(error);
         }
-        await Promise.race([next, sleep(waitMs, signal)]).catch(() => undefined);
+        await endsWithin(waitMs, next);
       }
       return undefined;
     } finally {

@@ -72,47 +72,6 @@ test('an object that cannot be read is told of and stays as it was; all others a
   );
 });
 
-test('a deletion that a watch tells of is told apart from what a later list only lacks', async () => {
-  const named = (name: string, resourceVersion: string, data = '') => ({
-    metadata: { namespace: 'a', name, uid: `u-${name}`, resourceVersion },
-    data,
-  });
-  const lists = [[named('asked', '1'), named('left-out', '1'), named('vanished', '1')], []];
-  async function* pages(): AsyncGenerator<KubeList> {
-    yield { items: lists.shift() ?? [], metadata: { resourceVersion: '1' } };
-  }
-  const expired = { kind: 'Status', code: 410, reason: 'Expired', message: 'too old resource version' };
-  const events = [
-    { type: 'DELETED', object: named('asked', '5', 'last') },
-    { type: 'MODIFIED', object: named('left-out', '6', 'other') },
-    { type: 'ERROR', object: expired },
-  ];
-  let opened = 0;
-  const stream = async (): Promise<unknown> => {
-    if (opened++ > 0) return new Promise(() => undefined);
-    const text = events.map((event) => `${JSON.stringify(event)}\n`).join('');
-    return Object.assign(Readable.from([Buffer.from(text)]), { headers: {}, socket: { setTimeout: () => undefined } });
-  };
-  const stop = new AbortController();
-  const reflector = createReflector({ pages, transport: { stream } } as unknown as KubeClient, {
-    resource: ConfigMaps,
-    random: () => 0,
-    project: (object) => (object['data'] === 'other' ? undefined : object),
-  });
-  const told: unknown[] = [];
-  reflector.store.onChange(({ key, current, deleted }) => {
-    if (!current) told.push([key, deleted?.metadata.resourceVersion]);
-  });
-  void reflector.run(stop.signal);
-  await vi.waitFor(() => expect(opened).toBe(2), 5000);
-  stop.abort();
-  expect(told).toEqual([
-    ['a/asked', '5'],
-    ['a/left-out', undefined],
-    ['a/vanished', undefined],
-  ]);
-});
-
 describe('a server that ends each watch at once', () => {
   const MOST = 30;
   let opened = 0;

@@ -178,10 +178,8 @@ export function createReflector<T extends KubeObject = KubeObject>(
       const kept = project(item, 'list');
       if (!kept || isOlder(revision, resourceVersion)) continue;
       // The watch has told everything up to our revision, so this object must be known as it is.
-      const known = store.get(keyOf(kept));
-      if (known?.metadata.resourceVersion !== kept.metadata.resourceVersion) {
-        throw new StateWentBack(options.resource.plural);
-      }
+      const known = store.get(keyOf(kept))?.metadata.resourceVersion;
+      if (known !== kept.metadata.resourceVersion) throw new StateWentBack(options.resource.plural);
     }
     trusted();
   }
@@ -198,14 +196,14 @@ export function createReflector<T extends KubeObject = KubeObject>(
     delete object.metadata.managedFields;
     try {
       const kept = options.project ? options.project(object) : (object as T);
-      if (kept) sharing?.take(kept, store.get(keyOf(kept)));
+      if (!kept) return undefined;
+      // Whatever is kept: by its UID the end of an object is told from a namesake's, so that without one it would never go.
+      kept.metadata.uid = object.metadata.uid as string;
+      sharing?.take(kept, store.get(keyOf(kept)));
       return kept;
     } catch (error) {
-      const which = `${options.resource.kind} ${keyOf(object)}`;
-      options.onError?.(
-        new Error(`${which} cannot be read, stays as it was: ${messageOf(error)}`, { cause: error }),
-        doing,
-      );
+      const words = `${options.resource.kind} ${keyOf(object)} cannot be read, stays as it was: ${messageOf(error)}`;
+      options.onError?.(new Error(words, { cause: error }), doing);
       const known = store.get(keyOf(object));
       return known?.metadata.uid === object.metadata.uid ? known : undefined;
     }
