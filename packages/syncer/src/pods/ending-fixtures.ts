@@ -66,7 +66,10 @@ export class World {
         }
         const found = this.objects.get(pathname.replace(/\/status$/, ''));
         const missing = found ? undefined : { code: 404, reason: 'NotFound', message: 'not found' };
-        const failure = request.method === 'DELETE' ? (this.refusal ?? missing) : missing;
+        const meant = request.method === 'PATCH' ? this.patches.get(pathname)?.metadata.resourceVersion : undefined;
+        const isOther = meant !== undefined && meant !== found?.metadata.resourceVersion;
+        const conflict = isOther ? { code: 409, reason: 'Conflict', message: 'it has been modified' } : undefined;
+        const failure = request.method === 'DELETE' ? (this.refusal ?? missing) : (missing ?? conflict);
         response.writeHead(failure?.code ?? 200, { 'content-type': 'application/json' });
         response.end(JSON.stringify(failure ? { kind: 'Status', ...failure } : found));
       });

@@ -1,7 +1,7 @@
 /** Ends that home asked for, and pods that are lost, against a server of the tests' own. */
 import { TestServer } from '@kubeocean/shared/testing';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import { followEnd, lost } from './ending.ts';
+import { finishWithoutWorker, followEnd, lost } from './ending.ts';
 import { homePath, homePod, World, workerPath, workerPod } from './ending-fixtures.ts';
 import { WritesHeld } from './gate.ts';
 import { RefusedDeletions } from './refused-deletions.ts';
@@ -175,4 +175,17 @@ test.each<[string, Pod]>([
   world.objects.set(workerPath, worker);
   expect(await followEnd(world.stateOf(), new RefusedDeletions(), home, worker)).toEqual({});
   expect(world.writes()).toEqual([]);
+});
+
+test('a pod whose success home’s watch has yet to tell does not fail for the finalizers that keep it', async () => {
+  const going = { deletionTimestamp: THEN, finalizers: ['batch.kubernetes.io/job-tracking'] };
+  const told = homePod(undefined, { ...going, resourceVersion: '1' });
+  const now = homePod({ phase: 'Succeeded', startTime: THEN }, { ...going, resourceVersion: '2' });
+  world.objects.set(homePath, now);
+  expect(await finishWithoutWorker(world.stateOf(), told)).toEqual({ againInMs: 500 });
+  expect(world.writes(), 'refused, as it names what is no more').toEqual([`PATCH ${homePath}/status`]);
+  expect(world.patches.get(`${homePath}/status`)?.metadata).toMatchObject({ resourceVersion: '1' });
+  world.calls = [];
+  expect(await finishWithoutWorker(world.stateOf(), now)).toBeUndefined();
+  expect(world.writes()).toEqual([`DELETE ${homePath}`]);
 });

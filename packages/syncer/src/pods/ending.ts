@@ -1,6 +1,6 @@
 /** How pods end: home's deletion followed, the end shown at home, the worker pod let go, orphans and losses told apart. */
-import { BindingCondition, PodReason } from '@kubeocean/shared/api';
-import { ApiError, keyOf, messageOf, type Outcome, splitKey } from '@kubeocean/shared/kube';
+import { BindingCondition, Finalizer, PodReason } from '@kubeocean/shared/api';
+import { ApiError, isConflict, keyOf, messageOf, type Outcome, splitKey } from '@kubeocean/shared/kube';
 import { counterpartNow } from './counterpart.ts';
 import type { Departures } from './departures.ts';
 import { isElsewhere } from './elsewhere.ts';
@@ -27,8 +27,9 @@ function guardRetryMs(): number {
 /** Nothing of the worker pod runs any more: home shows how it ended, or goes, and then the worker pod may go. */
 export async function finish(state: PodState, home: Pod, worker: Pod): Promise<void> {
   const { context } = state;
-  // Both watches have yet to tell of what was done here.
-  if (state.released.has(worker.metadata.uid ?? '')) return;
+  const { uid = '', finalizers } = worker.metadata;
+  // Both watches have yet to tell of what was done here. One that finalizers of others keep holds up nothing at home.
+  if (state.released.has(uid) && finalizers?.includes(Finalizer.homeSync)) return;
   const patch = statusPatch(worker, home, context.now(), leaseEndOf(context, worker, home), {
     words: wordsFor(home, context, worker),
     withoutAddresses: addressesHidden(context, home),
@@ -60,7 +61,12 @@ export async function finishWithoutWorker(state: PodState, home: Pod): Promise<O
     rememberCreated(state, home, worker);
     return { againInMs: LAG_MS };
   }
-  await finishHomeDeletion(state.context, home);
+  try {
+    await finishHomeDeletion(state.context, home);
+  } catch (error) {
+    if (!isConflict(error)) throw error;
+    return { againInMs: LAG_MS };
+  }
   return undefined;
 }
 

@@ -54,6 +54,16 @@ test('what home deleted is taken away there before the worker pod is let go', as
   expect(world.writes()).toEqual([`PATCH ${homePath}/status`, `DELETE ${homePath}`, `PATCH ${workerPath}`]);
 });
 
+test('a worker pod that finalizers of others keep does not keep the home pod that is deleted then', async () => {
+  await finish(state, put(homePod()), ended());
+  world.calls = [];
+  await finish(state, put(going()), ended());
+  expect(world.writes(), 'the watch has yet to tell').toEqual([]);
+  const kept = workerPod({ ...ended().metadata, finalizers: ['example.com/others'] });
+  await finish(state, going(), { ...kept, status: { phase: 'Succeeded' } });
+  expect(world.writes()).toEqual([`PATCH ${homePath}/status`, `DELETE ${homePath}`]);
+});
+
 test.each<[string, Pod, string]>([
   ['that it shows the end', homePod(), `PATCH ${homePath}/status`],
   ['that the pod goes', going(), `DELETE ${homePath}`],

@@ -16,7 +16,7 @@ afterEach(() => server.reset());
 afterAll(() => server.stop());
 
 /** The bodies that home is sent when it refuses the first for these fields. */
-async function sentWhenRefused(fields: string[], status: object, annotations?: Record<string, string>) {
+async function sentWhenRefused(fields: string[], status: object, annotations?: typeof mapping, leadsOn = true) {
   const sent: unknown[] = [];
   server.answer = (request, response) => {
     const chunks: Buffer[] = [];
@@ -31,7 +31,7 @@ async function sentWhenRefused(fields: string[], status: object, annotations?: R
   };
   const context = {
     home: new KubeClient(server.transport()),
-    leadership: { isCurrent: () => true },
+    leadership: { isCurrent: () => leadsOn || sent.length === 0 },
     log: { debug: () => undefined, warn: () => undefined },
   } as unknown as SyncerContext;
   const patch = { metadata: { uid: 'u', ...(annotations && { annotations }) }, status: { ...status } };
@@ -57,6 +57,11 @@ test('what home does not take of the status is left out', async () => {
   expect(await sentWhenRefused(['status.podIP', 'status.phase'], status, mapping)).toEqual([
     { metadata: { uid: 'u', annotations: mapping }, status: { phase: 'Running', hostIP: '10.0.0.1' } },
   ]);
+});
+
+test('what is left of it is not written once another leads', async () => {
+  const refused = sentWhenRefused(['status.podIP'], { phase: 'Running', podIP: 'x' }, undefined, false);
+  await expect(refused).rejects.toThrow(WritesHeld);
 });
 
 test('a refusal that names nothing of ours is an error', async () => {

@@ -16,9 +16,9 @@ export async function patchHomeStatus(
   home: Pod,
   patch: StatusPatch,
 ): Promise<string | undefined> {
-  mayWriteHome(context);
   const { namespace = '', name } = home.metadata;
   async function send(body: StatusPatch): Promise<string | undefined> {
+    mayWriteHome(context);
     const options = { type: 'strategic', subresource: 'status', metadataOnly: true } as const;
     const after = await gone(context.home.patch(Pods, namespace, name, body, options));
     return after?.metadata.resourceVersion;
@@ -57,12 +57,15 @@ function withoutRefused(patch: StatusPatch, error: unknown): StatusPatch | undef
  * Takes the home pod away for good, as a kubelet does when nothing of the pod runs any more. Where finalizers of others keep
  * it, it must have come to an end first, as kubelets see to: the Job controller waits for that.
  * @param shown the patch by which home was just shown the pod's status
+ * @throws ApiError 409 when home's watch has yet to tell how it ended, perhaps
  */
 export async function finishHomeDeletion(context: SyncerContext, home: Pod, shown?: StatusPatch): Promise<void> {
-  const { namespace = '', name, uid, finalizers = [] } = home.metadata;
+  const { namespace = '', name, uid, resourceVersion, finalizers = [] } = home.metadata;
   const phase = shown?.status['phase'] ?? home.status?.phase;
   if (finalizers.length > 0 && phase !== 'Succeeded' && phase !== 'Failed') {
-    await patchHomeStatus(context, home, { metadata: { uid }, status: { phase: 'Failed' } });
+    // One that was shown to have succeeded would fail, and its Job run it again.
+    const metadata = { uid, ...(!shown && resourceVersion && { resourceVersion }) };
+    await patchHomeStatus(context, home, { metadata, status: { phase: 'Failed' } });
   }
   mayWriteHome(context);
   await gone(

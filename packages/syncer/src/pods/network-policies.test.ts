@@ -65,6 +65,16 @@ test('each workload is told once, each policy once; a policy that is changed is 
   expect(told.slice(3)).toEqual([onPolicy]);
 });
 
+test('pods that are made before the policies are listed are told of them, too', async () => {
+  const { policies, watch, told } = world();
+  watch.made(named('web-1'));
+  watch.made(named('alone', { ownerReferences: undefined, labels: {} }));
+  policies.replace([policy('deny', { matchLabels: { app: 'web' } })]);
+  await policies.synced;
+  const [onPolicy, onPod] = ['NetworkPolicy deny', 'Pod web-1'];
+  expect(told).toEqual([onPolicy, onPod].map((subject) => `Warning NetworkPolicyNotEnforced ${subject}`));
+});
+
 test('a policy that comes when its pods run is told of them; one that was there before us is not, until a pod is made', () => {
   const { homePods, policies, told } = world();
   homePods.set(named('elsewhere', { labels: { app: 'db' } }));

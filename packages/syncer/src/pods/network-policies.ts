@@ -95,16 +95,27 @@ export function tellOf(
     }
   });
 
+  function tellPod(home: Pod): void {
+    const selecting = policies
+      .byIndex('namespace', home.metadata.namespace ?? '')
+      .filter((policy) => isolates(policy, home));
+    if (selecting.length === 0) return;
+    for (const policy of selecting) tellPolicy(policy, home);
+    const workload = controllerOf(home)?.uid ?? home.metadata.uid;
+    const message = wordsForPod(selecting);
+    if (once(`${workload}: ${message}`)) context.homeEvents.event(podSubject(home), 'Warning', NOT_ENFORCED, message);
+  }
+
+  /** Pods that were made before the policies were listed: nothing waits for these, and there may be many. */
+  const early: Pod[] = [];
+  void policies.synced.then(() => {
+    for (const home of early.splice(0)) tellPod(home);
+  });
+
   return {
     made(home) {
-      const selecting = policies
-        .byIndex('namespace', home.metadata.namespace ?? '')
-        .filter((policy) => isolates(policy, home));
-      if (selecting.length === 0) return;
-      for (const policy of selecting) tellPolicy(policy, home);
-      const workload = controllerOf(home)?.uid ?? home.metadata.uid;
-      const message = wordsForPod(selecting);
-      if (once(`${workload}: ${message}`)) context.homeEvents.event(podSubject(home), 'Warning', NOT_ENFORCED, message);
+      if (policies.hasSynced) tellPod(home);
+      else if (early.length < TOLD_MOST) early.push(home);
     },
   };
 }

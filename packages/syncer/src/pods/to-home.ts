@@ -22,9 +22,9 @@ const KUBELET_LAG_SECONDS = 60;
 /** Reason of what the worker cluster refuses. */
 export const REFUSED = 'RefusedByWorker';
 
-/** A patch of `pods/status`; `metadata.uid` guards against a namesake. */
+/** A patch of `pods/status`; `metadata.uid` guards against a namesake, `resourceVersion` against news that is on its way. */
 export interface StatusPatch extends Json {
-  metadata: { uid: string | undefined; annotations?: Record<string, string> };
+  metadata: { uid: string | undefined; resourceVersion?: string; annotations?: Record<string, string> };
   status: Json;
 }
 

@@ -1,10 +1,10 @@
 /** Deletions of worker pods: which pod is meant, with how much grace, and how often that is asked for. */
 import { ApiError } from '@kubeocean/shared/kube';
-import { beforeEach, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { workerPod } from './ending-fixtures.ts';
 import type { PodState } from './state.ts';
 import { THEN } from './to-home-fixtures.ts';
-import { deleteWorker, isEnding } from './worker.ts';
+import { deleteWorker, isEnding, releaseWorker } from './worker.ts';
 
 let asked: object[];
 let refusal: ApiError | undefined;
@@ -67,4 +67,32 @@ test('one that is gone or another by now counts as deleted; one that is refused 
   refusal = answer(403, 'Forbidden');
   await expect(deleteWorker(state, pod())).rejects.toBe(refusal);
   expect(isEnding(state, pod())).toBe(false);
+});
+
+describe('a worker pod that is let go', () => {
+  /** What is remembered when the worker has answered that; the watch may have told before that the pod is gone. */
+  async function remembered(error?: ApiError, isTold = false): Promise<string[]> {
+    const released = new Set<string>();
+    async function patch(): Promise<object> {
+      if (isTold) released.delete('worker-uid');
+      if (error) throw error;
+      return {};
+    }
+    const worker = { patch };
+    const its = { context: { worker, mayWriteWorker: () => true }, released } as unknown as PodState;
+    const letGo = releaseWorker(its, pod());
+    if (error?.code === 403) await expect(letGo).rejects.toBe(error);
+    else await letGo;
+    return [...released];
+  }
+
+  test('is remembered until the watch tells that it is gone', async () => {
+    expect(await remembered()).toEqual(['worker-uid']);
+    expect(await remembered(answer(404, 'NotFound'))).toEqual(['worker-uid']);
+    expect(await remembered(answer(403, 'Forbidden'))).toEqual([]);
+  });
+
+  test('is not remembered for ever when the watch is faster than the answer', async () => {
+    expect(await remembered(undefined, true)).toEqual([]);
+  });
 });

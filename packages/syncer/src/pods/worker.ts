@@ -73,10 +73,13 @@ export async function releaseWorker(state: PodState, worker: Pod): Promise<void>
     ...(deletionTimestamp && { managedFields: NO_MANAGED_FIELDS }),
   };
   const options = { type: 'strategic', metadataOnly: true } as const;
+  // Before the answer: the watch may be faster to tell that the pod is gone, and then nobody would forget it.
+  state.released.add(uid);
   try {
     await state.context.worker.patch(Pods, namespace, name, { metadata }, options);
   } catch (error) {
-    if (!isGone(error)) throw error;
+    if (isGone(error)) return;
+    state.released.delete(uid);
+    throw error;
   }
-  state.released.add(uid);
 }
