@@ -20,6 +20,7 @@ import { startApprover } from './certificates/approver.ts';
 import type { OPTIONS } from './options.ts';
 import { settingsFrom } from './settings.ts';
 import { Applier, createMadeStores } from './workloads/applier.ts';
+import { ownersOf } from './workloads/made.ts';
 
 /** Bindings worked on at once: one that waits for a worker that does not answer must not hold up the others. */
 const WORKERS = 16;
@@ -88,7 +89,7 @@ export async function runManager(daemon: Daemon<typeof OPTIONS>): Promise<void> 
       bindings: bindings.store,
       secrets: secrets.store,
       made,
-      applier: new Applier(home, made),
+      applier: new Applier(home, made, leadership),
       checks: new WorkerChecks({
         connect: (credentials) => daemon.connect(credentials, 'worker', WORKER_ANSWER),
         onNews: (name) => queue.add(name),
@@ -131,9 +132,7 @@ export async function runManager(daemon: Daemon<typeof OPTIONS>): Promise<void> 
       }),
       ...made.reflectors.map((reflector) =>
         reflector.store.onChange(({ previous, current }) => {
-          for (const owner of (current ?? previous)?.metadata.ownerReferences ?? []) {
-            if (owner.kind === ClusterBindings.kind) queue.add(owner.name);
-          }
+          for (const name of ownersOf(previous, current)) queue.add(name);
         }),
       ),
     ];

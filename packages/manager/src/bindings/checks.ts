@@ -58,7 +58,7 @@ export class WorkerChecks {
   /**
    * What is known of the binding's worker cluster. Never waits: a look that is due is begun, and its end is told.
    * @param reported whether the binding's syncer reports on the worker, so that nobody else needs to look.
-   * @returns undefined while nothing is known yet.
+   * @returns undefined while nothing is known by this Secret yet: what another led to says nothing of it.
    */
   current(binding: ClusterBinding, secret: KubeconfigSecret | undefined, reported: boolean): CheckResult | undefined {
     const id = binding.metadata.uid ?? '';
@@ -69,8 +69,8 @@ export class WorkerChecks {
     const short = same?.worker?.shortcoming !== undefined;
     const wanted = same?.problem !== undefined || short || !reported;
     if (!this.running.has(id) && (!same || (wanted && now >= same.nextAtMs))) void this.begin(id, key, binding, secret);
-    if (!known) return undefined;
-    const { problem, worker, nextAtMs } = known;
+    if (!same) return undefined;
+    const { problem, worker, nextAtMs } = same;
     const againInMs = wanted && Number.isFinite(nextAtMs) && nextAtMs > now ? nextAtMs - now : undefined;
     return { ...(problem && { problem }), ...(worker && { worker }), ...(againInMs !== undefined && { againInMs }) };
   }
@@ -122,7 +122,7 @@ export class WorkerChecks {
     try {
       entry.worker = passed ? await checkAgain(client, binding, passed) : await checkWorker(client, binding);
       const { monotonic, agentStaleMs } = this.options;
-      entry.heartbeat = await checkAgent(client, binding, entry.heartbeat, monotonic(), agentStaleMs);
+      entry.heartbeat = await checkAgent(client, binding, entry.heartbeat, monotonic, agentStaleMs);
     } finally {
       client.transport.close();
     }

@@ -4,6 +4,7 @@ import { createLogger } from '@kubeocean/shared/daemon';
 import { type Condition, KubeClient, type KubeObject } from '@kubeocean/shared/kube';
 import { TestServer } from '@kubeocean/shared/testing';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { NotLeading } from '../leading.ts';
 import { parseWorkloads, type Settings } from '../settings.ts';
 import type { Made } from '../workloads/made.ts';
 import { BindingController, type ControllerOptions } from './controller.ts';
@@ -226,4 +227,59 @@ it('a binding that is given up ends once its syncer has not run for the whole ti
     uid: of.metadata.uid,
     finalizers: ['theirs', Finalizer.bindingManager],
   });
+});
+
+it('a binding that is given up once more must have been without its syncer anew', async () => {
+  const of = givenUp('a');
+  const annotations = of.metadata.annotations;
+  let clock = 0;
+  const { told, run } = controllerOf(of, undefined, undefined, undefined, {
+    monotonic: () => clock,
+    abandonAfterMs: 60_000,
+  });
+  expect(await run()).toEqual({ againInMs: 5000 });
+  clock = 10_000;
+  of.metadata.annotations = {};
+  await run();
+  clock = 70_000;
+  of.metadata.annotations = annotations ?? {};
+  expect(await run()).toEqual({ againInMs: 5000 });
+  expect(told.filter((event) => event.includes('Abandoned'))).toEqual([]);
+});
+
+it.each<[string, ClusterBinding]>([
+  ['a finalizer', binding('a')],
+  ['a status', { ...binding('a'), metadata: { ...binding('a').metadata, finalizers: [Finalizer.bindingManager] } }],
+])('does not write %s once leadership has ended during the run', async (_, of) => {
+  let asked = 0;
+  const { calls, run } = controllerOf(of, () => ++asked === 1);
+  await expect(run()).rejects.toThrow(NotLeading);
+  expect(calls).toEqual([]);
+});
+
+it.each<[string, Partial<KubeObject['metadata']>, number]>([
+  ['is told of the spec that it is about', {}, 1],
+  ['is not told of another spec that came meanwhile', { generation: 2 }, 0],
+  ['is not told of another binding of that name', { uid: 'another' }, 0],
+])('what was found %s', async (_, change, writes) => {
+  const { metadata, ...rest } = binding('a');
+  const of: ClusterBinding = {
+    ...rest,
+    metadata: { ...metadata, finalizers: [Finalizer.bindingManager] },
+    status: { phase: 'Pending' },
+  };
+  const bindings = new Map([['a', of]]);
+  const { run } = controllerOf(of, undefined, ({ object }) => object, undefined, {
+    bindings: bindings as unknown as ControllerOptions['bindings'],
+    checks: { current: () => ({ worker: { user: 'u' } }) } as unknown as ControllerOptions['checks'],
+  });
+  let written = 0;
+  server.answer = (request, response) => {
+    if (request.method === 'PATCH') written++;
+    // It looks why no pod runs.
+    else bindings.set('a', { ...of, metadata: { ...of.metadata, ...change } });
+    response.end(JSON.stringify(request.method === 'PATCH' ? of : { metadata: {}, items: [] }));
+  };
+  await run();
+  expect(written).toBe(writes);
 });

@@ -24,6 +24,7 @@ import {
   Pods,
   type ReadonlyStore,
 } from '@kubeocean/shared/kube';
+import { mayWrite } from '../leading.ts';
 import type { Settings } from '../settings.ts';
 import { accessObjects } from '../workloads/access.ts';
 import { type Applier, ForeignStateError, type MadeStores } from '../workloads/applier.ts';
@@ -101,10 +102,8 @@ export class BindingController {
     let applied = established ? await this.apply(binding) : undefined;
     const reported = binding.status?.conditions?.some((condition) => condition.type === 'WorkerReachable') ?? false;
     const checked = this.options.checks.current(binding, this.secretOf(binding), reported && established);
-    // Nothing new to say: the end of the first look comes back here.
-    if (!checked) {
-      return applied?.error ? tryAgain(applied.error) : undefined;
-    }
+    // Nothing new to say: the end of the look comes back here.
+    if (!checked) return applied?.error ? tryAgain(applied.error) : undefined;
     const agentWell = binding.status?.conditions?.some((one) => one.type === 'AgentReady' && one.status === 'True');
     const trouble = checked.problem?.stage === 'agent' && agentWell ? undefined : checked.problem;
     if (!trouble && !established) applied = await this.apply(binding);
@@ -118,7 +117,10 @@ export class BindingController {
       ...(applied?.error instanceof ForeignStateError && { applyReason: 'ForeignState' }),
     };
     const down = await this.explain(binding, known);
-    await this.report(this.written.newest(this.options.bindings.get(name) ?? binding), known);
+    const latest = this.written.newest(this.options.bindings.get(name) ?? binding);
+    const { uid, generation } = latest.metadata;
+    // What is known is of the spec that was looked at. Another one, or its deletion, is on its way here by itself.
+    if (uid === binding.metadata.uid && generation === binding.metadata.generation) await this.report(latest, known);
     if (applied?.error) return tryAgain(applied.error);
     const waits = [checked.againInMs, down ? POLL_MS : undefined].filter((ms) => ms !== undefined);
     return waits.length > 0 ? { againInMs: Math.min(...waits) } : undefined;
@@ -190,9 +192,8 @@ export class BindingController {
   }
 
   private async podsOf(binding: ClusterBinding, component: ComponentName): Promise<KubeObject[]> {
-    const labelSelector = Object.entries(selectorLabels(binding, component))
-      .map(([key, value]) => `${key}=${value}`)
-      .join(',');
+    const labels = Object.entries(selectorLabels(binding, component));
+    const labelSelector = labels.map(([key, value]) => `${key}=${value}`).join(',');
     return (await this.options.home.list(Pods, { namespace: Namespace.system, labelSelector, limit: 50 })).items;
   }
 
@@ -202,7 +203,7 @@ export class BindingController {
     if (!finalizers.includes(Finalizer.bindingManager)) return undefined;
     if (finalizers.includes(Finalizer.bindingSyncer)) {
       const abandoned = binding.metadata.annotations?.[Annotation.abandon] === 'true';
-      if (!(abandoned && this.isSilent(binding))) {
+      if (!this.isSilent(binding, abandoned)) {
         // A syncer ran, as its finalizer says, whatever else of it was lost, and no other will take that off.
         const applied = await this.apply(binding);
         const hint = abandoned
@@ -245,10 +246,10 @@ export class BindingController {
     return undefined;
   }
 
-  /** Whether the syncer has had no available replica for a while. */
-  private isSilent(binding: ClusterBinding): boolean {
+  /** Whether the syncer has had no available replica for a while, all of which the binding was given up. */
+  private isSilent(binding: ClusterBinding, abandoned: boolean): boolean {
     const uid = binding.metadata.uid ?? '';
-    if (isUp(this.deployed(binding).syncer)) {
+    if (!abandoned || isUp(this.deployed(binding).syncer)) {
       this.silentSince.delete(uid);
       return false;
     }
@@ -259,6 +260,7 @@ export class BindingController {
 
   private async setFinalizers(binding: ClusterBinding, finalizers: string[]): Promise<void> {
     const { name, uid, resourceVersion } = binding.metadata;
+    mayWrite(this.options.leadership);
     await this.options.home.patch(ClusterBindings, '', name, { metadata: { uid, resourceVersion, finalizers } });
   }
 
@@ -268,6 +270,7 @@ export class BindingController {
     const status = statusOf(binding, known, now());
     if (sameStatus(binding.status, status)) return;
     const { name, uid } = binding.metadata;
+    mayWrite(this.options.leadership);
     const applied = await home.apply<ClusterBinding>(
       ClusterBindings,
       {

@@ -1,5 +1,6 @@
+import type { KubeClient } from '@kubeocean/shared/kube';
 import { describe, expect, it } from 'vitest';
-import { describeRights, metricsRights, REQUIRED_RIGHTS } from './rights.ts';
+import { describeRights, metricsRights, missingRights, REQUIRED_RIGHTS } from './rights.ts';
 
 describe('rights that only metrics need', () => {
   it('are the agent’s Service and a token of the account itself', () => {
@@ -27,4 +28,20 @@ describe('rights that only metrics need', () => {
   it('are none that a binding cannot do without', () => {
     expect(REQUIRED_RIGHTS.map(({ resource }) => resource)).not.toContain('services');
   });
+});
+
+it('asks a worker about nothing more once an answer has failed', async () => {
+  const asked: PromiseWithResolvers<object>[] = [];
+  function create(): Promise<object> {
+    const question = Promise.withResolvers<object>();
+    asked.push(question);
+    return question.promise;
+  }
+  const missing = missingRights({ create } as unknown as KubeClient, 'kubeocean-worker', 1000);
+  const [first, ...others] = asked;
+  first?.reject(new Error('no answer'));
+  await expect(missing).rejects.toThrow('no answer');
+  for (const { resolve } of others) resolve({ status: { allowed: true } });
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(asked).toHaveLength(others.length + 1);
 });

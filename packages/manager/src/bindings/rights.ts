@@ -89,7 +89,12 @@ export async function missingRights(
       if (review.status?.allowed !== true) refused.add(right);
     }
   }
-  await Promise.all(Array.from({ length: AT_ONCE }, () => ask()));
+  try {
+    await Promise.all(Array.from({ length: AT_ONCE }, () => ask()));
+  } finally {
+    // After a failure the others would go on asking, on new connections, what nobody waits for.
+    waiting.length = 0;
+  }
   return rights.filter((right) => refused.has(right));
 }
 

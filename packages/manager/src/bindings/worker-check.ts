@@ -122,7 +122,7 @@ async function checkIdentity(client: KubeClient, binding: ClusterBinding): Promi
 /**
  * Whether an agent serves the mount namespace.
  * @param known what an earlier call returned, if there was one.
- * @param nowMs our monotonic clock, in milliseconds.
+ * @param monotonic our clock that never goes back, in milliseconds.
  * @param staleMs milliseconds without a change after which the agent counts as silent.
  * @throws BindingProblem of stage `agent`, or `worker` when it does not answer.
  */
@@ -130,7 +130,7 @@ export async function checkAgent(
   client: KubeClient,
   binding: ClusterBinding,
   known: Heartbeat | undefined,
-  nowMs: number,
+  monotonic: () => number,
   staleMs: number,
 ): Promise<Heartbeat> {
   const { mountNamespace } = binding.spec;
@@ -147,6 +147,8 @@ export async function checkAgent(
       `the worker cluster at ${client.transport.server} does not know the kind LeasedNode: ${install}`,
     );
   }
+  // An answer may take seconds, which are no silence: it is as old as its question, and what is new in it as its end.
+  const askedAtMs = monotonic();
   const lease = await told(client, binding, () =>
     unless404(client.get<Lease>(Leases, mountNamespace, ChartName.agent, { timeoutMs: CALL_MS })),
   );
@@ -159,8 +161,8 @@ export async function checkAgent(
     );
   }
   const renewTime = lease.spec?.renewTime ?? '';
-  if (known?.renewTime !== renewTime) return { renewTime, changedAtMs: nowMs };
-  if (nowMs - known.changedAtMs > staleMs) {
+  if (known?.renewTime !== renewTime) return { renewTime, changedAtMs: monotonic() };
+  if (askedAtMs - known.changedAtMs > staleMs) {
     throw new BindingProblem(
       'agent',
       'AgentStale',

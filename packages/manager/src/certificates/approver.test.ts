@@ -1,7 +1,7 @@
 /** The approver with an API server over real TLS on loopback; with a real cluster in e2e/manager-certificates.test.ts. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { KubeletServingSigner } from '@kubeocean/shared/api';
-import { createLogger } from '@kubeocean/shared/daemon';
+import type { Logger } from '@kubeocean/shared/daemon';
 import { KubeClient } from '@kubeocean/shared/kube';
 import { say, TestServer } from '@kubeocean/shared/testing';
 import { certificateRequest, newKeyPair } from '@kubeocean/shared/tls';
@@ -13,8 +13,15 @@ let server: TestServer;
 beforeAll(async () => {
   server = await TestServer.start();
 });
-afterEach(() => server.reset());
+afterEach(() => {
+  server.reset();
+  logged.length = 0;
+});
 afterAll(() => server.stop());
+
+const logged: string[] = [];
+const note = (_: object, text: string) => void logged.push(text);
+const log = { info: note, warn: note } as unknown as Logger;
 
 const account = 'kubeocean-proxier-cls-example';
 const begun = Date.parse('2026-01-01T00:00:00Z');
@@ -44,9 +51,16 @@ async function bodyOf(request: IncomingMessage): Promise<string> {
 /**
  * Decides about one request by the second look at it, so many seconds after the first, or before.
  * @param isCurrent whether this process leads, for sure
+ * @param answer to what is written
  * @returns the condition that is written
  */
-async function decided(request: object, pods: Record<string, object>, seconds = 0, isCurrent = () => true) {
+async function decided(
+  request: object,
+  pods: Record<string, object>,
+  seconds = 0,
+  isCurrent = () => true,
+  answer: object = {},
+) {
   const written = Promise.withResolvers<{ type: string; message: string }>();
   function answerPod(name: string, response: ServerResponse): void {
     const pod = pods[name];
@@ -64,7 +78,8 @@ async function decided(request: object, pods: Record<string, object>, seconds = 
       void bodyOf(asked).then((text) => {
         const { status } = JSON.parse(text) as { status: { conditions: [{ type: string; message: string }] } };
         written.resolve(status.conditions[0]);
-        response.end('{}');
+        if ('code' in answer) response.statusCode = answer.code as number;
+        response.end(JSON.stringify(answer));
       });
     } else if (query.includes('watch=')) response.writeHead(200).flushHeaders();
     // A list of pods ends at its limit, and these are not on it.
@@ -75,7 +90,7 @@ async function decided(request: object, pods: Record<string, object>, seconds = 
   const approver = startApprover({
     home: new KubeClient(server.transport()),
     bindings: { values: () => [binding('a')].values() } as never,
-    log: createLogger('test', 'silent'),
+    log,
     leadership: { signal: stop.signal, isCurrent, transitions: 0, leaseTime: () => new Date(0) },
     // As wrong as any.
     now: () => new Date(begun + 3_600_000),
@@ -124,4 +139,14 @@ it('a proxier whose address home does not know yet is not denied because the clo
     },
   };
   expect(await decided(csr(name), pods, 1)).toMatchObject({ type: 'Approved' });
+});
+
+it.each<[number, string[]]>([
+  [200, ['approved']],
+  [409, []],
+])('what is answered with %i is logged as %j', async (code, words) => {
+  const name = `${account}-5c9d-zzzzz`;
+  const answer = code === 200 ? {} : { kind: 'Status', code, reason: 'Conflict', message: 'modified' };
+  await decided(csr(name), { [name]: running(name) }, 0, undefined, answer);
+  expect(logged).toEqual(words);
 });

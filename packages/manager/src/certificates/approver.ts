@@ -56,7 +56,7 @@ export function startApprover(options: ApproverOptions): { stop(): Promise<void>
     }
     if (!leadership.isCurrent()) return { againInMs: 1000 };
     const approved = decision.verdict === 'approve';
-    await write(csr, approved, decision.message);
+    if (!(await write(csr, approved, decision.message))) return undefined;
     log[approved ? 'info' : 'warn']({ csr: name, why: decision.message }, approved ? 'approved' : 'denied');
     return undefined;
   }
@@ -77,7 +77,8 @@ export function startApprover(options: ApproverOptions): { stop(): Promise<void>
     }
   }
 
-  async function write(csr: SigningRequest, approved: boolean, message: string): Promise<void> {
+  /** @returns false when somebody else decided, or it is gone: either comes back as a change. */
+  async function write(csr: SigningRequest, approved: boolean, message: string): Promise<boolean> {
     const at = options
       .now()
       .toISOString()
@@ -100,9 +101,10 @@ export function startApprover(options: ApproverOptions): { stop(): Promise<void>
         },
         { subresource: 'approval' },
       );
+      return true;
     } catch (error) {
-      // Somebody else decided, or it is gone: either comes back as a change.
       if (!isConflict(error) && !isNotFound(error)) throw error;
+      return false;
     }
   }
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { covers, isOwnedBy } from './made.ts';
+import { covers, isOwnedBy, ownersOf } from './made.ts';
 
 describe('covers', () => {
   it.each<[string, unknown, unknown, boolean]>([
@@ -42,4 +42,19 @@ describe('isOwnedBy', () => {
     const metadata = { name: 'x', ...(ownerReferences && { ownerReferences }) };
     expect(isOwnedBy({ metadata }, 'u')).toBe(expected);
   });
+});
+
+it('an object that loses its owner, or changes hands, concerns the binding that had it, too', () => {
+  const of = (...names: string[]) => ({
+    metadata: {
+      name: 'x',
+      ownerReferences: names.map((name) => ({ apiVersion: 'v1', kind: 'ClusterBinding', name, uid: name })),
+    },
+  });
+  const anothers = {
+    metadata: { name: 'x', ownerReferences: [{ apiVersion: 'v1', kind: 'Other', name: 'o', uid: 'o' }] },
+  };
+  expect([...ownersOf(of('a'), { metadata: { name: 'x' } })]).toEqual(['a']);
+  expect([...ownersOf(of('a'), of('a', 'b'))]).toEqual(['a', 'b']);
+  expect([...ownersOf(undefined, anothers)]).toEqual([]);
 });

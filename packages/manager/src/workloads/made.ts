@@ -70,6 +70,12 @@ export function isOwnedBy(object: KubeObject, bindingUID: string | undefined): b
   return (object.metadata.ownerReferences ?? []).some((owner) => owner.uid === bindingUID && owner.controller === true);
 }
 
+/** Names of the bindings that own any of the versions of an object: who it was taken from has to see that, too. */
+export function ownersOf(...versions: (KubeObject | undefined)[]): Set<string> {
+  const owners = versions.flatMap((version) => version?.metadata.ownerReferences ?? []);
+  return new Set(owners.filter(({ kind }) => kind === ClusterBindings.kind).map(({ name }) => name));
+}
+
 /**
  * Whether `current` has every field of `desired` with its value. Fields that only `current` has are the server's
  * defaults or somebody else's and do not count; lists must have the same length. Empty and absent are the same.

@@ -23,6 +23,8 @@ interface FinishFacts {
 /** Makes home's volume for a worker claim that is bound, and marks that claim. */
 export async function finish(state: VolumeState, home: Claim, worker: Claim, facts: FinishFacts): Promise<Outcome> {
   const { context } = state;
+  // At the binding's end home's volumes are gone over once (release.ts): nobody would let go of one that comes after that.
+  if (context.binding().metadata.deletionTimestamp) return undefined;
   const vnode = placeOf(state, worker, facts);
   if (typeof vnode === 'string') return tellAndWait(context, home, vnode);
   const { bindingName, clusterID } = context;

@@ -56,28 +56,34 @@ async function hasHomeVolume(state: VolumeState, worker: Claim): Promise<boolean
 /**
  * As Kubernetes' own provisioners do it: home's scheduler tries the pod again, perhaps elsewhere.
  * @param marks annotations to set with the same write
+ * @returns as {@link annotate}
  */
 export async function resetSelection(
   { context }: Pick<VolumeState, 'context'>,
   home: Claim,
   marks: Record<string, string> = {},
-): Promise<void> {
+): Promise<boolean> {
   const { namespace = '', name } = home.metadata;
   context.log.info({ claim: `${namespace}/${name}` }, 'node of a claim given back to the scheduler');
-  await annotate(context, home, { [VolumeAnnotation.selectedNode]: null, ...marks });
+  return annotate(context, home, { [VolumeAnnotation.selectedNode]: null, ...marks });
 }
 
-/** Only on the home claim as it was looked at; a change of it brings it back to us. */
+/**
+ * Only on the home claim as it was looked at.
+ * @returns false when it has changed since, so that nothing was written: that change brings it back to the queue
+ */
 export async function annotate(
   context: SyncerContext,
   { metadata: { namespace = '', name, uid, resourceVersion } }: Claim,
   annotations: Record<string, string | null>,
-): Promise<void> {
+): Promise<boolean> {
   mayWriteHome(context);
   const metadata = { uid, resourceVersion, annotations };
   try {
     await context.home.patch(Claims, namespace, name, { metadata });
   } catch (error) {
-    if (!isNotFound(error) && !isConflict(error)) throw error;
+    if (isConflict(error)) return false;
+    if (!isNotFound(error)) throw error;
   }
+  return true;
 }

@@ -1,7 +1,7 @@
 /** From a chosen vnode to a volume, where something is not as it should be. */
 import { homeVolumeName, VolumeAnnotation } from '@kubeocean/shared/api';
-import type { KubeObject } from '@kubeocean/shared/kube';
-import { describe, expect, test } from 'vitest';
+import { type KubeObject, Namespaces } from '@kubeocean/shared/kube';
+import { describe, expect, test, vi } from 'vitest';
 import type { Peer } from './peer.ts';
 import { provision } from './provision.ts';
 import { syncWorkerClaim } from './reclaim.ts';
@@ -154,6 +154,24 @@ function vnodeIn(zone: string, node: string): KubeObject {
   const { metadata } = vnodeOf(node);
   return { metadata: { ...metadata, labels: { ...metadata.labels, 'topology.kubernetes.io/zone': zone } } };
 }
+
+test.each(['before its turn', 'while home is asked for its namespace'])(
+  'a worker claim gets no home volume once its binding is deleted, %s: nobody would let go of that',
+  async (when) => {
+    lend('node1');
+    home.put(Claims, waitingClaim());
+    home.put(Namespaces, { metadata: { name: 'shop', labels: { team: 'a' } } });
+    bound('node1');
+    const binding = at.context.binding();
+    const ends = () => void (binding.metadata.deletionTimestamp = '2026-11-21T06:00:00Z');
+    binding.spec.namespaceSelector = { matchLabels: { team: 'a' } };
+    if (when.startsWith('before')) ends();
+    else vi.spyOn(at.context.home, 'get').mockImplementationOnce((...given) => (ends(), at.context.home.get(...given)));
+    await turn();
+    expect(binding.metadata.deletionTimestamp).toBeDefined();
+    expect([home.all(Volumes), worker.writes]).toEqual([[], []]);
+  },
+);
 
 test('a worker claim that is bound and being deleted gets no home volume', async () => {
   lend('node1');

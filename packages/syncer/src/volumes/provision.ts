@@ -70,7 +70,8 @@ async function step(state: VolumeState, home: Claim, storageClass: StorageClass)
   if (!record?.status?.phase) return { againInMs: LOOK_AGAIN_MS };
   const closing = leaseRefusal(record);
   const worker = await workerClaim(state, workerClaimName(namespace, name, uid));
-  if (!worker) return closing ? resetSelection(state, home) : makeClaim(state, home, offer, record.spec.nodeName);
+  if (!worker && !closing) return makeClaim(state, home, offer, record.spec.nodeName);
+  if (!worker) return void (await resetSelection(state, home));
   if (holderOf(worker, context)?.uid !== uid) {
     const message = `the claim ${context.mountNamespace}/${worker.metadata.name} of the worker cluster stands where this one's volume belongs and was not made for it; it is left alone: ask the worker's owner to remove it`;
     return tellAndWait(context, home, message, 'NameTaken');

@@ -70,6 +70,62 @@ describe('a claim that waits for a volume on a vnode', () => {
   });
 });
 
+/** The server has another version of the claim when the first write of that kind comes, as often as there are versions. */
+function changing(peer: Peer, verb: string, ...versions: Claim[]): void {
+  peer.refuse = ({ method }) => {
+    const next = method === verb ? versions.shift() : undefined;
+    if (!next) return undefined;
+    peer.put(Claims, next);
+    return { code: 409, reason: 'Conflict', message: 'the object has been modified' };
+  };
+}
+
+describe('a claim that somebody changes while its binding ends', () => {
+  const labelled = ({ metadata, ...rest }: Claim, n: number): Claim => ({
+    ...rest,
+    metadata: { ...metadata, labels: { ...metadata.labels, theirs: String(n) } },
+  });
+
+  test('is given back all the same', async () => {
+    home.put(Claims, waitingClaim());
+    changing(home, 'PATCH', labelled(waitingClaim(), 1));
+    await releaseVolumes(at.context, true);
+    expect([selected(), home.all<Claim>(Claims)[0]?.metadata.labels]).toEqual([undefined, { theirs: '1' }]);
+  });
+
+  test('keeps the node that was chosen since', async () => {
+    home.put(Claims, waitingClaim());
+    changing(home, 'PATCH', waitingClaim('real'));
+    await releaseVolumes(at.context, true);
+    expect(selected()).toBe('real');
+  });
+
+  test('goes in the worker all the same', async () => {
+    worker.put(Claims, claimFor('node1'));
+    changing(worker, 'DELETE', claimFor('node1', {}, { phase: 'Bound' }));
+    await releaseVolumes(at.context, true);
+    expect(worker.all(Claims)).toEqual([]);
+  });
+
+  test('stays in the worker when it was marked as in use since', async () => {
+    const claim = worker.put(Claims, claimFor('node1'));
+    const annotations = { ...claim.metadata.annotations, [VolumeAnnotation.homeVolume]: 'pvc-c1' };
+    changing(worker, 'DELETE', claimFor('node1', { annotations }));
+    await releaseVolumes(at.context, true);
+    expect(worker.all(Claims)).toHaveLength(1);
+  });
+
+  test.each(['home', 'worker'])('again and again keeps the end waiting: at %s', async (where) => {
+    home.put(Claims, waitingClaim());
+    worker.put(Claims, claimFor('node1'));
+    if (where === 'home') changing(home, 'PATCH', ...[1, 2].map((n) => labelled(waitingClaim(), n)));
+    else changing(worker, 'DELETE', ...[1, 2].map((n) => labelled(claimFor('node1'), n)));
+    await expect(releaseVolumes(at.context, true)).rejects.toThrow('keeps changing while it is given up');
+    await releaseVolumes(at.context, true);
+    expect([selected(), worker.all(Claims)]).toEqual([undefined, []]);
+  });
+});
+
 test('of the worker’s claims only those go that nothing was ever in', async () => {
   const marked = claimFor('node1', { uid: 'marked' });
   marked.metadata.annotations = { ...marked.metadata.annotations, [VolumeAnnotation.homeVolume]: 'pvc-c1' };

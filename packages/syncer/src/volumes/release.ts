@@ -4,11 +4,11 @@
  * finds both again. What was only on its way is given up: nobody is left to finish it.
  */
 import { Label, labelValue, VolumeAnnotation, VolumeDriver, VolumeFinalizer } from '@kubeocean/shared/api';
-import { isConflict, isNotFound, Nodes, withoutFinalizer } from '@kubeocean/shared/kube';
+import { isConflict, isNotFound, keyOf, Nodes, withoutFinalizer } from '@kubeocean/shared/kube';
 import type { SyncerContext } from '../context.ts';
 import { isGone, mayWriteHome, mayWriteWorker } from '../pods/gate.ts';
 import { resetSelection } from './give-back.ts';
-import { homeNow } from './look.ts';
+import { homeNow, workerNow } from './look.ts';
 import { isDynamic, retain, workerClaimOf } from './reclaim.ts';
 import { holderOf } from './to-worker.ts';
 import { type Claim, Claims, type Volume, Volumes } from './types.ts';
@@ -57,14 +57,17 @@ async function keepAtHome(context: SyncerContext, volume: Volume): Promise<void>
  * binding's vnode it was matters no more (`vnode-a-b-c`): no Node of that name is there.
  */
 async function giveBackClaims(context: SyncerContext): Promise<void> {
+  async function giveBack(claim: Claim): Promise<boolean> {
+    const { selectedNode, storageProvisioner } = VolumeAnnotation;
+    const selected = claim.metadata.annotations?.[selectedNode];
+    if (claim.spec.volumeName || !selected?.startsWith(`vnode-${context.clusterID}-`)) return true;
+    if (claim.metadata.annotations?.[storageProvisioner] !== VolumeDriver) return true;
+    return (await homeNow({ context }, Nodes, '', selected)) !== undefined || resetSelection({ context }, claim);
+  }
   for await (const page of context.home.pages<Claim>(Claims, { limit: 200 })) {
     for (const claim of page.items) {
-      const { selectedNode, storageProvisioner } = VolumeAnnotation;
-      const selected = claim.metadata.annotations?.[selectedNode];
-      if (claim.spec.volumeName || !selected?.startsWith(`vnode-${context.clusterID}-`)) continue;
-      if (claim.metadata.annotations?.[storageProvisioner] !== VolumeDriver) continue;
-      if (await homeNow({ context }, Nodes, '', selected)) continue;
-      await resetSelection({ context }, claim);
+      const { namespace = '', name } = claim.metadata;
+      await settle(claim, giveBack, () => homeNow({ context }, Claims, namespace, name));
     }
   }
 }
@@ -72,20 +75,38 @@ async function giveBackClaims(context: SyncerContext): Promise<void> {
 /** Claims of the worker that were made for those: no home volume stands for them, so there was never anything in them. */
 async function removeEmpty(context: SyncerContext, inUse: ReadonlySet<string>): Promise<void> {
   const { worker, mountNamespace: namespace } = context;
+  async function remove(claim: Claim): Promise<boolean> {
+    const { name, uid, resourceVersion, annotations, deletionTimestamp } = claim.metadata;
+    if (!holderOf(claim, context) || inUse.has(name) || deletionTimestamp) return true;
+    if (annotations?.[VolumeAnnotation.homeVolume] !== undefined) return true;
+    mayWriteWorker(context);
+    try {
+      // Only as it was looked at: it may have been marked since.
+      const only = { ...(uid && { uid }), ...(resourceVersion && { resourceVersion }) };
+      await worker.delete(Claims, namespace, name, only);
+    } catch (error) {
+      if (isConflict(error)) return false;
+      if (!isNotFound(error)) throw error;
+    }
+    return true;
+  }
   const labelSelector = `${Label.clusterBinding}=${labelValue(context.bindingName)}`;
   for await (const page of worker.pages<Claim>(Claims, { namespace, labelSelector, limit: 200 })) {
-    for (const claim of page.items) {
-      const { name, uid, resourceVersion, annotations, deletionTimestamp } = claim.metadata;
-      if (!holderOf(claim, context) || inUse.has(name) || deletionTimestamp) continue;
-      if (annotations?.[VolumeAnnotation.homeVolume] !== undefined) continue;
-      mayWriteWorker(context);
-      try {
-        // Only as it was looked at: it may have been marked since.
-        const only = { ...(uid && { uid }), ...(resourceVersion && { resourceVersion }) };
-        await worker.delete(Claims, namespace, name, only);
-      } catch (error) {
-        if (!isNotFound(error) && !isConflict(error)) throw error;
-      }
-    }
+    for (const claim of page.items) await settle(claim, remove, () => workerNow({ context }, claim.metadata.name));
   }
+}
+
+/**
+ * What has changed since it was listed is looked at once more: nobody is left to do so later.
+ * @param act false when the claim is another than it was given
+ * @throws Error when it is another again
+ */
+async function settle(
+  listed: Claim,
+  act: (claim: Claim) => Promise<boolean>,
+  look: () => Promise<Claim | undefined>,
+): Promise<void> {
+  if (await act(listed)) return;
+  const claim = await look();
+  if (claim && !(await act(claim))) throw new Error(`the claim ${keyOf(claim)} keeps changing while it is given up`);
 }
