@@ -15,7 +15,7 @@ import {
   untilAborted,
   workerCredentials,
 } from '@kubeocean/shared/kube';
-import { bindingSeen, homeIdentity } from './binding/first-look.ts';
+import { firstLook } from './binding/first-look.ts';
 import { addFinalizer, followFinalizer } from './binding/finalizer.ts';
 import { createWorkerHealth, type WorkerHealth } from './binding/health.ts';
 import { createBindingReport } from './binding/report.ts';
@@ -65,14 +65,13 @@ async function lead(
   const { signal } = leadership;
   const now = () => new Date();
   const bindingName = daemon.options['cluster-binding-name'];
-  const first = await bindingSeen(bindings, bindingName, log, signal);
+  const first = await firstLook(home, bindings, bindingName, log, signal);
   if (!first) return;
-  const bindingUID = first.metadata.uid ?? '';
-  const { clusterID, mountNamespace } = first.spec;
-  const homeUID = await homeIdentity(home, log, signal);
-  if (homeUID === undefined) return;
-
-  let last = first;
+  const { homeUID } = first;
+  // Nothing is waited for until its changes are followed.
+  let last = first.binding;
+  const bindingUID = last.metadata.uid ?? '';
+  const { clusterID, mountNamespace } = last.spec;
   const binding = () => last;
   const metrics = createSyncerMetrics(registry, log);
   const settings = settingsOf(daemon.options, daemon.namespace);

@@ -12,8 +12,28 @@ import {
   untilAborted,
 } from '@kubeocean/shared/kube';
 
-/** The binding as soon as there is one; undefined when the signal aborts before. */
-export async function bindingSeen(
+export interface FirstLook {
+  /** As it is known at this moment: whoever follows its changes from here on misses none. */
+  binding: ClusterBinding;
+  /** UID of the computing cluster's kube-system namespace: what tells one cluster from another. */
+  homeUID: string;
+}
+
+/** Undefined when the signal aborts before. @throws Error when we lack the right to it */
+export async function firstLook(
+  home: KubeClient,
+  bindings: ReadonlyStore<ClusterBinding>,
+  name: string,
+  log: Logger,
+  signal: AbortSignal,
+): Promise<FirstLook | undefined> {
+  // It may take long to answer: the binding is looked at after that.
+  const homeUID = await homeIdentity(home, log, signal);
+  const binding = homeUID === undefined ? undefined : await bindingSeen(bindings, name, log, signal);
+  return homeUID === undefined || !binding ? undefined : { binding, homeUID };
+}
+
+async function bindingSeen(
   bindings: ReadonlyStore<ClusterBinding>,
   name: string,
   log: Logger,
@@ -30,8 +50,7 @@ export async function bindingSeen(
   return undefined;
 }
 
-/** UID of the computing cluster's kube-system namespace: what tells one cluster from another. */
-export async function homeIdentity(home: KubeClient, log: Logger, signal: AbortSignal): Promise<string | undefined> {
+async function homeIdentity(home: KubeClient, log: Logger, signal: AbortSignal): Promise<string | undefined> {
   while (!signal.aborted) {
     try {
       return (await home.get<KubeObject>(Namespaces, '', Namespace.kubeSystem, { signal })).metadata.uid;

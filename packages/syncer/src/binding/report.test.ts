@@ -1,4 +1,5 @@
 import { type ClusterBinding, ClusterBindings } from '@kubeocean/shared/api';
+import { ConnectionError, type KubeClient, type KubeObject } from '@kubeocean/shared/kube';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { sampleBinding } from '../nodes/samples.ts';
 import { Peer } from '../volumes/peer.ts';
@@ -60,4 +61,31 @@ test('what a leader finds that stood still is not written over the words of its 
   leads = true;
   await late.stop();
   expect(home.writes).toEqual(['PATCH example-cluster']);
+});
+
+test('what was taken although its answer got lost is taken back when it is so no more', async () => {
+  let shown: unknown;
+  let answers = true;
+  async function apply(_: unknown, { status }: KubeObject): Promise<void> {
+    await Promise.resolve();
+    shown = status;
+    if (!answers) throw new ConnectionError('https://home', 'ECONNRESET', 'reset');
+  }
+  const report = createBindingReport({
+    home: { apply } as unknown as KubeClient,
+    binding: sampleBinding,
+    uid: 'binding-uid',
+    now: () => new Date(0),
+    mayWrite: () => true,
+    onError: (error) => expect.fail(String(error)),
+  });
+  report.facts({ pods: 10 });
+  await report.flush();
+  answers = false;
+  report.facts({ pods: 11 });
+  await expect(report.flush()).rejects.toThrow('reset');
+  answers = true;
+  report.facts({ pods: 10 });
+  await report.stop();
+  expect(shown).toMatchObject({ pods: 10 });
 });

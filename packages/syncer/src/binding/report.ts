@@ -60,7 +60,8 @@ export function createBindingReport(options: BindingReportOptions): BindingRepor
   const { status } = options.binding();
   let conditions = (status?.conditions ?? []).filter(({ type }) => OWN.includes(type));
   let facts: BindingFacts = pick(status ?? {});
-  let written: Json = { conditions, ...facts };
+  /** What the status says of ours; undefined: that is not known. */
+  let written: Json | undefined = { conditions, ...facts };
   let timer: { handle: NodeJS.Timeout; dueAt: number } | undefined;
   let writing: Promise<void> = Promise.resolve();
   let stopped = false;
@@ -91,6 +92,8 @@ export function createBindingReport(options: BindingReportOptions): BindingRepor
     const desired: Json = { conditions, ...facts };
     if (deepEqual(desired, written)) return;
     if (!options.mayWrite()) return schedule(RETRY_MS);
+    // Should the answer get lost, it may have been taken all the same.
+    written = undefined;
     const metadata = { name: options.binding().metadata.name, uid: options.uid };
     await options.home.apply(ClusterBindings, { metadata, status: desired }, FieldManager.syncer, {
       subresource: 'status',

@@ -11,6 +11,7 @@ import { claimLease } from './judge.ts';
 let home: Peer;
 let worker: Peer;
 let over: AbortController;
+let leads: boolean;
 /** What was said on the binding. */
 let said: OwnCondition[];
 
@@ -18,6 +19,7 @@ beforeAll(async () => {
   [home, worker] = await Promise.all([Peer.start(), Peer.start()]);
 });
 beforeEach(() => {
+  leads = true;
   said = [];
 });
 afterEach(() => {
@@ -80,7 +82,7 @@ function keeper({ claim, agent, unbinding = false, conditions = [], approved, ap
     homeEvents: { event: (_subject: object, _type: string, reason: string) => refused.resolve(reason) },
     log: { info: () => undefined, warn: () => undefined },
     now: () => new Date(0),
-    leadership: { isCurrent: () => true },
+    leadership: { isCurrent: () => leads },
     report: { condition: (condition: OwnCondition) => said.push(condition), facts: () => undefined },
   } as unknown as SyncerContext;
   const made = createClaimKeeper(context, {
@@ -140,7 +142,8 @@ test('a claim that the worker lets nobody renew when a syncer starts is not call
   await vi.waitFor(
     () => {
       claim.nudge();
-      expect(said).toEqual([{ type: 'Claimed', status: 'False', reason: 'NotClaimedYet', message }]);
+      // By each turn from then on, of which there may have been several since the last look.
+      expect(said[0]).toEqual({ type: 'Claimed', status: 'False', reason: 'NotClaimedYet', message });
     },
     { timeout: 10_000 },
   );
@@ -178,4 +181,18 @@ test('the approval of an epoch is for once: the same backup put back again is re
   claim.nudge();
   expect(await refused).toBe('ForeignEpoch');
   expect([claim.held, await claim.confirm()]).toEqual([false, false]);
+});
+
+test('nothing is written to the worker when leadership ends while home keeps the new epoch', async () => {
+  home.refuse = () => {
+    leads = false;
+    return undefined;
+  };
+  const { keeper: claim } = keeper({ claim: {}, agent: 'worker' });
+  await vi.waitFor(() => expect(home.writes).toHaveLength(1));
+  const reads = worker.reads.length;
+  claim.nudge();
+  // The turn is over when the next one looks.
+  await vi.waitFor(() => expect(worker.reads.length).toBeGreaterThan(reads), { timeout: 10_000 });
+  expect([claim.held, worker.writes]).toEqual([false, []]);
 });

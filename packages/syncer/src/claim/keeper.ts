@@ -171,6 +171,8 @@ export function createClaimKeeper(context: SyncerContext, options: ClaimKeeperOp
       own = next;
     }
     const epoch = own as string;
+    // Home may have taken long to answer, and another leads by now.
+    if (!context.leadership.isCurrent()) return;
     await write(lease, claimLease({ ...claimantOf(binding), epoch }, epoch, context.now()));
     accept();
     if (epochsOf(binding).previousEpoch !== undefined) {

@@ -41,6 +41,16 @@ test('a clock that is put right is believed within a minute', () => {
   expect(clock.aheadMs).toBe(0);
 });
 
+test('heartbeats that were missed and come all at once say nothing of the clock, however many', () => {
+  const clock = createWorkerClock();
+  for (let beat = 0; beat < 6; beat++) clock.heard(time(start + beat * 10_000), start + beat * 10_000);
+  const back = start + 3 * MINUTE;
+  for (let sentAt = start + MINUTE; sentAt <= back; sentAt += 10_000) {
+    clock.heard(time(sentAt), back);
+    expect(clock.aheadMs).toBe(0);
+  }
+});
+
 test.each([undefined, 5, '', 'soon'])('%s is no time', (renewTime) => {
   const clock = createWorkerClock();
   clock.heard(renewTime, start);

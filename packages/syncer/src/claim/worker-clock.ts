@@ -7,6 +7,8 @@
 const TOLERANCE_MS = 30_000;
 /** Heartbeats that are remembered: a minute of them. */
 const KEPT = 6;
+/** Those that come within so long of each other, in milliseconds, come at once: the agent sends one every ten seconds. */
+const AT_ONCE_MS = 5000;
 
 export interface WorkerClock {
   /**
@@ -20,15 +22,18 @@ export interface WorkerClock {
 }
 
 export function createWorkerClock(): WorkerClock {
-  let samples: number[] = [];
+  let samples: { aheadMs: number; atMs: number }[] = [];
   let aheadMs: number | undefined;
   return {
     heard(renewTime, nowMs) {
       const time = typeof renewTime === 'string' ? Date.parse(renewTime) : Number.NaN;
       if (Number.isNaN(time)) return;
-      samples = [...samples.slice(1 - KEPT), time - nowMs];
-      // What is underway for long makes a sample too low, nothing makes one too high.
-      const best = Math.max(...samples);
+      // What is underway for long makes a sample too low, nothing makes one too high. After a silence a watch tells all that
+      // was missed, the oldest first: these must not be a minute's.
+      const last = samples.at(-1);
+      if (last && Math.abs(nowMs - last.atMs) < AT_ONCE_MS) last.aheadMs = Math.max(last.aheadMs, time - nowMs);
+      else samples = [...samples.slice(1 - KEPT), { aheadMs: time - nowMs, atMs: nowMs }];
+      const best = Math.max(...samples.map((sample) => sample.aheadMs));
       if (aheadMs !== undefined && Math.abs(best - aheadMs) <= TOLERANCE_MS) return;
       aheadMs = Math.abs(best) <= TOLERANCE_MS ? 0 : Math.round(best / 1000) * 1000;
     },

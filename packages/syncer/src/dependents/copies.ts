@@ -229,7 +229,8 @@ export function createCopies(parts: CopiesParts): Copies {
       const missing = former.has(key) && holders.isInUse(key);
       try {
         await writeCopy(context, resource, written[kind], made, formerUID);
-        former.delete(key);
+        // One that went meanwhile is another matter.
+        if (former.get(key) === formerUID) former.delete(key);
         if (changed || missing) {
           wasRepaired(kind, key, missing ? 'missing' : 'content', 'copy was changed by hand');
         }

@@ -146,8 +146,9 @@ export function createTokens(context: SyncerContext, written: Written): Tokens {
       new Date(askedAt),
     );
     const secret = toTokenSecret(home, tokens, renewAt, context);
-    await writeCopy(context, Secrets, written, secret, formerUID);
+    // Before it is written: should the answer get lost, the watch tells of it all the same, and it is no stranger's.
     contents.set(secret.metadata.name, contentOf(secret));
+    await writeCopy(context, Secrets, written, secret, formerUID);
   }
 
   /** Others may add labels and annotations of their own: new tokens would take them off, and they would come again. */

@@ -27,3 +27,19 @@ test('revisions that are no numbers keep nothing from being known', () => {
   expect(failed).toEqual([]);
   expect(written.latest('a')?.metadata.resourceVersion).toBe('x2');
 });
+
+test('a copy that went before the answer to its writing came is not there; one made after that is', async () => {
+  const store = new Store<KubeObject>();
+  const written = createWritten(store, 'mount');
+  async function writes(revision: number): Promise<void> {
+    await written.alone('a', async () => {
+      store.set(copy(String(revision)));
+      store.remove('mount/a', copy('12'));
+      written.note(copy(String(revision)));
+    });
+  }
+  await writes(11);
+  expect(written.latest('a')).toBeUndefined();
+  await writes(13);
+  expect(written.latest('a')?.metadata.resourceVersion).toBe('13');
+});

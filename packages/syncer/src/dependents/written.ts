@@ -26,7 +26,10 @@ export function createWritten(store: ReadonlyStore<KubeObject>, namespace: strin
   /** UIDs of what we have removed, by key, until the watch tells. */
   const removed = new Map<string, string | undefined>();
   const tails = new Map<string, Promise<unknown>>();
-  store.onChange(({ key, previous, current }) => {
+  /** By name what went while it was worked on, as the watch told: an answer from before that may come after it. */
+  const went = new Map<string, KubeObject>();
+  store.onChange(({ key, previous, current, deleted }) => {
+    if (deleted && tails.has(deleted.metadata.name)) went.set(deleted.metadata.name, deleted);
     if (!current) revisions.delete(key);
     if (current?.metadata.uid !== removed.get(key)) removed.delete(key);
     const known = own.get(key);
@@ -43,6 +46,8 @@ export function createWritten(store: ReadonlyStore<KubeObject>, namespace: strin
     },
     note(object) {
       const kept = ours(object);
+      const since = went.get(kept.metadata.name);
+      if (since && isBefore(kept, since)) return;
       const key = keyOf(kept);
       const stored = store.get(key);
       revisions.set(key, kept.metadata.resourceVersion);
@@ -64,7 +69,10 @@ export function createWritten(store: ReadonlyStore<KubeObject>, namespace: strin
       try {
         return await mine;
       } finally {
-        if (tails.get(name) === mine) tails.delete(name);
+        if (tails.get(name) === mine) {
+          tails.delete(name);
+          went.delete(name);
+        }
       }
     },
   };

@@ -8,6 +8,7 @@ import { vnodeSubject } from './drain.ts';
 import { createForeignVnodes } from './foreign.ts';
 import { type VnodeFacts, vnodeFromRecord, vnodeWithoutRecord } from './from-record.ts';
 import { createVnodeLeases } from './leases.ts';
+import { asksToGo } from './lease-over.ts';
 import { isBeingDrained } from './leaving.ts';
 import { hasTaint, isOpen } from './looks.ts';
 import { createVnodeMaker } from './making.ts';
@@ -92,13 +93,14 @@ export function createNodesController(context: SyncerContext, options: NodesOpti
 
   async function reconcile(nodeName: string): Promise<Outcome> {
     if (!context.leadership.isCurrent()) return { againInMs: 1000 };
+    const vnode = own.of(nodeName);
+    const inTheWay = vnode ? undefined : await own.inTheWay(nodeName);
+    if (inTheWay) return inTheWay.outcome;
+    // Looked at after home was asked: the lease may have closed meanwhile, or the binding been deleted.
     const view = options.worker();
     const removal = options.removal();
     // What a worker says that is given up is not needed, and must not be in the way.
     const record = view.recordsKnown && removal !== 'abandon' ? recordOf(nodeName) : undefined;
-    const vnode = own.of(nodeName);
-    const inTheWay = vnode ? undefined : await own.inTheWay(nodeName);
-    if (inTheWay) return inTheWay.outcome;
     if (!vnode && record && removal === 'none' && isOpen(record)) {
       const desired = (name: string) => vnodeFromRecord(record, facts(name, view, undefined, false));
       return maker.make(nodeName, desired);
@@ -118,9 +120,23 @@ export function createNodesController(context: SyncerContext, options: NodesOpti
     await bringAbout(vnode, nodeName, record, view, goes);
     // What was begun goes on once it is known that no record has revoked it.
     if (removal === 'none' && !view.recordsKnown) return undefined;
-    if (goes) return remove(vnode, removal === 'abandon');
+    if (goes) return remove(vnode, removal === 'abandon', () => mayStillGo(nodeName));
     // With the link down home evicts nothing; the agent takes back without us.
-    return record && !view.unreachable ? reclaim.step(vnode.metadata.name, record) : undefined;
+    if (!record || view.unreachable) return undefined;
+    return reclaim.step(vnode.metadata.name, record, () => isStillTakenBack(nodeName));
+  }
+
+  /** Whether no record has revoked what was begun. Asked before each pod that has to go: they may be a hundred. */
+  function mayStillGo(nodeName: string): boolean {
+    if (options.removal() !== 'none') return true;
+    const record = recordOf(nodeName);
+    return options.worker().recordsKnown && !(record && isOpen(record));
+  }
+
+  /** Likewise of a lease that closes, and is given back. */
+  function isStillTakenBack(nodeName: string): boolean {
+    const { recordsKnown, unreachable } = options.worker();
+    return recordsKnown && !unreachable && asksToGo(recordOf(nodeName)?.status);
   }
 
   async function bringAbout(

@@ -93,8 +93,13 @@ test('a server that has too much to do is not asked for every pod, and no budget
   expect(told).toEqual([]);
 });
 
+/** As it is from the first step on. */
+const draining: KubeObject = {
+  metadata: { name: VNODE, uid: 'u' },
+  spec: { taints: [{ key: 'kubeocean.io/vnode-deleting', value: 'true', effect: 'NoSchedule' }] },
+};
+
 test('a pod that a disruption budget keeps is asked every five seconds, however many others go meanwhile', async () => {
-  const vnode: KubeObject = { metadata: { name: VNODE, uid: 'u' } };
   let now = 0;
   const remove = createRemoval(context(), {} as VnodeLeases, () => now);
   for (let n = 0; n < 10; n++) pod(`p${n}`);
@@ -102,17 +107,16 @@ test('a pod that a disruption budget keeps is asked every five seconds, however 
   refusals[`${path('kept')}/eviction`] = BUDGET;
   const asked = () => calls.filter((call) => call.includes('/kept/')).length;
   for (let n = 0; n < 10; n++, now += 500) {
-    await remove(vnode, false);
+    await remove(draining, false);
     homePods.remove(`default/p${n}`);
   }
   expect(asked()).toBe(1);
-  await remove(vnode, false);
+  await remove(draining, false);
   expect(asked()).toBe(2);
   expect(told).toHaveLength(1);
 });
 
 test('a vnode that disruption budgets keep says so once, until they let its pods go', async () => {
-  const vnode: KubeObject = { metadata: { name: VNODE, uid: 'u' } };
   let now = 0;
   const remove = createRemoval(context(), {} as VnodeLeases, () => (now += 5000));
   const kept = `${VNODE} (u) Warning EvictionRefused: it is removed once disruption budgets let its pods go, which are asked again and again: ${KEPT}`;
@@ -120,14 +124,26 @@ test('a vnode that disruption budgets keep says so once, until they let its pods
     pod(name);
     refusals[`${path(name)}/eviction`] = BUDGET;
   }
-  for (let n = 0; n < 3; n++) expect(await remove(vnode, false)).toEqual({ againInMs: 5000 });
+  for (let n = 0; n < 3; n++) expect(await remove(draining, false)).toEqual({ againInMs: 5000 });
   expect(told).toEqual([`${kept} and 1 more`]);
   refusals = {};
-  await remove(vnode, false);
+  await remove(draining, false);
   homePods.remove('default/b');
   refusals[`${path('a')}/eviction`] = BUDGET;
-  await remove(vnode, false);
+  await remove(draining, false);
   expect(told.slice(1)).toEqual([kept]);
+});
+
+test('a vnode that stayed after all says again, when it is to go once more, that disruption budgets keep it', async () => {
+  let now = 0;
+  const remove = createRemoval(context(), {} as VnodeLeases, () => (now += 5000));
+  pod('a');
+  refusals[`${path('a')}/eviction`] = BUDGET;
+  const vnode: KubeObject = { metadata: draining.metadata };
+  for (const step of [vnode, draining, draining]) await remove(step, false);
+  expect(told).toHaveLength(1);
+  for (const step of [vnode, draining]) await remove(step, false);
+  expect(told).toHaveLength(2);
 });
 
 test('pods that have ended hold no drain up: what tolerates every taint comes again and is refused again', async () => {

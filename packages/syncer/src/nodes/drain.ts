@@ -60,10 +60,11 @@ async function forEachPod(
   context: SyncerContext,
   pods: readonly KubeObject[],
   ask: (pod: KubeObject) => Promise<void>,
+  mayStillGo: () => boolean = () => true,
 ): Promise<void> {
   const failures: { pod: string; cause: unknown }[] = [];
   for (const pod of pods) {
-    if (!context.leadership.isCurrent()) break;
+    if (!context.leadership.isCurrent() || !mayStillGo()) break;
     try {
       await ask(pod);
     } catch (error) {
@@ -98,6 +99,7 @@ function nameOf({ metadata }: KubeObject): string {
  * Asks every pod of the vnode to go that has not been asked yet. Call again until nothing is left.
  * @param before what the last call gave back as `refusals`
  * @param clock milliseconds, monotonic
+ * @param mayStillGo asked before each pod: the lease may be open again meanwhile
  * @throws NotAsked for anything but a refusal by a disruption budget, when every pod has been asked; ConnectionError; ApiError 429
  * of a server that has too much to do
  */
@@ -106,13 +108,14 @@ export async function drain(
   vnode: string,
   before: Refusals = new Map(),
   clock: () => number = () => performance.now(),
+  mayStillGo: () => boolean = () => true,
 ): Promise<DrainState> {
   const workerPods = context.stores.workerPods.byIndex('vnode', vnode);
   const pods = context.stores.homePods.byIndex('node', vnode).filter((pod) => mustGo(pod, workerPods));
   const refused: string[] = [];
   const refusals = new Map<string, { why: string; at: number }>();
   const unasked = pods.filter(({ metadata }) => !metadata.deletionTimestamp);
-  await forEachPod(context, unasked, async (pod) => {
+  async function ask(pod: KubeObject): Promise<void> {
     const { uid = '' } = pod.metadata;
     let last = before.get(uid);
     if (!last || clock() - last.at >= REFUSED_MS) {
@@ -122,7 +125,8 @@ export async function drain(
     }
     refused.push(`${nameOf(pod)} (${last.why})`);
     refusals.set(uid, last);
-  });
+  }
+  await forEachPod(context, unasked, ask, mayStillGo);
   // One that has ended, such as one refused here, holds nothing up: others may take its place for ever.
   const homePods = pods.filter((pod) => !isTerminal(pod)).length;
   return { homePods, workerPods: workerPods.length, refused, refusals };

@@ -24,9 +24,10 @@ export interface Reclaim {
   /**
    * Asks every pod of the vnode to go that has not been asked yet, if it is time. Call again as the outcome says, and
    * when the record changes.
+   * @param isStillTakenBack asked before each pod: the lease may be given back meanwhile. Default: it is not
    * @throws ApiError, ConnectionError for anything but a refusal by a disruption budget.
    */
-  step(vnode: string, record: LeasedNode): Promise<Outcome>;
+  step(vnode: string, record: LeasedNode, isStillTakenBack?: () => boolean): Promise<Outcome>;
   /** A home pod is gone. */
   forget(uid: string | undefined): void;
 }
@@ -58,7 +59,7 @@ export function createReclaim(context: SyncerContext, clock: () => number = () =
   /** The same of those that a disruption budget kept. */
   const refused = new Map<string, number>();
 
-  async function step(vnode: string, record: LeasedNode): Promise<Outcome> {
+  async function step(vnode: string, record: LeasedNode, isStillTakenBack = () => true): Promise<Outcome> {
     if (!asksToGo(record.status)) return undefined;
     const workerPods = stores.workerPods.byIndex('vnode', vnode);
     let left = 0;
@@ -74,6 +75,8 @@ export function createReclaim(context: SyncerContext, clock: () => number = () =
       // A record changes with each pod of its node that goes.
       if (kind === 'evict' && now - (refused.get(uid) ?? -REFUSED_MS) < REFUSED_MS) continue;
       if (!leadership.isCurrent()) return { againInMs: 1000 };
+      // What the record says now is looked at next.
+      if (!isStillTakenBack()) break;
       try {
         if (kind === 'evict') {
           const why = await evict(context, pod);

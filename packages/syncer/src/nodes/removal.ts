@@ -1,15 +1,19 @@
 /** The end of a vnode: emptied, deleted, its finalizer taken off, its Lease removed. */
-import { Finalizer } from '@kubeocean/shared/api';
+import { Finalizer, TaintKey } from '@kubeocean/shared/api';
 import { isConflict, isNotFound, type KubeObject, Nodes, type Outcome } from '@kubeocean/shared/kube';
 import type { SyncerContext } from '../context.ts';
 import { abandonPods, drain, type DrainState, vnodeSubject } from './drain.ts';
 import type { VnodeLeases } from './leases.ts';
+import { hasTaint } from './looks.ts';
 
 const DRAIN_AGAIN_MS = 5000;
 const CALL = { timeoutMs: 10_000 } as const;
 
-/** Takes the next step; call again until the Node is gone. With `abandon` pods go at once, without the worker. */
-export type RemoveVnode = (vnode: KubeObject, abandon: boolean) => Promise<Outcome>;
+/**
+ * Takes the next step; call again until the Node is gone. With `abandon` pods go at once, without the worker.
+ * @param mayStillGo as for {@link drain}
+ */
+export type RemoveVnode = (vnode: KubeObject, abandon: boolean, mayStillGo?: () => boolean) => Promise<Outcome>;
 
 /**
  * What it gives throws ApiError, ConnectionError.
@@ -35,13 +39,15 @@ export function createRemoval(
     context.homeEvents.event(vnodeSubject(vnode), 'Warning', 'EvictionRefused', text);
   }
 
-  return async (vnode, abandon) => {
+  return async (vnode, abandon, mayStillGo = () => true) => {
     const { name, uid } = vnode.metadata;
+    // It begins to go: what was told when it did before, and then stayed, is news again.
+    if (!hasTaint(vnode, TaintKey.vnodeDeleting)) kept.delete(name);
     if (abandon) {
       // Not waited for: what is made anew meanwhile (by DaemonSets that tolerate everything) ends with the Node.
       await abandonPods(context, name);
     } else {
-      const left = await drain(context, name, kept.get(name), clock);
+      const left = await drain(context, name, kept.get(name), clock, mayStillGo);
       tellRefused(vnode, left);
       const { homePods, workerPods, refused } = left;
       if (homePods + workerPods > 0) {
@@ -49,6 +55,7 @@ export function createRemoval(
         return { againInMs: DRAIN_AGAIN_MS };
       }
     }
+    if (!mayStillGo()) return undefined;
     if (vnode.metadata.deletionTimestamp) return letGo(context, leases, vnode);
     try {
       await context.home.delete(Nodes, '', name, { ...(uid && { uid }), ...CALL });
