@@ -86,9 +86,11 @@ export async function runAgent(daemon: Daemon<typeof AGENT_OPTIONS>): Promise<vo
     // A sign of life says that records are kept true.
     const namespaces = () =>
       tenants.map(({ namespace }) => namespace).filter((name) => !stores.isGone(name) && !stores.isFrozen(name));
+    const recordsWritten = Promise.withResolvers<void>();
     const beating = beat({
       client,
       namespaces,
+      recordsWritten: recordsWritten.promise,
       identity: daemon.instance,
       log,
       signal,
@@ -102,6 +104,7 @@ export async function runAgent(daemon: Daemon<typeof AGENT_OPTIONS>): Promise<vo
         const end = metrics.seconds.startTimer();
         const { open, writes, failures, nextChange } = await passes.run(leadership, clock.now());
         end();
+        recordsWritten.resolve();
         metrics.passes.inc();
         metrics.writes.inc(writes);
         metrics.records.set(open);

@@ -13,7 +13,7 @@ import {
   rememberedSpec,
   type Tenant,
 } from '@kubeocean/shared/lease';
-import { ClaimFreshness } from './claims/freshness.ts';
+import { ClaimFreshness, type StaleClaims } from './claims/freshness.ts';
 import { frozenWords, standInClaims, withoutFrozen } from './frozen-tenants.ts';
 import { type GuardWrite, planGuards } from './guard/open-nodes.ts';
 import { guardProblem, withholdNew } from './guard/policies.ts';
@@ -96,7 +96,7 @@ export class Looks {
 
   /** Takes note of renewals of claims; says whether one ended a silence since the last look, which asks for another. */
   renewed(now: Date, monotonic: number): boolean {
-    return this.freshness.observe(this.claims(), monotonic, now).since.size < this.staleAtLastLook;
+    return this.observe(this.claims(), now, monotonic).since.size < this.staleAtLastLook;
   }
 
   /** The stores must be complete. `monotonic` is in milliseconds. */
@@ -106,7 +106,7 @@ export class Looks {
     const [frozen, tenants] = partition(present, ({ namespace }) => stores.isFrozen(namespace));
     const frozenNames = new Set(frozen.map(({ namespace }) => namespace));
     const claims = this.claims();
-    const stale = this.freshness.observe(claims, monotonic, now);
+    const stale = this.observe(claims, now, monotonic);
     this.staleAtLastLook = stale.since.size;
     const records = stores.records.flatMap((store) => [...store.values()]).filter((record) => !this.isGone(record));
     // The one time that all pods are gone over; what follows looks at those it concerns.
@@ -184,6 +184,13 @@ export class Looks {
       earlier,
       nextChange: times.length > 0 ? new Date(Math.min(...times)) : undefined,
     };
+  }
+
+  /** Of a namespace that cannot be read no renewal is seen: that is our own silence, and it is forgotten. */
+  private observe(claims: readonly KubeObject[], now: Date, monotonic: number): StaleClaims {
+    const { stores } = this.options;
+    const readable = claims.filter(({ metadata }) => !stores.isFrozen(metadata.namespace ?? ''));
+    return this.freshness.observe(readable, monotonic, now);
   }
 
   private claims(): KubeObject[] {

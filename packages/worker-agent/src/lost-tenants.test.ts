@@ -144,8 +144,8 @@ describe('a tenant whose namespace may not be read any more, while the agent run
   };
 
   /** What a look would touch, and what the policy of the tenant says. */
-  function looked({ looks }: Awaited<ReturnType<typeof begin>>) {
-    const { allocation, recordWrites, guardWrites, steps, policyWrites } = looks.look(now, 0);
+  function looked({ looks }: Awaited<ReturnType<typeof begin>>, monotonic = 0) {
+    const { allocation, recordWrites, guardWrites, steps, policyWrites } = looks.look(now, monotonic);
     const conditions = policyWrites.find(({ policy: { metadata } }) => metadata.name === 'p-b')?.status.conditions;
     return {
       namespaces: new Set([
@@ -174,7 +174,11 @@ describe('a tenant whose namespace may not be read any more, while the agent run
 
     world.state.refused = false;
     await vi.waitFor(() => expect(world.stores.isFrozen('south')).toBe(false), 20_000);
-    expect(looked(world)).toEqual(before);
+    // Its computing cluster was not silent, as far as anybody can say; that of the other was.
+    const { policies } = world.looks.look(now, 100_000).allocation;
+    const silent = policies.filter(({ claim }) => claim.remark?.includes('is not renewed since'));
+    expect(silent.map(({ policy: { metadata } }) => metadata.name)).toEqual(['p-a']);
+    expect(looked(world, 100_000)).toEqual(before);
   }, 45_000);
 
   it('is no tenant when its namespace is gone, whatever was known of it', async () => {

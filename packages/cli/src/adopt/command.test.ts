@@ -99,6 +99,15 @@ describe('a second run', () => {
     expect(out).toContain('computing: delete 1 Deployment');
   });
 
+  it('waits for a pod that came when all seemed to be gone, before it changes anything', async () => {
+    systemPods = (asked) => (asked === 3 || asked === 4 ? [left] : []);
+    const { code, error } = await adopt('--yes');
+    expect({ code, error }).toEqual({ code: 0, error: '' });
+    const until = home.calls.findIndex((call) => call.startsWith('PATCH'));
+    // The first look, two rounds of waiting and looking again, and one more of waiting in the second.
+    expect(home.calls.slice(0, until).filter((call) => call === `GET ${PODS}`)).toHaveLength(6);
+  });
+
   it('says beforehand what it would wait for', async () => {
     systemPods = () => [left];
     const { out } = await adopt();

@@ -87,10 +87,12 @@ async function carryOut(plan: Plan, clusterID: string, clients: Clients, again: 
     rest = await again();
     if (rest.problems.length > 0) throw new Failure(rest.problems);
     try {
-      // Its manager may have made a Deployment anew before it ended: that is stopped and waited for as well.
-      const restarted = rest.steps.find(({ awaitPods }) => awaitPods !== undefined);
-      if (restarted)
-        throw new Changed(`computing: ${restarted.name} is made again and again: stop what makes it first`);
+      // Its manager may have made a Deployment anew before it ended, which is stopped and waited for as well; so are pods of one
+      // that was deleted before it had any.
+      const deployments = rest.steps.filter(({ awaitPods }) => awaitPods !== undefined).map((step) => step.name);
+      const [restarted] = [...deployments, ...rest.waiting];
+      if (restarted !== undefined)
+        throw new Changed(`computing: ${restarted} is made again and again: stop what makes it first`);
       for (const step of rest.steps) {
         await take(step, clients);
         done.push(step);

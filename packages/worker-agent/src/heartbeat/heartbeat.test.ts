@@ -1,7 +1,9 @@
-import { parseOptions } from '@kubeocean/shared/daemon';
-import { expect, test } from 'vitest';
+import { createLogger, parseOptions } from '@kubeocean/shared/daemon';
+import { KubeClient } from '@kubeocean/shared/kube';
+import { TestServer } from '@kubeocean/shared/testing';
+import { afterEach, expect, test, vi } from 'vitest';
 import { AGENT_OPTIONS } from '../options.ts';
-import { heartbeatLease } from './heartbeat.ts';
+import { beat, heartbeatLease } from './heartbeat.ts';
 
 const NOW = new Date('2026-01-02T03:04:05.678Z');
 
@@ -22,4 +24,49 @@ test.each([',', 'a,', '/x', 'a b'])('--metadata-prefixes=%s is refused', (value)
   expect(() => parseOptions(AGENT_OPTIONS, [`--metadata-prefixes=${value}`])).toThrow(
     /metadata-prefixes.*beginnings of label keys/,
   );
+});
+
+const stops: (() => void)[] = [];
+afterEach(() => {
+  for (const stop of stops.splice(0)) stop();
+  vi.useRealTimers();
+});
+
+/** Signs of life in the namespace `mount` while nobody can write its records, and how many calls there were. */
+async function silentRecords() {
+  const server = await TestServer.start();
+  let calls = 0;
+  server.answer = (_, response) => {
+    calls++;
+    response.end(JSON.stringify({ metadata: {} }));
+  };
+  const stop = new AbortController();
+  stops.push(() => (stop.abort(), server.stop()));
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  const beating = beat({
+    client: new KubeClient(server.transport()),
+    namespaces: () => ['mount'],
+    recordsWritten: new Promise(() => undefined),
+    identity: 'agent-0',
+    log: createLogger('test', 'silent'),
+    signal: stop.signal,
+    now: () => NOW,
+  });
+  return { beating, stop, calls: () => calls };
+}
+
+test('waits for records ten seconds at most: who led before must not be thought silent', async () => {
+  const { calls } = await silentRecords();
+  await vi.advanceTimersByTimeAsync(9_900);
+  expect(calls()).toBe(0);
+  await vi.advanceTimersByTimeAsync(200);
+  vi.useRealTimers();
+  await vi.waitFor(() => expect(calls()).toBeGreaterThan(1), 25_000);
+});
+
+test('says nothing when it is told to stop before', async () => {
+  const { beating, stop, calls } = await silentRecords();
+  stop.abort();
+  await beating;
+  expect(calls()).toBe(0);
 });

@@ -2,6 +2,7 @@
 import { Annotation, ChartName, FieldManager, Label, ManagedByValue, Namespace, Seconds } from '@kubeocean/shared/api';
 import type { Logger } from '@kubeocean/shared/daemon';
 import {
+  endsWithin,
   type KubeClient,
   type KubeObject,
   Leases,
@@ -9,9 +10,15 @@ import {
   microTime,
   Namespaces,
   sleep,
+  untilAborted,
 } from '@kubeocean/shared/kube';
 
 const CALL_MS = 8000;
+/**
+ * Records are waited for no longer: a webhook that hangs may keep them for minutes, and another that led 25 s ago must not be
+ * thought silent meanwhile.
+ */
+const RECORDS_MS = 10_000;
 
 /** What syncers read there, beside that the agent lives. */
 export interface Said {
@@ -25,6 +32,11 @@ export interface BeatOptions extends Pick<Said, 'prefixes'> {
   client: KubeClient;
   /** Asked before each renewal. */
   namespaces: () => readonly string[];
+  /**
+   * Resolves when records were written for the first time. On a sign of life before that, vnodes would take pods on the word
+   * of one that led when other windows were open.
+   */
+  recordsWritten: Promise<void>;
   identity: string;
   log: Logger;
   signal: AbortSignal;
@@ -51,8 +63,9 @@ export function heartbeatLease(namespace: string, identity: string, now: Date, s
 
 /** Renews the Leases every 10 s until the signal aborts. A namespace that fails does not hold up the others. */
 export async function beat(options: BeatOptions): Promise<void> {
-  const { client, namespaces, identity, log, signal, prefixes, now } = options;
+  const { client, namespaces, recordsWritten, identity, log, signal, prefixes, now } = options;
   let clusterUID: string | undefined;
+  await endsWithin(RECORDS_MS, Promise.race([recordsWritten, untilAborted(signal)]));
   while (!signal.aborted) {
     clusterUID ??= await uidOf(options);
     const said = { prefixes, clusterUID };

@@ -192,6 +192,20 @@ describe('a lent pod that has to go', () => {
     expect(results).toEqual(['delete done']);
   });
 
+  it.each<PodStep['kind']>(['evict', 'delete', 'exceed', 'stray'])(
+    'stays where that is called off while it is told why it goes (%s)',
+    async (kind) => {
+      const { reclaimer, asked } = world((body) => {
+        if (body.includes('"LeaseClosed"')) reclaimer.take(new Map([step('retract')]));
+        return undefined;
+      });
+      reclaimer.take(new Map([step(kind)]));
+      await vi.waitFor(() => expect(asked.length).toBeGreaterThan(1), 25_000);
+      await reclaimer.stop();
+      expect(asked).toEqual(['PATCH p/status annotated 200', 'PATCH p/status annotated 200']);
+    },
+  );
+
   it('is left alone while nobody knows who leads', async () => {
     const { reclaimer, asked, lead } = world(() => ((lead.isCurrent = false), undefined));
     reclaimer.take(new Map([step('delete')]));

@@ -102,7 +102,7 @@ export class Reclaimer {
     return { againInMs: DONE_MS };
   }
 
-  /** @returns false when it was not begun, because our leadership was not sure any more after the pod was told why it goes */
+  /** @returns false when it was not begun, because it was not due any more after the pod was told why it goes */
   private async carryOut(step: PodStep): Promise<boolean> {
     const { kind, namespace, name, uid, graceSeconds, message } = step;
     const { client, events, leadership } = this.options;
@@ -123,7 +123,7 @@ export class Reclaimer {
       events.event(subjectOf(step), 'Normal', 'NotFollowed', `Removed: ${message}`);
     } else if (kind === 'exceed' || kind === 'stray') {
       await this.explainer.tryToExplain(step);
-      if (!leadership.isCurrent()) return false;
+      if (!this.isDue(step)) return false;
       await client.delete(Pods, namespace, name, { uid, ...grace, ...options });
       const reason = kind === 'exceed' ? 'LeaseExceeded' : 'NotLent';
       events.event(subjectOf(step), 'Warning', reason, `Deleted: ${message}`);
@@ -132,7 +132,7 @@ export class Reclaimer {
     } else {
       // A pod that goes must say why: home shows it, and its controller does not count it as a failure of its own.
       await this.explainer.tryToExplain(step);
-      if (!leadership.isCurrent()) return false;
+      if (!this.isDue(step)) return false;
       if (kind === 'delete') {
         await client.delete(Pods, namespace, name, { uid, ...grace, ...options });
         events.event(subjectOf(step), 'Warning', 'ReclaimDeadline', `Deleted at the deadline: ${message}`);
@@ -150,6 +150,11 @@ export class Reclaimer {
       }
     }
     return true;
+  }
+
+  /** Whether we lead, and the plan, which may have become another while the pod was told why it goes, still has the step. */
+  private isDue({ uid, kind }: PodStep): boolean {
+    return this.options.leadership.isCurrent() && this.steps.get(uid)?.kind === kind;
   }
 
   /** @returns milliseconds until the next try */

@@ -66,6 +66,8 @@ async function headersOf({ request: options, abandoned }: FetchOptions): Promise
     socket.once('secureConnect', () => clearTimeout(connecting));
   });
   request.on('response', resolve).on('error', reject);
+  // Of an upgrade that nobody asked for Node says no more than that.
+  request.on('close', () => reject(new Error('it closed the connection without an answer')));
   request.end();
   try {
     return await promise;

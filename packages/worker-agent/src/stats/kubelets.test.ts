@@ -83,6 +83,14 @@ it('a node that says nothing is given up after three seconds, and left alone for
   expect(connections()).toBe(1);
 });
 
+it('a node that answers by an upgrade that nobody asked for is told at once, and takes no place for ever', async () => {
+  const port = await kubelet((_, response) => response.writeHead(101, { connection: 'Upgrade', upgrade: 'x' }).end());
+  await expect(scraper()(node('a', port), 'metrics/resource')).rejects.toMatchObject({
+    code: 502,
+    message: 'the kubelet of node a cannot be asked: it closed the connection without an answer',
+  });
+});
+
 it('one node is asked at most two things at once', async () => {
   const answers: (() => void)[] = [];
   const port = await kubelet((_, response) => answers.push(() => response.end('m 1\n')));

@@ -1,0 +1,81 @@
+/** The agent as a whole, with an API server on loopback. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createLogger, type OptionValues, parseOptions, Registry } from '@kubeocean/shared/daemon';
+import type { ClusterAccess } from '@kubeocean/shared/kube';
+import { TestServer } from '@kubeocean/shared/testing';
+import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest';
+import { runAgent } from './agent.ts';
+import { begin, policy } from './look-fixtures.ts';
+import { AGENT_OPTIONS } from './options.ts';
+
+let server: TestServer;
+let stop = new AbortController();
+const folder = mkdtempSync(join(tmpdir(), 'kubeocean-agent-'));
+beforeAll(async () => void (server = await TestServer.start()));
+afterAll(() => {
+  server.stop();
+  rmSync(folder, { recursive: true });
+});
+afterEach(() => {
+  stop.abort();
+  stop = new AbortController();
+  server.reset();
+});
+
+function file(name: string, content: object): string {
+  const path = join(folder, name);
+  writeFileSync(path, JSON.stringify(content));
+  return path;
+}
+
+function kubeconfig({ server: url, ca = '', token }: ClusterAccess): object {
+  const cluster = { server: url, 'certificate-authority-data': Buffer.from(ca).toString('base64') };
+  return {
+    'current-context': 'c',
+    contexts: [{ name: 'c', context: { cluster: 'c', user: 'u' } }],
+    clusters: [{ name: 'c', cluster }],
+    users: [{ name: 'u', user: { token } }],
+  };
+}
+
+it('gives its sign of life when records say what is so, not before', async () => {
+  const bindings: [string[], string[]] = [['a'], []];
+  const { client, options } = await begin(server, stop.signal, {
+    bindings,
+    policies: [policy('a', 1)],
+    readable: true,
+  });
+  const written: string[] = [];
+  const { answer } = server;
+  server.answer = (request, response) => {
+    if (request.method === 'GET') return answer(request, response);
+    written.push(`${request.method} ${(request.url ?? '').split('?')[0]?.split('/namespaces/')[1]}`);
+    return response.end(JSON.stringify({ metadata: { name: 'x', uid: 'x' } }));
+  };
+  const flags = [
+    '--leader-elect=false',
+    '--stats-bind-address=127.0.0.1:0',
+    `--kubeconfig=${file('kubeconfig', kubeconfig(server.access()))}`,
+    `--tenants-file=${file('tenants.json', options.tenants)}`,
+  ];
+  const running = runAgent({
+    name: 'worker-agent',
+    options: parseOptions(AGENT_OPTIONS, flags) as OptionValues<typeof AGENT_OPTIONS>,
+    log: createLogger('test', 'silent'),
+    registry: new Registry(),
+    signal: stop.signal,
+    instance: 'agent-0',
+    namespace: 'kubeocean-agent',
+    ready: {},
+    connect: () => client,
+  });
+  const beats = ['north', 'south'].map((namespace) => `PATCH ${namespace}/leases/kubeocean-agent`);
+  await vi.waitFor(() => expect(written).toEqual(expect.arrayContaining(beats)), 25_000);
+  const record = 'PATCH north/leasednodes/a.n/status';
+  expect(written).toContain(record);
+  expect(written.indexOf(record)).toBeLessThan(Math.min(...beats.map((beat) => written.indexOf(beat))));
+  stop.abort();
+  await running;
+});
