@@ -6,12 +6,16 @@ import { createPodWatch } from './pod-watch.ts';
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
-/** @param code of what home answers when it is asked for the pod */
+/** @param code of what home answers when it is asked for the pod; 200: it is there */
 function watchWith(code: () => number) {
   async function* pages(): AsyncGenerator<KubeList> {
     yield { items: [], metadata: { resourceVersion: '1' } };
   }
-  const get = vi.fn(() => Promise.reject(new ApiError(code(), { message: 'no' }, 'GET', '/')));
+  const get = vi.fn(async () => {
+    const answer = code();
+    if (answer !== 200) throw new ApiError(answer, { message: 'no' }, 'GET', '/');
+    return { metadata: { name: 'p', namespace: 'a', uid: 'u' } };
+  });
   const transport = { stream: () => new Promise(() => undefined) };
   const failing: string[] = [];
   const home = { pages, get, transport } as unknown as KubeClient;
@@ -28,6 +32,15 @@ it('asks again about a pod that is gone when home could not say at first, and on
   expect([gone.mock.calls.length, failing]).toEqual([0, ['v', 'v']]);
   await vi.advanceTimersByTimeAsync(15_000);
   expect([gone.mock.calls.length, failing]).toEqual([1, ['v', 'v']]);
+});
+
+it('ends the session of a pod that came and went while the watch was away, which it never tells of', async () => {
+  let asked = 0;
+  const { get, gone, failing } = watchWith(() => (++asked < 2 ? 200 : 404));
+  await vi.advanceTimersByTimeAsync(5_000);
+  expect([get.mock.calls.length, gone.mock.calls.length]).toEqual([1, 0]);
+  await vi.advanceTimersByTimeAsync(15_000);
+  expect([get.mock.calls.length, gone.mock.calls.length, failing]).toEqual([2, 1, []]);
 });
 
 it('asks no more once the session has ended, be it while it asks', async () => {

@@ -31,7 +31,7 @@ export interface PodWatchOptions {
   onError: (error: unknown, vnode: string) => void;
 }
 
-/** After how long home is asked again whether a pod is there, when it could not say. */
+/** After how long a pod is looked at again that the watch may not tell of any more. */
 const RETRY_MS = 10_000;
 
 interface Entry extends WatchedPod {
@@ -81,14 +81,18 @@ export function createPodWatch(home: KubeClient, options: PodWatchOptions): PodW
   function look(watch: VnodeWatch, entry: Entry): void {
     if (watch.has(entry)) return;
     home.get(Pods, entry.namespace, entry.pod, { timeoutMs: 10_000 }).then(
-      ({ metadata }) => metadata.uid !== entry.uid && end(entry),
-      (error: unknown) => (isNotFound(error) ? end(entry) : notKnown(watch, entry, error)),
+      // The watch has yet to learn of it. Should it list anew instead, with the pod gone by then, it never tells of it.
+      ({ metadata }) => (metadata.uid === entry.uid ? lookAgain(watch, entry) : end(entry)),
+      (error: unknown) => {
+        if (isNotFound(error)) return end(entry);
+        options.onError(error, entry.vnode);
+        // Not knowing is no reason to end anything; the watch will not tell of it again, though.
+        lookAgain(watch, entry);
+      },
     );
   }
 
-  /** Not knowing is no reason to end anything; the watch will not tell of it again, though. */
-  function notKnown(watch: VnodeWatch, entry: Entry, error: unknown): void {
-    options.onError(error, entry.vnode);
+  function lookAgain(watch: VnodeWatch, entry: Entry): void {
     if (!watch.entries.has(entry)) return;
     clearTimeout(entry.timer);
     entry.timer = setTimeout(() => look(watch, entry), RETRY_MS).unref();

@@ -42,6 +42,15 @@ describe('sessions', () => {
     expect(killed).toEqual(['a gone', 'a stop', 'b stop']);
   });
 
+  it('are opened no more once all were ended: nobody would end one that was on its way, nor tell of it', async () => {
+    const { sessions } = make();
+    sessions.killAll('the proxier stopped');
+    expect(() => sessions.open(facts('a'), () => undefined)).toThrow(
+      expect.objectContaining({ code: 503, message: 'the proxier stopped: try again' }) as Error,
+    );
+    await sessions.empty();
+  });
+
   it('tell when none is left, and count', async () => {
     const { sessions, registry } = make();
     await sessions.empty();

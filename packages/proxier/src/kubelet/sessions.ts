@@ -41,11 +41,12 @@ export interface Session {
 export interface Sessions {
   /**
    * Takes a place. `kill` must end the session at once; it is called with the reason.
-   * @throws Refusal 429 when the vnode has its share of sessions, 503 when the proxier has.
+   * @throws Refusal 429 when the vnode has its share of sessions, 503 when the proxier has, or stops.
    */
   open(facts: SessionFacts, kill: (reason: string) => void): Session;
   readonly size: number;
   killVnode(vnode: string, reason: string): void;
+  /** Opens no other from then on: nobody would end it, nor write its audit line. */
   killAll(reason: string): void;
   /** Resolves when no session is open. */
   empty(): Promise<void>;
@@ -69,6 +70,7 @@ export interface SessionOptions {
 export function createSessions(options: SessionOptions): Sessions {
   const open = new Map<symbol, { vnode: string; kill: (reason: string) => void }>();
   let waiting: (() => void)[] = [];
+  let over: string | undefined;
   const gauge = new Gauge({
     name: 'kubeocean_proxier_sessions',
     help: 'Sessions open now',
@@ -122,6 +124,7 @@ export function createSessions(options: SessionOptions): Sessions {
   return {
     open(facts, killSession) {
       const { verb, vnode, user, namespace, pod, workerPod, container, command } = facts;
+      if (over !== undefined) throw new Refusal(503, `${over}: try again`);
       if (open.size >= options.total) {
         throw new Refusal(503, `this proxier has all its ${options.total} sessions open (--session-limit)`);
       }
@@ -172,7 +175,10 @@ export function createSessions(options: SessionOptions): Sessions {
       return open.size;
     },
     killVnode: (vnode, reason) => kill((other) => other === vnode, reason),
-    killAll: (reason) => kill(() => true, reason),
+    killAll(reason) {
+      over = reason;
+      kill(() => true, reason);
+    },
     empty() {
       const { promise, resolve } = Promise.withResolvers<void>();
       if (open.size === 0) resolve();

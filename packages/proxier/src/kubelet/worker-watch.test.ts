@@ -61,6 +61,22 @@ describe('a watch over the worker', () => {
     expect(gone).toHaveLength(3);
   });
 
+  it('ends nothing because the process stood still, and one question after it or in it failed', async () => {
+    const { state, gone, watch } = make();
+    watch('a');
+    const now = performance.now.bind(performance);
+    let stoodMs = 0;
+    vi.spyOn(performance, 'now').mockImplementation(() => now() + stoodMs);
+    onTestFinished(() => void vi.restoreAllMocks());
+    await vi.advanceTimersByTimeAsync(60_000);
+    stoodMs = 600_000;
+    state.answers = false;
+    await vi.advanceTimersByTimeAsync(10_000);
+    state.answers = true;
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect([state.asked, gone]).toEqual([13, []]);
+  });
+
   it('counts from anew after an answer, and after a time in which nobody asked', async () => {
     const { state, gone, watch } = make();
     const session = watch('a');

@@ -35,25 +35,26 @@ export function createWorkerWatch(options: WorkerWatchOptions): WorkerWatch {
   const { ask, everyMs = 10_000, patienceMs = 35_000 } = options;
   const entries = new Set<Entry>();
   let timer: NodeJS.Timeout | undefined;
-  /** When the worker answered last, or the first question of this silence was asked. */
-  let answeredAt: number | undefined;
+  /** When the worker answered last, or was asked first, and how many questions in a row it left unanswered since. */
+  let silence: { since: number; missed: number } | undefined;
 
   async function look(): Promise<void> {
     const now = performance.now();
     if (![...entries].some(({ heardAt }) => now - heardAt >= everyMs)) {
-      answeredAt = undefined;
+      silence = undefined;
       return;
     }
-    answeredAt ??= now;
+    silence ??= { since: now, missed: 0 };
     try {
       await ask();
-      answeredAt = performance.now();
+      silence = { since: performance.now(), missed: 0 };
       return;
     } catch {
-      // Counted below.
+      silence.missed++;
     }
-    const silentMs = performance.now() - answeredAt;
-    if (silentMs < patienceMs) return;
+    const silentMs = performance.now() - silence.since;
+    // A single one proves nothing: the clock also went on if this process stood still, and the answer may lie in our kernel.
+    if (silence.missed < 2 || silentMs < patienceMs) return;
     const reason = `worker has not answered for ${Math.round(silentMs / 1000)} s`;
     for (const entry of entries) {
       if (performance.now() - entry.heardAt < patienceMs || !entries.delete(entry)) continue;
@@ -65,7 +66,7 @@ export function createWorkerWatch(options: WorkerWatchOptions): WorkerWatch {
     await look();
     timer = undefined;
     if (entries.size > 0) begin();
-    else answeredAt = undefined;
+    else silence = undefined;
   }
 
   function begin(): void {

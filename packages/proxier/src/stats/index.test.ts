@@ -164,6 +164,24 @@ it('who leaves ends the question, unless somebody else waits for the same', asyn
   expect((await stayed).text).toContain('node_cpu_usage_seconds_total 5 ');
 });
 
+it('a vnode that goes while it is asked about leaves no counters behind', async () => {
+  const { answer: answerWorker } = worker;
+  const asked = Promise.withResolvers<() => void>();
+  worker.answer = (request, response) => {
+    if (!request.url?.includes('/proxy/')) return answerWorker(request, response);
+    asked.resolve(() => answerWorker(request, response));
+  };
+  const last = nodeCpu(resource(1000, 5000));
+  const goOn = await asked.promise;
+  stats.forget(vnode);
+  goOn();
+  expect(await last).toBe(1000);
+  // Another vnode of that name, later.
+  worker.answer = answerWorker;
+  workerPod = { uid: 'worker-uid-2', creationTimestamp: MADE };
+  expect(await nodeCpu(resource(2, 10))).toBe(2);
+});
+
 it('a list of the worker that never ends is not followed when nobody waits any more', async () => {
   answer = resource(5, 10);
   endless = true;

@@ -55,30 +55,32 @@ export function createStats(
   async function collect(vnode: string, path: StatsPath, abandoned: AbortSignal) {
     const node: Vnode = known(vnode) ?? (await readVnode(clusters.home, vnode));
     const workerNode = workerNodeOf(node, binding.clusterID);
+    // Looked up before the answer is waited for: when the vnode goes meanwhile, nothing would forget them a second time.
+    const own = countersOf(vnode);
     // A list has as many pages as its server says: whoever lists on and on is not followed for ever.
     const ending = AbortSignal.any([abandoned, AbortSignal.timeout(LISTS_MS)]);
     const [answer, pairs] = await Promise.all([
       ask(workerNode, path, abandoned),
       pairsOf(clusters, vnode, workerNode, ending),
     ]);
-    if (path === 'stats/summary') return { type: 'application/json', text: summary(node, answer, pairs) };
+    if (path === 'stats/summary') return { type: 'application/json', text: summary(node, answer, pairs, own.summary) };
     const renamed = renameExposition(answer, binding.mountNamespace, pairs);
     if (path === 'metrics/cadvisor') return { type: TEXT, text: renamed };
     // What is told is not all there is: sums of it would be wrong.
-    const own = scrapeFailed(answer) ? nodeExposition() : nodeOf(vnode, renamed, pairs);
-    return { type: TEXT, text: own + renamed };
+    const ofNode = scrapeFailed(answer) ? nodeExposition() : nodeOf(renamed, pairs, own.resource);
+    return { type: TEXT, text: ofNode + renamed };
   }
 
-  function nodeOf(vnode: string, renamed: string, pairs: PodPairs): string {
+  function nodeOf(renamed: string, pairs: PodPairs, counter: SumCounter): string {
     const { cpuSeconds: readings, memoryBytes, timestamp = now().getTime() } = resourceFigures(renamed);
-    const cpuSeconds = countersOf(vnode).resource.add(byWorkerPod(readings, pairs), workerPodsOf(pairs));
+    const cpuSeconds = counter.add(byWorkerPod(readings, pairs), workerPodsOf(pairs));
     return nodeExposition({ cpuSeconds, memoryBytes, timestamp });
   }
 
-  function summary(node: Vnode, answer: string, pairs: PodPairs): string {
+  function summary(node: Vnode, answer: string, pairs: PodPairs, counter: SumCounter): string {
     const pods = renameSummary(answer, binding.mountNamespace, pairs);
     const { name, creationTimestamp = '' } = node.metadata;
-    const total = countersOf(name).summary.add(byWorkerPod(summaryCpu(pods), pairs), workerPodsOf(pairs));
+    const total = counter.add(byWorkerPod(summaryCpu(pods), pairs), workerPodsOf(pairs));
     const facts = { name, createdAt: creationTimestamp, memoryBytes: memoryOf(node) };
     return JSON.stringify({ node: nodeSummary(facts, pods, total, now()), pods });
   }
