@@ -48,16 +48,18 @@ describe('environment', () => {
     const prefix = service.replaceAll('-', '_').toUpperCase();
     const expanded = [{ name: 'EXPANDED', value: `$(${prefix}_SERVICE_HOST):$(KUBERNETES_SERVICE_PORT)` }];
     // The syncer's watch may be a moment behind the Service: the pod that counts is the first that is made with it.
-    const linked = await waitFor(
-      'a pod with the Service',
-      async () => {
-        const name = podName(rig, 'linked');
-        await rig.create(name, rig.spec(`env | sort; echo end; ${STAY}`, {}, { env: expanded }));
-        const pod = await waitFor('its worker pod', () => rig.inWorker(name), LONG);
-        return JSON.stringify(pod.spec.containers).includes(`"${prefix}_SERVICE_HOST"`) && name;
-      },
-      LONG,
-    );
+    const podThat = (has: boolean) =>
+      waitFor(
+        `a pod ${has ? 'with' : 'without'} the Service`,
+        async () => {
+          const name = podName(rig, 'linked');
+          await rig.create(name, rig.spec(`env | sort; echo end; ${STAY}`, {}, { env: expanded }));
+          const pod = await waitFor('its worker pod', () => rig.inWorker(name), LONG);
+          return JSON.stringify(pod.spec.containers).includes(`"${prefix}_SERVICE_HOST"`) === has && name;
+        },
+        LONG,
+      );
+    const linked = await podThat(true);
     await rig.create(plain, rig.spec(`env | sort; echo end; ${STAY}`, { enableServiceLinks: false }));
     const [env, without] = await Promise.all([logsOf(rig, linked, /^end$/m), logsOf(rig, plain, /^end$/m)]);
     for (const line of [
@@ -83,6 +85,9 @@ describe('environment', () => {
     expect(without).not.toContain(own.spec.clusterIP);
     expect(values(env)['EXPANDED']).toBe(`${address}:${kubernetes['KUBERNETES_SERVICE_PORT']}`);
     expect(env).not.toContain(headless.replaceAll('-', '_').toUpperCase());
+    // One that is gone is in no pod made later.
+    await rig.home.delete(Services, rig.homeNamespace, service);
+    await podThat(false);
   });
 
   test('the downward API: home’s names, the worker’s addresses and resources', async () => {
