@@ -104,7 +104,7 @@ export async function runAgent(daemon: Daemon<typeof AGENT_OPTIONS>): Promise<vo
         const end = metrics.seconds.startTimer();
         const { open, writes, failures, nextChange } = await passes.run(leadership, clock.now());
         end();
-        recordsWritten.resolve();
+        if (failures === 0) recordsWritten.resolve();
         metrics.passes.inc();
         metrics.writes.inc(writes);
         metrics.records.set(open);

@@ -1,6 +1,6 @@
 /** A pass over real stores and an API server on loopback. */
 import { createLogger } from '@kubeocean/shared/daemon';
-import type { EventRecorder } from '@kubeocean/shared/kube';
+import { type EventRecorder, isObject, type KubeObject, type ReadonlyStore, type Store } from '@kubeocean/shared/kube';
 import { TestServer } from '@kubeocean/shared/testing';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { begin, policy, record, type World } from './look-fixtures.ts';
@@ -35,7 +35,7 @@ async function passing(world: World, isCurrent = () => true) {
   const reclaimer = new Reclaimer({ ...own, leadership, observe: () => undefined });
   const unused = { onTold: () => undefined, wake: () => undefined };
   const passes = new Passes({ ...options, ...own, ...unused, stores, reclaimer });
-  return { pass: () => passes.run(leadership, now), stop: () => reclaimer.stop(), logged, told };
+  return { pass: () => passes.run(leadership, now), stop: () => reclaimer.stop(), stores, logged, told };
 }
 
 /** What is asked to be written from now on; all of it is taken. */
@@ -130,5 +130,93 @@ it('the owner is told on the policy when its records cannot be written, once tha
         `ResourceLeasingPolicy p-${name}: Warning RecordRefused the lease of node n waits: its LeasedNode cannot be written, which is tried again (no such taint)`,
     ),
   );
+  await passes.stop();
+});
+
+/** RFC 7386. */
+function merged(value: unknown, patch: unknown): unknown {
+  if (!isObject(patch)) return patch;
+  const result = isObject(value) ? { ...value } : {};
+  for (const [field, to] of Object.entries(patch)) {
+    if (to === null) delete result[field];
+    else result[field] = merged(result[field], to);
+  }
+  return result;
+}
+
+/** All writes of a pass are taken and none is answered. @returns the patches of statuses, by the name of the object */
+async function withoutAnswers(pass: () => Promise<unknown>): Promise<Map<string, unknown>> {
+  const { answer } = server;
+  const taken = new Map<string, unknown>();
+  server.answer = (request, response) => {
+    if (request.method === 'GET') return answer(request, response);
+    let body = '';
+    request.on('data', (chunk: Buffer) => (body += chunk.toString()));
+    return request.on('end', () => {
+      const [, name] = /([^/]+)\/status/.exec(request.url ?? '') ?? [];
+      if (name) taken.set(name, (JSON.parse(body) as { status: unknown }).status);
+      response.destroy();
+    });
+  };
+  await pass();
+  server.answer = answer;
+  return taken;
+}
+
+/** The watch tells of statuses that were written. */
+function tell(stores: readonly ReadonlyStore<KubeObject>[], taken: ReadonlyMap<string, unknown>): void {
+  for (const store of stores) {
+    for (const object of store.values()) {
+      const patch = taken.get(object.metadata.name);
+      if (patch) (store as Store<KubeObject>).set({ ...object, status: merged(object['status'], patch) });
+    }
+  }
+}
+
+function night(): World {
+  const { spec, ...rest } = policy('a', 1);
+  const closed = { ...rest, spec: { ...(spec as object), timeWindows: [{ start: '18:00' }], forceReclaim: true } };
+  return { ...lending, policies: [closed], records: [record('north', 'a')] };
+}
+
+const toldAtNight = [
+  expect.stringMatching(/^ResourceLeasingPolicy p-a: Normal InactiveTimeWindow Inactive: /),
+  expect.stringMatching(/^ResourceLeasingPolicy p-a: Normal ReclaimDone /),
+];
+
+it('what was written without an answer is told by the next pass, once', async () => {
+  const passes = await passing(night());
+  const taken = await withoutAnswers(passes.pass);
+  expect(passes.told).toEqual([]);
+  tell([...passes.stores.records, passes.stores.policies], taken);
+  const asked = writes();
+  await passes.pass();
+  expect(asked.filter((what) => what.includes('status'))).toEqual([]);
+  expect(passes.told.sort()).toEqual(toldAtNight);
+  await passes.pass();
+  expect(passes.told).toHaveLength(2);
+  await passes.stop();
+});
+
+it('what was written without an answer, and is not known yet to be taken, is told once when it was written again', async () => {
+  const passes = await passing(night());
+  await withoutAnswers(passes.pass);
+  const asked = writes();
+  await passes.pass();
+  expect(asked).toContain('PATCH namespaces/north/leasednodes/a.n/status');
+  expect(passes.told.sort()).toEqual(toldAtNight);
+  await passes.stop();
+});
+
+it('nothing is told of a record that was gone before it could be written', async () => {
+  const passes = await passing(night());
+  const { answer } = server;
+  server.answer = (request, response) => {
+    if (request.method === 'GET') return answer(request, response);
+    response.statusCode = request.url?.includes('leasednodes') ? 404 : 200;
+    return response.end(JSON.stringify({ kind: 'Status', code: 404, reason: 'NotFound', metadata: {} }));
+  };
+  expect(await passes.pass()).toMatchObject({ failures: 0 });
+  expect(passes.told).toEqual([toldAtNight[0]]);
   await passes.stop();
 });

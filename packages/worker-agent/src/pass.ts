@@ -1,9 +1,22 @@
 /** One pass: a look at everything, and the writes that it asks for. */
+import type { LeasedNodeStatus, ResourceLeasingPolicyStatus } from '@kubeocean/shared/api';
 import type { Logger } from '@kubeocean/shared/daemon';
-import { ApiError, type EventRecorder, type KubeClient, type Leadership, messageOf } from '@kubeocean/shared/kube';
+import {
+  ApiError,
+  type EventRecorder,
+  type Json,
+  keyOf,
+  type KubeClient,
+  type KubeObject,
+  type Leadership,
+  mayBeDone,
+  messageOf,
+  type ReadonlyStore,
+  replacePatch,
+} from '@kubeocean/shared/kube';
 import { writeGuard } from './guard/writer.ts';
 import { type Look, type LookOptions, Looks } from './look.ts';
-import { writePolicy } from './policies/writer.ts';
+import { type PolicyWrite, tellPolicy, writePolicy } from './policies/writer.ts';
 import type { Reclaimer } from './reclaim/executor.ts';
 import {
   type RefusedWrite,
@@ -52,6 +65,8 @@ export class Passes {
   private readonly looks: Looks;
   /** Passes in a row in which the API server refused to have a record written. */
   private refusedPasses = 0;
+  /** Statuses of which it is not known whether they were taken: what is stored by the next pass says so. */
+  private unanswered: { written: Written[]; policies: PolicyWrite[] } = { written: [], policies: [] };
   private unguarded: string | undefined;
   private earlier: string | undefined;
 
@@ -70,6 +85,8 @@ export class Passes {
   async run(leadership: Leadership, now: Date): Promise<PassResult> {
     const { client, stores, events, log, reclaimer } = this.options;
     const look = this.looks.look(now, performance.now());
+    // Of what is stored as the look saw it: what it did not see is written again, and told of then.
+    const written = this.taken();
     this.remark(look);
     reclaimer.take(look.steps);
     const { signal } = leadership;
@@ -81,20 +98,27 @@ export class Passes {
     // First, so that a node is open for pods when its record says so, and shut before a record could be late to say it.
     const guarding = look.guardWrites.map((write) => () => writeGuard(client, write, log, signal));
     const guardFailures = await runAll(guarding, leadership, onError);
-    const written: Written[] = [];
     const refused: RefusedWrite[] = [];
     const left = new LeftPods(client, signal);
     const tasks = [
       ...look.recordWrites.map((write) => async () => {
         try {
-          await writeRecord(client, write, log, signal, left);
+          const isMade = await writeRecord(client, write, log, signal, left);
+          if (isMade && write.kind === 'status') written.push(write);
         } catch (error) {
           if (error instanceof ApiError) refused.push({ write, message: messageOf(error) });
+          if (mayBeDone(error) && write.kind === 'status') this.unanswered.written.push(write);
           throw error;
         }
-        if (write.kind === 'status') written.push(write);
       }),
-      ...look.policyWrites.map((write) => () => writePolicy(client, write, events, signal)),
+      ...look.policyWrites.map((write) => async () => {
+        try {
+          if (await writePolicy(client, write, signal)) tellPolicy(write, events);
+        } catch (error) {
+          if (mayBeDone(error)) this.unanswered.policies.push(write);
+          throw error;
+        }
+      }),
     ];
     const failures = guardFailures + (await runAll(tasks, leadership, onError));
     if (failed > MOST_LOGGED) log.warn({ more: failed - MOST_LOGGED }, 'more writes failed and are tried again');
@@ -117,6 +141,20 @@ export class Passes {
     };
   }
 
+  /**
+   * Of the last pass's writes without an answer, those that were taken all the same: nobody writes them again, so they are
+   * told of now. @returns those of records; those of policies are told
+   */
+  private taken(): Written[] {
+    const { stores, events } = this.options;
+    const { written, policies } = this.unanswered;
+    this.unanswered = { written: [], policies: [] };
+    for (const write of policies) {
+      if (isStored([stores.policies], write.policy, write.status)) tellPolicy(write, events);
+    }
+    return written.filter(({ record, status }) => isStored(stores.records, record, status));
+  }
+
   /** Logs what is wrong with the cluster when it begins or ends. */
   private remark({ unguarded, earlier }: Look): void {
     const { log } = this.options;
@@ -128,6 +166,21 @@ export class Passes {
     if (earlier !== this.earlier && earlier !== undefined) log.warn({ problem: earlier }, 'pods from before the chart');
     this.earlier = earlier;
   }
+}
+
+/** Whether the object is known to have this status by now. */
+function isStored(
+  stores: readonly ReadonlyStore<KubeObject>[],
+  object: KubeObject,
+  status: LeasedNodeStatus | ResourceLeasingPolicyStatus,
+): boolean {
+  return stores.some((store) => {
+    const known = store.get(keyOf(object));
+    return (
+      known?.metadata.uid === object.metadata.uid &&
+      replacePatch(known?.['status'] as Json | undefined, status as Json) === undefined
+    );
+  });
 }
 
 /** Runs tasks a few at a time while we lead; gives the number that failed or were not begun. */

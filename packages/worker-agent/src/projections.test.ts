@@ -180,7 +180,9 @@ describe('what is kept of a tenant’s claim', () => {
 
   it('says of a selector that is too long that it cannot be read, and never that it selects every node', () => {
     const selector = JSON.stringify({ nodeSelectorTerms: [{ matchExpressions: [{ key: long, operator: 'Exists' }] }] });
-    expect(readClaim(projectClaim(claim({ 'kubeocean.io/node-selector': selector })))?.problem).toBeDefined();
+    expect(readClaim(projectClaim(claim({ 'kubeocean.io/node-selector': selector })))?.problem).toBe(
+      'its node selector is longer than 32768 characters',
+    );
   });
 });
 

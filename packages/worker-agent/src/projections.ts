@@ -7,11 +7,13 @@ import { Annotation, Finalizer, Label, PodCondition } from '@kubeocean/shared/ap
 import { type Change, type Condition, deepEqual, type KubeObject, type ObjectMeta } from '@kubeocean/shared/kube';
 import {
   formatResources,
+  LongestSelector,
   type PodForRequests,
   podRequests,
   requestsText,
   type Resources,
   steadyConditions,
+  TooLongSelector,
   type WorkerNode,
 } from '@kubeocean/shared/lease';
 
@@ -147,11 +149,6 @@ export function projectPod(object: KubeObject): PodForRequests {
   return pod;
 }
 
-/** Characters of a claim's node selector. Longer ones are what the schema of a ClusterBinding hardly admits. */
-const LONGEST_SELECTOR = 32_768;
-/** Stands in the place of one that is longer: no JSON, so that the claim is one that cannot be read. */
-const TOO_LONG = `longer than ${LONGEST_SELECTOR} characters`;
-
 /** A claim: whether it is one, whose, what it selects, whether it is released, and the time of its renewal. */
 export function projectClaim(object: KubeObject): KubeObject {
   const { labels, annotations } = object.metadata;
@@ -161,7 +158,7 @@ export function projectClaim(object: KubeObject): KubeObject {
   const selector = annotations?.[Annotation.nodeSelector];
   const kept = {
     ...(selector !== undefined && {
-      [Annotation.nodeSelector]: selector.length > LONGEST_SELECTOR ? TOO_LONG : selector,
+      [Annotation.nodeSelector]: selector.length > LongestSelector ? TooLongSelector : selector,
     }),
     ...(annotations?.[Annotation.release] === 'true' && { [Annotation.release]: 'true' }),
   };

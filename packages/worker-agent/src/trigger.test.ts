@@ -1,3 +1,4 @@
+import { queryObjects } from 'node:v8';
 import { inputTaken } from '@kubeocean/shared/kube';
 import { openConnection, standStill } from '@kubeocean/shared/testing';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -125,6 +126,14 @@ describe('trigger', () => {
       await vi.advanceTimersByTimeAsync(60_000);
     }
     expect(runs).toHaveLength(1);
+  });
+
+  it('keeps nothing of the naps that it takes while there is no reason to run, for months perhaps', async () => {
+    void start();
+    await vi.advanceTimersByTimeAsync(60_000);
+    const before = queryObjects(Promise, { format: 'count' });
+    await vi.advanceTimersByTimeAsync(200 * 30_000);
+    expect(queryObjects(Promise, { format: 'count' }) - before).toBeLessThan(100);
   });
 
   it('ends when told to', async () => {

@@ -25,7 +25,8 @@ const JUMP_MS = 2000;
 export class Trigger {
   private pending = false;
   private due: number | undefined;
-  private woken = Promise.withResolvers<void>();
+  /** The nap that is under way. */
+  private nap: AbortController | undefined;
   private readonly now: () => number;
 
   /** Wall clock less monotonic clock when the last run began. */
@@ -44,7 +45,7 @@ export class Trigger {
   /** Asks for a run as soon as the interval allows. */
   set(): void {
     this.pending = true;
-    this.woken.resolve();
+    this.nap?.abort();
   }
 
   /** Asks for a run at a time of the wall clock; replaces what was asked for before. */
@@ -59,14 +60,13 @@ export class Trigger {
   async run(work: () => Promise<void>, pace: Pace, signal: AbortSignal): Promise<void> {
     // When as many runs as may follow closely will be free to again, if none is made: a token bucket told by its end.
     let spent = -Infinity;
-    signal.addEventListener('abort', () => this.woken.resolve(), { once: true });
+    signal.addEventListener('abort', () => this.nap?.abort(), { once: true });
     while (!signal.aborted) {
       await this.wait(signal);
       if (!signal.aborted) await inputTaken();
       if (signal.aborted) return;
       this.pending = false;
       this.due = undefined;
-      this.woken = Promise.withResolvers<void>();
       const started = performance.now();
       this.offset = this.now() - started;
       await work();
@@ -81,12 +81,11 @@ export class Trigger {
     while (!this.pending && !signal.aborted) {
       const left = this.due === undefined ? MAX_NAP_MS : this.due - this.now();
       if (left <= 0 || this.jumped()) return;
-      const nap = new AbortController();
-      const timer = sleep(Math.min(left, MAX_NAP_MS), nap.signal);
-      await Promise.race([this.woken.promise, timer.catch(() => undefined)]);
-      nap.abort();
+      this.nap = new AbortController();
+      await sleep(Math.min(left, MAX_NAP_MS), this.nap.signal).catch(() => undefined);
     }
   }
+
   /** Whether the clock was set since the last run. */
   private jumped(): boolean {
     if (this.offset === undefined) return false;

@@ -1,6 +1,9 @@
+import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
 import { expect, test } from 'vitest';
-import { readBody, toConnectionError } from './answer.ts';
+import { readBody, toApiError, toConnectionError } from './answer.ts';
+import { isAlreadyExists, isConflict, isForbidden, isNotFound } from './errors.ts';
+import { retryDelayMs } from './retry.ts';
 
 function pieces(...texts: (string | Buffer | Error)[]): Readable {
   async function* each(): AsyncGenerator<Buffer> {
@@ -67,4 +70,39 @@ test('of a server with several addresses it is said what is wrong with each', ()
     code: 'ECONNREFUSED',
     message: 'https://api: connect ECONNREFUSED 10.0.0.1:6443; connect ENETUNREACH fd00::1:6443',
   });
+});
+
+const webhook = 'admission webhook "own.example.com" denied the request';
+const policy = `pods "web" is forbidden: ValidatingAdmissionPolicy 'own' with binding 'own' denied request`;
+
+test.each([
+  [401, 'Unauthorized', `${policy}: who are you`],
+  [404, 'NotFound', `${webhook}: configmaps "rules" not found`],
+  [409, 'Conflict', `${webhook}: rules have changed`],
+  [409, 'AlreadyExists', `${webhook}: pods "web" already exists`],
+  [410, 'Expired', `${webhook}: too old`],
+  [418, '', `${webhook} without explanation`],
+  [429, 'TooManyRequests', `${webhook}: Eviction triggered evacuation of VMI`],
+])('a webhook or policy that refuses with %i %s does not speak for the server', (code, reason, message) => {
+  const text = JSON.stringify({ kind: 'Status', status: 'Failure', code, reason, message });
+  const error = toApiError(code, text, { headers: {} } as IncomingMessage, { method: 'DELETE', path: '/x' });
+  expect(error).toMatchObject({ code: 403, reason: 'Forbidden', message });
+  expect([isNotFound, isConflict, isAlreadyExists, isForbidden].map((is) => is(error))).toEqual([
+    false,
+    false,
+    false,
+    true,
+  ]);
+  expect(retryDelayMs(error, 'DELETE', 1)).toBeUndefined();
+});
+
+test.each([
+  [404, 'NotFound', 'pods "web" not found'],
+  [429, 'TooManyRequests', 'the server has received too many requests'],
+  [422, 'Invalid', `${webhook}: spec.x is wrong`],
+  [500, 'InternalError', `${webhook}: no database`],
+])('what else is answered with %i %s stays as it is: %s', (code, reason, message) => {
+  const text = JSON.stringify({ kind: 'Status', status: 'Failure', code, reason, message });
+  const error = toApiError(code, text, { headers: {} } as IncomingMessage, { method: 'DELETE', path: '/x' });
+  expect(error).toMatchObject({ code, reason, message });
 });

@@ -26,7 +26,25 @@ export function toApiError(
   if (Number.isFinite(retryAfter) && retryAfter > 0) {
     status = { ...status, details: { ...status.details, retryAfterSeconds: retryAfter } };
   }
-  return new ApiError(code, status, request.method, request.path);
+  const { method, path } = request;
+  if (isDenial(code, status)) return new ApiError(403, { ...status, reason: 'Forbidden' }, method, path);
+  return new ApiError(code, status, method, path);
+}
+
+/** Codes by which an API server itself refuses what it understood: from a webhook they mean the same. */
+const REFUSALS = [400, 403, 422];
+/** How an API server begins what a webhook or policy says (apiserver's ToStatusErr, and its validating policies' dispatcher). */
+const DENIED = /^admission webhook "[^"]*" denied the request|: ValidatingAdmissionPolicy '[^']*' .*denied request: /;
+
+/**
+ * Whether a webhook or policy refuses what the server would have done, with a code that says something else of a server: that
+ * the object is gone, another or there already, that the caller is unknown or too fast. Webhooks choose their codes freely,
+ * often those of a failure they met themselves.
+ */
+function isDenial(code: number, { message }: Status): boolean {
+  if (code < 400 || code >= 500 || REFUSALS.includes(code) || typeof message !== 'string') return false;
+  // What comes before its words is names; whoever administers a worker writes messages of any length.
+  return DENIED.test(message.slice(0, 1024));
 }
 
 /** What Node says of a connection, in our words. An ended signal explains everything that broke under it. */

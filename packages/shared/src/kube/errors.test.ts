@@ -8,6 +8,7 @@ import {
   isExpired,
   isNotFound,
   isTooLargeResourceVersion,
+  mayBeDone,
   messageOf,
   type Status,
   unlessMissing,
@@ -64,11 +65,27 @@ test.each(cases)('$name', ({ error, is }) => {
   expect(found).toEqual(is);
 });
 
+test.each([
+  ['no answer', new ConnectionError('s', 'ECONNRESET', 'm'), true],
+  ['a gateway', api(504), true],
+  ['an etcd that did not answer', api(500, { message: 'etcdserver: request timed out' }), true],
+  ['a webhook that cannot be called', api(500, { reason: 'InternalError', message: 'failed calling webhook' }), false],
+  ['a refusal', api(409, { reason: 'Conflict' }), false],
+  ['anything else', new Error('no'), false],
+])('after %s a write may be done all the same, or not', (_what, error, may) => {
+  expect(mayBeDone(error)).toBe(may);
+});
+
 test('the message is the server’s, or says what was asked and the code', () => {
   expect(api(403, { message: 'pods is forbidden' }).message).toBe('pods is forbidden');
   expect(api(502).message).toBe('GET /x: HTTP 502');
+  expect(api(500, { message: 7 as unknown as string }).message).toBe('GET /x: HTTP 500');
   expect(new ConnectionError('https://h', 'ECONNREFUSED', 'refused').message).toBe('https://h: refused');
   expect(messageOf('text')).toBe('text');
+});
+
+test('of a message of megabytes so much is kept as may stand in a line of a log', () => {
+  expect(api(500, { message: 'x'.repeat(1_000_000) }).message).toBe('x'.repeat(65_536));
 });
 
 test('what is missing is undefined; a path that is not served, and everything else, is an error', async () => {

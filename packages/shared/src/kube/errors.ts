@@ -17,7 +17,10 @@ export interface Status {
   };
 }
 
-/** The API server answered with an error. `message` is the server's own text. */
+/** Characters of a server's words that are kept: they go into logs, for each of thousands of pods, and a worker may say anything. */
+const LONGEST_MESSAGE = 64 * 1024;
+
+/** The API server answered with an error. `message` is the server's own text, as far as that is one for people. */
 export class ApiError extends Error {
   readonly code: number;
   readonly reason: string;
@@ -26,7 +29,9 @@ export class ApiError extends Error {
   readonly path: string;
 
   constructor(code: number, status: Status, method: string, path: string) {
-    super(status.message ?? `${method} ${path}: HTTP ${code}`);
+    // Whatever another cluster has put there.
+    const said: unknown = status.message;
+    super(typeof said === 'string' ? said.slice(0, LONGEST_MESSAGE) : `${method} ${path}: HTTP ${code}`);
     this.name = 'ApiError';
     this.code = code;
     this.reason = status.reason ?? '';
@@ -133,6 +138,16 @@ export function isTooLargeResourceVersion(error: unknown): boolean {
     error.reason === 'Timeout' &&
     causesOf(error).some((cause) => cause.reason === 'ResourceVersionTooLarge')
   );
+}
+
+/**
+ * Whether a write may be done all the same: no answer came, or one that says nothing of it. That is 502 to 504, of a server that
+ * was too slow or of what stands before it, and 500 without a reason, of an etcd that did not answer (apiserver's ErrorToAPIStatus);
+ * a webhook that cannot be called comes as InternalError, and nothing was stored then.
+ */
+export function mayBeDone(error: unknown): boolean {
+  if (!(error instanceof ApiError)) return error instanceof ConnectionError;
+  return error.code > 500 || (error.code === 500 && error.reason === '');
 }
 
 /** Text for a log line or a condition, of anything thrown. */

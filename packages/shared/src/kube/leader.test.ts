@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { getEventListeners } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { queryObjects } from 'node:v8';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import { TestServer } from '../testing/api-server.ts';
 import { KubeClient } from './client.ts';
@@ -191,4 +192,27 @@ test('a candidate that has seen the Lease renewed again and again keeps nothing 
   await client.replace<Lease>(Leases, { ...other, spec: { ...spec, holderIdentity: '' } });
   await waiting;
   expect(left).toBe(0);
+});
+
+test('nor does one that may not take the Lease, however long it tries', { timeout: 30_000 }, async () => {
+  serveLease(() => false);
+  const serve = server.answer;
+  server.answer = (request, response) => {
+    if (request.method === 'POST') response.writeHead(403).end('{}');
+    else serve(request, response);
+  };
+  let tries = 0;
+  const onError = (): void => void tries++;
+  const election = { namespace: 'ns', name: randomUUID(), identity: 'b', retrySeconds: 0.001, onError };
+  const stop = new AbortController();
+  const waiting = runAsLeader(new KubeClient(server.transport()), election, stop.signal, () => Promise.resolve());
+  try {
+    await vi.waitFor(() => expect(tries).toBeGreaterThan(50), { timeout: 10_000 });
+    const before = queryObjects(Promise, { format: 'count' });
+    await vi.waitFor(() => expect(tries).toBeGreaterThan(350), { timeout: 15_000 });
+    expect(queryObjects(Promise, { format: 'count' }) - before).toBeLessThan(150);
+  } finally {
+    stop.abort();
+    await waiting;
+  }
 });

@@ -8,7 +8,7 @@ import { ConnectionError, isAlreadyExists, isConflict, isNotFound } from './erro
 import { createLeaseTimes } from './lease-times.ts';
 import { createReflector } from './reflector.ts';
 import { Leases } from './resources.ts';
-import { endsWithin, sleep, untilAborted } from './sleep.ts';
+import { sleep, untilAborted } from './sleep.ts';
 import type { KubeObject } from './types.ts';
 
 export interface Lease extends KubeObject {
@@ -118,12 +118,10 @@ export async function runAsLeader(
       fieldSelector: `metadata.name=${options.name}`,
       ...(options.onError && { onError: options.onError }),
     });
-    let changed = Promise.withResolvers<void>();
     let seenAt = performance.now();
-    const wake = () => {
-      changed.resolve();
-      changed = Promise.withResolvers<void>();
-    };
+    // One for each turn: what waits for a promise leaves something there until it resolves, which may take an outage of weeks.
+    let turn = new AbortController();
+    const wake = () => turn.abort();
     reflector.store.onChange(() => {
       seenAt = performance.now();
       wake();
@@ -134,7 +132,7 @@ export async function runAsLeader(
     try {
       await Promise.race([reflector.store.synced, untilAborted(ended)]);
       while (!signal.aborted) {
-        const next = changed.promise;
+        turn = new AbortController();
         let waitMs = retryMs;
         try {
           const known = reflector.store.get(`${options.namespace}/${options.name}`);
@@ -153,7 +151,7 @@ export async function runAsLeader(
         } catch (error) {
           if (!isConflict(error) && !isAlreadyExists(error)) options.onError?.(error);
         }
-        await endsWithin(waitMs, next);
+        await sleep(waitMs, turn.signal).catch(() => undefined);
       }
       return undefined;
     } finally {

@@ -39,6 +39,11 @@ export interface ClaimVerdict {
   remark?: string;
 }
 
+/** Characters of a claim's node selector that agents read, as JSON: a tenant must not fill their memory. */
+export const LongestSelector = 32_768;
+/** Stands in the place of one that is longer. It is no JSON, and never selects anything. */
+export const TooLongSelector = `longer than ${LongestSelector} characters`;
+
 /** What was read of a Lease, which is never changed in place. Its selector may be a long text, and each look asks for it. */
 const known = new WeakMap<KubeObject, Claim>();
 
@@ -69,8 +74,15 @@ function readSelector(text: string | undefined): Pick<Claim, 'nodeSelector' | 'p
     if (problem) return { problem: `its node selector is not valid: ${problem}` };
     return parsed ? { nodeSelector: parsed } : {};
   } catch {
-    return { problem: 'its node selector is not JSON' };
+    return { problem: `its node selector is ${text === TooLongSelector ? text : 'not JSON'}` };
   }
+}
+
+/** Why no agent will read a binding's node selector in its claim, in words for the binding; undefined when it will. */
+export function claimedSelectorProblem(selector: NodeSelector | undefined): string | undefined {
+  const length = selector ? JSON.stringify(selector).length : 0;
+  if (length <= LongestSelector) return nodeSelectorProblem(selector);
+  return `it has ${length} characters as JSON, more than ${LongestSelector}: select by a label that those nodes have in common`;
 }
 
 /** Whether a namespace may claim a binding's name. */

@@ -93,6 +93,12 @@ describe('a node selector', () => {
     expect(nodeSelectorProblem(JSON.parse(text) as NodeSelector)).toMatch(problem);
   });
 
+  it.each([`"${'k'.repeat(79)}😀${'k'.repeat(9)}"`, '"k\\ud83d"'])('is told without half a character: %s', (key) => {
+    const problem = nodeSelectorProblem(JSON.parse(term(`{"key": ${key}, "operator": "In"}`)) as NodeSelector);
+    expect(problem).toMatch(/^nodeSelectorTerms\[0\]: matchExpressions, key "k+/);
+    expect(problem?.isWellFormed()).toBe(true);
+  });
+
   it('that is right has no problem', () => {
     for (const [, selector] of cases.slice(0, 21)) expect(nodeSelectorProblem(selector)).toBeUndefined();
   });

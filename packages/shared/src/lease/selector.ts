@@ -83,9 +83,12 @@ function termProblem(term: NodeSelectorTerm): string | undefined {
   return undefined;
 }
 
-/** Messages stand in statuses that others read. */
+/**
+ * Messages stand in statuses that others read. Of half a character (JSON of a claim may have one, too) an API server keeps another
+ * in its place, and the status would be written anew at each look.
+ */
 function shortened(text: string): string {
-  return text.length > 80 ? `${text.slice(0, 80)}…` : text;
+  return (text.length > 80 ? `${text.slice(0, 80)}…` : text).toWellFormed();
 }
 
 function expressionProblem(requirement: NodeSelectorRequirement): string | undefined {

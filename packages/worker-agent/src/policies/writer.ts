@@ -1,4 +1,4 @@
-/** Writes policy statuses that changed, and tells phase changes as Events on the policy. */
+/** Writes policy statuses that changed, and tells what is new in them as Events on the policy. */
 import {
   PolicyCondition,
   type PolicyConditionType,
@@ -31,14 +31,12 @@ export function planPolicy(
   return patch && { policy, status, patch };
 }
 
-/** @throws ApiError | ConnectionError; a policy that is gone is no error */
+/** @returns false when the policy is gone. @throws ApiError | ConnectionError */
 export async function writePolicy(
   client: KubeClient,
-  write: PolicyWrite,
-  events: EventRecorder,
+  { policy, patch }: PolicyWrite,
   signal: AbortSignal,
-): Promise<void> {
-  const { policy, status, patch } = write;
+): Promise<boolean> {
   const { name, uid } = policy.metadata;
   try {
     await client.patch(
@@ -48,10 +46,15 @@ export async function writePolicy(
       { metadata: { uid }, status: patch },
       { subresource: 'status', signal },
     );
+    return true;
   } catch (error) {
-    if (isNotFound(error)) return;
+    if (isNotFound(error)) return false;
     throw error;
   }
+}
+
+/** What a status that was written says that the one before did not. */
+export function tellPolicy({ policy, status }: PolicyWrite, events: EventRecorder): void {
   const subject = policySubject(policy);
   const fits = conditionOf(status, PolicyCondition.fits);
   const fitted = conditionOf(policy.status, PolicyCondition.fits)?.status !== 'False';

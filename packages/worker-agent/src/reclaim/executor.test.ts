@@ -165,6 +165,42 @@ describe('a lent pod that has to go', () => {
     expect(asked.slice(-2)).toEqual(['POST p/eviction 200', 'PATCH p/status annotated 200']);
   }, 90_000);
 
+  it('is not said to be kept by anything when the API server has too much to do for a moment', async () => {
+    const { reclaimer, asked, told, results } = world(() => undefined);
+    const serve = server.answer;
+    let busy = 1;
+    // https://github.com/kubernetes/apiserver/blob/v0.35.0/pkg/server/filters/priority-and-fairness.go, tooManyRequests
+    server.answer = (request, response) => {
+      if (request.method !== 'POST' || busy-- <= 0) return serve(request, response);
+      asked.push('POST 429');
+      return response.writeHead(429, { 'retry-after': '1' }).end('Too many requests, please try again later.\n');
+    };
+    reclaimer.take(new Map([step('evict')]));
+    await vi.waitFor(() => expect(results).toContain('evict done'), 25_000);
+    expect(asked).toContain('POST 429');
+    expect(told).toEqual(['Normal Reclaimed: Evicted: why']);
+    expect(results).toEqual(['evict failed', 'evict done']);
+  });
+
+  it.each<[PodStep['kind'], PodStep['kind'] | undefined, string[]]>([
+    ['evict', undefined, ['Normal Reclaimed: Evicted: why']],
+    ['evict', 'explain', ['Normal Reclaimed: Evicted: why']],
+    ['expel', undefined, ['Warning NotLent: Deleted: why']],
+    ['delete', 'shorten', ['Warning ReclaimDeadline: Deleted at the deadline: why']],
+    ['evict', 'retract', []],
+  ])('is told of it once when %s got no answer and the plan has %s for it by then', async (kind, then, events) => {
+    const { reclaimer, told, results } = world(() => undefined);
+    const serve = server.answer;
+    server.answer = (request, response) =>
+      request.method === 'PATCH' ? serve(request, response) : request.resume().on('end', () => response.destroy());
+    reclaimer.take(new Map([step(kind)]));
+    await vi.waitFor(() => expect(results).toContain(`${kind} failed`), 5000);
+    expect(told).toEqual([]);
+    server.answer = serve;
+    for (let looks = 0; looks < 2; looks++) reclaimer.take(new Map(then ? [step(then)] : []));
+    expect(told).toEqual(events);
+  });
+
   const words = { type: 'DisruptionTarget', status: 'True', reason: 'LeaseClosed', message: 'why' };
   it.each<[PodStep['kind'], object]>([
     ['explain', { metadata: { annotations: { [annotated]: 'why' } }, status: { conditions: [words] } }],

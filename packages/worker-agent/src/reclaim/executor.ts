@@ -9,6 +9,7 @@ import {
   isRarer,
   type KubeClient,
   type Leadership,
+  mayBeDone,
   messageOf,
   type Outcome,
   Pods,
@@ -27,6 +28,15 @@ const DONE_MS = 10_000;
 const WORKERS = 16;
 /** Steps that end no pod. */
 const WORDS_ONLY: ReadonlySet<PodStep['kind']> = new Set(['explain', 'retract']);
+/** What is told on a pod that a step has ended: type, reason and the first words. */
+const ENDED: Partial<Record<PodStep['kind'], ['Normal' | 'Warning', string, string]>> = {
+  evict: ['Normal', 'Reclaimed', 'Evicted'],
+  delete: ['Warning', 'ReclaimDeadline', 'Deleted at the deadline'],
+  expel: ['Warning', 'NotLent', 'Deleted'],
+  exceed: ['Warning', 'LeaseExceeded', 'Deleted'],
+  stray: ['Warning', 'NotLent', 'Deleted'],
+  unfollow: ['Normal', 'NotFollowed', 'Removed'],
+};
 /** Failures in a row, some four seconds, after which the owner is told on the pod what keeps it. */
 const TOLD_AFTER = 4;
 
@@ -48,6 +58,8 @@ export class Reclaimer {
   private steps = new Map<string, PodStep>();
   /** How often in a row a pod's eviction was refused. */
   private readonly refusals = new Map<string, number>();
+  /** Steps of which it is not known whether they ended their pod, by UID: the plan says so when it has none for it any more. */
+  private readonly unanswered = new Map<string, PodStep>();
 
   constructor(options: ReclaimerOptions) {
     this.options = options;
@@ -70,6 +82,12 @@ export class Reclaimer {
     this.steps = steps;
     this.explainer.keep(steps);
     for (const uid of this.refusals.keys()) if (!steps.has(uid)) this.refusals.delete(uid);
+    for (const [uid, step] of this.unanswered) {
+      const kind = steps.get(uid)?.kind;
+      if (kind !== undefined && ENDED[kind]) continue;
+      this.unanswered.delete(uid);
+      if (kind !== 'retract') this.tellEnded(step);
+    }
     for (const [uid, { kind }] of steps) if (before.get(uid)?.kind !== kind) this.queue.add(uid);
   }
 
@@ -89,7 +107,8 @@ export class Reclaimer {
       // Another pod has its name by now, or it changed while we asked: the watch tells, and the plan decides anew.
       if (isNotFound(error)) return { againInMs: DONE_MS };
       if (isConflict(error)) return { againInMs: REFUSED_MS.first };
-      if (!(error instanceof ApiError) || error.code !== 429) throw error;
+      // A server that has too much to do answers 429 as well, in plain text and whatever was asked.
+      if (!(error instanceof ApiError) || error.code !== 429 || error.status.kind !== 'Status') throw error;
       return { againInMs: this.refused(step, error) };
     }
     this.refusals.delete(uid);
@@ -104,13 +123,12 @@ export class Reclaimer {
 
   /** @returns false when it was not begun, because it was not due any more after the pod was told why it goes */
   private async carryOut(step: PodStep): Promise<boolean> {
-    const { kind, namespace, name, uid, graceSeconds, message } = step;
-    const { client, events, leadership } = this.options;
+    const { kind, namespace, name, uid, graceSeconds } = step;
+    const { client, leadership } = this.options;
     const grace = graceSeconds === undefined ? {} : { gracePeriodSeconds: graceSeconds };
     const options = { signal: leadership.signal, retry: false };
     if (kind === 'expel') {
-      await client.delete(Pods, namespace, name, { uid, ...grace, ...options });
-      events.event(subjectOf(step), 'Warning', 'NotLent', `Deleted: ${message}`);
+      await this.end(step, client.delete(Pods, namespace, name, { uid, ...grace, ...options }));
     } else if (kind === 'explain') {
       await this.explainer.explain(step);
     } else if (kind === 'retract') {
@@ -119,14 +137,11 @@ export class Reclaimer {
       // Deleted first: one that lost its finalizer and was not deleted would be there for ever, and its record with it.
       await client.delete(Pods, namespace, name, { uid, ...options });
       const metadata = withoutFinalizer(uid, Finalizer.homeSync);
-      await client.patch(Pods, namespace, name, { metadata }, { type: 'strategic', ...options });
-      events.event(subjectOf(step), 'Normal', 'NotFollowed', `Removed: ${message}`);
+      await this.end(step, client.patch(Pods, namespace, name, { metadata }, { type: 'strategic', ...options }));
     } else if (kind === 'exceed' || kind === 'stray') {
       await this.explainer.tryToExplain(step);
       if (!this.isDue(step)) return false;
-      await client.delete(Pods, namespace, name, { uid, ...grace, ...options });
-      const reason = kind === 'exceed' ? 'LeaseExceeded' : 'NotLent';
-      events.event(subjectOf(step), 'Warning', reason, `Deleted: ${message}`);
+      await this.end(step, client.delete(Pods, namespace, name, { uid, ...grace, ...options }));
     } else if (kind === 'shorten') {
       await client.delete(Pods, namespace, name, { uid, ...grace, ...options });
     } else {
@@ -134,8 +149,7 @@ export class Reclaimer {
       await this.explainer.tryToExplain(step);
       if (!this.isDue(step)) return false;
       if (kind === 'delete') {
-        await client.delete(Pods, namespace, name, { uid, ...grace, ...options });
-        events.event(subjectOf(step), 'Warning', 'ReclaimDeadline', `Deleted at the deadline: ${message}`);
+        await this.end(step, client.delete(Pods, namespace, name, { uid, ...grace, ...options }));
       } else {
         const eviction = {
           apiVersion: 'policy/v1',
@@ -143,13 +157,31 @@ export class Reclaimer {
           metadata: { namespace, name },
           deleteOptions: { preconditions: { uid }, ...grace },
         };
-        await client.create(Pods, eviction, { subresource: 'eviction', ...options });
-        events.event(subjectOf(step), 'Normal', 'Reclaimed', `Evicted: ${message}`);
+        await this.end(step, client.create(Pods, eviction, { subresource: 'eviction', ...options }));
         // The Eviction API puts its own words in the place of ours.
         await this.explainer.tryToExplain(step);
       }
     }
     return true;
+  }
+
+  /** Tells on the pod that it ends when the call that ends it was taken. */
+  private async end(step: PodStep, call: Promise<unknown>): Promise<void> {
+    try {
+      await call;
+    } catch (error) {
+      if (mayBeDone(error)) this.unanswered.set(step.uid, step);
+      // Of a pod that is gone an earlier try may be the cause.
+      else if (!isNotFound(error) && !isConflict(error)) this.unanswered.delete(step.uid);
+      throw error;
+    }
+    this.unanswered.delete(step.uid);
+    this.tellEnded(step);
+  }
+
+  private tellEnded(step: PodStep): void {
+    const [type, reason, words] = ENDED[step.kind] ?? [];
+    if (type && reason) this.options.events.event(subjectOf(step), type, reason, `${words}: ${step.message}`);
   }
 
   /** Whether we lead, and the plan, which may have become another while the pod was told why it goes, still has the step. */

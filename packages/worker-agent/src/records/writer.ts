@@ -12,6 +12,7 @@ const STEPS = ['phase', 'reason', 'reclaimStage', 'reclaimAt', 'noticedAt'];
 /**
  * Makes one write. Finding that the object is gone, is there already or is another one by now is no error: the watch
  * will tell, and the next look decides anew.
+ * @returns whether it was made
  * @throws ApiError | ConnectionError; Error when the record must stay because a lent pod is left
  */
 export async function writeRecord(
@@ -20,7 +21,7 @@ export async function writeRecord(
   log: Logger,
   signal: AbortSignal,
   left: LeftPods,
-): Promise<void> {
+): Promise<boolean> {
   const { namespace, name } = write.kind === 'create' ? write.record : write.record.metadata;
   try {
     if (write.kind === 'remove' && write.released) {
@@ -41,9 +42,11 @@ export async function writeRecord(
       const { phase, reclaimStage: stage } = write.status;
       log[isStep ? 'info' : 'debug']({ ...fields, phase, stage, changed: Object.keys(write.patch) }, 'lease updated');
     }
+    return true;
   } catch (error) {
     if (!isNotFound(error) && !isAlreadyExists(error) && !isConflict(error)) throw error;
     log.debug({ record: `${namespace}/${name}`, write: write.kind }, 'the record changed meanwhile');
+    return false;
   }
 }
 
