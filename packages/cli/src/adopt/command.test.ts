@@ -1,6 +1,7 @@
 /** `adopt` against two API servers that remember what was asked of them. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { command, type FakeCluster, kubeconfigText, listOf, startCluster } from '../fake-cluster.ts';
+import { workerPod } from './samples.ts';
 
 const KIND = '/apis/cloud.tencent.com/v1beta1';
 const PODS = '/api/v1/namespaces/kubeocean-system/pods';
@@ -108,6 +109,18 @@ describe('a second run', () => {
     expect(home.calls.slice(0, until).filter((call) => call === `GET ${PODS}`)).toHaveLength(6);
   });
 
+  it('says of the copies, too, that pods have which the first has adopted: it may have been cut short', async () => {
+    const { answers } = worker;
+    const pod = workerPod('a', { labels: { 'kubeocean.io/binding-uid': 'binding' } });
+    worker.answers = (call) => {
+      const isAsked =
+        call.path === '/api/v1/namespaces/w/pods' && call.query.get('labelSelector')?.endsWith('=binding');
+      return isAsked ? listOf(pod) : answers(call);
+    };
+    const { out } = await adopt('--yes');
+    expect(out).toContain("kubectl -n w delete configmap,secret -l 'kubeocean.io/managed-by=kubeocean,!");
+  });
+
   it('says beforehand what it would wait for', async () => {
     systemPods = () => [left];
     const { out } = await adopt();
@@ -195,6 +208,22 @@ describe('a step', () => {
     expect(patches()).toBe(3);
   });
 
+  it('is not the last word on processes that were stopped, when nothing can be read any more', async () => {
+    deployments = [syncer];
+    const { answers } = home;
+    home.answers = (call) => {
+      if (call.method === 'DELETE') {
+        deployments = [];
+        return {};
+      }
+      return call.path === '/api/v1/nodes' && deployments.length === 0 ? 403 : answers(call);
+    };
+    const { code, error } = await adopt('--yes');
+    expect([code, writes()]).toEqual([1, [`DELETE ${DEPLOYMENTS}/${SYNCER}`]]);
+    expect(error).toContain('cannot read what there is: Forbidden /api/v1/nodes\n');
+    expect(error).toMatch(/are stopped already: nobody looks after vnodes that are not taken over, until .*again\n$/);
+  });
+
   it('that is refused ends it, and says where it stands', async () => {
     refuse(403, 1);
     const { code, error } = await adopt('--yes');
@@ -202,6 +231,7 @@ describe('a step', () => {
     expect(error).toContain(
       `computing: patch Node ${vnode.metadata.name}: Forbidden ${node}; the steps before it are done: run it again`,
     );
+    expect(error).toContain('are stopped already: nobody looks after vnodes that are not taken over');
   });
 });
 

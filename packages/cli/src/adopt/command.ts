@@ -27,6 +27,9 @@ const OPTIONS = {
 const STOP_MS = 90_000;
 /** Others go on writing statuses meanwhile. */
 const TRIES = 10;
+/** To whoever reads why it ended there: from then on the vnodes' Leases run out, and pods on them are evicted. */
+const STOPPED =
+  'the processes of gocrane/kubeocean are stopped already: nobody looks after vnodes that are not taken over, until this has been run again';
 
 export const adoptCommand: Command<typeof OPTIONS> = {
   name: 'adopt',
@@ -84,9 +87,9 @@ async function carryOut(plan: Plan, clusterID: string, clients: Clients, again: 
     }
     // Also where there was nothing to stop: a run before this one, or somebody by hand, may have deleted the Deployments.
     await stopped(clients.computing, clusterID, stopping);
-    rest = await again();
-    if (rest.problems.length > 0) throw new Failure(rest.problems);
     try {
+      rest = await again();
+      if (rest.problems.length > 0) throw new Failure(rest.problems);
       // Its manager may have made a Deployment anew before it ended, which is stopped and waited for as well; so are pods of one
       // that was deleted before it had any.
       const deployments = rest.steps.filter(({ awaitPods }) => awaitPods !== undefined).map((step) => step.name);
@@ -99,7 +102,9 @@ async function carryOut(plan: Plan, clusterID: string, clients: Clients, again: 
       }
       return { ...rest, steps: done };
     } catch (error) {
-      if (!(error instanceof Changed) || tries === TRIES) throw error;
+      if (error instanceof Changed && tries < TRIES) continue;
+      if (!(error instanceof Failure)) throw error;
+      throw new Failure([...error.message.split('\n'), STOPPED], { cause: error });
     }
   }
 }

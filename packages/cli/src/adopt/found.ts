@@ -69,6 +69,8 @@ export interface Found {
   workerPods: KubeObject[];
   /** UIDs of the home pods whose counterparts bear this binding's. */
   adopted: ReadonlySet<string>;
+  /** Whether any of these was made by gocrane/kubeocean: it has copies of its making. */
+  useTheirs: boolean;
   policies: KubeObject[];
   /** Worker nodes that bear the name of a policy. */
   workerNodes: KubeObject[];

@@ -189,7 +189,7 @@ it('what would hang for ever without its maker is let go; what serves another cl
   });
 });
 
-it('policies, nodes and the priority class of the worker', () => {
+it('nodes, the policies by which they are known, and the priority class of the worker', () => {
   const policy = (name: string, cluster: string) => ({
     metadata: { name, uid: name, resourceVersion: '3', finalizers: ['policy.kubeocean.io/finalizer', 'mine'] },
     spec: { cluster },
@@ -200,11 +200,11 @@ it('policies, nodes and the priority class of the worker', () => {
   const priorityClass = { metadata: { name: 'kubeocean-default', uid: 'p' } };
   const policies = [policy('p', 'b'), policy('q', 'c')];
   expect(steps({ policies, workerNodes: [node('n1', 'p'), node('n2', 'q')], priorityClass })).toEqual([
-    'worker patch ResourceLeasingPolicy p',
     'worker patch Node n1',
+    'worker patch ResourceLeasingPolicy p',
     'worker delete PriorityClass kubeocean-default',
   ]);
-  const [policyStep, nodeStep] = planAdoption(found({ vnodes: [], policies, workerNodes: [node('n1', 'p')] })).steps;
+  const [nodeStep, policyStep] = planAdoption(found({ vnodes: [], policies, workerNodes: [node('n1', 'p')] })).steps;
   expect(policyStep).toMatchObject({ uid: 'p', patch: { type: 'merge' } });
   expect(policyStep?.patch?.body).toEqual({ metadata: { uid: 'p', resourceVersion: '3', finalizers: ['mine'] } });
   expect(nodeStep?.patch).toEqual({

@@ -121,12 +121,12 @@ function stopWorkloads(found: Found, plan: Plan): void {
   }
 }
 
-function adoptPods({ binding, homePods, workerPods, adopted, vnodes }: Found, plan: Plan): void {
+function adoptPods({ binding, homePods, workerPods, adopted, useTheirs, vnodes }: Found, plan: Plan): void {
   const { name, uid = '' } = binding.metadata;
   const names = new Set(vnodes.map(({ metadata }) => metadata.name));
   const byUID = new Map(homePods.map((pod) => [pod.metadata.uid, pod]));
   const followed = new Set<string | undefined>(adopted);
-  let copies = false;
+  let copies = useTheirs;
   for (const pod of workerPods) {
     const { annotations = {} } = pod.metadata;
     const home = byUID.get(annotations[Annotation.virtualPodUID] ?? '');
@@ -220,15 +220,7 @@ function tidyHome({ binding, csiNodes, homePods, copied, logConfigsUnread }: Fou
 }
 
 function tidyWorker({ binding, policies, workerNodes, priorityClass }: Found, plan: Plan): void {
-  for (const policy of policies) {
-    const { finalizers = [], uid, resourceVersion } = policy.metadata;
-    const { cluster } = (policy['spec'] ?? {}) as { cluster?: string };
-    if (cluster !== binding.metadata.name || !finalizers.includes(Foreign.policyFinalizer)) continue;
-    const rest = finalizers.filter((one) => one !== Foreign.policyFinalizer);
-    add(plan, 'worker', 'patch', ResourceLeasingPolicies, policy, 'loses the finalizer that would keep it for ever', {
-      patch: { type: 'merge', body: { metadata: { uid, resourceVersion, finalizers: rest } } },
-    });
-  }
+  // First: which of them are the binding's is told by the policies, and one that is being deleted goes with its finalizer.
   for (const node of workerNodes) {
     const { uid, labels } = node.metadata;
     const name = labels?.[Label.policyApplied];
@@ -238,6 +230,15 @@ function tidyWorker({ binding, policies, workerNodes, priorityClass }: Found, pl
     const body = { metadata: { uid, labels: nulls([Label.policyApplied]) } };
     add(plan, 'worker', 'patch', Nodes, node, 'what is lent is in the LeasedNodes now', {
       patch: { type: 'merge', body },
+    });
+  }
+  for (const policy of policies) {
+    const { finalizers = [], uid, resourceVersion } = policy.metadata;
+    const { cluster } = (policy['spec'] ?? {}) as { cluster?: string };
+    if (cluster !== binding.metadata.name || !finalizers.includes(Foreign.policyFinalizer)) continue;
+    const rest = finalizers.filter((one) => one !== Foreign.policyFinalizer);
+    add(plan, 'worker', 'patch', ResourceLeasingPolicies, policy, 'loses the finalizer that would keep it for ever', {
+      patch: { type: 'merge', body: { metadata: { uid, resourceVersion, finalizers: rest } } },
     });
   }
   const owner = priorityClass?.metadata.labels?.[Label.appManagedBy];

@@ -6,6 +6,7 @@ import {
   ClusterBindings,
   Label,
   ManagedByValue,
+  migratedWorkerName,
   Namespace,
   ResourceLeasingPolicies,
 } from '@kubeocean/shared/api';
@@ -99,7 +100,7 @@ export async function readFound(home: Connection, worker: Connection, name: stri
       copied,
       ...('unread' in logConfigs && { logConfigsUnread: logConfigs.unread }),
       workerPods,
-      adopted,
+      ...adopted,
       policies,
       workerNodes,
       priorityClass,
@@ -115,10 +116,19 @@ export function readSystemPods(home: KubeClient): Promise<KubeObject[]> {
 }
 
 /** Home pods that were adopted before, or made by our syncer: their counterparts are no longer to be looked for. */
-async function readAdopted(worker: KubeClient, { metadata, spec }: ClusterBinding): Promise<ReadonlySet<string>> {
+async function readAdopted(
+  worker: KubeClient,
+  { metadata, spec }: ClusterBinding,
+): Promise<Pick<Found, 'adopted' | 'useTheirs'>> {
   const ours = { namespace: spec.mountNamespace, labelSelector: `${Label.bindingUID}=${metadata.uid ?? ''}` };
   const pods = await all(worker, Pods, ours, { metadataOnly: true });
-  return new Set(pods.flatMap((pod) => pod.metadata.annotations?.[Annotation.virtualPodUID] ?? []));
+  return {
+    adopted: new Set(pods.flatMap((pod) => pod.metadata.annotations?.[Annotation.virtualPodUID] ?? [])),
+    useTheirs: pods.some(({ metadata: { name, annotations = {} } }) => {
+      const { [Annotation.virtualPodNamespace]: namespace = '', [Annotation.virtualPodName]: home = '' } = annotations;
+      return name === migratedWorkerName(namespace, home);
+    }),
+  };
 }
 
 /** Every LogConfig of the computing cluster was copied, and bears no label that would select it. */

@@ -60,6 +60,7 @@ export function found(change: Partial<Found> = {}): Found {
     copied: [],
     workerPods: [],
     adopted: new Set(),
+    useTheirs: false,
     policies: [],
     workerNodes: [],
     priorityClass: undefined,

@@ -1,13 +1,11 @@
 /** Runs for one binding against a server of the tests' own; with real clusters in e2e/manager.test.ts. */
 import { Annotation, type ClusterBinding, Finalizer, labelValue } from '@kubeocean/shared/api';
-import { createLogger } from '@kubeocean/shared/daemon';
-import { type Condition, KubeClient, type KubeObject } from '@kubeocean/shared/kube';
+import { ApiError, type Condition, type KubeObject } from '@kubeocean/shared/kube';
 import { TestServer } from '@kubeocean/shared/testing';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { NotLeading } from '../leading.ts';
-import { parseWorkloads, type Settings } from '../settings.ts';
-import type { Made } from '../workloads/made.ts';
-import { BindingController, type ControllerOptions } from './controller.ts';
+import type { ControllerOptions } from './controller.ts';
+import { controllerOf } from './controller-fixtures.ts';
 import { binding } from './fixtures.ts';
 
 let server: TestServer;
@@ -17,65 +15,9 @@ beforeAll(async () => {
 afterEach(() => server.reset());
 afterAll(() => server.stop());
 
-const settings: Settings = {
-  syncer: { image: 'syncer', replicas: 2, ...parseWorkloads('{}', 'f').syncer },
-  proxier: { image: 'proxier', replicas: 2, ...parseWorkloads('{}', 'f').proxier },
-  imagePullPolicy: 'IfNotPresent',
-  imagePullSecrets: [],
-  servingCertificate: 'csr',
-  clusterDNS: '',
-  clusterDomain: 'cluster.local',
-  logLevel: 'info',
-};
-
-/** Of a cluster in which nothing was made for the binding. */
-function controllerOf(
-  of: ClusterBinding,
-  isCurrent: () => boolean = () => true,
-  made: (wanted: Made) => KubeObject | undefined = () => undefined,
-  /** Objects made for the binding that are still there when it is deleted. */
-  left: () => number = () => 0,
-  own: Partial<ControllerOptions> = {},
-) {
-  const calls: string[] = [];
-  const told: string[] = [];
-  /** Names of what was applied. */
-  const ensured: string[] = [];
-  server.answer = (request, response) => {
-    calls.push(`${request.method} ${(request.url ?? '').split('?')[0]}`);
-    response.end(JSON.stringify(of));
-  };
-  const controller = new BindingController({
-    home: new KubeClient(server.transport()),
-    bindings: new Map([[of.metadata.name, of]]) as unknown as ControllerOptions['bindings'],
-    secrets: new Map() as unknown as ControllerOptions['secrets'],
-    made: { get: made } as unknown as ControllerOptions['made'],
-    applier: {
-      ensure(_: string, wanted: Made) {
-        ensured.push(wanted.object.metadata.name);
-        return Promise.resolve({ object: wanted.object, written: false });
-      },
-      removeAll: () => Promise.resolve(left()),
-    } as unknown as ControllerOptions['applier'],
-    checks: {} as ControllerOptions['checks'],
-    settings,
-    events: {
-      event: (_subject, type, reason, message) => void told.push(`${type} ${reason}: ${message}`),
-      flush: () => Promise.resolve(),
-    },
-    log: createLogger('test', 'silent'),
-    leadership: { signal: new AbortController().signal, isCurrent, transitions: 0, leaseTime: () => new Date(0) },
-    now: () => new Date(0),
-    monotonic: () => 0,
-    abandonAfterMs: 0,
-    ...own,
-  });
-  return { calls, told, ensured, run: () => controller.reconcile(of.metadata.name) };
-}
-
 it('writes nothing while another may lead', async () => {
   let isCurrent = false;
-  const { calls, run } = controllerOf(binding('a'), () => isCurrent);
+  const { calls, run } = controllerOf(server, binding('a'), () => isCurrent);
   expect(await run()).toEqual({ againInMs: 1000 });
   expect(calls).toEqual([]);
   isCurrent = true;
@@ -88,7 +30,7 @@ it('says which pod keeps an upgrade from coming up, while those of before go on'
   const finalizers = [Finalizer.bindingManager, Finalizer.bindingSyncer];
   const of = { ...rest, metadata: { ...metadata, deletionTimestamp: '2026-01-02T00:00:00Z', finalizers } };
   const conditions = [{ type: 'Progressing', status: 'False', message: 'timed out' }];
-  const { run } = controllerOf(of, undefined, ({ object }) => ({
+  const { run } = controllerOf(server, of, undefined, ({ object }) => ({
     ...object,
     status: { availableReplicas: 2, conditions },
   }));
@@ -120,7 +62,7 @@ it('a binding that is being deleted gets a syncer anew where none is left, and t
   const { metadata, ...rest } = binding('a');
   const finalizers = [Finalizer.bindingManager, Finalizer.bindingSyncer];
   const of = { ...rest, metadata: { ...metadata, deletionTimestamp: '2026-01-02T00:00:00Z', finalizers } };
-  const { run, ensured } = controllerOf(of);
+  const { run, ensured } = controllerOf(server, of);
   let told: Condition[] = [];
   server.answer = (request, response) => {
     const chunks: Buffer[] = [];
@@ -150,7 +92,7 @@ function givenUp(name: string, others: readonly string[] = []): ClusterBinding {
 
 it('what an abandoned binding leaves is found by what is told, however long its name', async () => {
   const name = 'a'.repeat(64);
-  const { told, run } = controllerOf(givenUp(name));
+  const { told, run } = controllerOf(server, givenUp(name));
   await run();
   expect(told).toHaveLength(1);
   expect(told[0]).toMatch(/^Warning Abandoned: /);
@@ -163,7 +105,7 @@ it('a binding that is being deleted ends when nothing of it is left, and keeps t
   const finalizers = ['theirs', Finalizer.bindingManager];
   const of = { ...rest, metadata: { ...metadata, deletionTimestamp: '2026-01-02T00:00:00Z', finalizers } };
   let left = 2;
-  const { run } = controllerOf(of, undefined, undefined, () => left);
+  const { run } = controllerOf(server, of, undefined, undefined, () => left);
   const written: KubeObject[] = [];
   server.answer = (request, response) => {
     const chunks: Buffer[] = [];
@@ -180,8 +122,53 @@ it('a binding that is being deleted ends when nothing of it is left, and keeps t
   expect(written).toMatchObject([{ metadata: { uid: metadata.uid, finalizers: ['theirs'] } }]);
 });
 
+/** What is said of a binding that is being deleted. */
+const deletedWith = (finalizers: string[]) => ({ deletionTimestamp: '2026-01-02T00:00:00Z', finalizers });
+const denied = new ApiError(403, { kind: 'Status', code: 403, message: 'a policy denied the request' }, 'PATCH', '/x');
+
+it.each<
+  [string, Partial<KubeObject['metadata']>, Partial<Record<'ensure' | 'removeAll', () => Promise<never>>>, string]
+>([
+  [
+    'keeps it from being begun with',
+    {},
+    {},
+    'Warning FinalizerRefused: the manager cannot put its finalizer on the binding, and begins nothing before: a policy',
+  ],
+  [
+    'keeps its syncer from being made anew when it is deleted',
+    deletedWith([Finalizer.bindingManager, Finalizer.bindingSyncer]),
+    { ensure: () => Promise.reject(denied) },
+    'Normal Unbinding: not all that its syncer needs can be made (a policy denied the request); the syncer removes',
+  ],
+  [
+    'keeps what was made for it when it is deleted',
+    deletedWith([Finalizer.bindingManager]),
+    { removeAll: () => Promise.reject(denied) },
+    'Normal Unbinding: what was made for it cannot be removed, which is tried again: a policy denied the request',
+  ],
+  [
+    'keeps the finalizer when it is deleted',
+    deletedWith([Finalizer.bindingManager]),
+    {},
+    'Normal Unbinding: its finalizer kubeocean.io/clusterbinding-manager cannot be taken off, which is tried again: a policy denied',
+  ],
+])('a binding says what %s', async (_, change, applier, words) => {
+  const { metadata, ...rest } = binding('a');
+  const of = { ...rest, metadata: { ...metadata, ...change } };
+  const own = Object.keys(applier).length > 0 && { applier: applier as unknown as ControllerOptions['applier'] };
+  const { run, told } = controllerOf(server, of, undefined, undefined, undefined, { ...own });
+  server.answer = (request, response) => {
+    if (request.url?.includes('/status')) return response.end(JSON.stringify(of));
+    response.statusCode = 403;
+    return response.end(JSON.stringify(denied.status));
+  };
+  await expect(run()).rejects.toThrow('a policy denied the request');
+  expect(told).toEqual([expect.stringContaining(words)]);
+});
+
 it('a binding that is given up does not end while its syncer runs, which removes what it made', async () => {
-  const { told, calls, run } = controllerOf(givenUp('a'), undefined, ({ object }) => ({
+  const { told, calls, run } = controllerOf(server, givenUp('a'), undefined, ({ object }) => ({
     ...object,
     status: { availableReplicas: 1 },
   }));
@@ -194,6 +181,7 @@ it('a binding that is given up ends once its syncer has not run for the whole ti
   const of = givenUp('a', ['theirs']);
   let [availableReplicas, clock] = [0, 0];
   const { told, run } = controllerOf(
+    server,
     of,
     undefined,
     ({ object }) => ({ ...object, status: { availableReplicas } }),
@@ -233,7 +221,7 @@ it('a binding that is given up once more must have been without its syncer anew'
   const of = givenUp('a');
   const annotations = of.metadata.annotations;
   let clock = 0;
-  const { told, run } = controllerOf(of, undefined, undefined, undefined, {
+  const { told, run } = controllerOf(server, of, undefined, undefined, undefined, {
     monotonic: () => clock,
     abandonAfterMs: 60_000,
   });
@@ -252,7 +240,7 @@ it.each<[string, ClusterBinding]>([
   ['a status', { ...binding('a'), metadata: { ...binding('a').metadata, finalizers: [Finalizer.bindingManager] } }],
 ])('does not write %s once leadership has ended during the run', async (_, of) => {
   let asked = 0;
-  const { calls, run } = controllerOf(of, () => ++asked === 1);
+  const { calls, run } = controllerOf(server, of, () => ++asked === 1);
   await expect(run()).rejects.toThrow(NotLeading);
   expect(calls).toEqual([]);
 });
@@ -269,7 +257,7 @@ it.each<[string, Partial<KubeObject['metadata']>, number]>([
     status: { phase: 'Pending' },
   };
   const bindings = new Map([['a', of]]);
-  const { run } = controllerOf(of, undefined, ({ object }) => object, undefined, {
+  const { run } = controllerOf(server, of, undefined, ({ object }) => object, undefined, {
     bindings: bindings as unknown as ControllerOptions['bindings'],
     checks: { current: () => ({ worker: { user: 'u' } }) } as unknown as ControllerOptions['checks'],
   });

@@ -6,19 +6,15 @@ import {
   Annotation,
   type ClusterBinding,
   ClusterBindings,
-  FieldManager,
   Finalizer,
   labelValue,
   Namespace,
   VolumeFinalizer,
 } from '@kubeocean/shared/api';
-import type { Logger } from '@kubeocean/shared/daemon';
 import {
-  apiVersionOf,
-  type EventRecorder,
-  type KubeClient,
+  ApiError,
+  isConflict,
   type KubeObject,
-  type Leadership,
   messageOf,
   type Outcome,
   Pods,
@@ -31,23 +27,18 @@ import { type Applier, ForeignStateError, type MadeStores } from '../workloads/a
 import { deployment } from '../workloads/deployment.ts';
 import { type ComponentName, isOwnedBy, type Made, selectorLabels } from '../workloads/made.ts';
 import type { WorkerChecks } from './checks.ts';
-import { LastWrites } from './last-writes.ts';
 import { whyNotRunning } from './pods.ts';
-import { isStuck, isUp, type Known, readyOf, sameStatus, statusOf } from './status.ts';
+import { BindingProblem } from './problem.ts';
+import { Reporter, type ReporterOptions, subject } from './report.ts';
+import { isStuck, isUp, type Known } from './status.ts';
 import { type KubeconfigSecret, secretProblem, specProblem } from './validate.ts';
 
-export interface ControllerOptions {
-  home: KubeClient;
-  bindings: ReadonlyStore<ClusterBinding>;
+export interface ControllerOptions extends ReporterOptions {
   secrets: ReadonlyStore<KubeconfigSecret>;
   made: MadeStores;
   applier: Applier;
   checks: WorkerChecks;
   settings: Settings;
-  events: EventRecorder;
-  log: Logger;
-  leadership: Leadership;
-  now: () => Date;
   /** Milliseconds that never go back. */
   monotonic: () => number;
   /** Milliseconds for which its syncer must not have run before an abandoned binding finishes without it. */
@@ -73,29 +64,34 @@ function tryAgain(error: unknown): Outcome {
 
 export class BindingController {
   private readonly options: ControllerOptions;
-  private readonly written = new LastWrites();
+  private readonly reporter: Reporter;
   private readonly silentSince = new Map<string, number>();
 
   constructor(options: ControllerOptions) {
     this.options = options;
+    this.reporter = new Reporter(options);
   }
 
   async reconcile(name: string): Promise<Outcome> {
     if (!this.options.leadership.isCurrent()) return { againInMs: 1000 };
     const stored = this.options.bindings.get(name);
     if (!stored) return undefined;
-    const binding = this.written.newest(stored);
+    const binding = this.reporter.newest(stored);
     if (binding.metadata.deletionTimestamp) return this.unbind(binding);
     if (!(binding.metadata.finalizers ?? []).includes(Finalizer.bindingManager)) {
-      await this.setFinalizers(binding, [...(binding.metadata.finalizers ?? []), Finalizer.bindingManager]);
+      const finalizers = [...(binding.metadata.finalizers ?? []), Finalizer.bindingManager];
+      await this.setFinalizers(binding, finalizers).catch((error: unknown) => {
+        const message = `the manager cannot put its finalizer on the binding, and begins nothing before: ${messageOf(error)}`;
+        return this.refused(binding, error, { problem: new BindingProblem('spec', 'FinalizerRefused', message) });
+      });
       return undefined;
     }
     const problem = specProblem(binding, this.options.bindings.values(), this.ownerOfSyncer(binding));
     if (problem) {
-      await this.report(binding, { ...this.deployed(binding), problem });
+      await this.reporter.report(binding, { ...this.deployed(binding), problem });
       return undefined;
     }
-    if (!binding.status?.phase) await this.report(binding, {});
+    if (!binding.status?.phase) await this.reporter.report(binding, {});
 
     // What serves pods already is kept up whatever the worker says; a new binding gets nothing before it is sound.
     const established = this.isEstablished(binding);
@@ -117,10 +113,11 @@ export class BindingController {
       ...(applied?.error instanceof ForeignStateError && { applyReason: 'ForeignState' }),
     };
     const down = await this.explain(binding, known);
-    const latest = this.written.newest(this.options.bindings.get(name) ?? binding);
+    const latest = this.reporter.newest(this.options.bindings.get(name) ?? binding);
     const { uid, generation } = latest.metadata;
     // What is known is of the spec that was looked at. Another one, or its deletion, is on its way here by itself.
-    if (uid === binding.metadata.uid && generation === binding.metadata.generation) await this.report(latest, known);
+    if (uid === binding.metadata.uid && generation === binding.metadata.generation)
+      await this.reporter.report(latest, known);
     if (applied?.error) return tryAgain(applied.error);
     const waits = [checked.againInMs, down ? POLL_MS : undefined].filter((ms) => ms !== undefined);
     return waits.length > 0 ? { againInMs: Math.min(...waits) } : undefined;
@@ -128,7 +125,7 @@ export class BindingController {
 
   forget(bindingUID: string): void {
     this.options.checks.forget(bindingUID);
-    this.written.forget(bindingUID);
+    this.reporter.forget(bindingUID);
     this.silentSince.delete(bindingUID);
   }
 
@@ -210,13 +207,14 @@ export class BindingController {
           ? 'without the worker cluster, as kubeocean.io/abandon asks'
           : `first; if the worker cluster is gone for good: kubectl annotate clusterbinding ${name} ${Annotation.abandon}=true`;
         const problem = secretProblem(binding, this.secretOf(binding));
+        const failed = applied.error ? `not all that its syncer needs can be made (${messageOf(applied.error)}); ` : '';
         const known: Known = {
           ...this.deployed(binding),
           ...(problem && { problem }),
-          deleting: `the syncer removes the vnodes, their pods and what was copied to the worker ${hint}`,
+          deleting: `${failed}the syncer removes the vnodes, their pods and what was copied to the worker ${hint}`,
         };
         await this.explain(binding, known);
-        await this.report(binding, known);
+        await this.reporter.report(binding, known);
         if (applied.error) return tryAgain(applied.error);
         return { againInMs: abandoned ? Math.min(POLL_MS, this.options.abandonAfterMs) : POLL_MS };
       }
@@ -229,21 +227,26 @@ export class BindingController {
           `its PersistentVolumes (the same label) cannot be deleted before the finalizer ${VolumeFinalizer} is taken off`,
       );
       log.warn({ binding: name }, 'abandoned without its syncer');
-      await this.setFinalizers(
-        binding,
-        finalizers.filter((one) => one !== Finalizer.bindingSyncer),
-      );
+      await this.takeOff(binding, Finalizer.bindingSyncer);
       return undefined;
     }
-    const left = await applier.removeAll(binding);
+    const left = await applier.removeAll(binding).catch((error: unknown) => {
+      const deleting = `what was made for it cannot be removed, which is tried again: ${messageOf(error)}`;
+      return this.refused(binding, error, { deleting });
+    });
     // Their disappearance comes back as a change; the time is for one that was missed.
     if (left > 0) return { againInMs: POLL_MS };
-    await this.setFinalizers(
-      binding,
-      finalizers.filter((one) => one !== Finalizer.bindingManager),
-    );
+    await this.takeOff(binding, Finalizer.bindingManager);
     log.info({ binding: name }, 'unbound');
     return undefined;
+  }
+
+  private async takeOff(binding: ClusterBinding, finalizer: string): Promise<void> {
+    const others = (binding.metadata.finalizers ?? []).filter((one) => one !== finalizer);
+    await this.setFinalizers(binding, others).catch((error: unknown) => {
+      const deleting = `its finalizer ${finalizer} cannot be taken off, which is tried again: ${messageOf(error)}`;
+      return this.refused(binding, error, { deleting });
+    });
   }
 
   /** Whether the syncer has had no available replica for a while, all of which the binding was given up. */
@@ -258,43 +261,17 @@ export class BindingController {
     return this.options.monotonic() - since >= this.options.abandonAfterMs;
   }
 
+  /** Throws the error. What the API server refuses is told first: a webhook or policy may do so for ever. */
+  private async refused(binding: ClusterBinding, error: unknown, known: Known): Promise<never> {
+    if (error instanceof ApiError && !isConflict(error)) {
+      await this.reporter.report(binding, { ...this.deployed(binding), ...known });
+    }
+    throw error;
+  }
+
   private async setFinalizers(binding: ClusterBinding, finalizers: string[]): Promise<void> {
     const { name, uid, resourceVersion } = binding.metadata;
     mayWrite(this.options.leadership);
     await this.options.home.patch(ClusterBindings, '', name, { metadata: { uid, resourceVersion, finalizers } });
   }
-
-  /** Writes the status when it differs, and an event when Ready does. */
-  private async report(binding: ClusterBinding, known: Known): Promise<void> {
-    const { home, events, log, now } = this.options;
-    const status = statusOf(binding, known, now());
-    if (sameStatus(binding.status, status)) return;
-    const { name, uid } = binding.metadata;
-    mayWrite(this.options.leadership);
-    const applied = await home.apply<ClusterBinding>(
-      ClusterBindings,
-      {
-        apiVersion: apiVersionOf(ClusterBindings),
-        kind: ClusterBindings.kind,
-        metadata: { name, ...(uid && { uid }) },
-        status,
-      },
-      FieldManager.manager,
-      { subresource: 'status' },
-    );
-    this.written.note(this.options.bindings.get(name), applied);
-    const [before, after] = [readyOf(binding.status), readyOf(status)];
-    if (!after || (before?.reason === after.reason && before?.message === after.message)) return;
-    log.info({ binding: name, phase: status.phase, reason: after.reason, why: after.message }, 'binding status');
-    events.event(
-      subject(binding),
-      status.phase === 'Failed' ? 'Warning' : 'Normal',
-      after.status === 'True' ? 'Ready' : (after.reason ?? 'NotReady'),
-      after.message ?? '',
-    );
-  }
-}
-
-function subject(binding: ClusterBinding) {
-  return { apiVersion: apiVersionOf(ClusterBindings), kind: ClusterBindings.kind, metadata: binding.metadata };
 }

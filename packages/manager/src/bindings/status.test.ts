@@ -229,6 +229,14 @@ describe('statusOf', () => {
     for (const { message = '' } of status.conditions ?? []) expect(message.length).toBeLessThan(32_768);
   });
 
+  it('is what an API server gives back, wherever a long message is cut', () => {
+    for (const before of [0, 1]) {
+      const problem = new BindingProblem('worker', 'WorkerRefused', `${'x'.repeat(before)}${'😀'.repeat(4000)}`);
+      const { conditions } = statusOf(binding('a'), { problem }, T0);
+      expect(conditions?.every(({ message }) => message?.isWellFormed())).toBe(true);
+    }
+  });
+
   it('moves lastSyncTime when the binding becomes Ready, and then not again', () => {
     // By it a binding counts as established.
     expect(statusOf(binding('a'), allUp, T0).lastSyncTime).toBeUndefined();

@@ -71,7 +71,8 @@ export function statusOf(binding: ClusterBinding, known: Known, now: Date): Clus
       {
         type,
         ...verdict,
-        message: verdict.message.slice(0, LONGEST_MESSAGE),
+        // Of half a character an API server keeps another in its place: it would be told, and written, at each look.
+        message: verdict.message.slice(0, LONGEST_MESSAGE).toWellFormed(),
         ...(generation !== undefined && { observedGeneration: generation }),
       },
       now,

@@ -99,6 +99,20 @@ describe('specProblem', () => {
     expect(specProblem(odd, [odd])).toMatchObject({ reason: 'SecretNamespace', stage: 'spec' });
   });
 
+  it('refuses a node selector that no agent reads, which the worker would only tell its owner of', () => {
+    const hosts = Array.from({ length: 256 }, (_, at) => `ip-10-0-123-${at}.eu-central-1.compute.internal`);
+    const selecting = (key: string, operator: 'In' | 'Gt', values: string[], terms = 1) => ({
+      nodeSelectorTerms: Array.from({ length: terms }, () => ({ matchExpressions: [{ key, operator, values }] })),
+    });
+    const hostname = 'kubernetes.io/hostname';
+    const named = (terms: number) => binding('a', { nodeSelector: selecting(hostname, 'In', hosts, terms) });
+    expect(specProblem(named(2), [])).toBeUndefined();
+    expect(specProblem(named(4), [])).toMatchObject({ reason: 'NodeSelectorInvalid', stage: 'spec' });
+    expect(specProblem(named(4), [])?.message).toMatch(/characters as JSON, more than 32768/);
+    const beyond = binding('a', { nodeSelector: selecting('rank', 'Gt', ['9223372036854775808']) });
+    expect(specProblem(beyond, [])?.message).toMatch(/Gt needs exactly one integer/);
+  });
+
   it('gives a clusterID to the older binding, whichever is looked at first, and names it to the younger', () => {
     const old = binding('z', {}, '2026-01-01T00:00:00Z');
     const young = binding('a', {}, '2026-01-02T00:00:00Z');

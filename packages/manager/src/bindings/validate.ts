@@ -1,6 +1,7 @@
 /** Checks of a binding that need no network: its spec, other bindings, the Secret it refers to. Pure. */
 import { type ClusterBinding, KubeconfigKey, Namespace } from '@kubeocean/shared/api';
 import { type ClusterAccess, KubeconfigError, type KubeObject, parseKubeconfig } from '@kubeocean/shared/kube';
+import { claimedSelectorProblem } from '@kubeocean/shared/lease';
 import { BindingProblem } from './problem.ts';
 
 /** A Secret as far as the manager keeps it. */
@@ -18,7 +19,7 @@ export function specProblem(
   others: Iterable<ClusterBinding>,
   ownerUID?: string,
 ): BindingProblem | undefined {
-  const { clusterID, secretRef } = binding.spec;
+  const { clusterID, secretRef, nodeSelector } = binding.spec;
   const holder = holderOf(clusterID, [binding, ...others], ownerUID);
   if (holder && holder.metadata.uid !== binding.metadata.uid) {
     const deleting = holder.metadata.deletionTimestamp ? ', which is being deleted' : '';
@@ -35,6 +36,14 @@ export function specProblem(
       'SecretNamespace',
       `spec.secretRef.namespace is "${secretRef.namespace}", but the Secret with the worker's kubeconfig must lie in ` +
         `${Namespace.system}: create Secret "${secretRef.name}" there and set spec.secretRef.namespace to it`,
+    );
+  }
+  const unread = claimedSelectorProblem(nodeSelector);
+  if (unread) {
+    return new BindingProblem(
+      'spec',
+      'NodeSelectorInvalid',
+      `spec.nodeSelector is not one that the agent in the worker cluster reads, so that nothing new would be lent: ${unread}`,
     );
   }
   return undefined;

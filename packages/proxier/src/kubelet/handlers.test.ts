@@ -1,6 +1,7 @@
 /** What callers read when there is no log and no session: the handlers between a home and a worker that refuse. */
+import { once } from 'node:events';
 import { createServer, request as httpRequest, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, connect } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { Annotation, workerName } from '@kubeocean/shared/api';
 import { createLogger, Registry } from '@kubeocean/shared/daemon';
@@ -153,4 +154,21 @@ describe('kubectl takes `this: that` for YAML, and finds no words in it; so it g
     home.answer = says(200, { ...homePod, spec: { ...homePod.spec, containers: [] } });
     expect(await ask(EXEC)).toEqual([500, 'container not found ("main")\n']);
   });
+});
+
+it('whoever is refused an upgrade, and goes on sending, is not listened to for ever', async () => {
+  const { port } = vnode.address() as AddressInfo;
+  const client = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+  const sending = setInterval(() => client.write('more'), 20);
+  client.on('error', () => undefined).on('close', () => clearInterval(sending));
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  try {
+    client.write('GET /nothing HTTP/1.1\r\nhost: v\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\r\n');
+    await once(client.resume(), 'end');
+    expect(client.destroyed).toBe(false);
+    vi.advanceTimersByTime(10_000);
+  } finally {
+    vi.useRealTimers();
+  }
+  await vi.waitFor(() => expect(client.destroyed).toBe(true), 5000).finally(() => client.destroy());
 });

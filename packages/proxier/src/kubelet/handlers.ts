@@ -30,6 +30,9 @@ export interface Handlers {
   onUpgrade(request: IncomingMessage, socket: TLSSocket, head: Buffer): void;
 }
 
+/** Within so long, in milliseconds, the answer to an upgrade that is refused has to be read. */
+const REFUSED_MS = 10_000;
+
 type SessionRoute = Route & { kind: SessionKind };
 
 export function createHandlers(options: HandlerOptions): Handlers {
@@ -197,7 +200,9 @@ export function createHandlers(options: HandlerOptions): Handlers {
         const refusal = toRefusal(error);
         tell(refusal, request);
         if (socket.destroyed) return;
-        socket.setTimeout(10_000, () => socket.destroy());
+        // Not by its silence: who goes on sending, whatever it may be, would keep the connection for ever.
+        const over = setTimeout(() => socket.destroy(), REFUSED_MS);
+        socket.once('close', () => clearTimeout(over));
         // Read to the end: closing a socket with unread bytes would reset it and could take the answer along.
         socket.resume();
         socket.end(rawAnswer(refusal));
