@@ -20,21 +20,9 @@ function ofNode(nodeName: string) {
   });
 }
 
-test.each<[string, (record: LeasedNode) => unknown, boolean]>([
-  ['of a node whose name has dots', ofNode('ip-10-0-0-1.eu.compute.internal'), true],
-  ['of a node that no Node can be called', ofNode('Node_1'), false],
-  ['of a node whose name is a path', ofNode('../pods'), false],
-  ['as the agent writes it', (record) => record, true],
-  ['without a status', ({ metadata, spec }) => ({ metadata, spec }), true],
-  ['of another binding', (record) => ({ ...record, spec: { ...record.spec, cluster: 'other' } }), false],
-  ['under another name', (record) => ({ ...record, spec: { ...record.spec, nodeName: 'node2' } }), false],
-  ['without a UID', (record) => ({ ...record, spec: { ...record.spec, nodeUID: undefined } }), false],
-  ['with a UID of a megabyte', (r) => ({ ...r, spec: { ...r.spec, nodeUID: 'u'.repeat(1_000_000) } }), false],
-  ['whose policy is a number', (record) => ({ ...record, spec: { ...record.spec, policy: 5 } }), false],
-  ['that names a list as its policy', (record) => ({ ...record, status: { ...record.status, policy: [] } }), false],
-])('whether a record is taken %s', async (_, change, taken) => {
+/** The records that the stores have where the worker has this one. */
+async function recordsFrom({ metadata, ...rest }: LeasedNode): Promise<LeasedNode[]> {
   worker.reset();
-  const { metadata, ...rest } = change(sampleRecord()) as LeasedNode;
   const labels = { [Label.clusterBinding]: 'example-cluster' };
   worker.put(LeasedNodes, { metadata: { ...metadata, labels }, ...rest });
   const client = worker.client();
@@ -52,7 +40,29 @@ test.each<[string, (record: LeasedNode) => unknown, boolean]>([
   const over = new AbortController();
   const running = records.run(over.signal);
   await records.store.synced;
-  expect(records.store.size).toBe(taken ? 1 : 0);
   over.abort();
   await running;
+  return [...records.store.values()];
+}
+
+test.each<[string, (record: LeasedNode) => unknown, boolean]>([
+  ['of a node whose name has dots', ofNode('ip-10-0-0-1.eu.compute.internal'), true],
+  ['of a node that no Node can be called', ofNode('Node_1'), false],
+  ['of a node whose name is a path', ofNode('../pods'), false],
+  ['as the agent writes it', (record) => record, true],
+  ['without a status', ({ metadata, spec }) => ({ metadata, spec }), true],
+  ['of another binding', (record) => ({ ...record, spec: { ...record.spec, cluster: 'other' } }), false],
+  ['under another name', (record) => ({ ...record, spec: { ...record.spec, nodeName: 'node2' } }), false],
+  ['without a UID', (record) => ({ ...record, spec: { ...record.spec, nodeUID: undefined } }), false],
+  ['with a UID of a megabyte', (r) => ({ ...r, spec: { ...r.spec, nodeUID: 'u'.repeat(1_000_000) } }), false],
+  ['whose policy is a number', (record) => ({ ...record, spec: { ...record.spec, policy: 5 } }), false],
+  ['that names a list as its policy', (record) => ({ ...record, status: { ...record.status, policy: [] } }), false],
+])('whether a record is taken %s', async (_, change, taken) => {
+  expect(await recordsFrom(change(sampleRecord()) as LeasedNode)).toHaveLength(taken ? 1 : 0);
+});
+
+test('of what a record lends so much is known as can be read: by the rest no pod of the node could be let in', async () => {
+  const [record] = await recordsFrom(sampleRecord({ allocatable: { cpu: 'four', memory: '1024Mi', pods: '110' } }));
+  expect(record?.status?.allocatable).toEqual({ memory: '1Gi', pods: '110' });
+  expect(record?.status?.phase).toBe(sampleRecord().status?.phase);
 });

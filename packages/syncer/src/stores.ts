@@ -23,7 +23,7 @@ import {
   Pods,
   type Reflector,
 } from '@kubeocean/shared/kube';
-import { isNodeName } from './nodes/sanitize.ts';
+import { carriedResources, isNodeName } from './nodes/sanitize.ts';
 import type { Pod } from './pods/types.ts';
 import { claimNames } from './volumes/words.ts';
 
@@ -87,7 +87,8 @@ export function createReflectors(options: StoreOptions): SyncerReflectors {
     records: createReflector<LeasedNode>(worker, {
       resource: LeasedNodes,
       labelSelector: binding,
-      project: (object) => (isRecordOf(object as LeasedNode, bindingName) ? (object as LeasedNode) : undefined),
+      project: (object) =>
+        isRecordOf(object as LeasedNode, bindingName) ? withReadableAmounts(object as LeasedNode) : undefined,
       indexes: {
         node: ({ spec }) => [spec.nodeName],
         vnode: ({ spec }) => [...vnodeNames(clusterID, spec.nodeName)],
@@ -122,6 +123,16 @@ function isRecordOf(record: LeasedNode, bindingName: string): boolean {
     [spec.nodeUID, spec.policy, status?.policy ?? ''].every(isShort) &&
     metadata.name === leasedNodeName(bindingName, spec.nodeName)
   );
+}
+
+/**
+ * Pods are let in by the amounts that the vnode shows. One that cannot be read would keep every pod of the vnode from being
+ * made, without a word.
+ */
+function withReadableAmounts(record: LeasedNode): LeasedNode {
+  const { status } = record;
+  if (status?.allocatable === undefined) return record;
+  return { ...record, status: { ...status, allocatable: carriedResources(status.allocatable) } };
 }
 
 /** A vnode shows these as they are; no name is longer. */

@@ -72,6 +72,17 @@ test('records are acted on once our pods in the worker are known, too: these say
 });
 
 test.each([
+  ['taken back by its owner', 'Released', { recordsKnown: true, isReleased: true }],
+  ['another’s', 'NameTaken', { recordsKnown: false, isReleased: false }],
+])('what is believed of a worker whose lease is %s', (_, refusal, believed) => {
+  const [records, workerPods] = [new Store<LeasedNode>(), new Store<KubeObject>()];
+  const looking = health({ records, workerPods, claim: { refusal } });
+  for (const store of [records, workerPods]) (store as Store<KubeObject>).replace([]);
+  looking.look(1000);
+  expect(looking.view()).toMatchObject(believed);
+});
+
+test.each([
   ['go on', undefined, /vnodes take no new ones\. Lease renewals go on every 10 s$/],
   ['lapse, if home is to evict', 'evict', /vnodes take no new ones\. Their Leases lapse, .*unreachable: evict\)$/],
 ])('of a worker that does not answer it is said that Leases %s', (_, unreachable, words) => {

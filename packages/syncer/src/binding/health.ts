@@ -49,6 +49,7 @@ export function createWorkerHealth(context: SyncerContext, parts: WorkerHealthPa
   let view: WorkerView = {
     unreachable: undefined,
     recordsKnown: false,
+    isReleased: false,
     leaseUnknown: undefined,
     evictWhenUnreachable: false,
     workerAheadMs: undefined,
@@ -67,10 +68,12 @@ export function createWorkerHealth(context: SyncerContext, parts: WorkerHealthPa
     wasUnreachable = unreachable;
     if (stores.records.hasSynced && !unreachable) kindMissing = false;
     const agent = heartbeat.state(parts.heartbeats.hasSynced, nowMs);
-    const refused = claim.refusal !== undefined && claim.refusal !== 'Released';
+    const isReleased = claim.refusal === 'Released';
+    const refused = claim.refusal !== undefined && !isReleased;
     const next: WorkerView = {
       unreachable,
-      recordsKnown: isWorkerListed() && !refused && (claim.held || claim.refusal === 'Released'),
+      recordsKnown: isWorkerListed() && !refused && (claim.held || isReleased),
+      isReleased,
       leaseUnknown: leaseUnknown(refused, agent),
       evictWhenUnreachable: context.binding().metadata.annotations?.[Annotation.unreachable] === 'evict',
       workerAheadMs: clock.aheadMs,

@@ -199,6 +199,25 @@ test.each([
   expect([worker.all(ConfigMaps).map(({ metadata }) => metadata.name), events]).toEqual([['a'], []]);
 });
 
+test('copies and volumes that a webhook guards keep no copy in the worker, but the claim', async () => {
+  for (const peer of [home, worker]) peer.reset();
+  const { context, parts, events } = ending();
+  for (const name of ['a', 'b']) worker.put(ConfigMaps, copy(name));
+  worker.put(Secrets, copy('c'));
+  home.put(Volumes, volumeFor(worker.put(Claims, boundClaim(homeClaim()))));
+  const release = vi.fn(() => Promise.resolve());
+  parts.claim.release = release;
+  worker.refuse = ({ method, path }) =>
+    method === 'PATCH' || path.endsWith('/a') ? { code: 403, message: 'guarded' } : undefined;
+  const ended = unbind(context, parts, new AbortController().signal);
+  await vi.waitFor(() => expect(events[0]).toContain(': guarded'), 20_000);
+  expect([worker.all(ConfigMaps).map(({ metadata }) => metadata.name), worker.all(Secrets)]).toEqual([['a'], []]);
+  expect(release).not.toHaveBeenCalled();
+  worker.refuse = () => undefined;
+  await ended;
+  expect(release).toHaveBeenCalledOnce();
+});
+
 test.each([
   ['is abandoned', true],
   ['has lost its name there to another', false],
@@ -256,26 +275,31 @@ test('a binding from which somebody took our finalizer is left as it is', async 
   expect([worker.writes, home.writes]).toEqual([[], []]);
 });
 
-test('what unbinding waits for is told once, not at each pod that goes, and again when it is something else', async () => {
+test('what unbinding waits for is told once, not at each pod that goes, and again when it is something else; the way out not before the claim was looked at', async () => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
   try {
     const stop = new AbortController();
-    let answers = true;
+    const is = { held: false, answers: true };
     const { context, stores, parts, events } = ending(1);
-    parts.workerAnswers = () => answers;
+    Object.defineProperty(parts.claim, 'held', { get: () => is.held });
+    parts.workerAnswers = () => is.answers;
     const pods = Array.from({ length: 30 }, (_, at) => ({
       metadata: { name: `p${at}`, namespace: 'default' },
       spec: {},
     }));
     stores.homePods.replace(pods);
     const ended = unbind(context, parts, stop.signal);
+    await vi.advanceTimersByTimeAsync(3000);
+    expect(events).toEqual([]);
+    is.held = true;
+    await vi.advanceTimersByTimeAsync(1000);
     for (const pod of pods.slice(1)) {
       stores.homePods.remove(keyOf(pod));
       await vi.advanceTimersByTimeAsync(1000);
     }
     expect(events.map((event) => event.replace(/^.*: /, ''))).toEqual(['waiting for 1 vnodes with 30 pods to go']);
-    answers = false;
-    await vi.advanceTimersByTimeAsync(1000);
+    is.answers = false;
+    await vi.advanceTimersByTimeAsync(15_000);
     expect(events[1]).toMatch(/1 vnodes with 1 pods to go, but the worker cluster .*abandon=true$/);
     stop.abort();
     await ended;

@@ -19,6 +19,7 @@ import type { SyncerContext } from '../context.ts';
 import type { NodesController } from '../nodes/controller.ts';
 import { nodeNameOf } from '../nodes/from-record.ts';
 import { mayWriteWorker } from '../pods/gate.ts';
+import { createParts } from '../pods/parts.ts';
 import { releaseVolumes } from '../volumes/release.ts';
 import { hasFinalizer, removeFinalizer } from './finalizer.ts';
 import { bindingSubject } from './subject.ts';
@@ -74,6 +75,11 @@ export function unbindingWaitsFor(state: {
 }
 
 const LOOK_MS = 1000;
+/**
+ * Looks at which the way out must have been the same before it is told. Whoever has just begun, or whose end failed, has yet to
+ * look at the claim, once in ten seconds: a worker that answers is not to be given up for that.
+ */
+const PATIENT_LOOKS = 12;
 const LONGEST_PAUSE_MS = 30_000;
 
 /** How long until the end is tried again that has failed so often in a row, in milliseconds. Pure. */
@@ -85,6 +91,7 @@ export function pauseMs(failures: number): number {
 export async function unbind(context: SyncerContext, parts: UnbindingParts, signal: AbortSignal): Promise<void> {
   const { stores, log } = context;
   let told = '';
+  let waited = { text: '', looks: 0 };
   let mode: Removal = 'none';
   let failures = 0;
   let tryAt = 0;
@@ -120,10 +127,14 @@ export async function unbind(context: SyncerContext, parts: UnbindingParts, sign
           tryAt = performance.now() + pauseMs(failures);
           tellFailure(context, removal, error.thrown);
         }
-      } else if (withoutNumbers(waits) !== told) {
+      } else {
         // Not at each pod that goes: events about one object are cut, and it may come to wait for something worse.
-        told = withoutNumbers(waits);
-        tell(context, 'Normal', `waiting for ${waits.replace('NAME', binding.metadata.name)}`);
+        const text = withoutNumbers(waits);
+        waited = { text, looks: text === waited.text ? waited.looks + 1 : 0 };
+        if (text !== told && (waited.looks >= PATIENT_LOOKS || !waits.includes(WITHOUT))) {
+          told = text;
+          tell(context, 'Normal', `waiting for ${waits.replace('NAME', binding.metadata.name)}`);
+        }
       }
     }
     await sleep(LOOK_MS, signal).catch(() => undefined);
@@ -155,10 +166,13 @@ async function finish(
   // At the moment in which nothing was waited for: a claim that is lost from here on fails a step instead of leaving all behind.
   const withWorker = removal === 'drain' && claim.held;
   await mustBeWithoutVnodes(context);
-  const kept = await releaseVolumes(context, withWorker);
+  const parts = createParts();
+  const kept = (await parts.run(() => releaseVolumes(context, withWorker))) ?? 0;
   if (kept > 0) context.log.info({ volumes: kept }, 'volumes stay, with their data, for a binding of this name');
+  // Home's Secrets do not stay in the worker because of a volume.
+  if (withWorker) await parts.run(() => deleteCopies(context, signal));
+  if (parts.failure !== undefined) throw parts.failure;
   if (withWorker) {
-    for (const resource of [ConfigMaps, Secrets]) await deleteCopies(context, resource, signal);
     mayWriteWorker(context);
     await claim.release();
   }
@@ -184,19 +198,25 @@ async function mustBeWithoutVnodes({ home, bindingName, bindingUID, clusterID }:
   throw new Error(`the vnode ${name} is still there`);
 }
 
-async function deleteCopies(context: SyncerContext, resource: Resource, signal: AbortSignal): Promise<void> {
+/** One that a webhook guards does not keep the others. @throws the first failure */
+async function deleteCopies(context: SyncerContext, signal: AbortSignal): Promise<void> {
   const { worker, mountNamespace: namespace } = context;
   const selection = { namespace, labelSelector: `${Label.bindingUID}=${context.bindingUID}`, limit: 200 };
-  // Each once: one that a finalizer of somebody else keeps would be in every new list.
-  for await (const page of worker.pages(resource, selection, { signal, metadataOnly: true })) {
-    for (const { metadata } of page.items) {
-      const { name, uid } = metadata;
-      mayWriteWorker(context);
-      try {
-        await worker.delete(resource, namespace, name, { ...(uid && { uid }), signal });
-      } catch (error) {
-        if (!isNotFound(error) && !isConflict(error)) throw error;
-      }
+  const parts = createParts();
+  for (const resource of [ConfigMaps, Secrets]) {
+    // Each once: one that a finalizer of somebody else keeps would be in every new list.
+    for await (const page of worker.pages(resource, selection, { signal, metadataOnly: true })) {
+      for (const { metadata } of page.items) await parts.run(() => remove(resource, metadata));
+    }
+  }
+  if (parts.failure !== undefined) throw parts.failure;
+
+  async function remove(resource: Resource, { name, uid }: KubeObject['metadata']): Promise<void> {
+    mayWriteWorker(context);
+    try {
+      await worker.delete(resource, namespace, name, { ...(uid && { uid }), signal });
+    } catch (error) {
+      if (!isNotFound(error) && !isConflict(error)) throw error;
     }
   }
 }

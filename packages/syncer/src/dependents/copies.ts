@@ -75,7 +75,7 @@ export function createCopies(parts: CopiesParts): Copies {
   const suspects = new Set<string>();
   /** UIDs of copies that went, or lost their label, while a pod needs them. */
   const former = new Map<string, string | undefined>();
-  /** UIDs of copies that were removed because home has no more what they were made of; the watch has yet to tell. */
+  /** UIDs of copies that are to go because home has no more what they were made of, until the watch tells. */
   const withdrawn = new Set<string | undefined>();
   /** Until when a copy that was put right is left as it is, by `clock`. */
   const rests = new Map<string, number>();
@@ -210,11 +210,14 @@ export function createCopies(parts: CopiesParts): Copies {
         // Home itself says so. Without the copy the worker's kubelet does what one at home does: optional files go, others
         // stay as they were mounted, and a container that needs it does not start again.
         if (latest?.metadata.labels?.[Label.bindingUID] === bindingUID) {
-          await withdraw(kind, latest);
+          // Whatever is answered: it may be done all the same.
+          withdrawn.add(latest.metadata.uid);
+          await removeCopy(context, resource, written[kind], copy);
           context.log.info({ copy: key }, 'copy removed: home has it no more');
         }
         return { message: `the ${resource.kind} ${namespace}/${name} does not exist`, absent: true };
       }
+      withdrawn.delete(latest?.metadata.uid);
       if (mayHave && !(await mayHave())) return undefined;
       const type = object['type'];
       if (kind === 'secret' && typeof type === 'string' && NEVER_COPIED.includes(type)) {
@@ -240,17 +243,6 @@ export function createCopies(parts: CopiesParts): Copies {
       }
       return undefined;
     });
-  }
-
-  async function withdraw(kind: Kind, { metadata: { name, uid } }: KubeObject): Promise<void> {
-    withdrawn.add(uid);
-    try {
-      await removeCopy(context, RESOURCES[kind], written[kind], name);
-    } catch (error) {
-      // It is still there, and may be needed again.
-      withdrawn.delete(uid);
-      throw error;
-    }
   }
 
   async function isIntact(kind: Kind, made: KubeObject): Promise<boolean> {

@@ -71,3 +71,28 @@ test('a copy that lost its label while it was being written is ours all the same
   expect(served.objects.get(at)?.metadata.labels?.[Label.bindingUID]).toBe(bindingUID);
   expect(w.told).toEqual([]);
 });
+
+test('a copy whose removal was not answered was not taken away by somebody', async () => {
+  const w = served.world();
+  const at = pathOfCopy('configmap');
+  atHome(served, w, '1', { data: { key: 'one' } });
+  runs(w);
+  await w.copies.ensure('configmap', 'shop', 'conf');
+  watchTells(served, w);
+  const previous = served.objects.get(at) as KubeObject;
+  served.objects.delete('/api/v1/namespaces/shop/configmaps/conf');
+  w.sources.configmap.remove('shop/conf');
+  const remove = w.context.worker.delete.bind(w.context.worker);
+  vi.spyOn(w.context.worker, 'delete').mockImplementationOnce(async (...given) => {
+    await remove(...given);
+    throw new ConnectionError('https://worker', 'ECONNRESET', 'reset');
+  });
+  await expect(w.copies.sync(`configmap/${copyName}`)).rejects.toThrow('reset');
+  vi.restoreAllMocks();
+  watchTells(served, w);
+  const change = { key: `mount/${copyName}`, previous, current: undefined };
+  expect(w.copies.noticed('configmap', change)).toBeUndefined();
+  atHome(served, w, '2', { data: { key: 'two' } });
+  await w.copies.sync(`configmap/${copyName}`);
+  expect([served.objects.get(at)?.['data'], w.repaired]).toEqual([{ key: 'two' }, []]);
+});

@@ -68,6 +68,7 @@ function start(): void {
   const view = {
     unreachable: false,
     recordsKnown: true,
+    isReleased: false,
     leaseUnknown: false,
     evictWhenUnreachable: false,
     workerAheadMs: 0,

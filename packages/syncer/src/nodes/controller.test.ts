@@ -1,6 +1,6 @@
 /** The controller against a server of the tests' own, with stores that tell when the test says so. */
 import { type LeasedNode, type Taint, vnodeName } from '@kubeocean/shared/api';
-import { KubeClient, type KubeObject, Store } from '@kubeocean/shared/kube';
+import { KubeClient, type KubeObject, Store, Transport } from '@kubeocean/shared/kube';
 import { TestServer } from '@kubeocean/shared/testing';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import type { SyncerContext } from '../context.ts';
@@ -17,6 +17,7 @@ const DEADLINE = { timeout: 10_000 };
 const fine: WorkerView = {
   unreachable: false,
   recordsKnown: true,
+  isReleased: false,
   leaseUnknown: false,
   evictWhenUnreachable: false,
   workerAheadMs: 0,
@@ -184,6 +185,27 @@ test('Leases are renewed as soon as the vnodes are known, while home lists its p
   await vi.waitFor(() => expect(writes.map(({ path }) => path)).toEqual([leaseOf(metadata.name)]), DEADLINE);
 });
 
+test('a vnode without a record that a webhook kept from its labels is asked for them again', async () => {
+  const node = there();
+  vnodes.remove(node.metadata.name);
+  const serve = server.answer;
+  let patches = 0;
+  server.answer = (request, response) => {
+    if (request.method === 'PATCH' && ++patches < 3) response.writeHead(403).end('{}');
+    else if (request.method === 'GET')
+      response.end(JSON.stringify(request.url?.includes('?') ? { items: [node] } : node));
+    else serve(request, response);
+  };
+  delete node.metadata.labels?.['kubeocean.io/cluster-binding'];
+  start(fine, 100, false);
+  await running?.takeBack();
+  running?.start();
+  await vi.waitFor(
+    () => expect(writes[0]?.body.metadata.labels).toHaveProperty(['kubeocean.io/cluster-binding']),
+    DEADLINE,
+  );
+});
+
 test('a vnode that is drained goes when its closed record does', async () => {
   const { metadata } = there(taintedForRemoval);
   start(fine);
@@ -215,6 +237,19 @@ test('a vnode of a worker that is given up goes, and nothing that its record say
   const path = `/api/v1/nodes/${metadata.name}`;
   await vi.waitFor(() => expect(writes).toContainEqual(expect.objectContaining({ method: 'DELETE', path })), DEADLINE);
   expect(writes.filter((write) => write.path === `${path}/status`)).toEqual([]);
+});
+
+test.each<[string, Partial<WorkerView>, boolean]>([
+  ['goes when its owner took the lease back', { isReleased: true }, true],
+  ['stays when nobody did', {}, false],
+  ['stays while the records are not known', { isReleased: true, recordsKnown: false }, false],
+])('a vnode whose record is gone %s', async (_, view, goes) => {
+  const { metadata } = there();
+  start({ ...fine, ...view });
+  const path = `/api/v1/nodes/${metadata.name}`;
+  await vi.waitFor(() => expect(worked).toContain('vnodes'), DEADLINE);
+  expect(writes.some((write) => write.method === 'DELETE' && write.path === path)).toBe(goes);
+  expect(told).toEqual(goes ? ['VnodeDraining: pods are evicted and the vnode goes: Released'] : []);
 });
 
 test('its draining is called off by an open record alone', async () => {
@@ -291,6 +326,21 @@ test.each<[string, boolean, Partial<WorkerView>]>([
     ({ body }) => (body['status'] as { conditions?: unknown[] } | undefined)?.conditions ?? [],
   );
   expect(said.length > 0).toBe(keptUp);
+});
+
+test('home’s API server has the time to say which of its webhooks does not answer', async () => {
+  const calls = vi.spyOn(Transport.prototype, 'text');
+  there(taintedForRemoval);
+  isLent('n1');
+  start(fine);
+  const done = () => writes.map(({ method }) => method);
+  await vi.waitFor(() => expect(done()).toEqual(expect.arrayContaining(['POST', 'PATCH', 'DELETE'])), DEADLINE);
+  // By default it waits for one for 10 s.
+  const short = calls.mock.calls.filter(
+    ([{ path, timeoutMs = 30_000 }]) => path.includes('/nodes') && timeoutMs <= 10_000,
+  );
+  calls.mockRestore();
+  expect(short).toEqual([]);
 });
 
 test('a vnode that a policy of home does not let be made is told of on the binding', async () => {

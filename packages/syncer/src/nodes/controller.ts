@@ -28,6 +28,8 @@ export interface WorkerView {
   unreachable: boolean | undefined;
   /** Whether the records, and our pods in the worker, are complete and speak of this binding's lease. */
   recordsKnown: boolean;
+  /** The worker's owner took the lease back: one that has no record is over. */
+  isReleased: boolean;
   /**
    * Nobody vouches for any record: the agent is silent or not installed, or the claim is somebody else's. Undefined: not
    * known yet, what the vnode shows stays.
@@ -61,8 +63,6 @@ export interface NodesOptions {
   /** `drain`: every vnode goes, with grace; `abandon`: at once, without the worker. */
   removal: () => 'none' | 'drain' | 'abandon';
 }
-
-const CALL = { timeoutMs: 10_000 } as const;
 
 export function createNodesController(context: SyncerContext, options: NodesOptions): NodesController {
   const { home, stores, bindingUID, log } = context;
@@ -109,7 +109,9 @@ export function createNodesController(context: SyncerContext, options: NodesOpti
     maker.settled(nodeName);
     if (!vnode) return undefined;
 
-    const drained = removal !== 'none' || record?.status?.phase === 'Closed' || isBeingDrained(vnode, record);
+    // A record that was closed for that may be gone before it was seen.
+    const isOver = record ? record.status?.phase === 'Closed' : view.recordsKnown && view.isReleased;
+    const drained = removal !== 'none' || isOver || isBeingDrained(vnode, record);
     if (vnode.metadata.deletionTimestamp && !drained) {
       // Deleted by somebody. While it is lent it comes back, soon enough that pods on it are not collected; without a
       // record it goes, emptied first; without knowledge it waits.
@@ -151,16 +153,17 @@ export function createNodesController(context: SyncerContext, options: NodesOpti
     const desired = record ? vnodeFromRecord(record, known) : vnodeWithoutRecord(nodeName, known);
     const { patch, statusPatch } = planVnode(vnode, desired, context.now(), !view.evictWhenUnreachable);
     if (draining && !hasTaint(vnode, TaintKey.vnodeDeleting)) {
-      const why = record?.status?.reason ?? (options.removal() === 'none' ? 'Deleted' : 'Unbinding');
+      const unrecorded = view.isReleased ? 'Released' : 'Deleted';
+      const why = record?.status?.reason ?? (options.removal() === 'none' ? unrecorded : 'Unbinding');
       log.info({ vnode: name, why }, 'vnode is drained');
       const text = `pods are evicted and the vnode goes: ${why}${record?.status?.message ? ` (${record.status.message})` : ''}`;
       context.homeEvents.event(vnodeSubject(vnode), 'Normal', 'VnodeDraining', text);
     }
     if (record) tellNewClosing(context, vnode, desired.annotations, view.workerAheadMs);
     if (statusPatch) {
-      await home.patch(Nodes, '', name, statusPatch, { type: 'strategic', subresource: 'status', ...CALL });
+      await home.patch(Nodes, '', name, statusPatch, { type: 'strategic', subresource: 'status' });
     }
-    if (patch) await home.patch(Nodes, '', name, patch, CALL);
+    if (patch) await home.patch(Nodes, '', name, patch);
     if (patch || statusPatch) log.debug({ vnode: name, patch, statusPatch }, 'vnode updated');
   }
 
@@ -211,7 +214,9 @@ export function createNodesController(context: SyncerContext, options: NodesOpti
 
   return {
     renewLeases: () => leases.start(),
-    takeBack: () => own.takeBack(),
+    async takeBack() {
+      for (const nodeName of await own.takeBack()) queue.add(nodeName);
+    },
     start() {
       // Ports that are in use are known before a new one is chosen.
       for (const node of own.all()) ports.portOf(node.metadata.name, node.metadata.labels?.[Label.proxierPort]);

@@ -75,6 +75,19 @@ test('one pod that cannot be evicted keeps no other, and is told with the cause'
   ]);
 });
 
+test.each([
+  [404, 'NotFound'],
+  [409, 'Conflict'],
+  [429, 'TooManyRequests'],
+])('a pod that a webhook keeps, with the code %i, keeps no other and is told', async (code, reason) => {
+  for (const name of ['a', 'b']) pod(name);
+  const message = 'admission webhook "own" denied the request: not now';
+  refusals[`${path('a')}/eviction`] = { code, reason, message };
+  await expect(drain(context(), VNODE)).rejects.toThrow(`the pod default/a cannot be made to go: ${message}`);
+  expect(calls).toEqual(['a', 'b'].map((name) => `POST ${path(name)}/eviction`));
+  expect(told).toHaveLength(2);
+});
+
 test('a disruption budget is waited for, and is no failure', async () => {
   pod('a');
   refusals[`${path('a')}/eviction`] = BUDGET;

@@ -12,6 +12,36 @@ function taintsOf(status: LeasedNodeStatus, facts = sampleFacts()): string[] {
   );
 }
 
+/** Of half a character home keeps something else, which would look changed at each look, and be written again. */
+test.each([1020, 1021, 1022])(
+  'a condition with a long message is cut between characters: after %i others',
+  (length) => {
+    const message = `${'x'.repeat(length)}${'😀'.repeat(3)}`;
+    const conditions = [{ type: 'Ready', status: 'False' as const, message }];
+    const [shown] = vnodeFromRecord(sampleRecord({ node: { conditions } }), sampleFacts()).status?.conditions ?? [];
+    expect(shown?.message?.length).toBeLessThanOrEqual(1024);
+    expect(shown?.message?.isWellFormed()).toBe(true);
+  },
+);
+
+test('of more than is shown of a node, what Kubernetes itself goes by is shown all the same', () => {
+  const many = Array.from({ length: 200 }, (_, at) => `a${at}`);
+  const quantity = (name: string): [string, string] => [name, '1'];
+  const status: LeasedNodeStatus = {
+    allocatable: Object.fromEntries([...many.map((name) => quantity(`${name}.example/x`)), quantity('pods')]),
+    node: {
+      labels: Object.fromEntries([...many, 'topology.kubernetes.io/zone'].map((key) => [key, 'x'])),
+      // In the order of their types, as the agent writes them.
+      conditions: [...many.toSorted(), 'Ready'].map((type) => ({ type, status: 'True' as const })),
+    },
+  };
+  const vnode = vnodeFromRecord(sampleRecord(status), sampleFacts());
+  expect(vnode.status?.conditions.map(({ type }) => type)).toContain('Ready');
+  expect(vnode.status?.resources).toHaveProperty('pods', '1');
+  expect(Object.keys(vnode.carriedLabels ?? {})).toContain('topology.kubernetes.io/zone');
+  expect(Object.keys(vnode.carriedLabels ?? {})).toHaveLength(128);
+});
+
 describe('labels', () => {
   test.each([
     // Kubernetes' own domains: the machine's, not the membership's.

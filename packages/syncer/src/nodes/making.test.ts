@@ -35,9 +35,10 @@ function maker(vnodes: Store<KubeObject>) {
   } as unknown as SyncerContext;
   const foreign = { found: (_: string, vnode: string) => void found.push(vnode), gone: () => undefined };
   const own = createOwnVnodes(context);
-  const made = createVnodeMaker(context, { own, foreign, ports: createPortBook() });
-  const desired = (name: string) => vnodeFromRecord(sampleRecord(), sampleFacts({ name }));
-  return { found, make: () => made.make(NODE, desired) };
+  const ports = createPortBook();
+  const made = createVnodeMaker(context, { own, foreign, ports });
+  const desired = (name: string) => vnodeFromRecord(sampleRecord(), sampleFacts({ name, port: ports.portOf(name) }));
+  return { found, ports, settled: () => made.settled(NODE), make: () => made.make(NODE, desired) };
 }
 
 test('no second vnode is made beside one of gocrane/kubeocean, whatever name it has', async () => {
@@ -55,4 +56,23 @@ test('no second vnode is made beside one of gocrane/kubeocean, whatever name it 
   expect(await again.make()).toEqual({ againInMs: 10_000 });
   expect(again.found).toEqual([name]);
   expect(home.writes).toEqual([]);
+});
+
+test('a vnode that was never made leaves its port to others once its node is lent no more', async () => {
+  const { ports, make, settled } = maker(new Store());
+  home.refuse = () => ({ code: 403, message: 'no' });
+  await expect(make()).rejects.toThrow('no');
+  const port = ports.portOf(vnodeName(clusterID, NODE));
+  settled();
+  expect(ports.portOf('another', String(port))).toBe(port);
+});
+
+test('the port of a vnode that is there stays its own', async () => {
+  const vnodes = new Store<KubeObject>();
+  const { ports, make, settled } = maker(vnodes);
+  await make();
+  for (const node of home.all(Nodes)) vnodes.set(node);
+  const port = ports.portOf(vnodeName(clusterID, NODE));
+  settled();
+  expect(ports.portOf('another', String(port))).not.toBe(port);
 });

@@ -18,7 +18,6 @@ export interface VnodeMaker {
   readonly pending: number;
 }
 
-const CALL = { timeoutMs: 10_000 } as const;
 /** Until what gocrane/kubeocean left is looked at again. */
 const FOREIGN_AGAIN_MS = 10_000;
 /** Until room for one more vnode is looked for again. */
@@ -67,6 +66,11 @@ export function createVnodeMaker(
     if (without.size === 0) told = { count: 0, at: 0 };
   }
 
+  /** The first that is free is taken. */
+  function namesFor(nodeName: string): Set<string> {
+    return new Set([vnodeName(clusterID, nodeName), vnodeHashedName(clusterID, nodeName)]);
+  }
+
   /** One of gocrane/kubeocean's, which may have a name that none of ours is given. */
   function foreignOf(nodeName: string): KubeObject | undefined {
     const known = vnodeNames(clusterID, nodeName).map((name) => stores.vnodes.get(name));
@@ -77,6 +81,8 @@ export function createVnodeMaker(
     settled(nodeName) {
       pending.delete(nodeName);
       hasPlace(nodeName);
+      // One that was refused for as long as its node was lent was given a port at the first try.
+      for (const name of namesFor(nodeName)) if (!stores.vnodes.has(name)) ports.release(name);
     },
     get pending() {
       return pending.size;
@@ -95,9 +101,9 @@ export function createVnodeMaker(
           foreign.found(nodeName, before.metadata.name);
           return { againInMs: FOREIGN_AGAIN_MS };
         }
-        for (const name of new Set([vnodeName(clusterID, nodeName), vnodeHashedName(clusterID, nodeName)])) {
+        for (const name of namesFor(nodeName)) {
           try {
-            await home.create(Nodes, newVnode(desired(name), context.now()), CALL);
+            await home.create(Nodes, newVnode(desired(name), context.now()));
             log.info({ vnode: name, node: nodeName }, 'vnode created');
             isThere = true;
             hasPlace(nodeName);
@@ -106,7 +112,7 @@ export function createVnodeMaker(
           } catch (error) {
             if (!isAlreadyExists(error)) throw error;
           }
-          const other = await unlessMissing(home.get<KubeObject>(Nodes, '', name, CALL));
+          const other = await unlessMissing(home.get<KubeObject>(Nodes, '', name));
           // Gone meanwhile: the watch is behind.
           if (!other) return { againInMs: 300 };
           const inTheWay = await own.judge(other, nodeName);

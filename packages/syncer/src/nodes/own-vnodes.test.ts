@@ -141,6 +141,26 @@ test('a vnode that lost the label of its watch while no syncer ran is known, und
   expect(home.writes).toEqual([`PATCH ${hashed}`]);
 });
 
+test('a vnode that a webhook guards keeps no other from its label, and is asked for again', async () => {
+  const lost = { [UID_LABEL]: undefined, [BINDING_LABEL]: undefined };
+  const guarded = relabelled(lost);
+  const { spec, ...other } = relabelled(lost);
+  home.put(Nodes, {
+    ...other,
+    metadata: { ...other.metadata, name: 'other', uid: 'o' },
+    spec: { ...(spec as object), providerID: providerID('cls-example', 'node2') },
+  });
+  const message = 'admission webhook "guard" denied the request';
+  home.refuse = ({ path }) => (path.endsWith(guarded.metadata.name) ? { code: 403, message } : undefined);
+  const known = own();
+  expect(await known.takeBack()).toEqual(['node1']);
+  expect(home.get(Nodes, '', 'other')?.metadata.labels).toHaveProperty([UID_LABEL], 'binding-uid');
+  await expect(known.inTheWay('node1')).rejects.toThrow(message);
+  home.refuse = () => undefined;
+  expect(await known.inTheWay('node1')).toEqual({ outcome: { againInMs: 300 } });
+  expect(home.get(Nodes, '', guarded.metadata.name)?.metadata.labels).toHaveProperty([UID_LABEL], 'binding-uid');
+});
+
 test('Nodes that this binding did not make are not taken', async () => {
   relabelled({ [UID_LABEL]: 'other', [BINDING_LABEL]: 'other' }, false);
   const known = own();

@@ -7,6 +7,7 @@ import { keyOf, type KubeObject, Nodes, type Outcome, unlessMissing } from '@kub
 import { Finalizer, Label, labelValue, vnodeNames } from '@kubeocean/shared/api';
 import { bindingSubject } from '../binding/subject.ts';
 import type { SyncerContext } from '../context.ts';
+import { createParts } from '../pods/parts.ts';
 import { isForeignVnode } from './foreign.ts';
 import { nodeNameOf } from './from-record.ts';
 import { bindingThatMade } from './applied.ts';
@@ -35,12 +36,13 @@ export interface OwnVnodes {
   judge(node: KubeObject, nodeName: string): Promise<InTheWay | undefined>;
   /**
    * Gives those their labels back that lost the one by which they are watched while no syncer ran. To be called before any
-   * vnode is made, which might get the other of its two names. @throws ApiError, ConnectionError
+   * vnode is made, which might get the other of its two names.
+   * @returns the worker nodes of those that did not get them: {@link inTheWay} asks again
+   * @throws ApiError, ConnectionError when they cannot be listed
    */
-  takeBack(): Promise<void>;
+  takeBack(): Promise<string[]>;
 }
 
-const CALL = { timeoutMs: 10_000 } as const;
 /** Until the watch tells of what was just written. */
 const LAG_MS = 300;
 /** Of a Node that is in the way the binding is told again after so long: events live for an hour. Milliseconds. */
@@ -81,7 +83,7 @@ export function createOwnVnodes(context: SyncerContext): OwnVnodes {
   async function lostSight(nodeName: string): Promise<KubeObject | undefined> {
     const before = known.get(nodeName);
     if (!before) return undefined;
-    const node = await unlessMissing(home.get<KubeObject>(Nodes, '', before.name, CALL));
+    const node = await unlessMissing(home.get<KubeObject>(Nodes, '', before.name));
     if (node?.metadata.uid === before.uid && node && nodeOf(node) === nodeName) return node;
     known.delete(nodeName);
     return undefined;
@@ -96,7 +98,7 @@ export function createOwnVnodes(context: SyncerContext): OwnVnodes {
       const same = Object.entries(labels).every(([key, value]) => node.metadata.labels?.[key] === value);
       if (!same) {
         log.warn({ vnode: name }, 'vnode had lost the labels that say whose it is');
-        await home.patch(Nodes, '', name, { metadata: { uid, labels } }, CALL);
+        await home.patch(Nodes, '', name, { metadata: { uid, labels } });
       }
       return { outcome: { againInMs: LAG_MS } };
     }
@@ -104,7 +106,7 @@ export function createOwnVnodes(context: SyncerContext): OwnVnodes {
     if (deletionTimestamp && finalizers.includes(Finalizer.vnode)) {
       // Of an earlier binding that was abandoned: no other syncer of this clusterID is there to let it go.
       const rest = finalizers.filter((finalizer) => finalizer !== Finalizer.vnode);
-      await home.patch(Nodes, '', name, { metadata: { uid, resourceVersion, finalizers: rest } }, CALL);
+      await home.patch(Nodes, '', name, { metadata: { uid, resourceVersion, finalizers: rest } });
       log.info({ vnode: name }, 'vnode of an earlier binding let go');
       return { outcome: { againInMs: LAG_MS } };
     }
@@ -150,12 +152,16 @@ export function createOwnVnodes(context: SyncerContext): OwnVnodes {
     judge,
     async takeBack() {
       const unwatched = `${Label.physicalClusterID}=${clusterID},${Label.clusterBinding}!=${labelValue(context.bindingName)}`;
-      for (const node of (await home.list<KubeObject>(Nodes, { labelSelector: unwatched }, CALL)).items) {
+      const parts = createParts();
+      const left: string[] = [];
+      for (const node of (await home.list<KubeObject>(Nodes, { labelSelector: unwatched })).items) {
         const nodeName = nodeOf(node);
         if (nodeName === undefined || !(isOurs(node) || bindingThatMade(node) === bindingUID)) continue;
         known.set(nodeName, { name: node.metadata.name, uid: node.metadata.uid });
-        await judge(node, nodeName);
+        // All vnodes wait for this: one that a webhook guards, perhaps for good, must not keep the others.
+        if (!(await parts.run(() => judge(node, nodeName)))) left.push(nodeName);
       }
+      return left;
     },
   };
 }

@@ -63,7 +63,7 @@ describe('the pods of a vnode whose lease closes', () => {
     calls.push(call);
     const status = answers[call];
     if (status) throw new ApiError(status.code, status, 'POST', '/');
-    return {};
+    return { metadata: {} };
   }
 
   function reclaimOf() {
@@ -78,7 +78,7 @@ describe('the pods of a vnode whose lease closes', () => {
       stores: { homePods, workerPods, vnodes: new Store() },
       leadership: { isCurrent: () => leads },
       now: () => new Date(0),
-      log: { debug: () => undefined, info: () => undefined },
+      log: { debug: () => undefined, info: () => undefined, warn: () => undefined },
       homeEvents: {
         event: ({ metadata: { name } }: KubeObject, _: string, reason: string, text: string) =>
           told.push(`${name} ${reason}: ${text}`),
@@ -165,6 +165,46 @@ describe('the pods of a vnode whose lease closes', () => {
     answers['evict p'] = { code: 429, message: 'too many requests' };
     await expect(reclaimOf().step('v', record())).rejects.toThrow('too many requests');
     expect([calls, told]).toEqual([['evict p'], []]);
+  });
+
+  test('whose annotations are full are told by the condition alone, and no failure of it', async () => {
+    const details = { causes: [{ field: 'metadata.annotations', message: 'may not be more than 262144 bytes' }] };
+    const full = { code: 422, reason: 'Invalid', details };
+    Object.defineProperty(answers, 'patch shop/p/status', { get: () => (patches.length === 1 ? full : undefined) });
+    expect(await reclaimOf().step('v', record())).toEqual({ againInMs: 5000 });
+    expect(patches).toHaveLength(2);
+    expect(patches[1]).toMatchObject({ metadata: { uid: 'p' }, status: { conditions: [{ reason: 'LeaseClosed' }] } });
+    expect(patches[1]).not.toHaveProperty('metadata.annotations');
+    expect(told.map((text) => text.split(':')[0])).toEqual(['p LeaseClosed']);
+  });
+
+  test('that went, or were deleted by their users, while others were asked are let be', async () => {
+    for (const name of ['q', 'r', 's']) put(name);
+    Object.defineProperty(answers, 'patch shop/p/status', {
+      get() {
+        homePods.remove('shop/q');
+        put('r', { uid: 'another' });
+        put('s', goes);
+      },
+    });
+    await reclaimOf().step('v', record());
+    expect(calls).toEqual(['evict p', 'patch shop/p/status']);
+    expect(told.map((text) => text.split(':')[0])).toEqual(['p LeaseClosed']);
+  });
+
+  test('that went while they were asked are not remembered', async () => {
+    const reclaim = reclaimOf();
+    Object.defineProperty(answers, 'evict p', {
+      get() {
+        homePods.remove('shop/p');
+        reclaim.forget('p');
+      },
+    });
+    await reclaim.step('v', record());
+    put('p');
+    await reclaim.step('v', record());
+    expect(calls).toEqual(['evict p', 'evict p']);
+    expect(told).toEqual([]);
   });
 
   test.each([

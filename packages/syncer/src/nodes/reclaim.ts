@@ -7,14 +7,14 @@ import {
   type ApiError,
   type Condition,
   isConflict,
-  isNotFound,
+  keyOf,
   type KubeObject,
   type Outcome,
-  Pods,
 } from '@kubeocean/shared/kube';
 import { rfc3339 } from '@kubeocean/shared/lease';
 import type { SyncerContext } from '../context.ts';
-import { isTerminal } from '../pods/types.ts';
+import { patchHomeStatus } from '../pods/home.ts';
+import { isTerminal, type Pod } from '../pods/types.ts';
 import { evict, isOfPod, mustGo, REFUSED_MS, tellNotAsked } from './drain.ts';
 import { asksToGo, leaseWords } from './lease-over.ts';
 
@@ -64,8 +64,10 @@ export function createReclaim(context: SyncerContext, clock: () => number = () =
     const workerPods = stores.workerPods.byIndex('vnode', vnode);
     let left = 0;
     let failure: ApiError | undefined;
-    for (const pod of stores.homePods.byIndex('node', vnode)) {
-      const kind = stepFor(pod, workerPods);
+    for (const listed of stores.homePods.byIndex('node', vnode)) {
+      // Each of those before it took its time: it may be gone by now, or go for another reason.
+      const pod = knownNow(listed);
+      const kind = pod && stepFor(pod, workerPods);
       if (!kind) continue;
       left++;
       const { uid = '' } = pod.metadata;
@@ -80,6 +82,8 @@ export function createReclaim(context: SyncerContext, clock: () => number = () =
       try {
         if (kind === 'evict') {
           const why = await evict(context, pod);
+          // Nobody would forget it a second time.
+          if (!knownNow(pod)) continue;
           if (why !== undefined) {
             log.debug({ pod: pod.metadata.name, vnode, why }, 'a disruption budget keeps a pod whose lease closes');
             refused.set(uid, clock());
@@ -101,12 +105,18 @@ export function createReclaim(context: SyncerContext, clock: () => number = () =
     return left > 0 ? { againInMs: LOOK_AGAIN_MS } : undefined;
   }
 
+  /** The pod as it is known at this moment; undefined when it is gone, or another of its name. */
+  function knownNow({ metadata }: KubeObject): KubeObject | undefined {
+    const known = stores.homePods.get(keyOf({ metadata }));
+    return known?.metadata.uid === metadata.uid ? known : undefined;
+  }
+
   /**
    * Says on the pod why it goes: the Eviction API's own words name nobody. The annotation outlives them, and a record
    * that says something else by the time the pod has ended.
    */
   async function explain(pod: KubeObject, record: LeasedNode): Promise<void> {
-    const { namespace = '', name, uid } = pod.metadata;
+    const { uid } = pod.metadata;
     const message = leaseWords(record);
     const condition: Condition = {
       type: PodCondition.disruptionTarget,
@@ -120,10 +130,10 @@ export function createReclaim(context: SyncerContext, clock: () => number = () =
       status: { conditions: [condition] },
     };
     try {
-      await context.home.patch(Pods, namespace, name, patch, { type: 'strategic', subresource: 'status' });
+      await patchHomeStatus(context, pod as Pod, patch);
     } catch (error) {
-      // Gone already, or another of its name.
-      if (!isNotFound(error) && !isConflict(error)) throw error;
+      // Another of its name.
+      if (!isConflict(error)) throw error;
     }
   }
 

@@ -7,7 +7,6 @@ import type { VnodeLeases } from './leases.ts';
 import { hasTaint } from './looks.ts';
 
 const DRAIN_AGAIN_MS = 5000;
-const CALL = { timeoutMs: 10_000 } as const;
 
 /**
  * Takes the next step; call again until the Node is gone. With `abandon` pods go at once, without the worker.
@@ -58,7 +57,7 @@ export function createRemoval(
     if (!mayStillGo()) return undefined;
     if (vnode.metadata.deletionTimestamp) return letGo(context, leases, vnode);
     try {
-      await context.home.delete(Nodes, '', name, { ...(uid && { uid }), ...CALL });
+      await context.home.delete(Nodes, '', name, uid ? { uid } : {});
     } catch (error) {
       if (!isNotFound(error) && !isConflict(error)) throw error;
     }
@@ -73,7 +72,7 @@ export async function letGo(context: SyncerContext, leases: VnodeLeases, vnode: 
   if (!finalizers.includes(Finalizer.vnode)) return undefined;
   const rest = finalizers.filter((finalizer) => finalizer !== Finalizer.vnode);
   try {
-    await context.home.patch(Nodes, '', name, { metadata: { uid, resourceVersion, finalizers: rest } }, CALL);
+    await context.home.patch(Nodes, '', name, { metadata: { uid, resourceVersion, finalizers: rest } });
     context.log.info({ vnode: name }, 'vnode deleted');
   } catch (error) {
     if (!isNotFound(error)) throw error;

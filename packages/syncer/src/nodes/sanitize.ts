@@ -2,8 +2,12 @@
 import { Label, type Taint, TaintKey } from '@kubeocean/shared/api';
 import { type Condition, isObject } from '@kubeocean/shared/kube';
 import { formatQuantity, parseQuantity, rfc3339 } from '@kubeocean/shared/lease';
+import { cut } from '../pods/cut.ts';
 
-/** Most labels, taints, conditions and resources taken from one record. */
+/**
+ * Most labels, taints, conditions and resources taken from one record. Those of Kubernetes itself come before all others: a node
+ * without its condition Ready counts as lost, and one without `pods` takes none.
+ */
 const MOST = { labels: 128, taints: 32, conditions: 32, resources: 64 } as const;
 const MESSAGE_LENGTH = 1024;
 
@@ -46,6 +50,10 @@ const CARRIED_LABELS: readonly string[] = [
 /** What Kubeocean itself sets or reads; a worker node's labels of these names mean nothing at home. */
 const RESERVED_LABELS: ReadonlySet<string> = new Set(Object.values(Label));
 
+function domainOf(key: string): string {
+  return key.includes('/') ? key.slice(0, key.indexOf('/')) : '';
+}
+
 function isKubernetesDomain(domain: string): boolean {
   return /(?:^|\.)(?:kubernetes|k8s)\.io$/.test(domain);
 }
@@ -53,11 +61,11 @@ function isKubernetesDomain(domain: string): boolean {
 /** Labels of the worker node that its vnode shows (hardening 18). */
 export function carriedLabels(labels: unknown): Record<string, string> {
   const carried: [key: string, value: string][] = [];
-  for (const [key, value] of entries(labels)) {
+  for (const [key, value] of entries(labels, (key) => isKubernetesDomain(domainOf(key)))) {
     // Of those that are shown: node-feature-discovery alone puts hundreds on a node that are not.
     if (carried.length >= MOST.labels) break;
     if (!isQualifiedName(key) || !isLabelValue(value) || RESERVED_LABELS.has(key)) continue;
-    const domain = key.includes('/') ? key.slice(0, key.indexOf('/')) : '';
+    const domain = domainOf(key);
     const topology = domain === 'topology.kubernetes.io';
     if (isKubernetesDomain(domain) && !topology && !CARRIED_LABELS.includes(key)) continue;
     carried.push([key, value]);
@@ -100,7 +108,8 @@ export function carriedTaints(taints: unknown): Taint[] {
 export function carriedConditions(conditions: unknown): Condition[] {
   if (!Array.isArray(conditions)) return [];
   const carried = new Map<string, Condition>();
-  for (const condition of conditions as unknown[]) {
+  const isReady = (condition: unknown) => isObject(condition) && condition['type'] === 'Ready';
+  for (const condition of firstOf(conditions as unknown[], isReady)) {
     if (!isObject(condition) || carried.size >= MOST.conditions) continue;
     const { type, status, reason, message, lastTransitionTime } = condition as Partial<Condition>;
     if (typeof type !== 'string' || !isQualifiedName(type)) continue;
@@ -109,8 +118,8 @@ export function carriedConditions(conditions: unknown): Condition[] {
     carried.set(type, {
       type,
       status,
-      ...(typeof reason === 'string' && reason && { reason: reason.slice(0, MESSAGE_LENGTH) }),
-      ...(typeof message === 'string' && message && { message: message.slice(0, MESSAGE_LENGTH) }),
+      ...(typeof reason === 'string' && reason && { reason: cut(reason, MESSAGE_LENGTH) }),
+      ...(typeof message === 'string' && message && { message: cut(message, MESSAGE_LENGTH) }),
       ...(changed !== undefined && { lastTransitionTime: changed }),
     });
   }
@@ -129,7 +138,7 @@ const ONE = 1_000_000_000n;
  */
 export function carriedResources(resources: unknown): Record<string, string> {
   const carried: [name: string, quantity: string][] = [];
-  for (const [name, text] of entries(resources)) {
+  for (const [name, text] of entries(resources, (key) => domainOf(key) === '')) {
     if (carried.length >= MOST.resources) break;
     if (!isQualifiedName(name) || (!name.includes('/') && !PLAIN_RESOURCES.test(name))) continue;
     if (typeof text !== 'string' && typeof text !== 'number') continue;
@@ -164,12 +173,19 @@ export function carriedNodeInfo(info: unknown): Record<string, string> {
   return Object.fromEntries(
     NODE_INFO_FIELDS.map((field) => {
       const value = source[field];
-      return [field, typeof value === 'string' ? value.slice(0, 256) : ''];
+      return [field, typeof value === 'string' ? cut(value, 256) : ''];
     }),
   );
 }
 
-/** In the order of the keys, so that always the same ones are among the first. */
-function entries(map: unknown): [string, unknown][] {
-  return isObject(map) ? Object.entries(map).sort(([a], [b]) => (a < b ? -1 : 1)) : [];
+/** In the order of the keys, so that always the same ones are among the first, after those of which `isOwn` says so. */
+function entries(map: unknown, isOwn: (key: string) => boolean): [string, unknown][] {
+  if (!isObject(map)) return [];
+  const sorted = Object.entries(map).sort(([a], [b]) => (a < b ? -1 : 1));
+  return firstOf(sorted, ([key]) => isOwn(key));
+}
+
+/** Those that `isOwn`, then all others, each in the order given. */
+function firstOf<T>(list: readonly T[], isOwn: (item: T) => boolean): T[] {
+  return [...list.filter(isOwn), ...list.filter((item) => !isOwn(item))];
 }

@@ -10,7 +10,7 @@ interface World {
   surplus: Surplus;
   changed: string[];
   home(containers: object[], more?: { uid?: string; nodeName?: string; status?: object }): void;
-  worker(containers: object[], more?: { ending?: Partial<ObjectMeta>; status?: object }): void;
+  worker(containers: object[], more?: { ending?: Partial<ObjectMeta>; status?: object; said?: object }): void;
   workerGoes(): void;
   homeGoes(): void;
   of(): Record<string, string>;
@@ -39,13 +39,13 @@ function world(name = workerName('b', 'shop', 'web')): World {
         spec: { nodeName, containers },
         status,
       }),
-    worker: (containers, { ending, status = {} } = {}) =>
+    worker: (containers, { ending, status = {}, said } = {}) =>
       workerPods.set({
         metadata: {
           namespace: 'mount',
           name,
           uid: 'w',
-          annotations,
+          annotations: { ...annotations, ...said },
           resourceVersion: resourceVersion(),
           ...(ending && { deletionTimestamp: '2026-01-01T00:00:00Z', ...ending }),
         },
@@ -104,6 +104,21 @@ test('what the pods of a vnode take too much counts there alone', () => {
   expect([w.of(), formatResources(w.surplus.of('v2'))]).toEqual([{ cpu: '400m' }, {}]);
   w.worker([asking('main', '600m')]);
   expect(w.of()).toEqual({ cpu: '500m' });
+});
+
+test.each([
+  ['of another', { 'kubeocean.io/virtual-pod-name': 'other' }],
+  ['of none', { 'kubeocean.io/virtual-pod-namespace': undefined, 'kubeocean.io/virtual-pod-name': undefined }],
+])('nothing is left of a worker pod that somebody made say it is %s, once that is put right', (_, said) => {
+  const w = world();
+  w.surplus.start();
+  w.home([asking('main', '100m')]);
+  w.worker([asking('main', '500m')]);
+  w.worker([asking('main', '500m')], { said });
+  w.worker([asking('main', '500m')]);
+  expect(w.of()).toEqual({ cpu: '400m' });
+  w.workerGoes();
+  expect(w.of()).toEqual({});
 });
 
 test('a resize that home has and the worker does not', () => {

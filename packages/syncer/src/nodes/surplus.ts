@@ -5,7 +5,7 @@
  * free. Otherwise pods would be placed there, for ever, that do not fit.
  */
 import { Annotation, Finalizer, workerName } from '@kubeocean/shared/api';
-import { deepEqual, type KubeObject, type ReadonlyStore } from '@kubeocean/shared/kube';
+import { deepEqual, type KubeObject, type ReadonlyStore, splitKey } from '@kubeocean/shared/kube';
 import {
   accumulate,
   formatResources,
@@ -91,7 +91,13 @@ export function createSurplus({ homePods, workerPods, mountNamespace, bindingUID
     start() {
       for (const worker of workerPods.values()) look(homeKeyOf(worker), worker);
       return [
-        workerPods.onChange(({ previous, current }) => look(homeKeyOf((current ?? previous) as KubeObject), current)),
+        workerPods.onChange(({ previous, current }) => {
+          const key = homeKeyOf((current ?? previous) as KubeObject);
+          const before = previous && homeKeyOf(previous);
+          // Somebody has changed by hand whose it says to be, and the next change puts that right.
+          if (before !== undefined && before !== key) look(before, workerOf(before, { metadata: splitKey(before) }));
+          look(key, current);
+        }),
         homePods.onChange(({ key, previous, current }) => {
           // A change that asks for the same takes nothing more or less of what its worker pod is known for.
           const isSame = previous && current && !noted.has(key) && countsAsSame(previous, current);

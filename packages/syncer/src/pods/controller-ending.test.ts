@@ -61,6 +61,16 @@ test('a worker pod is not deleted once more because the watch lags, but is as so
   await vi.waitFor(() => expect(deleted()).toBe(2), 5000);
 });
 
+test('tokens of a pod whose end began under another syncer are renewed until it is over', async () => {
+  const { home, worker } = running('web');
+  const ending = { deletionTimestamp: THEN, deletionGracePeriodSeconds: 7200 };
+  world.stores.homePods.set({ ...home, metadata: { ...home.metadata, ...ending } });
+  world.stores.workerPods.set({ ...worker, metadata: { ...worker.metadata, ...ending } });
+  const follow = vi.spyOn(world.state.dependents.tokens, 'follow');
+  world.controller.start();
+  await vi.waitFor(() => expect(follow).toHaveBeenCalledWith('shop/web'), 5000);
+});
+
 test('a pod whose deletion the worker refuses is told of, and its status goes on', async () => {
   world.refusesDeletions = true;
   const { home, worker } = running('web');
@@ -100,6 +110,17 @@ test('a pod that waits for its predecessor’s worker pod, which the guard holds
   world.stores.homePods.set(next);
   world.controller.start();
   await vi.waitFor(() => expect(world.writes).toEqual([`DELETE ${pathOf('web')}`]), 5000);
+});
+
+test('a pod that failed while it waited, and that somebody’s finalizer keeps, does not keep its predecessor’s worker pod', async () => {
+  const { home } = running('web');
+  const ending = { deletionTimestamp: THEN, deletionGracePeriodSeconds: 0, finalizers: ['example.com/other'] };
+  const next: Pod = { ...home, metadata: { ...home.metadata, uid: 'next', ...ending }, status: { phase: 'Failed' } };
+  world.atHome.set(pathOf('web'), next);
+  world.stores.homePods.set(next);
+  world.controller.start();
+  await vi.waitFor(() => expect(world.writes).toContain(`DELETE ${workerPathOf('web')}`), 5000);
+  expect(world.told).toEqual([]);
 });
 
 test.each(['node1', 'x'.repeat(70)])(

@@ -36,3 +36,19 @@ test('a home that is older than the worker, and leaves out what it does not know
   await world.controller.stop();
   expect([looked.mock.calls.length, world.writes]).toEqual([2, [write, write]]);
 });
+
+test('a worker that is slow to answer does not have home shown what its pod is no more', async () => {
+  const { worker } = runningIn(world, 'web');
+  const ready = (status: 'True' | 'False'): Pod => ({
+    ...worker,
+    status: { ...worker.status, conditions: [{ type: 'Ready', status }] },
+  });
+  const metadata = { ...worker.metadata, resourceVersion: '2' };
+  const prepare = async () => world.stores.workerPods.set({ ...ready('False'), metadata });
+  Object.assign(world.state.dependents, { lacks: vi.fn(() => false).mockReturnValueOnce(true), prepare });
+  world.stores.workerPods.set(ready('True'));
+  const shown = vi.spyOn(world.state.context.home, 'patch');
+  world.controller.start();
+  await vi.waitFor(() => expect(shown).toHaveBeenCalled(), 5000);
+  expect(shown.mock.calls[0]?.[3]).toMatchObject({ status: { conditions: [{ type: 'Ready', status: 'False' }] } });
+});

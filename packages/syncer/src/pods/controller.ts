@@ -11,6 +11,7 @@ import { isElsewhere } from './elsewhere.ts';
 import { finish, finishWithoutWorker, followEnd, lost, orphan, predecessor } from './ending.ts';
 import { follow as followChanges, type Followed } from './follow.ts';
 import { createFollowMemory } from './follow-memory.ts';
+import { forgetGone, forgetIn } from './forgetting.ts';
 import { WritesHeld } from './gate.ts';
 import { tellHeld } from './held-back.ts';
 import { HeldWaits } from './held-waits.ts';
@@ -25,7 +26,7 @@ import { repairPod, type RepairTimes } from './repair.ts';
 import { createParts, soonest } from './parts.ts';
 import { watchScheduling } from './schedule-timeout.ts';
 import { SentPatches } from './sent-patches.ts';
-import { type PodState, workerOf } from './state.ts';
+import { type PodState, workerByNow, workerOf } from './state.ts';
 import { isDone, mayWait, type OwnWord, statusPatch, wasShown } from './to-home.ts';
 import { isReady, isTerminal, type Pod, podSubject } from './types.ts';
 import { isUnheard } from './unheard.ts';
@@ -64,8 +65,7 @@ export function createPodController(state: PodState): PodController {
     ownerOf: (key) => splitKey(key).namespace,
     // What became of pods that were made is shown before more are made, and what ends does not wait for what begins.
     continues: (key) => {
-      const { namespace, name } = splitKey(key);
-      if (workerOf(state, { metadata: { namespace, name } })) return true;
+      if (workerOf(state, { metadata: splitKey(key) })) return true;
       const home = homePods.get(key);
       return !home || home.metadata.deletionTimestamp !== undefined;
     },
@@ -83,25 +83,31 @@ export function createPodController(state: PodState): PodController {
   const deletions = new RefusedDeletions();
   const departures = new Departures();
   const held = new HeldWaits();
+  /** By the UID of the home pod, and of the worker pod. */
+  const ofHome = [settling, sent, refusals, state.admitted, followMemory, state.phases, state.guard];
+  const ofWorker = [state.deleted, state.released, repaired, unplaced, deletions, state.guard];
   /** Home key by name of its worker pod, while the home pod is known. */
   const homeKeys = new Map<string, string>();
   const stops: (() => void)[] = [];
 
   async function sync(key: string): Promise<Outcome> {
+    const home = homePods.get(key) as Pod | undefined;
+    const named = { metadata: splitKey(key) };
+    const worker = workerOf(state, home ?? named);
     try {
-      const outcome = await syncPod(key);
+      const outcome = await syncPod(key, home, worker);
       for (const other of held.passed(key, context.mayWriteWorker())) queue.add(other);
       return outcome;
     } catch (error) {
       if (error instanceof WritesHeld) return { againInMs: await tellHeld(state, key, held.held(key)) };
       throw error;
+    } finally {
+      forgetGone(ofHome, home, homePods.get(key));
+      forgetGone(ofWorker, worker, worker && workerPods.get(keyOf(worker)), workerOf(state, named));
     }
   }
 
-  async function syncPod(key: string): Promise<Outcome> {
-    const home = homePods.get(key) as Pod | undefined;
-    const { namespace, name } = splitKey(key);
-    const worker = workerOf(state, home ?? { metadata: { namespace, name } });
+  async function syncPod(key: string, home: Pod | undefined, worker: Pod | undefined): Promise<Outcome> {
     if (!worker) departures.forget(key);
     if (!home) return worker ? orphan(state, key, worker, departures) : undefined;
     if (!worker) return isOurs(home) ? withoutWorker(home) : undefined;
@@ -154,13 +160,14 @@ export function createPodController(state: PodState): PodController {
     }
     let followed: Followed = { own: {} };
     const asked = await followEnd(state, deletions, home, worker);
-    if (!home.metadata.deletionTimestamp && !isTerminal(home)) {
-      state.dependents.tokens.follow(`${home.metadata.namespace}/${home.metadata.name}`);
-      if (!isTerminal(worker) && !worker.metadata.deletionTimestamp) followed = await keepUp(home, worker);
-    }
-    if (isReady(worker)) state.phases.reached(home.metadata.uid ?? '', 'ready');
-    const again = await showStatus(home, worker, followed.own);
-    const scheduled = await watchScheduling(state, { unplaced, deletions }, home, worker);
+    // Also of one that is being deleted: its end may take longer than a token lives.
+    if (!isTerminal(home)) state.dependents.tokens.follow(keyOf(home));
+    const isEnding = [home, worker].some((pod) => isTerminal(pod) || pod.metadata.deletionTimestamp !== undefined);
+    if (!isEnding) followed = await keepUp(home, worker);
+    const now = workerByNow(state, home, worker);
+    if (isReady(now)) state.phases.reached(home.metadata.uid ?? '', 'ready');
+    const again = await showStatus(home, now, followed.own);
+    const scheduled = await watchScheduling(state, { unplaced, deletions }, home, now);
     // What could not be written in the worker must not keep home from seeing how its pod is.
     const failure = followed.failure ?? asked.failure ?? scheduled.failure;
     if (failure !== undefined) throw failure;
@@ -221,11 +228,7 @@ export function createPodController(state: PodState): PodController {
       workerPods.onChange(({ key, previous, current }) => {
         state.created.delete(key);
         pace.told(key, current as Pod | undefined);
-        if (!current && previous) {
-          const { uid = '' } = previous.metadata;
-          for (const memory of [state.deleted, state.released, repaired]) memory.delete(uid);
-          for (const memory of [unplaced, deletions, state.guard]) memory.forget(uid);
-        }
+        if (!current && previous) forgetIn(ofWorker, previous);
         const pod = current ?? previous;
         const homeKey = pod && (homeKeys.get(pod.metadata.name) ?? homeKeyOf(pod as Pod, context.bindingUID));
         if (homeKey) {
@@ -267,11 +270,9 @@ export function createPodController(state: PodState): PodController {
   }
 
   function forget(pod: Pod, deleted: Pod | undefined): void {
-    const { namespace = '', name, uid = '' } = pod.metadata;
     departures.gone(keyOf(pod), pod, deleted);
-    homeKeys.delete(workerName(context.bindingUID, namespace, name));
-    for (const memory of [settling, sent, refusals, state.admitted]) memory.delete(uid);
-    for (const memory of [followMemory, state.phases, state.guard]) memory.forget(uid);
+    homeKeys.delete(workerName(context.bindingUID, pod.metadata.namespace ?? '', pod.metadata.name));
+    forgetIn(ofHome, pod);
   }
 
   return {

@@ -73,12 +73,15 @@ function wrap<T extends object>(object: T, method: keyof T, also: () => void): v
   Object.assign(object, { [method]: (...given: unknown[]) => (also(), before(...given)) });
 }
 
-const create = (stored = waiting()) =>
-  createWorker(
+const create = (stored = waiting()) => {
+  homePods().set(stored);
+  return createWorker(
     state,
     stored,
     createRefusals(() => []),
   );
+};
+const homePods = () => state.context.stores.homePods as Store<Pod>;
 const failed = () => world.patches.get(`${homePath}/status`)?.['status'];
 
 describe('a pod that may run', () => {
@@ -144,6 +147,23 @@ describe('a pod that may run', () => {
     setup(() => void (state.context.mayWriteWorker = () => false));
     await expect(create()).rejects.toThrow(WritesHeld);
     expect([world.writes(), done]).toEqual([[], prepared]);
+  });
+
+  test.each<[string, () => void]>([
+    ['is deleted', () => homePods().set(waiting({ deletionTimestamp: THEN }))],
+    ['is gone', () => homePods().remove('shop/web-5d9c7b-abcde')],
+    ['is another', () => homePods().set(waiting({ uid: 'another' }))],
+    ['has ended', () => homePods().set(homePod({ phase: 'Failed' }))],
+  ])('is not made when home’s watch tells meanwhile that it %s', async (_, happens) => {
+    const done: string[] = [];
+    wrap(state.dependents, 'prepare', () => done.push('prepare'));
+    wrap(state.dependents, 'prepare', happens);
+    expect(await create()).toBeUndefined();
+    state.admitted.clear();
+    // While its volumes were looked up: then it gets no copies either, which nobody would need.
+    wrap(state.volumes, 'resolve', happens);
+    expect(await create()).toBeUndefined();
+    expect([done, world.writes(), world.told]).toEqual([['prepare'], [], []]);
   });
 
   test('waits for what must not be brought, and says so; what does not exist yet is waited for there', async () => {

@@ -78,10 +78,9 @@ function mayBegin(world: World, prepare: () => Promise<[]>): PodState {
   } as unknown as LeasedNode;
   const state = world.stateOf();
   state.context.binding = () => ({ metadata: { name: 'example-cluster' }, spec: {} }) as unknown as ClusterBinding;
-  Object.assign(state.context.stores, {
-    records: { byIndex: () => [record] },
-    vnodes: new Store(),
-  });
+  const homePods = new Store();
+  homePods.set(homePod({ phase: 'Pending' }));
+  Object.assign(state.context.stores, { homePods, records: { byIndex: () => [record] }, vnodes: new Store() });
   return Object.assign(state, {
     admitted: new Set(),
     kept: new Map(),

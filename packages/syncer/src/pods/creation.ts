@@ -11,6 +11,7 @@ import { mayWriteWorker } from './gate.ts';
 import { counterpartNow } from './counterpart.ts';
 import { droppedVolumes } from './dropped-volumes.ts';
 import { currentHome, patchHomeStatus } from './home.ts';
+import { dnsLeftOut } from './network.ts';
 import { relationOf } from './ownership.ts';
 import { Refusal } from './refusal.ts';
 import type { Refusals } from './refusals.ts';
@@ -20,7 +21,7 @@ import { failurePatch, notRunPatch } from './own-patches.ts';
 import { wasShown } from './to-home.ts';
 import { toWorkerPod, type WorkerFacts } from './to-worker.ts';
 import { outlivesLease } from './outlives-lease.ts';
-import { isDaemon, type Pod, podSubject } from './types.ts';
+import { isDaemon, isTerminal, type Pod, podSubject } from './types.ts';
 import { linksLeftOut } from './service-variables.ts';
 import { wouldDrop } from './would-drop.ts';
 import { currentWorker } from './worker.ts';
@@ -107,6 +108,7 @@ export async function createWorker(state: PodState, stored: Pod, refusals: Refus
     mayWriteWorker(context);
     const dropped = await wouldDrop(state, pod);
     if (dropped) return await refusedFor(asking, dropped);
+    if (isOver(state, home)) return undefined;
     const missing = await state.dependents.prepare(home);
     const words = missing.map(({ message }) => message).join('; ');
     if (missing.length > 0) {
@@ -118,6 +120,7 @@ export async function createWorker(state: PodState, stored: Pod, refusals: Refus
     }
     // What does not exist yet keeps the worker's kubelet waiting, exactly as it would keep one at home.
     state.phases.reached(uid, 'translated');
+    if (isOver(state, home)) return undefined;
     mayWriteWorker(context);
     const made = await context.worker.create<Pod>(Pods, pod);
     rememberCreated(state, home, made);
@@ -160,6 +163,13 @@ async function stayOff(state: PodState, stored: Pod, leaving: Reason): Promise<O
  */
 function isNews(state: PodState, home: Pod): boolean {
   return !state.admitted.has(home.metadata.uid ?? '') && state.dependents.tokens.willAsk(home);
+}
+
+/** What home's watch told while API servers were asked, which may take a minute: nothing is begun that is to go. */
+function isOver({ context }: PodState, { metadata }: Pod): boolean {
+  const known = context.stores.homePods.get(keyOf({ metadata })) as Pod | undefined;
+  if (!known || known.metadata.uid !== metadata.uid) return true;
+  return known.metadata.deletionTimestamp !== undefined || isTerminal(known);
 }
 
 function admit(state: PodState, home: Pod, isIn: boolean): void {
@@ -236,6 +246,9 @@ function tellLeftOut(state: PodState, home: Pod, asked: Pod, made: Pod): void {
   if (dropped) state.context.homeEvents.event(podSubject(home), 'Warning', 'VolumeNotCarried', dropped);
   const hostname = hostnameWords(home, asked, made);
   if (hostname) state.context.homeEvents.event(podSubject(home), 'Warning', 'HostnameNotCarried', hostname);
+  const dns = dnsLeftOut(home, asked);
+  // As kubelets name it.
+  if (dns) state.context.homeEvents.event(podSubject(home), 'Warning', 'DNSConfigForming', dns);
 }
 
 function fullName(home: Pod): string {

@@ -116,13 +116,11 @@ export async function orphan(state: PodState, homeKey: string, worker: Pod, depa
   if (home && isThere && !isElsewhere(worker, home, context.clusterID)) {
     return { againInMs: home.spec.nodeName ? LAG_MS : NO_NODE_MS };
   }
-  if (isDone(worker)) {
-    await releaseWorker(state, worker);
-    guard.forget(uid);
+  // Whoever asked it to end may have come no further.
+  if (isEnding(state, worker)) {
+    await letGo();
     return undefined;
   }
-  // Once: the sweep may look again before the watch has told of the deletion.
-  if (isEnding(state, worker)) return undefined;
   // Nobody asked for a pod to be on two nodes.
   if (!free && !(wasAsked && !isThere) && !guard.allow(uid)) return waits();
   try {
@@ -132,12 +130,16 @@ export async function orphan(state: PodState, homeKey: string, worker: Pod, depa
       tellNext('FailedDelete', `The worker cluster refuses to delete it: ${messageOf(error)}`);
     throw error;
   }
-  // Home has no such pod, so that nobody there counts what this one takes until it is over; the agent does without the finalizer.
-  await releaseWorker(state, worker);
-  guard.forget(uid);
+  await letGo();
   if (!wasAsked) state.repairs.count('pod', 'orphan');
   context.log.info({ worker: workerPod, pod: homeKey, asked: wasAsked }, 'orphan deleted');
   return undefined;
+
+  /** Home has no such pod, so that nobody there counts what this one takes until it is over; the agent does without the finalizer. */
+  async function letGo(): Promise<void> {
+    await releaseWorker(state, worker);
+    guard.forget(uid);
+  }
 
   function waits(): Outcome {
     const why = `The deletion guard holds that back: see the condition ${BindingCondition.deletionGuard} of the ClusterBinding ${context.bindingName}`;
@@ -148,7 +150,7 @@ export async function orphan(state: PodState, homeKey: string, worker: Pod, depa
   /** Whoever has the name at home by now learns what it waits for. */
   function tellNext(reason: string, why: string): void {
     const next = context.stores.homePods.get(homeKey) as Pod | undefined;
-    if (!next || !departures.isFirstToWait(homeKey, `${next.metadata.uid} ${reason}`)) return;
+    if (!next || isTerminal(next) || !departures.isFirstToWait(homeKey, `${next.metadata.uid} ${reason}`)) return;
     // One that ran is never run again: what ran for it is gone.
     const does = wasShown(next) ? 'nothing of it runs any more, which it shows' : 'it runs';
     const message = `${does} once the worker pod ${context.mountNamespace}/${workerPod}, which was made for its name before, is gone. ${why}`;

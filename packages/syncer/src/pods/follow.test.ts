@@ -223,11 +223,14 @@ describe('a resize that went through is undone again', () => {
   });
 });
 
-test('a resize of which no answer came is undone, should it be done all the same', async () => {
+test.each([
+  ['no answer', new ConnectionError('worker', 'ECONNRESET', 'lost')],
+  ['only the answer of a balancer', failure(504)],
+])('a resize of which %s came is undone, should it be done all the same', async (_, lost) => {
   const { run, resize, has, askedOf, sent } = world();
   run('a', '100m');
   const first = resize('a', '200m');
-  sent[0]?.answer(new ConnectionError('worker', 'ECONNRESET', 'lost'));
+  sent[0]?.answer(lost);
   await first;
   await resize('a', '100m');
   has('a', '200m', askedOf('a'));

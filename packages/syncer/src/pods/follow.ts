@@ -4,11 +4,11 @@
  */
 import {
   ApiError,
-  ConnectionError,
   is404,
   isOlder,
   keyOf,
   type KubeObject,
+  mayBeDone,
   messageOf,
   type PatchOptions,
   Pods,
@@ -139,7 +139,7 @@ export async function follow(state: PodState, home: Pod, worker: Pod, memory: Fo
     } catch (error) {
       // It may be done all the same: what the watch tells next will say.
       const known = worker.metadata.resourceVersion ?? '';
-      if (error instanceof ConnectionError && /^\d+$/.test(known)) memory.unnoted.set(uid, String(BigInt(known) + 1n));
+      if (mayBeDone(error) && /^\d+$/.test(known)) memory.unnoted.set(uid, String(BigInt(known) + 1n));
       throw error;
     } finally {
       state.room.answered(key, revision);

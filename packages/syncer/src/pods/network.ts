@@ -1,11 +1,18 @@
 /** Names in a worker pod are those of the computing cluster: its DNS, and its API server under the usual names. Pure. */
 import { isIP } from 'node:net';
+import { firstFew } from '@kubeocean/shared/api';
 import type { WorkerFacts } from './to-worker.ts';
 import type { DnsConfig, Pod, PodSpec } from './types.ts';
 
-/** Most nameservers a pod may have (k8s.io/kubernetes/pkg/apis/core/validation). */
+/**
+ * What a pod may have at most (k8s.io/kubernetes/pkg/apis/core/validation): nameservers, search domains, and characters of these
+ * with a space between each two. At home a kubelet adds its own after that was checked, and leaves out what is too much then.
+ */
 const MAX_NAMESERVERS = 3;
 const MAX_SEARCHES = 32;
+const MAX_SEARCH_CHARACTERS = 2048;
+/** Of what does not fit so many are named. */
+const MOST_NAMED = 3;
 
 /** dnsPolicy and dnsConfig as a kubelet of the computing cluster would have meant them. */
 export function dnsOf(home: Pod, facts: WorkerFacts): Pick<PodSpec, 'dnsPolicy' | 'dnsConfig'> {
@@ -17,15 +24,36 @@ export function dnsOf(home: Pod, facts: WorkerFacts): Pick<PodSpec, 'dnsPolicy' 
   if (!facts.dns || facts.dns.servers.length === 0) return { ...kept, dnsPolicy: 'Default' };
   const { servers, domain } = facts.dns;
   const searches = [`${home.metadata.namespace}.svc.${domain}`, `svc.${domain}`, domain];
+  const own = dnsConfig?.nameservers ?? [];
+  // Of home's, which are replicas of one service as a rule, one will do where the pod has its own.
+  const fewer = servers.slice(0, Math.max(1, MAX_NAMESERVERS - own.length));
   const config: DnsConfig = {
-    nameservers: unique([...servers, ...(dnsConfig?.nameservers ?? [])]).slice(0, MAX_NAMESERVERS),
-    searches: unique([...searches, ...(dnsConfig?.searches ?? [])]).slice(0, MAX_SEARCHES),
+    nameservers: unique([...fewer, ...own]).slice(0, MAX_NAMESERVERS),
+    searches: fitting(unique([...searches, ...(dnsConfig?.searches ?? [])])),
     options: [
       ...(dnsConfig?.options?.some((option) => option.name === 'ndots') ? [] : [{ name: 'ndots', value: '5' }]),
       ...(dnsConfig?.options ?? []),
     ],
   };
   return { dnsPolicy: 'None', dnsConfig: { ...dnsConfig, ...config } };
+}
+
+/** The first of them that fit (k8s.io/kubernetes/pkg/kubelet/network/dns formDNSSearchFitsLimits). */
+function fitting(searches: string[]): string[] {
+  const kept = searches.slice(0, MAX_SEARCHES);
+  while (kept.join(' ').length > MAX_SEARCH_CHARACTERS) kept.pop();
+  return kept;
+}
+
+/** For the user of a pod whose own `dnsConfig` does not fit beside home's DNS; undefined when all of it does. */
+export function dnsLeftOut(home: Pod, asked: Pod): string | undefined {
+  const [own, kept] = [home.spec.dnsConfig, asked.spec.dnsConfig];
+  const left = [
+    ...(own?.nameservers ?? []).filter((server) => !kept?.nameservers?.includes(server)),
+    ...(own?.searches ?? []).filter((domain) => !kept?.searches?.includes(domain)),
+  ];
+  if (left.length === 0) return undefined;
+  return `the pod has its DNS configuration without ${firstFew(left, MOST_NAMED)}: with those of the cluster, ${MAX_NAMESERVERS} nameservers and ${MAX_SEARCHES} search domains of ${MAX_SEARCH_CHARACTERS} characters together are the most`;
 }
 
 /** The pod's host aliases and one for home's API server; a name that the pod itself defines stays the pod's. */

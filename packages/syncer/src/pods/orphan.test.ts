@@ -98,19 +98,14 @@ describe('a worker pod without a home pod', () => {
     expect(state.guard.state()).toEqual({ stopped: false });
   });
 
-  test('is not asked to go again while it goes, and not looked at when it was let go', async () => {
+  test('that goes already, when its syncer died or its home pod was forced away meanwhile, is let go at once, and looked at no more', async () => {
     const state = world.stateOf();
-    world.objects.set(workerPath, workerPod());
-    await orphan(
-      state,
-      homeKey,
-      workerPod({ deletionTimestamp: THEN, deletionGracePeriodSeconds: 30 }),
-      new Departures(),
-    );
-    expect(world.writes()).toEqual([]);
+    const going = workerPod({ deletionTimestamp: THEN, deletionGracePeriodSeconds: 3600 });
+    world.objects.set(workerPath, going);
+    await orphan(state, homeKey, going, new Departures());
+    expect(world.writes()).toEqual([`PATCH ${workerPath}`]);
     world.calls = [];
-    state.released.add('worker-uid');
-    await orphan(state, homeKey, workerPod(), new Departures());
+    await orphan(state, homeKey, going, new Departures());
     expect(world.calls).toEqual([]);
   });
 
@@ -195,5 +190,13 @@ describe('a home pod whose name an earlier one’s worker pod still has', () => 
     }
     expect(world.told).toEqual(['Warning FailedDelete']);
     expect(world.words[0]).toMatch(/runs once the worker pod .* is gone\. The worker cluster refuses to delete it: /);
+  });
+
+  test('is told nothing once it has ended itself', async () => {
+    world.refusal = { code: 403, reason: 'Forbidden', message: 'deletions are frozen' };
+    const state = world.stateOf();
+    (state.context.stores.homePods as Store<Pod>).set(homePod({ phase: 'Failed' }, { uid: 'next' }));
+    await expect(orphan(state, homeKey, workerPod(), new Departures())).rejects.toThrow('frozen');
+    expect(world.told).toEqual([]);
   });
 });

@@ -1,7 +1,7 @@
-/** DaemonSets' pods that are not run on vnodes: their DaemonSets must not wait for them with the update of all others. */
+/** What home pods show that have no worker pod. DaemonSets must not wait for those of theirs with the update of all others. */
 import type { Condition } from '@kubeocean/shared/kube';
 import { expect, test } from 'vitest';
-import { notRunPatch } from './own-patches.ts';
+import { failurePatch, notRunPatch } from './own-patches.ts';
 import { samplePod } from './samples.ts';
 import { statusDifference } from './status-difference.ts';
 import { statusPatch } from './to-home.ts';
@@ -47,4 +47,10 @@ test('since when it is Ready counts from when it really is', () => {
   const later = new Date(NOW.getTime() + 60_000);
   const status = statusPatch(workerOf(home, running), home, later)?.status as PodStatus;
   expect(readyOf(status)?.lastTransitionTime).toBe('2026-01-02T03:05:05Z');
+});
+
+test('a failed pod shows so much of what a worker’s record says as people read, however long that is', () => {
+  const end = { reason: 'LeaseClosed', message: 'x'.repeat(1_000_000), disruption: true };
+  const { message, conditions } = failurePatch(samplePod(), end, NOW).status as PodStatus;
+  expect([message, conditions?.[0]?.message].map((text) => text?.length)).toEqual([1024, 1024]);
 });

@@ -14,6 +14,9 @@ export function failurePatch(
   now: Date,
 ): StatusPatch {
   const time = now.toISOString().replace(/\.\d+Z$/, 'Z');
+  const { reason } = end;
+  // It may have come with a record, which another cluster writes.
+  const message = cut(end.message, 1024);
   const conditions: Json[] = [];
   for (const type of READINESS) {
     const known = home.status?.conditions?.find((condition) => condition.type === type);
@@ -22,15 +25,14 @@ export function failurePatch(
     }
   }
   if (end.disruption) {
-    const { reason, message } = end;
     conditions.push({ type: PodCondition.disruptionTarget, status: 'True', reason, message, lastTransitionTime: time });
   }
   return {
     metadata: { uid: home.metadata.uid },
     status: {
       phase: 'Failed',
-      reason: end.reason,
-      message: end.message,
+      reason,
+      message,
       ...(conditions.length > 0 && { conditions }),
     },
   };

@@ -46,6 +46,7 @@ test.each<[string, string | undefined, string, boolean]>([
   ['home ran as another, and has ended', 'another', 'Succeeded', true],
   ['home ran as this one, whose UID somebody changed', 'w', 'Running', false],
   ['home ran, and does not say as which', undefined, 'Running', false],
+  ['home has ended, and does not say as which', undefined, 'Failed', true],
 ])('a namesake is a predecessor or not: %s', (_, shown, phase, expected) => {
   const annotations: Record<string, string> = {};
   if (shown !== undefined) annotations['kubeocean.io/physical-pod-uid'] = shown;

@@ -4,7 +4,7 @@
  */
 import { Annotation, isWorkerNameOf, Label } from '@kubeocean/shared/api';
 import { wasShown } from './to-home.ts';
-import type { Pod } from './types.ts';
+import { isTerminal, type Pod } from './types.ts';
 
 /** What the worker pod says of the home pod it belongs to. */
 interface Claimed {
@@ -50,11 +50,12 @@ export function relationOf(worker: Pod, home: Pod, bindingUID: string): Relation
 
 /**
  * Whether a namesake was made for an earlier pod of the name, and is not the home pod's own, of which somebody changed what it
- * says: this one never ran, or home was shown that it ran as another (the worker was put back from a backup).
+ * says: this one never ran, or home was shown that it ran as another (the worker was put back from a backup). Of one that has
+ * ended nothing is to run either way, and it may have ended while it waited.
  */
 export function isPredecessor({ metadata: { uid } }: Pod, home: Pod): boolean {
   const shown = home.metadata.annotations?.[Annotation.physicalPodUID];
-  return !wasShown(home) || (shown !== undefined && shown !== uid);
+  return !wasShown(home) || isTerminal(home) || (shown !== undefined && shown !== uid);
 }
 
 /**

@@ -63,6 +63,12 @@ export function workerOf(state: Pick<PodState, 'context' | 'created'>, home: Kub
   return undefined;
 }
 
+/** The worker pod as it is known by now: its cluster may have been slow to answer, and the watch has told more meanwhile. */
+export function workerByNow(state: Pick<PodState, 'context' | 'created'>, home: KubeObject, worker: Pod): Pod {
+  const known = workerOf(state, home);
+  return known && known.metadata.uid === worker.metadata.uid ? known : worker;
+}
+
 /** As the watch has it. */
 function storedWorkerOf({ context }: Pick<PodState, 'context'>, { metadata }: KubeObject): Pod | undefined {
   const { workerPods } = context.stores;

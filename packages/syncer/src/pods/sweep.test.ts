@@ -16,6 +16,8 @@ const { namespace = '', name } = home.metadata;
 const adopted = migratedWorkerName(namespace, name);
 
 let server: TestServer;
+/** Lists that were asked for whole. */
+let unpaged = 0;
 beforeAll(async () => {
   server = await TestServer.start();
 });
@@ -29,15 +31,25 @@ function unlabelled(metadata: object = {}, label?: string): Pod {
   return { ...pod, metadata: { ...pod.metadata, uid: 'worker-uid', labels, ...metadata } };
 }
 
-/** Names of the pods that one sweep has labelled. */
-async function labelled(pods: Pod[], known: { homePods?: Pod[]; vnodeOf?: string } = {}): Promise<string[]> {
+/** Names of the pods that one sweep has labelled, or was refused to. @param known.refused is answered to the first */
+async function labelled(
+  pods: Pod[],
+  known: { homePods?: Pod[]; vnodeOf?: string; refused?: number } = {},
+): Promise<string[]> {
   const patched: string[] = [];
   server.answer = (request, response) => {
     request.resume();
-    const { pathname } = new URL(request.url ?? '', 'https://server');
+    const { pathname, searchParams } = new URL(request.url ?? '', 'https://server');
+    // One pod a page, where pages are asked for.
+    const at = Number(searchParams.get('continue') ?? 0);
+    const isPaged = request.method === 'GET' && searchParams.has('limit');
+    const items = isPaged ? pods.slice(at, at + 1) : pods;
+    const more = isPaged && at + 1 < pods.length ? { continue: String(at + 1) } : {};
+    if (!isPaged && request.method === 'GET') unpaged++;
     if (request.method === 'PATCH') patched.push(pathname.split('/').at(-1) ?? '');
-    response.writeHead(200, { 'content-type': 'application/json' });
-    response.end(JSON.stringify({ metadata: { name: 'x', resourceVersion: '1' }, items: pods }));
+    const code = request.method === 'PATCH' && patched.length === 1 ? (known.refused ?? 200) : 200;
+    response.writeHead(code, { 'content-type': 'application/json' });
+    response.end(JSON.stringify({ metadata: { name: 'x', resourceVersion: '1', ...more }, items }));
   };
   const stores = { homePods: new Store<KubeObject>(), vnodes: new Store<KubeObject>() };
   for (const pod of known.homePods ?? []) stores.homePods.set(pod);
@@ -61,6 +73,19 @@ async function labelled(pods: Pod[], known: { homePods?: Pod[]; vnodeOf?: string
 test.each([undefined, '', 'changed'])('a pod under the name that we derive gets its label back: %s', async (label) => {
   const pod = unlabelled({}, label);
   expect(await labelled([pod])).toEqual([pod.metadata.name]);
+});
+
+test('one that a webhook guards does not keep the others from theirs', async () => {
+  const other = samplePod({}, { name: 'other', uid: 'other' });
+  const pods = [unlabelled(), { ...toWorkerPod(other, FACTS), status: {} }];
+  expect(await labelled(pods, { refused: 403 })).toEqual(pods.map(({ metadata }) => metadata.name));
+});
+
+test('pods of others are never listed all at once: there may be more of them than memory', async () => {
+  const other = samplePod({}, { name: 'other', uid: 'other' });
+  const pods = [unlabelled(), { ...toWorkerPod(other, FACTS), status: {} }];
+  expect(await labelled(pods)).toEqual(pods.map(({ metadata }) => metadata.name));
+  expect(unpaged).toBe(0);
 });
 
 test('one without our finalizer, or that speaks of another home pod, is left alone', async () => {

@@ -9,8 +9,12 @@ import type { SyncerContext } from '../context.ts';
 import type { Repairs } from '../repairs.ts';
 import { isGone, mayWriteWorker, WritesHeld } from './gate.ts';
 import { claimedUID, homeKeyOf } from './ownership.ts';
+import { createParts } from './parts.ts';
 import { bindingLabels } from './to-worker.ts';
 import type { Pod } from './types.ts';
+
+/** Pods a page: those of other bindings in the namespace may be ten thousand. */
+const PAGE_SIZE = 200;
 
 export interface Swept {
   /** Looks again at every home pod, and at every worker pod of this binding. */
@@ -48,20 +52,25 @@ export async function sweepEvery(
 async function relabel(context: SyncerContext, repairs: Repairs): Promise<void> {
   const { worker, mountNamespace, bindingUID } = context;
   const labelSelector = `${Label.bindingUID}!=${bindingUID}`;
-  const list = await worker.list<Pod>(Pods, { namespace: mountNamespace, labelSelector });
+  const others = { namespace: mountNamespace, labelSelector, limit: PAGE_SIZE };
   const labels = bindingLabels(context);
-  for (const pod of list.items) {
-    if (!isOurs(context, pod)) continue;
+  // One that a webhook guards must not keep the others from theirs.
+  const parts = createParts();
+  for await (const { items } of worker.pages<Pod>(Pods, others, { metadataOnly: true })) {
+    for (const pod of items) if (isOurs(context, pod)) await parts.run(() => putBack(pod));
+  }
+  if (parts.failure !== undefined) throw parts.failure;
+
+  async function putBack({ metadata: { name, uid } }: Pod): Promise<void> {
     mayWriteWorker(context);
     try {
-      const patch = { metadata: { uid: pod.metadata.uid, labels } };
-      await worker.patch(Pods, mountNamespace, pod.metadata.name, patch);
+      await worker.patch(Pods, mountNamespace, name, { metadata: { uid, labels } });
     } catch (error) {
-      if (isGone(error)) continue;
+      if (isGone(error)) return;
       throw error;
     }
     repairs.count('pod', 'labels');
-    context.log.warn({ worker: pod.metadata.name }, 'worker pod had lost its labels');
+    context.log.warn({ worker: name }, 'worker pod had lost its labels');
   }
 }
 

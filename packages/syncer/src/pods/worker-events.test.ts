@@ -95,3 +95,24 @@ test('news of a worker whose clock is an hour behind are told, what was there be
     behind.stop();
   }
 });
+
+test.each([
+  ['cannot be asked for a moment', 503, 13],
+  ['takes none', 422, 0],
+])('of a home that %s, so many of what a pod is to be told come in the end', async (_, code, expected) => {
+  home.reset();
+  worker.reset();
+  const first = failing('shop', 'web', new Date());
+  for (let n = 0; n < 13; n++) {
+    worker.put(Events, { ...first, metadata: { ...first.metadata, name: `e${n}`, uid: `e${n}` } });
+  }
+  let asked = 0;
+  // More often than a pod's budget is large.
+  home.refuse = () => (asked++ < 30 ? { code, message: 'no' } : undefined);
+  const stop = new AbortController();
+  const events = start(worker.client(), stop.signal);
+  await vi.waitFor(() => expect(asked).toBeGreaterThanOrEqual(expected > 0 ? 30 + expected : 25), { timeout: 20_000 });
+  stop.abort();
+  await events.stop();
+  expect(home.all(Events)).toHaveLength(expected);
+});

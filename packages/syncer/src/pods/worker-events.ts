@@ -6,6 +6,7 @@
 import { createHash } from 'node:crypto';
 import { Annotation } from '@kubeocean/shared/api';
 import {
+  ApiError,
   createReflector,
   Events,
   isAlreadyExists,
@@ -62,15 +63,13 @@ export function startWorkerEvents(context: SyncerContext, signal: AbortSignal): 
   const told = new Map<string, { count: number; at: number }>();
   const budgets = new Map<string, { left: number; at: number }>();
 
-  function allowed(uid: string): boolean {
+  function budgetOf(uid: string): { left: number } {
     const at = performance.now();
     const budget = budgets.get(uid) ?? { left: BURST, at };
     budget.left = Math.min(BURST, budget.left + (at - budget.at) / REFILL_MS);
     budget.at = at;
     budgets.set(uid, budget);
-    if (budget.left < 1) return false;
-    budget.left--;
-    return true;
+    return budget;
   }
 
   async function tell(key: string): Promise<Outcome> {
@@ -83,13 +82,21 @@ export function startWorkerEvents(context: SyncerContext, signal: AbortSignal): 
     if (known && known.count >= (event.count ?? 1)) return undefined;
     const wait = known ? known.at + COUNT_MS - performance.now() : 0;
     if (wait > 0) return { againInMs: wait };
-    if (!allowed(home.metadata.uid ?? '')) return undefined;
     mayWriteHome(context);
+    const budget = budgetOf(home.metadata.uid ?? '');
+    if (budget.left < 1) return undefined;
     const words = wordsFor(home, context, worker);
     const name = `${home.metadata.name.slice(0, 200)}.${digest(uid)}`;
     const reporter = { component: 'kubeocean-syncer', instance };
     const made = toHomeEvent(event, home, name, words, reporter, context.now());
-    await write(made, known !== undefined, event);
+    budget.left--;
+    try {
+      await write(made, known !== undefined, event);
+    } catch (error) {
+      // Asked again and again, a home that does not answer would use up what its pods are to be told once it does.
+      if (!isRefusal(error)) budget.left++;
+      throw error;
+    }
     told.set(uid, { count: event.count ?? 1, at: performance.now() });
     return undefined;
   }
@@ -144,6 +151,11 @@ export function startWorkerEvents(context: SyncerContext, signal: AbortSignal): 
       await queue.stop();
     },
   };
+}
+
+/** Whether home took in what it was asked, and does not want it. */
+function isRefusal(error: unknown): boolean {
+  return error instanceof ApiError && error.code < 500 && error.code !== 429;
 }
 
 function digest(uid: string): string {

@@ -1,6 +1,6 @@
 /** How a volume of ours comes to its end, step by step: what of it is deleted, what stays, and on whose word. */
-import { homeVolumeName, Label, VolumeAnnotation, VolumeFinalizer } from '@kubeocean/shared/api';
-import { describe, expect, test } from 'vitest';
+import { homeVolumeName, Label, OfferedTo, VolumeAnnotation, VolumeFinalizer } from '@kubeocean/shared/api';
+import { describe, expect, test, vi } from 'vitest';
 import { WritesHeld } from '../pods/gate.ts';
 import type { Peer } from './peer.ts';
 import { syncVolume, syncWorkerClaim } from './reclaim.ts';
@@ -45,11 +45,46 @@ test.each([
   const bodies = bodiesOf(worker);
   expect(await syncVolume(at.state, ended)).toEqual({ againInMs: 5000 });
   expect([worker.writes, home.writes]).toEqual([[`DELETE ${own.metadata.name}`], []]);
-  expect(bodies).toEqual([expect.objectContaining({ preconditions: { uid: 'w1' } })]);
+  const { resourceVersion } = own.metadata;
+  expect(bodies).toEqual([expect.objectContaining({ preconditions: { uid: 'w1', resourceVersion } })]);
   const atHome = bodiesOf(home);
   await syncVolume(at.state, ended);
   expect(home.writes).toEqual([`DELETE ${NAME}`, `PATCH ${NAME}`]);
   expect(atHome[0]).toMatchObject({ preconditions: { uid: 'pv1' } });
+});
+
+describe('while the worker takes its time to say that it has the claim, the data is kept when', () => {
+  /** Lets something happen once the worker was asked for the claim. */
+  function meanwhile(happens: () => void): void {
+    const { worker: client } = at.context;
+    const get = client.get.bind(client);
+    vi.spyOn(client, 'get').mockImplementation(async (...given) => {
+      const answer = await get(...given);
+      happens();
+      return answer;
+    });
+  }
+
+  test('home’s volume is to be retained by now', async () => {
+    worker.put(Claims, boundClaim(homeClaim()));
+    const ended = home.put(Volumes, volume(released));
+    meanwhile(() =>
+      home.put(
+        Volumes,
+        volume((made) => [released, retained].forEach((each) => each(made))),
+      ),
+    );
+    expect(await syncVolume(at.state, ended)).toBeUndefined();
+    expect(worker.writes).toEqual([]);
+  });
+
+  test('its owner offers the claim by now', async () => {
+    const own = worker.put(Claims, boundClaim(homeClaim()));
+    const labels = { ...own.metadata.labels, [OfferedTo]: facts.bindingName };
+    meanwhile(() => worker.put(Claims, { ...own, metadata: { ...own.metadata, labels } }));
+    await expect(syncVolume(at.state, home.put(Volumes, volume(released)))).rejects.toThrow('has been modified');
+    expect(worker.all<Claim>(Claims)).toHaveLength(1);
+  });
 });
 
 test('while the worker claim is on its way home’s volume stays, and nothing is asked for twice', async () => {

@@ -128,7 +128,7 @@ async function isClaimGone(state: VolumeState, volume: Volume): Promise<boolean>
 /** The worker's claim, then home's volume: what the worker's storage does with its own is the owner's class's to say. */
 async function remove(state: VolumeState, volume: Volume, claimName: string): Promise<Outcome> {
   const { context } = state;
-  const { uid, name } = volume.metadata;
+  const { uid, name, resourceVersion } = volume.metadata;
   const worker = await workerNow(state, claimName);
   if (worker) {
     if (!holds(worker, volume, context)) {
@@ -136,12 +136,17 @@ async function remove(state: VolumeState, volume: Volume, claimName: string): Pr
       return { againInMs: TOLD_MS };
     }
     if (!worker.metadata.deletionTimestamp) {
+      // The worker may have taken long to answer, and somebody may want to keep the data by now: the change is looked at next.
+      const now = await homeNow<Volume>(state, Volumes, '', name);
+      if (now?.metadata.resourceVersion !== resourceVersion) return undefined;
       mayWriteWorker(context);
-      await ignoreGone(
-        context.worker.delete(Claims, context.mountNamespace, claimName, {
-          ...(worker.metadata.uid && { uid: worker.metadata.uid }),
-        }),
-      );
+      // Only as it was looked at: its owner may have offered it since.
+      const as = worker.metadata;
+      const only = {
+        ...(as.uid && { uid: as.uid }),
+        ...(as.resourceVersion && { resourceVersion: as.resourceVersion }),
+      };
+      await ignoreGone(context.worker.delete(Claims, context.mountNamespace, claimName, only));
       context.log.info({ volume: name, worker: claimName }, 'worker claim deleted');
     }
     return { againInMs: WAIT_MS };

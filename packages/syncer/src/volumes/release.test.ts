@@ -126,6 +126,19 @@ describe('a claim that somebody changes while its binding ends', () => {
   });
 });
 
+test('what a webhook guards keeps nothing else', async () => {
+  const guarded = waitingClaim();
+  home.put(Claims, { ...guarded, metadata: { ...guarded.metadata, name: 'guarded', uid: 'guarded' } });
+  home.put(Claims, waitingClaim());
+  worker.put(Claims, claimFor('node1'));
+  home.refuse = ({ path }) => (path.endsWith('/guarded') ? { code: 403, message: 'guarded by a policy' } : undefined);
+  await expect(releaseVolumes(at.context, true)).rejects.toThrow('guarded by a policy');
+  const selections = home
+    .all<Claim>(Claims)
+    .map(({ metadata }) => metadata.annotations?.[VolumeAnnotation.selectedNode]);
+  expect([selections, worker.all(Claims)]).toEqual([[VNODE, undefined], []]);
+});
+
 test('of the worker’s claims only those go that nothing was ever in', async () => {
   const marked = claimFor('node1', { uid: 'marked' });
   marked.metadata.annotations = { ...marked.metadata.annotations, [VolumeAnnotation.homeVolume]: 'pvc-c1' };

@@ -7,6 +7,7 @@ import { Label, labelValue, VolumeAnnotation, VolumeDriver, VolumeFinalizer } fr
 import { isConflict, isNotFound, keyOf, Nodes, withoutFinalizer } from '@kubeocean/shared/kube';
 import type { SyncerContext } from '../context.ts';
 import { isGone, mayWriteHome, mayWriteWorker } from '../pods/gate.ts';
+import { createParts, type Parts } from '../pods/parts.ts';
 import { resetSelection } from './give-back.ts';
 import { homeNow, workerNow } from './look.ts';
 import { isDynamic, retain, workerClaimOf } from './reclaim.ts';
@@ -14,11 +15,14 @@ import { holderOf } from './to-worker.ts';
 import { type Claim, Claims, type Volume, Volumes } from './types.ts';
 
 /**
+ * One volume or claim that a webhook guards does not keep the others.
  * @param withWorker whether the worker can be written to
  * @returns how many volumes stay
+ * @throws the first failure
  */
 export async function releaseVolumes(context: SyncerContext, withWorker: boolean): Promise<number> {
   const inUse = new Set<string>();
+  const parts = createParts();
   let kept = 0;
   // All of home's: one that lost its label would be kept by our finalizer for ever.
   for await (const page of context.home.pages<Volume>(Volumes, { limit: 200 })) {
@@ -27,13 +31,16 @@ export async function releaseVolumes(context: SyncerContext, withWorker: boolean
       if (claim === undefined || volume.spec.csi?.driver !== VolumeDriver) continue;
       inUse.add(claim);
       if (!isDynamic(volume)) continue;
-      if (withWorker) await retain({ context }, volume, claim);
-      await keepAtHome(context, volume);
-      kept++;
+      await parts.run(async () => {
+        if (withWorker) await retain({ context }, volume, claim);
+        await keepAtHome(context, volume);
+        kept++;
+      });
     }
   }
-  await giveBackClaims(context);
-  if (withWorker) await removeEmpty(context, inUse);
+  await giveBackClaims(context, parts);
+  if (withWorker) await removeEmpty(context, inUse, parts);
+  if (parts.failure !== undefined) throw parts.failure;
   return kept;
 }
 
@@ -56,7 +63,7 @@ async function keepAtHome(context: SyncerContext, volume: Volume): Promise<void>
  * Home's claims that wait for a volume on a vnode that is gone: the scheduler tries no other node while they name it. Which
  * binding's vnode it was matters no more (`vnode-a-b-c`): no Node of that name is there.
  */
-async function giveBackClaims(context: SyncerContext): Promise<void> {
+async function giveBackClaims(context: SyncerContext, parts: Parts): Promise<void> {
   async function giveBack(claim: Claim): Promise<boolean> {
     const { selectedNode, storageProvisioner } = VolumeAnnotation;
     const selected = claim.metadata.annotations?.[selectedNode];
@@ -67,13 +74,13 @@ async function giveBackClaims(context: SyncerContext): Promise<void> {
   for await (const page of context.home.pages<Claim>(Claims, { limit: 200 })) {
     for (const claim of page.items) {
       const { namespace = '', name } = claim.metadata;
-      await settle(claim, giveBack, () => homeNow({ context }, Claims, namespace, name));
+      await parts.run(() => settle(claim, giveBack, () => homeNow({ context }, Claims, namespace, name)));
     }
   }
 }
 
 /** Claims of the worker that were made for those: no home volume stands for them, so there was never anything in them. */
-async function removeEmpty(context: SyncerContext, inUse: ReadonlySet<string>): Promise<void> {
+async function removeEmpty(context: SyncerContext, inUse: ReadonlySet<string>, parts: Parts): Promise<void> {
   const { worker, mountNamespace: namespace } = context;
   async function remove(claim: Claim): Promise<boolean> {
     const { name, uid, resourceVersion, annotations, deletionTimestamp } = claim.metadata;
@@ -92,7 +99,9 @@ async function removeEmpty(context: SyncerContext, inUse: ReadonlySet<string>): 
   }
   const labelSelector = `${Label.clusterBinding}=${labelValue(context.bindingName)}`;
   for await (const page of worker.pages<Claim>(Claims, { namespace, labelSelector, limit: 200 })) {
-    for (const claim of page.items) await settle(claim, remove, () => workerNow({ context }, claim.metadata.name));
+    for (const claim of page.items) {
+      await parts.run(() => settle(claim, remove, () => workerNow({ context }, claim.metadata.name)));
+    }
   }
 }
 

@@ -11,15 +11,17 @@ function pod(name: string, claimName: string): KubeObject {
   return { metadata: { namespace: 'shop', name, uid: name }, spec: { containers: [], volumes } };
 }
 
-/** A context whose home has the `pods` of the moment; what it tells is in `told`. */
+/** A context whose home has the `pods` of the moment, one a page; what it tells is in `told`. */
 function telling(pods: () => KubeObject[]) {
   const told: string[] = [];
-  const list = vi.fn(() => Promise.resolve({ metadata: {}, items: pods() }));
+  const list = vi.fn(async function* () {
+    for (const one of pods()) yield { metadata: {}, items: [one] };
+  });
   const homeEvents = {
     event: ({ metadata }: KubeObject, _: string, reason: string, message: string) =>
       told.push(`${metadata.name} ${reason}: ${message}`),
   };
-  return { told, list, context: { home: { list }, homeEvents } as unknown as SyncerContext };
+  return { told, list, context: { home: { pages: list }, homeEvents } as unknown as SyncerContext };
 }
 
 test('claims of a namespace that fail together ask once which pods wait, and each tells its own', async () => {

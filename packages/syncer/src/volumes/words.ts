@@ -49,6 +49,7 @@ interface WaitingPods {
 
 /** A list stands for so long, in milliseconds: hundreds of claims of a namespace fail in the same moment, again and again. */
 const HELD_MS = 500;
+const PAGE_SIZE = 200;
 const waiting = cachePerClient<WaitingPods>({ holdMs: () => HELD_MS, bound: 10 });
 
 /** A claim that is looked at has a pod that waits for it, mostly: when a list that is held has none, that pod is newer. */
@@ -66,9 +67,16 @@ async function podsWaitingFor(home: KubeClient, namespace: string, claim: string
 
 async function listWaiting(home: KubeClient, namespace: string): Promise<WaitingPods> {
   const askedAt = performance.now();
-  const { items } = await home.list<KubeObject>(Pods, { namespace, fieldSelector: 'spec.nodeName=', limit: 500 });
-  const pods = items.map((pod) => ({ subject: podSubject(pod), claims: claimNames(pod as Pod) }));
-  return { askedAt, pods: pods.filter(({ claims }) => claims.length > 0) };
+  const unplaced = { namespace, fieldSelector: 'spec.nodeName=', limit: PAGE_SIZE };
+  const pods: WaitingPod[] = [];
+  // Of all pages: those that wait may be thousands.
+  for await (const { items } of home.pages<Pod>(Pods, unplaced)) {
+    for (const pod of items) {
+      const claims = claimNames(pod);
+      if (claims.length > 0) pods.push({ subject: podSubject(pod), claims });
+    }
+  }
+  return { askedAt, pods };
 }
 
 /** A warning on a home volume. */
