@@ -65,6 +65,8 @@ export interface Pod extends KubeObject {
 export interface RigOptions {
   /** More flags of the syncer. */
   flags?: readonly string[];
+  /** How it comes to lead; default: alone. */
+  election?: readonly string[];
   /** Kubeconfigs of the syncer, when not the clusters' own. */
   kubeconfig?: string;
   workerKubeconfig?: string;
@@ -162,7 +164,7 @@ export async function podRig(prefix: string, options: RigOptions = {}): Promise<
         `--kubeconfig=${options.kubeconfig ?? options.homeServer?.kubeconfig ?? kubeconfigOf('computing')}`,
         `--worker-kubeconfig=${options.workerKubeconfig ?? kubeconfigOf('worker-1')}`,
         `--cluster-binding-name=${bindingName}`,
-        '--leader-elect=false',
+        ...(options.election ?? ['--leader-elect=false']),
         ...(options.flags ?? []),
       ]);
     },

@@ -33,9 +33,9 @@ const WORKER_ANSWER = 2 * 1024 * 1024;
 export async function runManager(daemon: Daemon<typeof OPTIONS>): Promise<void> {
   const { log, registry, options } = daemon;
   const settings = settingsFrom(options);
-  const home = daemon.connect(credentialsFor(options.kubeconfig), 'computing');
+  const connected = daemon.connect(credentialsFor(options.kubeconfig), 'computing');
   const onError = (kind: string) => (error: unknown) => log.warn({ kind, error: messageOf(error) }, 'watch failed');
-  const bindings = createReflector<ClusterBinding>(home, {
+  const bindings = createReflector<ClusterBinding>(connected, {
     resource: ClusterBindings,
     onError: onError(ClusterBindings.kind),
   });
@@ -72,6 +72,7 @@ export async function runManager(daemon: Daemon<typeof OPTIONS>): Promise<void> 
   });
 
   async function lead(leadership: Leadership): Promise<void> {
+    const home = connected.ledBy(leadership);
     const secrets = createReflector<KubeconfigSecret>(home, {
       resource: Secrets,
       namespace: Namespace.system,
@@ -154,7 +155,7 @@ export async function runManager(daemon: Daemon<typeof OPTIONS>): Promise<void> 
     await events.stop();
   }
 
-  await leadWhenElected(daemon, home, lead);
+  await leadWhenElected(daemon, connected, lead);
   await watching;
 }
 

@@ -51,7 +51,9 @@ export async function runSyncer(daemon: SyncerDaemon): Promise<void> {
     bindings.store.hasSynced ? undefined : 'the computing cluster has not answered for the binding yet';
   const id = daemon.options['leader-election-id'] || `kubeocean-syncer-${bindingName}`;
   const elected = { ...daemon, options: { ...daemon.options, 'leader-election-id': id } };
-  await leadWhenElected(elected, home, (leadership) => lead(daemon, home, bindings.store, leadership));
+  await leadWhenElected(elected, home, (leadership) =>
+    lead(daemon, home.ledBy(leadership), bindings.store, leadership),
+  );
   await watching;
 }
 
@@ -75,12 +77,10 @@ async function lead(
   const binding = () => last;
   const metrics = createSyncerMetrics(registry, log);
   const settings = settingsOf(daemon.options, daemon.namespace);
-  const worker = daemon.connect(
-    workerCredentials(daemon.options['worker-kubeconfig'], (error) =>
-      log.warn({ error: error.message }, 'the new worker kubeconfig is not usable; the old one stays in force'),
-    ),
-    'worker',
+  const credentials = workerCredentials(daemon.options['worker-kubeconfig'], (error) =>
+    log.warn({ error: error.message }, 'the new worker kubeconfig is not usable; the old one stays in force'),
   );
+  const worker = daemon.connect(credentials, 'worker').ledBy(leadership);
   const reachability = createReachability(performance.now(), daemon.options['worker-unreachable-after'] * 1000);
   const onWorkerContact = () => reachability.contact(performance.now());
   // Made last, of everything before it; told of from the beginning.

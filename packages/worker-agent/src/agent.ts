@@ -26,7 +26,7 @@ export async function runAgent(daemon: Daemon<typeof AGENT_OPTIONS>): Promise<vo
   if (zoneProblem) throw new Error(`--time-zone: ${zoneProblem}`);
   const computingRanges = parseRanges(options['computing-cidrs']);
   const tenants = readTenants(options['tenants-file']);
-  const client = daemon.connect(credentialsFor(options.kubeconfig), 'worker');
+  const connected = daemon.connect(credentialsFor(options.kubeconfig), 'worker');
   const clock = options['test-clock-file'] ? fileClock(options['test-clock-file']) : systemClock;
   if (options['test-clock-file']) log.warn({ file: options['test-clock-file'] }, 'the clock is set by a file');
   const trigger = new Trigger(
@@ -34,7 +34,7 @@ export async function runAgent(daemon: Daemon<typeof AGENT_OPTIONS>): Promise<vo
     (byMs) => log.warn({ seconds: Math.round(byMs / 1000) }, 'the clock was set, or the machine slept'),
   );
   clock.follow(() => trigger.set(), daemon.signal);
-  const stores = createStores(client, tenants, log, () => trigger.set());
+  const stores = createStores(connected, tenants, log, () => trigger.set());
   const metrics = agentMetrics(registry);
   lentMetric(registry, () =>
     stores.records
@@ -49,6 +49,7 @@ export async function runAgent(daemon: Daemon<typeof AGENT_OPTIONS>): Promise<vo
 
   async function lead(leadership: Leadership): Promise<void> {
     const { signal } = leadership;
+    const client = connected.ledBy(leadership);
     const aborted = Promise.withResolvers<void>();
     signal.addEventListener('abort', () => aborted.resolve(), { once: true });
     const watchingPods = stores.runPods(signal);
@@ -123,7 +124,7 @@ export async function runAgent(daemon: Daemon<typeof AGENT_OPTIONS>): Promise<vo
 
   await Promise.all([
     stores.run(daemon.signal),
-    runStats(daemon, client, tenants, stores),
-    leadWhenElected(daemon, client, lead),
+    runStats(daemon, connected, tenants, stores),
+    leadWhenElected(daemon, connected, lead),
   ]);
 }

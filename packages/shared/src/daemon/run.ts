@@ -203,7 +203,7 @@ export async function leadWhenElected<T extends OptionTable & typeof LEADER_OPTI
   if (!options['leader-elect']) {
     const times = createLeaseTimes();
     const { signal } = daemon;
-    await lead({ signal, isCurrent: () => !signal.aborted, transitions: 0, leaseTime: () => times.next() });
+    await lead({ signal, isCurrent: () => true, transitions: 0, leaseTime: () => times.next() });
     return;
   }
   const election = {

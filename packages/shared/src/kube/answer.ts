@@ -63,6 +63,11 @@ export function toConnectionError(server: string, error: NodeJS.ErrnoException, 
   return new ConnectionError(server, error.code ?? 'EUNKNOWN', wordsOf(error), { cause: error });
 }
 
+/** Of a call that its caller, asked once more, did not want sent. */
+export function notSent(): NodeJS.ErrnoException {
+  return Object.assign(new Error('not sent: leadership is not held any more'), { code: 'NOT_SENT' });
+}
+
 /** Of a server with several addresses none of which answers, Node says nothing but what went wrong with each. */
 function wordsOf(error: Error): string {
   const { errors = [] } = error as Partial<AggregateError>;

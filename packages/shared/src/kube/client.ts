@@ -2,7 +2,8 @@
 import { parsed } from './answer.ts';
 import { continueIn, pageWithoutManagedFields } from './page-text.ts';
 import { Pods } from './resources.ts';
-import type { RequestOptions, Transport } from './transport.ts';
+import type { RequestOptions } from './request.ts';
+import type { Transport } from './transport.ts';
 import { apiVersionOf, type Json, type KubeList, type KubeObject, type Resource } from './types.ts';
 
 export type PatchType = 'merge' | 'strategic' | 'json';
@@ -73,9 +74,17 @@ export function pathOf(resource: Resource, namespace?: string, name?: string, su
 /** Talks to one API server. All methods throw ApiError or ConnectionError. */
 export class KubeClient {
   readonly transport: Transport;
+  private readonly maySend: (() => boolean) | undefined;
 
-  constructor(transport: Transport) {
+  /** @param maySend asked at the moment a write is sent; false: it is not, and fails with a ConnectionError */
+  constructor(transport: Transport, maySend?: () => boolean) {
     this.transport = transport;
+    this.maySend = maySend;
+  }
+
+  /** Of the same cluster by the same connections. Its writes are sent while we lead, however long they waited. */
+  ledBy({ isCurrent }: { isCurrent: () => boolean }): KubeClient {
+    return new KubeClient(this.transport, isCurrent);
   }
 
   get<T extends KubeObject>(
@@ -147,6 +156,7 @@ export class KubeClient {
     const body = subresource ? object : { apiVersion: apiVersionOf(resource), kind: resource.kind, ...object };
     return this.transport.call({
       method: 'POST',
+      maySend: this.maySend,
       path: pathOf(resource, namespace, subresource ? name : undefined, subresource),
       query: { fieldManager, fieldValidation, dryRun: options.dryRun ? 'All' : undefined },
       body: JSON.stringify(body),
@@ -163,6 +173,7 @@ export class KubeClient {
     const { namespace, name } = object.metadata;
     return this.transport.call({
       method: 'PUT',
+      maySend: this.maySend,
       path: pathOf(resource, namespace, name, options.subresource),
       query: { fieldValidation, dryRun: options.dryRun ? 'All' : undefined },
       body: JSON.stringify(object),
@@ -180,6 +191,7 @@ export class KubeClient {
   ): Promise<T> {
     return this.transport.call({
       method: 'PATCH',
+      maySend: this.maySend,
       path: pathOf(resource, namespace, name, options.subresource),
       query: { fieldManager: options.fieldManager, fieldValidation, dryRun: options.dryRun ? 'All' : undefined },
       headers: { 'content-type': PATCH_CONTENT[options.type ?? 'merge'] },
@@ -198,6 +210,7 @@ export class KubeClient {
     const { namespace, name } = object.metadata;
     return this.transport.call({
       method: 'PATCH',
+      maySend: this.maySend,
       path: pathOf(resource, namespace, name, options.subresource),
       query: {
         fieldManager,
@@ -216,6 +229,7 @@ export class KubeClient {
     const preconditions = uid || resourceVersion ? { uid, resourceVersion } : undefined;
     return this.transport.call({
       method: 'DELETE',
+      maySend: this.maySend,
       path: pathOf(resource, namespace, name),
       query: { dryRun: options.dryRun ? 'All' : undefined },
       body: JSON.stringify({

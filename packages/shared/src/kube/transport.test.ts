@@ -131,6 +131,38 @@ test('a signal that has ended already sends nothing', async () => {
   expect(asked).toBe(0);
 });
 
+test('what may not be sent any more once there is a connection for it is not sent, over a new one and one that is there', async () => {
+  const answered: string[] = [];
+  server.answer = (request, response) => {
+    answered.push(`${request.method}`);
+    say(1)(request, response);
+  };
+  const client = server.transport();
+  const held = { method: 'POST', path: '/', body: '{}', maySend: () => false } as const;
+  const refused = { name: 'ConnectionError', code: 'NOT_SENT' };
+  await expect(client.call(held)).rejects.toMatchObject(refused);
+  // Asked when the handshake is over, not when the call begins.
+  let may = true;
+  const late = client.call({ ...held, maySend: () => may });
+  setImmediate(() => (may = false));
+  await expect(late).rejects.toMatchObject(refused);
+  expect(await client.call({ method: 'GET', path: '/' })).toBe(1);
+  await expect(client.call(held)).rejects.toMatchObject(refused);
+  expect(answered).toEqual(['GET']);
+});
+
+test('a write that was told to come back later is sent again only if it still may be', async () => {
+  let [may, asked] = [true, 0];
+  server.answer = (_, response) => {
+    asked++;
+    may = false;
+    response.writeHead(429, { 'retry-after': '1' }).end('Too many requests\n');
+  };
+  const call = { method: 'POST', path: '/', body: '{}', maySend: () => may } as const;
+  await expect(server.transport().call(call)).rejects.toMatchObject({ code: 'NOT_SENT' });
+  expect(asked).toBe(1);
+});
+
 test('an answer that is cut off is an error of the connection', async () => {
   server.answer = (_, response) => {
     response.write('{');

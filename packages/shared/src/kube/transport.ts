@@ -4,36 +4,17 @@
  */
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import { type Agent, request as httpsRequest } from 'node:https';
+import type { TLSSocket } from 'node:tls';
 import type { CredentialSource } from './credentials.ts';
 import type { ClusterAccess } from './kubeconfig.ts';
 import { type Connections, connectionsTo, isIdle, poolFor } from './connections.ts';
 import { callBegan, callEnded } from './coalescing.ts';
-import { parsed, readBody, refuseUpgrade, toApiError, toConnectionError, unwantedUpgrade } from './answer.ts';
+import { notSent, parsed, readBody, refuseUpgrade, toApiError, toConnectionError, unwantedUpgrade } from './answer.ts';
 import { Deadline } from './deadline.ts';
 import { ApiError } from './errors.ts';
+import { authorization, headersOf, queryText, type RequestOptions } from './request.ts';
 import { retryDelayMs } from './retry.ts';
 import { sleep } from './sleep.ts';
-
-export interface RequestOptions {
-  method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
-  /** Path below the server's URL, beginning with `/`. */
-  path: string;
-  query?: Record<string, string | number | boolean | undefined>;
-  headers?: Record<string, string>;
-  body?: string;
-  /** Deadline of the whole call with its retries, in milliseconds. Default 30,000. A stream's deadline is until its headers. */
-  timeoutMs?: number;
-  signal?: AbortSignal;
-  /** Only metadata is answered, of an object (or the events of a watch) or of a list. Where a server cannot, all is. */
-  metadataOnly?: 'object' | 'list' | undefined;
-  /**
-   * False: give the first answer back, whatever it is. Evictions need it: their 429 means "not now", not "slow down". `unacted`:
-   * ask again only where the server did nothing (429, 401 after a new token), as for a write: somebody waits for the first words.
-   */
-  retry?: boolean | 'unacted';
-  /** Opens a connection for this call: when one got no answer, others that stand idle may be as dead. */
-  newConnection?: boolean;
-}
 
 /** Told of every answer, for metrics. `code` is 0 when none came. */
 export type RequestObserver = (call: { method: string; path: string; code: number; seconds: number }) => void;
@@ -48,12 +29,6 @@ export interface TransportOptions {
 }
 
 const MAX_ATTEMPTS = 5;
-
-/** https://kubernetes.io/docs/reference/using-api/api-concepts/, alternate representations. */
-const METADATA = {
-  object: 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json',
-  list: 'application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json',
-};
 
 /** Connections and calls to one API server. */
 export class Transport {
@@ -208,17 +183,7 @@ export class Transport {
     options: RequestOptions,
     ending: AbortSignal | Deadline,
   ): Promise<IncomingMessage> {
-    const { method, path, body, query } = options;
-    const headers: Record<string, string | number> = {
-      accept: options.metadataOnly ? METADATA[options.metadataOnly] : 'application/json',
-      'user-agent': this.options.userAgent ?? 'kubeocean',
-      ...authorization(access),
-      ...options.headers,
-    };
-    if (body !== undefined) {
-      headers['content-type'] ??= 'application/json';
-      headers['content-length'] = Buffer.byteLength(body);
-    }
+    const { method, path, body } = options;
     const started = performance.now();
     const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
     let observed = false;
@@ -241,8 +206,8 @@ export class Transport {
       outgoing = httpsRequest({
         ...at,
         method,
-        path: `${at.prefix}${path}${queryText(query)}`,
-        headers,
+        path: `${at.prefix}${path}${queryText(options.query)}`,
+        headers: headersOf(access, options, this.options.userAgent ?? 'kubeocean'),
         agent: streaming || options.newConnection ? streams : poolFor(connections, path),
         ...(streaming && { signal: ending }),
       });
@@ -258,11 +223,19 @@ export class Transport {
       observe(response.statusCode ?? 0);
       resolve(response);
     });
+    const sendNow = () => {
+      if (outgoing.destroyed) return;
+      if (options.maySend?.() === false) outgoing.destroy(notSent());
+      else outgoing.end(body);
+    };
     outgoing.on('socket', (socket) => {
-      if (this.tuned.has(socket)) return;
+      if (this.tuned.has(socket)) return sendNow();
       this.tuned.add(socket);
       socket.setNoDelay(true);
       socket.setKeepAlive(true, 15_000);
+      // What is written before the handshake is over waits in the socket, where nobody asks any more.
+      if ((socket as TLSSocket).authorized) sendNow();
+      else socket.once('secureConnect', sendNow);
     });
     outgoing.on('upgrade', refuseUpgrade);
     outgoing.on('error', failed);
@@ -270,7 +243,6 @@ export class Transport {
       if (!observed) failed(Object.assign(new Error('closed without an answer'), { code: 'ECONNRESET' }));
     });
     if (!streaming) ending.follow(outgoing, failed);
-    outgoing.end(body);
     return promise;
   }
 
@@ -281,16 +253,4 @@ export class Transport {
     }
     return this.connections;
   }
-}
-
-function queryText(query: RequestOptions['query']): string {
-  let text = '';
-  for (const [name, value] of Object.entries(query ?? {})) {
-    if (value !== undefined) text += `${text ? '&' : '?'}${encodeURIComponent(name)}=${encodeURIComponent(value)}`;
-  }
-  return text;
-}
-
-function authorization(access: ClusterAccess): Record<string, string> {
-  return access.token ? { authorization: `Bearer ${access.token}` } : {};
 }
