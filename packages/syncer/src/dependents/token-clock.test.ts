@@ -35,12 +35,30 @@ test.each([
   expect(keptMs).toBeLessThan(0.9 * HOUR);
 });
 
-function tokensDueAt(renewAt: number, now: () => Date) {
+test('the next syncer reads a time of renewal that is right, also when the clock was set back since this one began', async () => {
+  const w = served.world();
+  let set = HOUR;
+  w.context.now = () => new Date(set);
+  await w.tokens.ensure(home);
+  set = 0;
+  const later = { ...home, metadata: { ...home.metadata, uid: 'v' } };
+  await w.tokens.ensure(later);
+  const name = tokenSecretName(bindingUID, 'shop', 'web', 'v');
+  const { annotations } = served.objects.get(`/api/v1/namespaces/mount/secrets/${name}`)?.metadata ?? {};
+  expect(Date.parse(annotations?.[Annotation.tokenRenewAt] ?? '')).toBe(0.8 * HOUR);
+  expect(w.tokens.willAsk(later)).toBe(false);
+});
+
+/** @param mayWriteWorker asked before tokens are renewed */
+function tokensDueAt(renewAt: number, now: () => Date, mayWriteWorker = () => false) {
   const homePods = new Store<KubeObject>();
+  homePods.set(home);
   const annotations = { [Annotation.tokenRenewAt]: new Date(renewAt).toISOString() };
-  const written = { latest: (name: string) => ({ metadata: { name, annotations } }) } as unknown as Written;
+  const latest = (name: string) => ({ metadata: { name, annotations } });
+  const alone = (_: string, work: () => unknown) => work();
   const queue = (name: string) => ({ name });
-  return createTokens({ bindingUID, stores: { homePods }, now, queue } as unknown as SyncerContext, written);
+  const context = { bindingUID, stores: { homePods }, now, queue, mayWriteWorker };
+  return createTokens(context as unknown as SyncerContext, { latest, alone } as unknown as Written);
 }
 
 test('tokens are renewed in time although the clock was set back', async () => {
@@ -51,6 +69,39 @@ test('tokens are renewed in time although the clock was set back', async () => {
   set = -HOUR / 2;
   await vi.advanceTimersByTimeAsync(0.8 * HOUR);
   expect(tokens.willAsk(home)).toBe(true);
+  await tokens.stop();
+  vi.useRealTimers();
+});
+
+test('tokens made while the clock was half an hour ahead are renewed in time once that is right again', async () => {
+  vi.useFakeTimers();
+  let set = 0;
+  const tokens = tokensDueAt(1.3 * HOUR, () => new Date(set));
+  expect(tokens.willAsk(home)).toBe(true);
+  set = HOUR / 2;
+  expect(tokens.willAsk(home)).toBe(false);
+  set = 0;
+  await vi.advanceTimersByTimeAsync(0.8 * HOUR);
+  expect(tokens.willAsk(home)).toBe(true);
+  await tokens.stop();
+  vi.useRealTimers();
+});
+
+test('tokens that ended while the machine slept are renewed when it wakes', async () => {
+  vi.useFakeTimers();
+  let slept = 0;
+  let tries = 0;
+  const tokens = tokensDueAt(
+    0.8 * HOUR,
+    () => new Date(slept),
+    () => ++tries < 0,
+  );
+  tokens.follow('shop/web');
+  await vi.advanceTimersByTimeAsync(10_000);
+  expect(tries).toBe(0);
+  slept = 2 * HOUR;
+  await vi.advanceTimersByTimeAsync(30_000);
+  expect(tries).toBeGreaterThan(0);
   await tokens.stop();
   vi.useRealTimers();
 });

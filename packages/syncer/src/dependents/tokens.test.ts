@@ -32,7 +32,7 @@ test('a pod without a token is looked at once, not for ever', async () => {
   homePods.set({ metadata: { namespace: 'shop', name: 'web', uid: 'u' }, spec: { containers: [] } });
   let looks = 0;
   const queue = (name: string) => ({ name, observe: () => void looks++ });
-  const context = { stores: { homePods }, queue } as unknown as SyncerContext;
+  const context = { stores: { homePods }, queue, now: () => new Date() } as unknown as SyncerContext;
   const tokens = createTokens(context, {} as Written);
   tokens.follow('shop/web');
   await vi.advanceTimersByTimeAsync(60_000);

@@ -55,6 +55,9 @@ export interface Tokens {
 const RETRY_MS = 60_000;
 /** Until it is looked again, at the least, whether the worker may be written to. A token is good for a while after it is due. */
 const HELD_MS = 10_000;
+/** How often it is looked whether the time of day has gone further than our timers, and by how much that counts. */
+const LOOK_EVERY_MS = 30_000;
+const JUMP_MS = 2000;
 
 /** Whether home gave no token because the pod it was to be bound to is gone, or another of its name by now. */
 export function isForNoPod(error: unknown): boolean {
@@ -74,8 +77,23 @@ export function createTokens(context: SyncerContext, written: Written): Tokens {
   const followed = new Map<string, string | undefined>();
   /** What was last written, as a hash, by name of the Secret. Without one, whatever somebody else wrote is replaced. */
   const contents = new Map<string, number>();
-  /** What the time of day was ahead of the monotonic clock when it was first looked at. Milliseconds. */
-  let aheadMs: number | undefined;
+  /**
+   * When those that we made are due by {@link now}, by name of the Secret. What the Secret itself says of that is for another
+   * syncer, by the time of day as it is, which may have been set back since we began.
+   */
+  const dueAt = new Map<string, number>();
+  /** What the time of day was ahead of the monotonic clock, at the most; and at the last look. Milliseconds. */
+  let aheadMs = -Infinity;
+  let lastAheadMs: number | undefined;
+  const looking = setInterval(renewAfterJump, LOOK_EVERY_MS).unref();
+
+  /** Timers stand still while the machine sleeps, and know nothing of a clock that is set forward; tokens end all the same. */
+  function renewAfterJump(): void {
+    if (lastAheadMs === undefined) return;
+    const before = lastAheadMs;
+    lastAheadMs = now() - performance.now();
+    if (lastAheadMs - before > JUMP_MS) for (const key of followed.keys()) queue.add(key);
+  }
 
   async function renew(key: string): Promise<{ againInMs: number } | undefined> {
     const home = context.stores.homePods.get(key) as Pod | undefined;
@@ -103,15 +121,15 @@ export function createTokens(context: SyncerContext, written: Written): Tokens {
 
   /** Milliseconds since 1970. A clock that is set back while we run must not let tokens come to their end. */
   function now(): number {
-    const time = context.now().getTime();
-    aheadMs ??= time - performance.now();
-    return Math.max(time, aheadMs + performance.now());
+    aheadMs = Math.max(aheadMs, context.now().getTime() - performance.now());
+    return aheadMs + performance.now();
   }
 
   /** Milliseconds until the tokens are to be renewed; not positive when they are due or missing. */
   function dueIn(home: Pod): number {
-    const renewAt = written.latest(secretNameOf(home))?.metadata.annotations?.[Annotation.tokenRenewAt];
-    const left = renewAt ? Date.parse(renewAt) - now() : 0;
+    const name = secretNameOf(home);
+    const renewAt = written.latest(name)?.metadata.annotations?.[Annotation.tokenRenewAt];
+    const left = renewAt ? (dueAt.get(name) ?? Date.parse(renewAt)) - now() : 0;
     // Another syncer's clock was ahead of ours, or somebody else wrote it: how old they are is not known.
     return left <= LATEST_RENEWAL_MS ? left : 0;
   }
@@ -138,17 +156,19 @@ export function createTokens(context: SyncerContext, written: Written): Tokens {
     // Home signs none for nothing: a claim that is not held, or a worker that is down, may be so for hours, for all pods.
     mayWriteWorker(context);
     const { tokens: sources } = referencesOf(home);
-    const askedAt = now();
+    const [askedAt, askedTime] = [now(), context.now()];
     const answers = await Promise.all(sources.map((source) => request(home, source)));
     const tokens = Object.fromEntries(sources.map(({ key }, at) => [key, answers[at]?.token ?? '']));
     const renewAt = renewalTime(
       answers.map(({ life }) => life),
-      new Date(askedAt),
+      askedTime,
     );
     const secret = toTokenSecret(home, tokens, renewAt, context);
     // Before it is written: should the answer get lost, the watch tells of it all the same, and it is no stranger's.
     contents.set(secret.metadata.name, contentOf(secret));
+    dueAt.delete(secret.metadata.name);
     await writeCopy(context, Secrets, written, secret, formerUID);
+    dueAt.set(secret.metadata.name, askedAt + renewAt.getTime() - askedTime.getTime());
   }
 
   /** Others may add labels and annotations of their own: new tokens would take them off, and they would come again. */
@@ -194,14 +214,21 @@ export function createTokens(context: SyncerContext, written: Written): Tokens {
   return {
     ensure,
     repair,
-    forget: (secret) => void contents.delete(secret),
+    forget(secret) {
+      contents.delete(secret);
+      dueAt.delete(secret);
+    },
     willAsk: (home) => referencesOf(home).tokens.length > 0 && dueIn(home) <= 0,
     follow(homeKey) {
       const uid = context.stores.homePods.get(homeKey)?.metadata.uid;
       if (followed.has(homeKey) && followed.get(homeKey) === uid) return;
       followed.set(homeKey, uid);
+      lastAheadMs ??= now() - performance.now();
       queue.add(homeKey);
     },
-    stop: () => queue.stop(),
+    stop() {
+      clearInterval(looking);
+      return queue.stop();
+    },
   };
 }
