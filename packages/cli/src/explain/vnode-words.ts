@@ -4,7 +4,7 @@ import { type PodFacts, valueOr, type Vnode } from './facts.ts';
 
 const meanings: Record<string, string> = {
   [TaintKey.vnode]: 'only pods that tolerate it are scheduled here (the default of vnodes)',
-  [TaintKey.physicalNodeUnschedulable]: 'the worker node is cordoned',
+  [TaintKey.physicalNodeUnschedulable]: 'the worker node is cordoned, or its network is not up',
   [TaintKey.outOfTimeWindows]: 'the lease takes no new pods: its window is closed, or the owner takes it back',
   [TaintKey.vnodeDeleting]: 'the vnode is being removed',
   [TaintKey.leaseUnknown]: 'nothing is known of the lease: its record is missing, or the worker agent is silent',

@@ -131,7 +131,7 @@ export const Finalizer = {
 export const TaintKey = {
   /** Default taint, NoSchedule, no value. */
   vnode: 'kubeocean.io/vnode',
-  /** The worker node is cordoned. */
+  /** The worker node is cordoned, or its network is not up. */
   physicalNodeUnschedulable: 'kubeocean.io/physical-node-unschedulable',
   /** `true`: no window of the policy is open. */
   outOfTimeWindows: 'kubeocean.io/out-of-time-windows',

@@ -26,7 +26,14 @@ import {
   Zero,
 } from '@kubeocean/shared/lease';
 import { type ClosingFacts, closingNotice } from './notice.ts';
-import { carriedConditions, carriedLabels, carriedNodeInfo, carriedResources, carriedTaints } from './sanitize.ts';
+import {
+  carriedConditions,
+  carriedLabels,
+  carriedNodeInfo,
+  carriedResources,
+  carriedTaints,
+  isWithoutNetwork,
+} from './sanitize.ts';
 
 const Nothing: Resources = new Map();
 
@@ -103,7 +110,7 @@ export function vnodeFromRecord(record: LeasedNode, facts: VnodeFacts): DesiredV
     ...(!notice && { without: [Label.leaseCloses, Annotation.leaseClosesAt] }),
     taints: [
       ...ownTaints(facts),
-      ...(status?.unschedulable
+      ...(status?.unschedulable || isWithoutNetwork(status?.taints, status?.node?.conditions)
         ? [{ key: TaintKey.physicalNodeUnschedulable, effect: 'NoSchedule' } satisfies Taint]
         : []),
       ...carriedTaints(status?.taints),

@@ -162,6 +162,17 @@ describe('draining', () => {
     expect(node['spec']).not.toHaveProperty('unschedulable');
   });
 
+  test('a user who uncordons it meanwhile finds it uncordoned when the draining is called off', () => {
+    let node = created();
+    (node['spec'] as Json)['unschedulable'] = true;
+    node = applyPlan(node, planVnode(node, desired({}, { draining: true }), later));
+    delete (node['spec'] as Json)['unschedulable'];
+    node = applyPlan(node, planVnode(node, desired({}, { draining: true }), later));
+    expect(node['spec']).toMatchObject({ unschedulable: true });
+    node = applyPlan(node, planVnode(node, desired(), later));
+    expect(node['spec']).not.toHaveProperty('unschedulable');
+  });
+
   test('cordons; when it is called off, uncordons', () => {
     const node = applyPlan(created(), planVnode(created(), desired({}, { draining: true }), later));
     expect(node['spec']).toMatchObject({ unschedulable: true });

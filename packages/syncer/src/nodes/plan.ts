@@ -4,8 +4,10 @@
  */
 import { Finalizer, type Taint, TaintKey } from '@kubeocean/shared/api';
 import { type Condition, deepEqual, type Json, type KubeObject } from '@kubeocean/shared/kube';
+import { rfc3339 } from '@kubeocean/shared/lease';
 import { type Applied, APPLIED, appliedBy, readApplied, taintID } from './applied.ts';
 import type { DesiredStatus, DesiredVnode } from './from-record.ts';
+import { NETWORK_UNAVAILABLE } from './sanitize.ts';
 
 export interface VnodePlan {
   /** JSON merge patch of metadata and spec; carries uid, and resourceVersion where a list is replaced whole. */
@@ -78,7 +80,7 @@ function planMetadataAndSpec(current: KubeObject, desired: DesiredVnode, applied
   const taints = planTaints(spec.taints ?? [], desired, applied);
   // Our own cordon is told from a user's by the taint that goes with it, and by what was there before.
   const wasDraining = (spec.taints ?? []).some(({ key }) => key === TaintKey.vnodeDeleting);
-  const cordoned = desired.draining && (wasDraining ? applied.cordoned === true : spec.unschedulable === true);
+  const cordoned = desired.draining && spec.unschedulable === true && (!wasDraining || applied.cordoned === true);
   const kept = { labels: labels.kept, theirs: taints.theirs, cordoned };
   const annotations = { ...desired.annotations, [APPLIED]: JSON.stringify(appliedBy(desired, applied, kept)) };
   const changed: [string, string | null][] = Object.entries(annotations).filter(
@@ -256,17 +258,18 @@ function readyAgain(conditions: readonly Condition[], now: Date): Condition | un
   return stamped({ type: 'Ready', status: 'True', reason: 'WorkerAwaited', message }, now);
 }
 
-/** Whether a person would see the same; heartbeat times are not news, transition times only with another status. */
+/**
+ * Whether a person would see the same; heartbeat times are not news, transition times only with another status. Why the
+ * network is up home's own may say in other words, and puts these back whenever they are not there.
+ */
 function sameCondition(known: Condition, wanted: Condition): boolean {
-  return (
-    known.status === wanted.status &&
-    (known.reason ?? '') === (wanted.reason ?? '') &&
-    (known.message ?? '') === (wanted.message ?? '')
-  );
+  if (known.status !== wanted.status) return false;
+  if (wanted.type === NETWORK_UNAVAILABLE) return true;
+  return (known.reason ?? '') === (wanted.reason ?? '') && (known.message ?? '') === (wanted.message ?? '');
 }
 
 function stamped(condition: Condition, now: Date): Condition {
-  const time = now.toISOString().replace(/\.\d+Z$/, 'Z');
+  const time = rfc3339(now);
   // The worker's clock may be ahead; who wrote last is told by these two.
   const { lastTransitionTime: changed = time } = condition;
   return { ...condition, lastHeartbeatTime: time, lastTransitionTime: changed < time ? changed : time };

@@ -1,6 +1,6 @@
 /** What a record says is untrusted: only what Kubernetes itself would accept, in bounded number and size, gets through. */
 import { Label, type Taint, TaintKey } from '@kubeocean/shared/api';
-import { type Condition, isObject } from '@kubeocean/shared/kube';
+import { type Condition, isObject, type Json } from '@kubeocean/shared/kube';
 import { formatQuantity, parseQuantity, rfc3339 } from '@kubeocean/shared/lease';
 import { cut } from '../pods/cut.ts';
 
@@ -29,7 +29,7 @@ export function isNodeName(text: unknown): boolean {
 }
 
 /** A qualified name: `name` or `domain/name` (apimachinery's IsQualifiedName). */
-export function isQualifiedName(key: string): boolean {
+function isQualifiedName(key: string): boolean {
   const slash = key.indexOf('/');
   if (slash < 0) return NAME.test(key);
   const domain = key.slice(0, slash);
@@ -73,8 +73,10 @@ export function carriedLabels(labels: unknown): Record<string, string> {
   return Object.fromEntries(carried);
 }
 
+/** Prefix of taints that Cilium's operator takes off, at once, every Node of its cluster with a Ready pod of Cilium's DaemonSet. */
+const CILIUM_TAINTS = 'node.cilium.io/';
 /** Prefixes of taints that a component of the home cluster acts on. */
-const REFUSED_TAINT_PREFIXES = [TaintKey.kubernetesNodePrefix, 'node.cloudprovider.kubernetes.io/'];
+const REFUSED_TAINT_PREFIXES = [TaintKey.kubernetesNodePrefix, 'node.cloudprovider.kubernetes.io/', CILIUM_TAINTS];
 /** Taints that say what the syncer itself knows. */
 const OWN_TAINTS: readonly string[] = [
   TaintKey.vnode,
@@ -104,6 +106,25 @@ export function carriedTaints(taints: unknown): Taint[] {
   return carried;
 }
 
+/** Said of every Node by the network of the cluster that it is in: Cilium's operator, the routes of a cloud. */
+export const NETWORK_UNAVAILABLE = 'NetworkUnavailable';
+
+/**
+ * Whether the network of the worker node is not up, so that its own cluster places no pods there. It is not shown in the
+ * words of the worker's network, which home's network would put right, and we again, for ever.
+ */
+export function isWithoutNetwork(taints: unknown, conditions: unknown): boolean {
+  const isCilium = (key: unknown) => typeof key === 'string' && key.startsWith(CILIUM_TAINTS);
+  return (
+    someOf(conditions, ({ type, status }) => type === NETWORK_UNAVAILABLE && status === 'True') ||
+    someOf(taints, ({ key, effect }) => isCilium(key) && (effect === 'NoSchedule' || effect === 'NoExecute'))
+  );
+}
+
+function someOf(list: unknown, is: (item: Json) => boolean): boolean {
+  return Array.isArray(list) && list.some((item: unknown) => isObject(item) && is(item));
+}
+
 /** Conditions of the worker node, without heartbeat times. */
 export function carriedConditions(conditions: unknown): Condition[] {
   if (!Array.isArray(conditions)) return [];
@@ -114,6 +135,7 @@ export function carriedConditions(conditions: unknown): Condition[] {
     const { type, status, reason, message, lastTransitionTime } = condition as Partial<Condition>;
     if (typeof type !== 'string' || !isQualifiedName(type)) continue;
     if (status !== 'True' && status !== 'False' && status !== 'Unknown') continue;
+    if (type === NETWORK_UNAVAILABLE && status !== 'False') continue;
     const changed = carriedTime(lastTransitionTime);
     carried.set(type, {
       type,

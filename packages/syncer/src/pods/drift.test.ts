@@ -1,4 +1,5 @@
 import { Finalizer, Label } from '@kubeocean/shared/api';
+import type { ObjectMeta } from '@kubeocean/shared/kube';
 import { expect, it, test } from 'vitest';
 import { driftOf } from './drift.ts';
 import { FACTS, samplePod } from './samples.ts';
@@ -38,7 +39,7 @@ it('gives back every label and annotation of ours that was changed or taken off'
   const made = workerPod(() => undefined);
   for (const kind of ['labels', 'annotations'] as const) {
     for (const [key, value] of Object.entries(made.metadata[kind] ?? {})) {
-      if (key.startsWith('kubeocean.io/downward.') || key === 'kubeocean.io/asked') continue;
+      if (/^kubeocean\.io\/(downward\.|asked$|workload-)/.test(key)) continue;
       for (const map of [without(made.metadata[kind], key), { ...made.metadata[kind], [key]: 'forged' }]) {
         const drift = driftOf(
           home,
@@ -49,6 +50,24 @@ it('gives back every label and annotation of ours that was changed or taken off'
       }
     }
   }
+});
+
+test.each<[string, ObjectMeta['ownerReferences']]>([
+  ['let go by its ReplicaSet, as a user takes a pod out of service to look at it', undefined],
+  [
+    'taken over by another',
+    [{ apiVersion: 'apps/v1', kind: 'ReplicaSet', name: 'next', uid: 'next', controller: true }],
+  ],
+])('a home pod that was %s is no change by hand in the worker', (_, ownerReferences) => {
+  const { ownerReferences: _before, ...metadata } = home.metadata;
+  const now = { ...home, metadata: { ...metadata, ...(ownerReferences && { ownerReferences }) } };
+  expect(
+    driftOf(
+      now,
+      workerPod(() => undefined),
+      FACTS,
+    ),
+  ).toBeUndefined();
 });
 
 it('puts the finalizer back, beside others', () => {

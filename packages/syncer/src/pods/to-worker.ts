@@ -75,7 +75,7 @@ export function ownMetadata(
 ): { labels: Record<string, string>; annotations: Record<string, string> } {
   const { namespace = '', name, uid = '' } = home.metadata;
   return {
-    labels: { ...bindingLabels(facts), [Label.virtualNamespace]: namespace, ...workloadLabels(home) },
+    labels: { ...bindingLabels(facts), [Label.virtualNamespace]: namespace },
     annotations: {
       [Annotation.virtualPodNamespace]: namespace,
       [Annotation.virtualPodName]: name,
@@ -100,7 +100,7 @@ export function toWorkerPod(home: Pod, facts: WorkerFacts): Pod {
     metadata: {
       name: workerName(facts.bindingUID, namespace, name),
       namespace: facts.mountNamespace,
-      labels: { ...followed.labels, ...own.labels },
+      labels: { ...followed.labels, ...own.labels, ...workloadLabels(home) },
       annotations: { ...followed.annotations, ...own.annotations, ...asked },
       finalizers: [Finalizer.homeSync],
     },
@@ -142,7 +142,7 @@ function placement(facts: WorkerFacts): Partial<PodSpec> {
   return { affinity: { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: required } } };
 }
 
-/** Kind and name of what made the pod, for the worker's owner to sort by. */
+/** Kind and name of what made the pod, for the worker's owner to sort by. It stays so, whoever controls the pod later. */
 function workloadLabels(home: Pod): Record<string, string> {
   const controller = controllerOf(home);
   if (!controller) return { [Label.workloadType]: 'pod' };
