@@ -12,7 +12,7 @@ import {
   type ResourceLeasingPolicy,
   type ResourceLeasingPolicySpec,
 } from '@kubeocean/shared/api';
-import type { KubeObject } from '@kubeocean/shared/kube';
+import { keyOf, type KubeObject } from '@kubeocean/shared/kube';
 import { type Allocation, mayClaim, type Tenant } from '@kubeocean/shared/lease';
 
 /** What of the cluster may be read. */
@@ -30,7 +30,7 @@ export function standInClaims(
   { policies, lastValid, claims, records }: Readable,
 ): KubeObject[] {
   if (frozen.length === 0) return [];
-  const known = new Set(claims.map(({ metadata }) => `${metadata.namespace}/${metadata.name}`));
+  const known = new Set(claims.map(keyOf));
   const bindings = new Set(
     [...policies].flatMap(({ metadata, spec }) => [
       spec.cluster,

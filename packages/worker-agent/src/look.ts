@@ -2,12 +2,13 @@
  * One look at everything: what is lent, what is to be written for it, and which pods have to go. No input or output but
  * the stores; what a look needs of the ones before is remembered. What it costs is measured by scripts/agent-look.ts.
  */
-import type { ResourceLeasingPolicySpec } from '@kubeocean/shared/api';
+import type { LeasedNode, ResourceLeasingPolicySpec } from '@kubeocean/shared/api';
 import { keyOf, type KubeObject } from '@kubeocean/shared/kube';
 import {
   type Allocation,
   allocate,
   countPods,
+  type DesiredRecord,
   isOpen,
   type ReclaimTiming,
   rememberedSpec,
@@ -143,20 +144,7 @@ export class Looks {
     const remarks = { unguarded, overlap: overlapProblem(overlaps), earlier };
     const frozenOf = (namespace = '') =>
       frozenNames.has(namespace) ? frozenWords(namespace, stores.whyFrozen(namespace)) : undefined;
-    const withheld = new Set(allocated.open.map(({ namespace, name }) => `${namespace}/${name}`));
-    for (const { namespace, name } of allocation.open) withheld.delete(`${namespace}/${name}`);
-    const leases = [
-      ...allocation.closed,
-      // Closed, and not to be opened anew: what it says goes on.
-      ...[...withheld].flatMap((key): Lease[] => {
-        const record = byKey.get(key);
-        return record?.status ? [{ record, status: record.status }] : [];
-      }),
-      ...allocation.open.flatMap(({ namespace, name, status }): Lease[] => {
-        const record = byKey.get(`${namespace}/${name}`);
-        return record ? [{ record, status }] : [];
-      }),
-    ];
+    const leases = leasesOf(allocated, allocation, byKey);
     const reclaim = planReclaim({ leases, pods: lent, tenants, maxGraceSeconds, guardedSince: since });
     const unfollowed = findUnfollowed(lent, claims, now);
     const outOfPlace = this.settled(
@@ -245,6 +233,29 @@ export class Looks {
       nextInMs: waits.length > 0 ? Math.min(...waits) : undefined,
     };
   }
+}
+
+/**
+ * The leases that there are records of, with what each is to say.
+ * @param allocated what would be lent
+ * @param allocation the same without what is withheld
+ */
+function leasesOf(allocated: Allocation, allocation: Allocation, records: ReadonlyMap<string, LeasedNode>): Lease[] {
+  const open = new Map(allocation.open.map((desired) => [keyOfRecord(desired), desired.status]));
+  return [
+    ...allocation.closed,
+    ...allocated.open.flatMap((desired): Lease[] => {
+      const key = keyOfRecord(desired);
+      const record = records.get(key);
+      // Of one that is closed, and not to be opened anew, what it says goes on.
+      const status = open.get(key) ?? record?.status;
+      return record && status ? [{ record, status }] : [];
+    }),
+  ];
+}
+
+function keyOfRecord({ namespace, name }: DesiredRecord): string {
+  return `${namespace}/${name}`;
 }
 
 /** Those that are so, and those that are not. */

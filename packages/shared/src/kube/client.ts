@@ -6,7 +6,7 @@ import type { RequestOptions } from './request.ts';
 import type { Transport } from './transport.ts';
 import { apiVersionOf, type Json, type KubeList, type KubeObject, type Resource } from './types.ts';
 
-export type PatchType = 'merge' | 'strategic' | 'json';
+export type PatchType = 'merge' | 'strategic';
 
 /**
  * Fields that the server does not know are dropped, as they are by default, but without a list of them in a header that
@@ -18,7 +18,6 @@ const fieldValidation = 'Ignore';
 const PATCH_CONTENT: Record<PatchType, string> = {
   merge: 'application/merge-patch+json',
   strategic: 'application/strategic-merge-patch+json',
-  json: 'application/json-patch+json',
 };
 
 /** Selects among the objects of a kind. An absent or empty namespace means all of them. */
@@ -51,7 +50,6 @@ export interface CallOptions {
 export interface PatchOptions extends CallOptions {
   type?: PatchType;
   subresource?: string;
-  fieldManager?: string;
 }
 
 export interface DeleteOptions extends CallOptions {
@@ -149,16 +147,16 @@ export class KubeClient {
   create<T extends KubeObject>(
     resource: Resource,
     object: Omit<T, 'metadata'> & { metadata: { name?: string; namespace?: string; generateName?: string } & Json },
-    options: CallOptions & { subresource?: string; fieldManager?: string } = {},
+    options: CallOptions & { subresource?: string } = {},
   ): Promise<T> {
-    const { subresource, fieldManager } = options;
+    const { subresource } = options;
     const { namespace, name } = object.metadata;
     const body = subresource ? object : { apiVersion: apiVersionOf(resource), kind: resource.kind, ...object };
     return this.transport.call({
       method: 'POST',
       maySend: this.maySend,
       path: pathOf(resource, namespace, subresource ? name : undefined, subresource),
-      query: { fieldManager, fieldValidation, dryRun: options.dryRun ? 'All' : undefined },
+      query: { fieldValidation, dryRun: options.dryRun ? 'All' : undefined },
       body: JSON.stringify(body),
       ...plain(options),
     });
@@ -193,19 +191,19 @@ export class KubeClient {
       method: 'PATCH',
       maySend: this.maySend,
       path: pathOf(resource, namespace, name, options.subresource),
-      query: { fieldManager: options.fieldManager, fieldValidation, dryRun: options.dryRun ? 'All' : undefined },
+      query: { fieldValidation, dryRun: options.dryRun ? 'All' : undefined },
       headers: { 'content-type': PATCH_CONTENT[options.type ?? 'merge'] },
       body: JSON.stringify(patch),
       ...plain(options),
     });
   }
 
-  /** Server-side apply: the object becomes ours in exactly the fields given. `force` takes fields over from other managers. */
+  /** Server-side apply: the object becomes ours in exactly the fields given, taken over from other managers. */
   apply<T extends KubeObject>(
     resource: Resource,
     object: KubeObject,
     fieldManager: string,
-    options: CallOptions & { force?: boolean; subresource?: string } = {},
+    options: CallOptions & { subresource?: string } = {},
   ): Promise<T> {
     const { namespace, name } = object.metadata;
     return this.transport.call({
@@ -215,7 +213,7 @@ export class KubeClient {
       query: {
         fieldManager,
         fieldValidation,
-        force: options.force ?? true,
+        force: true,
         dryRun: options.dryRun ? 'All' : undefined,
       },
       headers: { 'content-type': 'application/apply-patch+yaml' },

@@ -64,7 +64,7 @@ export function inClusterCredentials(
   const checked = { trust: 'trusted', checkEveryMs: options.checkEveryMs ?? 10_000 } as const;
   return reloading(`${folder}/token`, checked, (text, onFile) => ({
     server,
-    ca: readReferred(`${folder}/ca.crt`, { trust: 'trusted', onFile }),
+    ca: readReferred(`${folder}/ca.crt`, { onFile }),
     token: text.trim(),
   }));
 }

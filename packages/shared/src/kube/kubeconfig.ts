@@ -86,26 +86,10 @@ export function parseKubeconfig(text: string, options: KubeconfigOptions): Clust
       'the kubeconfig uses an exec plug-in, which is refused: use a ServiceAccount token (scripts/kubeconfig.sh makes one)',
     );
   }
-  const server = cluster['server'];
-  if (typeof server !== 'string' || !URL.canParse(server)) {
-    throw new KubeconfigError('Malformed', 'the kubeconfig names no valid server URL');
-  }
-  const { protocol, username, password } = new URL(server);
-  if (protocol !== 'https:') {
-    throw new KubeconfigError('Insecure', 'the server of the kubeconfig is not https');
-  }
-  // Where the server is named, in a condition, an event or a log, its URL is quoted as it stands.
-  if (username !== '' || password !== '') {
-    throw new KubeconfigError(
-      'Insecure',
-      'a user name or password in the server URL of the kubeconfig is refused: give a token or client certificate of its user',
-    );
-  }
-  const text1 = (entry: Entry, field: string, what: string) => pem(entry, field, what, options);
-  const access: ClusterAccess = { server: server.replace(/\/+$/, '') };
-  const ca = text1(cluster, 'certificate-authority', 'cluster');
-  const cert = text1(user, 'client-certificate', 'user');
-  const key = text1(user, 'client-key', 'user');
+  const access: ClusterAccess = { server: serverOf(cluster) };
+  const ca = pem(cluster, 'certificate-authority', 'cluster', options);
+  const cert = pem(user, 'client-certificate', 'user', options);
+  const key = pem(user, 'client-key', 'user', options);
   if (ca) {
     certificatesIn(ca, 'certificate-authority');
     access.ca = ca;
@@ -131,6 +115,24 @@ export function parseKubeconfig(text: string, options: KubeconfigOptions): Clust
     );
   }
   return access;
+}
+
+function serverOf({ server }: Entry): string {
+  if (typeof server !== 'string' || !URL.canParse(server)) {
+    throw new KubeconfigError('Malformed', 'the kubeconfig names no valid server URL');
+  }
+  const { protocol, username, password } = new URL(server);
+  if (protocol !== 'https:') {
+    throw new KubeconfigError('Insecure', 'the server of the kubeconfig is not https');
+  }
+  // Where the server is named, in a condition, an event or a log, its URL is quoted as it stands.
+  if (username !== '' || password !== '') {
+    throw new KubeconfigError(
+      'Insecure',
+      'a user name or password in the server URL of the kubeconfig is refused: give a token or client certificate of its user',
+    );
+  }
+  return server.replace(/\/+$/, '');
 }
 
 function refuseUntrusted(cluster: Entry, user: Entry): void {
@@ -253,7 +255,7 @@ function privateKeyIn(text: string): KeyObject {
 }
 
 /** Reads a file that a trusted kubeconfig, or a pod's service account, names. */
-export function readReferred(name: string, options: KubeconfigOptions): string {
+export function readReferred(name: string, options: Pick<KubeconfigOptions, 'folder' | 'onFile'>): string {
   const path = resolve(options.folder ?? '.', name);
   options.onFile?.(path);
   try {

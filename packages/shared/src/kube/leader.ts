@@ -36,7 +36,6 @@ export interface LeaderElectionOptions {
   /** Between tries, and after a renewal that failed. Default 2. */
   retrySeconds?: number;
   onError?: (error: unknown) => void;
-  labels?: Record<string, string>;
 }
 
 export interface Leadership {
@@ -173,11 +172,7 @@ export async function runAsLeader(
     renewedAt = performance.now();
     renewedTime = Date.now();
     if (!known) {
-      const metadata = {
-        namespace: options.namespace,
-        name: options.name,
-        ...(options.labels && { labels: options.labels }),
-      };
+      const metadata = { namespace: options.namespace, name: options.name };
       return client.create<Lease>(Leases, { metadata, spec }, { timeoutMs: 5000 });
     }
     return client.replace<Lease>(Leases, { ...known, spec: { ...known.spec, ...spec } }, { timeoutMs: 5000 });

@@ -45,8 +45,6 @@ export interface ReflectorOptions<T extends KubeObject> extends Selection {
   watchSeconds?: number;
   /** A watch on which nothing came for so long, in milliseconds, is dead. Default 150,000. Not of kinds without bookmarks. */
   silenceMs?: number;
-  /** A sample is compared with the server between two watches at most this often, in milliseconds. Default 600,000. */
-  verifyEveryMs?: number;
   random?: () => number;
 }
 
@@ -67,6 +65,8 @@ interface WatchEvent {
 
 /** Bookmarks come about once a minute (apiserver's cacher); silence this long means a dead connection, not a quiet kind. */
 const SILENCE_MS = 150_000;
+/** A sample is compared with the server between two watches at most this often. */
+const VERIFY_MS = 600_000;
 
 export function createReflector<T extends KubeObject = KubeObject>(
   client: KubeClient,
@@ -103,7 +103,7 @@ export function createReflector<T extends KubeObject = KubeObject>(
       try {
         if (doing === 'list') await list(signal);
         else {
-          if (doubtful || performance.now() - verifiedAt > (options.verifyEveryMs ?? 600_000)) await verify(signal);
+          if (doubtful || performance.now() - verifiedAt > VERIFY_MS) await verify(signal);
           await watch(signal);
         }
         // A watch that the server ended is resumed at once, unless it ends them as fast as we open them and for nothing: a

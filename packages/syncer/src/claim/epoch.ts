@@ -3,7 +3,7 @@
  * leadership. A cluster that was put back from a backup shows an older one, however well everything else fits. Between
  * the two writes home names both, so that only one interrupted there is told from a restored cluster.
  */
-import { Annotation, type ClusterBinding, ClusterBindings } from '@kubeocean/shared/api';
+import { Annotation, type ClusterBinding, ClusterBindings, Namespace } from '@kubeocean/shared/api';
 import { type KubeClient, type KubeObject, Namespaces } from '@kubeocean/shared/kube';
 
 /** By connections of their own: the claim is renewed also while all others wait for answers that do not come. */
@@ -61,5 +61,5 @@ export type EpochStep = 'raise' | 'pass on' | 'tidy' | 'renew' | 'superseded';
 
 /** UID of the kube-system namespace: which cluster this is. @throws ApiError, ConnectionError */
 export async function clusterUID(client: KubeClient): Promise<string | undefined> {
-  return (await client.get<KubeObject>(Namespaces, '', 'kube-system', CALL)).metadata.uid;
+  return (await client.get<KubeObject>(Namespaces, '', Namespace.kubeSystem, CALL)).metadata.uid;
 }

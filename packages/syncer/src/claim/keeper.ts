@@ -173,7 +173,7 @@ export function createClaimKeeper(context: SyncerContext, options: ClaimKeeperOp
     const epoch = own as string;
     // Home may have taken long to answer, and another leads by now.
     if (!context.leadership.isCurrent()) return;
-    await write(lease, claimLease({ ...claimantOf(binding), epoch }, epoch, context.now()));
+    await write(lease, claimLease(claimantOf(binding), epoch, context.now()));
     accept();
     if (epochsOf(binding).previousEpoch !== undefined) {
       await atHome(keepEpochs(context.home, binding, { epoch, previousEpoch: undefined }));

@@ -4,12 +4,10 @@ import { ApiError, type KubeObject, type Resource, Store } from '@kubeocean/shar
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { SyncerContext } from '../context.ts';
 import { createNodesController, type NodesController } from './controller.ts';
-import { vnodeFromRecord } from './from-record.ts';
-import { newVnode } from './plan.ts';
-import { sampleBinding, sampleFacts, sampleRecord } from './samples.ts';
+import { created, now } from './plan-fixtures.ts';
+import { sampleBinding, sampleRecord } from './samples.ts';
 
 const binding = sampleBinding();
-const now = new Date('2026-11-21T06:00:00Z');
 /** Of waiting, on a machine that has much else to do. */
 const DEADLINE = { timeout: 10_000 };
 
@@ -79,8 +77,7 @@ function start(): void {
 
 /** A vnode with three pods. */
 function there(): KubeObject {
-  const made = structuredClone(newVnode(vnodeFromRecord(sampleRecord(), sampleFacts()), now));
-  const node = { ...made, metadata: { ...made.metadata, uid: 'u', resourceVersion: '1' } };
+  const node = created();
   vnodes.set(node);
   for (const name of ['a', 'b', 'c']) {
     homePods.set({ metadata: { namespace: 'shop', name, uid: name }, spec: { nodeName: node.metadata.name } });

@@ -1,6 +1,7 @@
 /** Keeps the vnodes in step with the records: one key per worker node, all writes to Nodes of the home cluster. */
 import { type KubeObject, Nodes, type Outcome, type ReadonlyStore, WorkQueue } from '@kubeocean/shared/kube';
 import { Annotation, Label, leasedNodeName, type LeasedNode, TaintKey } from '@kubeocean/shared/api';
+import type { Removal } from '../binding/unbinding.ts';
 import type { SyncerContext } from '../context.ts';
 import { chooseAddress, readyAddresses } from './addresses.ts';
 import { tellNewClosing } from './closes-first.ts';
@@ -61,7 +62,7 @@ export interface NodesOptions {
   slices: ReadonlyStore<KubeObject>;
   worker: () => WorkerView;
   /** `drain`: every vnode goes, with grace; `abandon`: at once, without the worker. */
-  removal: () => 'none' | 'drain' | 'abandon';
+  removal: () => Removal;
 }
 
 export function createNodesController(context: SyncerContext, options: NodesOptions): NodesController {
@@ -95,7 +96,7 @@ export function createNodesController(context: SyncerContext, options: NodesOpti
     if (!context.leadership.isCurrent()) return { againInMs: 1000 };
     const vnode = own.of(nodeName);
     const inTheWay = vnode ? undefined : await own.inTheWay(nodeName);
-    if (inTheWay) return inTheWay.outcome;
+    if (inTheWay) return inTheWay;
     // Looked at after home was asked: the lease may have closed meanwhile, or the binding been deleted.
     const view = options.worker();
     const removal = options.removal();

@@ -5,6 +5,7 @@ import {
   type EventSubject,
   isConflict,
   isNotFound,
+  keyOf,
   type KubeObject,
   messageOf,
   Pods,
@@ -42,7 +43,7 @@ export function mustGo(pod: KubeObject, workerPods: readonly KubeObject[]): bool
 }
 
 /** What kept pods from being asked to go. */
-export class NotAsked extends Error {
+class NotAsked extends Error {
   constructor(failures: readonly { pod: string; cause: unknown }[]) {
     const [first] = failures;
     const others = failures.length > 1 ? ` (and ${failures.length - 1} more)` : '';
@@ -69,7 +70,7 @@ async function forEachPod(
       await ask(pod);
     } catch (error) {
       if (!isOfPod(error)) throw error;
-      failures.push({ pod: nameOf(pod), cause: error });
+      failures.push({ pod: keyOf(pod), cause: error });
       tellNotAsked(context, pod, error);
     }
   }
@@ -81,7 +82,7 @@ export function tellNotAsked(context: SyncerContext, pod: KubeObject, error: unk
   const { nodeName = '' } = (pod['spec'] ?? {}) as { nodeName?: string };
   const text = `has to leave the vnode ${nodeName}, but cannot be made to go and is asked again: ${messageOf(error)}`;
   context.homeEvents.event(podSubject(pod), 'Warning', 'EvictionFailed', text);
-  const onVnode = `the pod ${nameOf(pod)} cannot be made to go and is asked again: ${messageOf(error)}`;
+  const onVnode = `the pod ${keyOf(pod)} cannot be made to go and is asked again: ${messageOf(error)}`;
   const vnode = context.stores.vnodes.get(nodeName) ?? { metadata: { name: nodeName } };
   context.homeEvents.event(vnodeSubject(vnode), 'Warning', 'EvictionFailed', onVnode);
 }
@@ -89,10 +90,6 @@ export function tellNotAsked(context: SyncerContext, pod: KubeObject, error: unk
 /** A vnode as the subject of an event: `kubectl describe node` finds events by the UID. */
 export function vnodeSubject({ metadata: { name, uid } }: KubeObject): EventSubject {
   return { apiVersion: 'v1', kind: 'Node', metadata: { name, ...(uid && { uid }) } };
-}
-
-function nameOf({ metadata }: KubeObject): string {
-  return `${metadata.namespace}/${metadata.name}`;
 }
 
 /**
@@ -123,7 +120,7 @@ export async function drain(
       if (why === undefined) return;
       last = { why, at: clock() };
     }
-    refused.push(`${nameOf(pod)} (${last.why})`);
+    refused.push(`${keyOf(pod)} (${last.why})`);
     refusals.set(uid, last);
   }
   await forEachPod(context, unasked, ask, mayStillGo);

@@ -118,7 +118,7 @@ export function createVnodeMaker(
           const inTheWay = await own.judge(other, nodeName);
           if (inTheWay) {
             isThere = own.isOurs(other);
-            return inTheWay.outcome;
+            return inTheWay;
           }
           ports.release(name);
           if (isForeignVnode(other, clusterID)) {

@@ -15,7 +15,7 @@ export interface ClosingNotice {
  * When the lease closes that is open now, by our own clock; undefined when it is not open, or has no end.
  * @param aheadMs how far the worker's clock, by which the record goes, is ahead of ours
  */
-export function closesAt(status: LeasedNodeStatus | undefined, aheadMs = 0): Date | undefined {
+function closesAt(status: LeasedNodeStatus | undefined, aheadMs: number): Date | undefined {
   if (status?.phase !== 'Active' || typeof status.window?.closesAt !== 'string') return undefined;
   const time = Date.parse(status.window.closesAt) - aheadMs;
   return time >= 0 && time <= LATEST ? new Date(time) : undefined;

@@ -68,7 +68,7 @@ test.each<[string, Record<string, string | undefined>]>([
   const known = own();
   expect(known.of('node1')).toBeUndefined();
   expect(known.seen(node)).toBe('node1');
-  expect(await known.inTheWay('node1')).toEqual({ outcome: { againInMs: 300 } });
+  expect(await known.inTheWay('node1')).toEqual({ againInMs: 300 });
   const back = home.get(Nodes, '', name) as KubeObject;
   expect(known.isOurs(back)).toBe(true);
   expect(told).toEqual([]);
@@ -78,7 +78,7 @@ test('a vnode whose watch lost it with its label is found and gets all labels ba
   const known = own();
   known.seen(relabelled({}));
   relabelled({ [UID_LABEL]: undefined, [BINDING_LABEL]: undefined }, false);
-  expect(await known.inTheWay('node1')).toEqual({ outcome: { againInMs: 300 } });
+  expect(await known.inTheWay('node1')).toEqual({ againInMs: 300 });
   expect(home.get(Nodes, '', name)?.metadata.labels).toMatchObject({
     [UID_LABEL]: 'binding-uid',
     [BINDING_LABEL]: 'example-cluster',
@@ -98,8 +98,8 @@ test('a Node of another binding for the same worker node is left alone, in the w
   const node = relabelled({ [UID_LABEL]: 'other' }, false);
   vnodes.set(node);
   const known = own();
-  for (let n = 0; n < 2; n++) expect(await known.inTheWay('node1')).toEqual({ outcome: { againInMs: 60_000 } });
-  expect(await known.judge(node, 'node1')).toEqual({ outcome: { againInMs: 60_000 } });
+  for (let n = 0; n < 2; n++) expect(await known.inTheWay('node1')).toEqual({ againInMs: 60_000 });
+  expect(await known.judge(node, 'node1')).toEqual({ againInMs: 60_000 });
   expect(home.writes).toEqual([]);
   expect(told).toHaveLength(1);
   expect(told[0]).toContain(`kubectl label node ${name} --overwrite ${UID_LABEL}=binding-uid`);
@@ -137,7 +137,7 @@ test('a vnode that lost the label of its watch while no syncer ran is known, und
     [BINDING_LABEL]: 'example-cluster',
   });
   // Its watch has yet to tell.
-  expect(await known.inTheWay('node1')).toEqual({ outcome: { againInMs: 300 } });
+  expect(await known.inTheWay('node1')).toEqual({ againInMs: 300 });
   expect(home.writes).toEqual([`PATCH ${hashed}`]);
 });
 
@@ -157,7 +157,7 @@ test('a vnode that a webhook guards keeps no other from its label, and is asked 
   expect(home.get(Nodes, '', 'other')?.metadata.labels).toHaveProperty([UID_LABEL], 'binding-uid');
   await expect(known.inTheWay('node1')).rejects.toThrow(message);
   home.refuse = () => undefined;
-  expect(await known.inTheWay('node1')).toEqual({ outcome: { againInMs: 300 } });
+  expect(await known.inTheWay('node1')).toEqual({ againInMs: 300 });
   expect(home.get(Nodes, '', guarded.metadata.name)?.metadata.labels).toHaveProperty([UID_LABEL], 'binding-uid');
 });
 
@@ -173,7 +173,7 @@ test('a vnode that an abandoned binding left goes when somebody deletes it', asy
   const node = relabelled({ [UID_LABEL]: 'earlier' }, false);
   const deleted = { ...node.metadata, deletionTimestamp: '2026-11-21T06:00:00Z', finalizers: ['a/b', Finalizer.vnode] };
   vnodes.set(home.put(Nodes, { ...node, metadata: deleted }));
-  expect(await own().inTheWay('node1')).toEqual({ outcome: { againInMs: 300 } });
+  expect(await own().inTheWay('node1')).toEqual({ againInMs: 300 });
   expect(home.get(Nodes, '', name)?.metadata.finalizers).toEqual(['a/b']);
   expect(told).toEqual([]);
 });

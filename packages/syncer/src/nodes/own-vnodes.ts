@@ -3,7 +3,7 @@
  * change, providerIDs nobody's; so a Node that has ours, and was ours, gets its labels back. Beside any other that stands
  * for the same worker node none is made: it would lend that node twice.
  */
-import { keyOf, type KubeObject, Nodes, type Outcome, unlessMissing } from '@kubeocean/shared/kube';
+import { keyOf, type KubeObject, Nodes, unlessMissing } from '@kubeocean/shared/kube';
 import { Finalizer, Label, labelValue, vnodeNames } from '@kubeocean/shared/api';
 import { bindingSubject } from '../binding/subject.ts';
 import type { SyncerContext } from '../context.ts';
@@ -12,9 +12,9 @@ import { isForeignVnode } from './foreign.ts';
 import { nodeNameOf } from './from-record.ts';
 import { bindingThatMade } from './applied.ts';
 
-/** What to do about a Node that is in the way of a vnode. */
+/** Of a Node that is in the way of a vnode: when it is looked at again, in milliseconds. */
 export interface InTheWay {
-  outcome: Outcome;
+  againInMs: number;
 }
 
 export interface OwnVnodes {
@@ -100,7 +100,7 @@ export function createOwnVnodes(context: SyncerContext): OwnVnodes {
         log.warn({ vnode: name }, 'vnode had lost the labels that say whose it is');
         await home.patch(Nodes, '', name, { metadata: { uid, labels } });
       }
-      return { outcome: { againInMs: LAG_MS } };
+      return { againInMs: LAG_MS };
     }
     const { deletionTimestamp, finalizers = [], resourceVersion } = node.metadata;
     if (deletionTimestamp && finalizers.includes(Finalizer.vnode)) {
@@ -108,12 +108,12 @@ export function createOwnVnodes(context: SyncerContext): OwnVnodes {
       const rest = finalizers.filter((finalizer) => finalizer !== Finalizer.vnode);
       await home.patch(Nodes, '', name, { metadata: { uid, resourceVersion, finalizers: rest } });
       log.info({ vnode: name }, 'vnode of an earlier binding let go');
-      return { outcome: { againInMs: LAG_MS } };
+      return { againInMs: LAG_MS };
     }
     // It waits for a user, and is told of otherwise.
     if (isForeignVnode(node, clusterID)) return undefined;
     tell(name, nodeName, node.metadata.labels?.[Label.bindingUID]);
-    return { outcome: { againInMs: 60_000 } };
+    return { againInMs: 60_000 };
   }
 
   function tell(vnode: string, nodeName: string, said: string | undefined): void {

@@ -14,7 +14,7 @@ import {
 import { rfc3339 } from '@kubeocean/shared/lease';
 import type { SyncerContext } from '../context.ts';
 import { patchHomeStatus } from '../pods/home.ts';
-import { isTerminal, type Pod } from '../pods/types.ts';
+import { isTerminal, type Pod, podSubject } from '../pods/types.ts';
 import { evict, isOfPod, mustGo, REFUSED_MS, tellNotAsked } from './drain.ts';
 import { asksToGo, leaseWords } from './lease-over.ts';
 
@@ -138,16 +138,10 @@ export function createReclaim(context: SyncerContext, clock: () => number = () =
   }
 
   function tell(pod: KubeObject, record: LeasedNode): void {
-    const { name, namespace, uid } = pod.metadata;
     const { nodeName } = record.spec;
-    log.info({ pod: `${namespace}/${name}`, node: nodeName }, 'home pod evicted: its lease closes');
-    const subject = {
-      apiVersion: 'v1',
-      kind: 'Pod',
-      metadata: { name, ...(namespace && { namespace }), ...(uid && { uid }) },
-    };
+    log.info({ pod: keyOf(pod), node: nodeName }, 'home pod evicted: its lease closes');
     const text = `evicted: the lease of the worker node ${nodeName} is taken back (${leaseWords(record)})`;
-    homeEvents.event(subject, 'Warning', PodReason.leaseClosed, text);
+    homeEvents.event(podSubject(pod), 'Warning', PodReason.leaseClosed, text);
   }
 
   return {

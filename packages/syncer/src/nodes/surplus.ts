@@ -114,7 +114,7 @@ export function createSurplus({ homePods, workerPods, mountNamespace, bindingUID
  * @param home the pod of its name on its vnode, if there is one: where it is another than the worker pod was made for, it waits
  * for that, and is to have its place
  */
-export function surplusOf(home: PodForRequests | undefined, worker: PodForRequests): Resources {
+function surplusOf(home: PodForRequests | undefined, worker: PodForRequests): Resources {
   const isCounted = home !== undefined && !isTerminal(home);
   if (isTerminal(worker) || (isCounted ? asksForSame(home, worker) : isLeaving(worker))) return Nothing;
   const counted = isCounted ? podRequests(home) : Nothing;

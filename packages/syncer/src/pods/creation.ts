@@ -86,9 +86,15 @@ export async function createWorker(state: PodState, stored: Pod, refusals: Refus
   const why = refused ?? (asks ? roomOn(state, record, home) : undefined);
   if (why) return refuse(state, home, why);
 
-  const { uid = '' } = home.metadata;
-  const asking: Asking = { state, home, record, refusals };
   admit(state, home, true);
+  return make({ state, home, record, refusals });
+}
+
+/** Makes the worker pod of one that was let in, with what it refers to before it. */
+async function make(asking: Asking): Promise<Outcome> {
+  const { state, home, record, refusals } = asking;
+  const { context } = state;
+  const { uid = '' } = home.metadata;
   let pod: Pod;
   let unlinked: string | undefined;
   try {
@@ -136,10 +142,7 @@ export async function createWorker(state: PodState, stored: Pod, refusals: Refus
   refusals.delete(uid);
   const tooLong = outlivesLease(home, context.stores.vnodes.get(home.spec.nodeName ?? ''), context.now());
   if (tooLong) context.homeEvents.event(podSubject(home), 'Warning', PodReason.leaseClosesFirst, tooLong);
-  context.log.info(
-    { pod: fullName(home), worker: pod.metadata.name, node: record.spec.nodeName },
-    'worker pod created',
-  );
+  context.log.info({ pod: keyOf(home), worker: pod.metadata.name, node: record.spec.nodeName }, 'worker pod created');
   return undefined;
 }
 
@@ -196,7 +199,7 @@ async function refuse(state: PodState, home: Pod, { reason, message }: Reason): 
   const patch = failurePatch(home, { reason, message, disruption }, context.now());
   await patchHomeStatus(context, home, patch);
   context.homeEvents.event(podSubject(home), 'Warning', reason, message);
-  context.log.info({ pod: fullName(home), reason }, 'home pod refused');
+  context.log.info({ pod: keyOf(home), reason }, 'home pod refused');
   return undefined;
 }
 
@@ -249,8 +252,4 @@ function tellLeftOut(state: PodState, home: Pod, asked: Pod, made: Pod): void {
   const dns = dnsLeftOut(home, asked);
   // As kubelets name it.
   if (dns) state.context.homeEvents.event(podSubject(home), 'Warning', 'DNSConfigForming', dns);
-}
-
-function fullName(home: Pod): string {
-  return `${home.metadata.namespace}/${home.metadata.name}`;
 }

@@ -54,7 +54,7 @@ function formatMap(map: Record<string, string> | undefined): string {
 }
 
 /** Annotation of the worker pod that holds the value of `fieldPath`. */
-export function downwardAnnotation(fieldPath: string): string {
+function downwardAnnotation(fieldPath: string): string {
   if (!fieldPath.includes('[')) return `${Annotation.downwardPrefix}${fieldPath}`;
   const hash = createHash('sha256').update(fieldPath).digest('hex').slice(0, 16);
   return `${Annotation.downwardPrefix}${fieldPath.slice(0, fieldPath.indexOf('['))}.${hash}`;

@@ -37,7 +37,7 @@ export async function finish(state: PodState, home: Pod, worker: Pod): Promise<v
   if (patch) await patchHomeStatus(context, home, patch);
   if (home.metadata.deletionTimestamp) await finishHomeDeletion(context, home, patch);
   await releaseWorker(state, worker);
-  context.log.info({ pod: `${home.metadata.namespace}/${home.metadata.name}` }, 'worker pod released');
+  context.log.info({ pod: keyOf(home) }, 'worker pod released');
 }
 
 /** The worker pod is asked to end when home has ended its pod, or is about to. What is refused is told at home. */

@@ -1,6 +1,7 @@
 /** Conditions of a home pod, from those of its worker pod: the kubelet's own, and why it was ended. Pure. */
 import { Annotation, PodCondition, PodReason } from '@kubeocean/shared/api';
 import type { Condition } from '@kubeocean/shared/kube';
+import { rfc3339 } from '@kubeocean/shared/lease';
 import { cut } from './cut.ts';
 import type { Reason } from './eligibility.ts';
 import { isExcuse, KUBELET_CONDITIONS } from './status-difference.ts';
@@ -133,7 +134,7 @@ export function stamped(condition: Condition, home: Pod, now: Date): Condition {
   // It was Ready for its DaemonSet's sake, and had not begun.
   const isSame = known?.status === condition.status && !isExcuse(known);
   const since = isSame ? known.lastTransitionTime : undefined;
-  return { ...condition, lastTransitionTime: since ?? now.toISOString().replace(/\.\d+Z$/, 'Z') };
+  return { ...condition, lastTransitionTime: since ?? rfc3339(now) };
 }
 
 /**

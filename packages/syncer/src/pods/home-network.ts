@@ -24,11 +24,8 @@ interface EndpointSlice extends KubeObject {
 }
 
 /** Gives a function that looks it up, at most every 30 s. @throws ApiError, ConnectionError when nothing is known yet */
-export function createHomeNetwork(
-  home: KubeClient,
-  settings: SyncerSettings,
-  clock: () => number = () => performance.now(),
-): () => Promise<HomeNetwork> {
+export function createHomeNetwork(home: KubeClient, settings: SyncerSettings): () => Promise<HomeNetwork> {
+  /** `at` in milliseconds, monotonic. */
   let known: { network: HomeNetwork; at: number } | undefined;
   let looking: Promise<HomeNetwork> | undefined;
 
@@ -39,7 +36,7 @@ export function createHomeNetwork(
         ...(apiServer && { apiServer }),
         ...(servers.length > 0 && { dns: { servers, domain: settings.clusterDomain } }),
       };
-      known = { network, at: clock() };
+      known = { network, at: performance.now() };
       return network;
     } catch (error) {
       if (known) return known.network;
@@ -50,7 +47,7 @@ export function createHomeNetwork(
   }
 
   return () => {
-    if (known && clock() - known.at < KEEP_MS) return Promise.resolve(known.network);
+    if (known && performance.now() - known.at < KEEP_MS) return Promise.resolve(known.network);
     looking ??= look();
     return looking;
   };

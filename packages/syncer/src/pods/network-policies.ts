@@ -16,7 +16,7 @@ import { matchesLabels } from '@kubeocean/shared/lease';
 import type { SyncerContext } from '../context.ts';
 import { controllerOf, isTerminal, type Pod, podSubject } from './types.ts';
 
-export const NOT_ENFORCED = 'NetworkPolicyNotEnforced';
+const NOT_ENFORCED = 'NetworkPolicyNotEnforced';
 
 /** What is kept of a policy. */
 export interface NetworkPolicy extends KubeObject {

@@ -2,10 +2,8 @@
 import type { KubeObject } from '@kubeocean/shared/kube';
 import { rfc3339 } from '@kubeocean/shared/lease';
 import { closesAtOf } from '../nodes/notice.ts';
+import { LATEST } from '../nodes/sanitize.ts';
 import type { Pod } from './types.ts';
-
-/** Years that RFC 3339 can write. */
-const LATEST = Date.parse('9999-12-31T23:59:59Z');
 
 /**
  * Words with both times, by our own clock, when the pod's `activeDeadlineSeconds`, counted from its start as the kubelet

@@ -1,6 +1,7 @@
 /** What the syncer itself says on a home pod that has no worker pod: that it failed, or why it does not run. Pure. */
 import { PodCondition } from '@kubeocean/shared/api';
 import type { Json } from '@kubeocean/shared/kube';
+import { rfc3339 } from '@kubeocean/shared/lease';
 import { cut } from './cut.ts';
 import { READINESS, stamped } from './home-conditions.ts';
 import { EXCUSED, isExcuse } from './status-difference.ts';
@@ -13,7 +14,7 @@ export function failurePatch(
   end: { reason: string; message: string; disruption: boolean },
   now: Date,
 ): StatusPatch {
-  const time = now.toISOString().replace(/\.\d+Z$/, 'Z');
+  const time = rfc3339(now);
   const { reason } = end;
   // It may have come with a record, which another cluster writes.
   const message = cut(end.message, 1024);

@@ -1,5 +1,5 @@
 /** Puts right what somebody changed by hand of a worker pod, and counts it. */
-import { Pods } from '@kubeocean/shared/kube';
+import { keyOf, Pods } from '@kubeocean/shared/kube';
 import { driftOf } from './drift.ts';
 import { isGone, mayWriteWorker } from './gate.ts';
 import type { PodState } from './state.ts';
@@ -33,9 +33,6 @@ export async function repairPod(
     throw error;
   }
   for (const part of drift.what) state.repairs.count('pod', part);
-  context.log.warn(
-    { pod: `${home.metadata.namespace}/${home.metadata.name}`, worker: name, repaired: drift.what },
-    'worker pod was changed by hand',
-  );
+  context.log.warn({ pod: keyOf(home), worker: name, repaired: drift.what }, 'worker pod was changed by hand');
   return undefined;
 }

@@ -3,6 +3,7 @@
  * printable texts are taken over, in home's names.
  */
 import type { Json, KubeObject } from '@kubeocean/shared/kube';
+import { rfc3339 } from '@kubeocean/shared/lease';
 import type { Pod } from './types.ts';
 import type { Words } from './words.ts';
 
@@ -102,7 +103,7 @@ export function timesOf(event: WorkerEvent, now: Date): Json {
 function notAfter(time: string | null | undefined, now: Date): string {
   const at = Date.parse(time ?? '');
   const kept = Number.isNaN(at) ? now : new Date(Math.min(at, now.getTime()));
-  return kept.toISOString().replace(/\.\d+Z$/, 'Z');
+  return rfc3339(kept);
 }
 
 function printable(text: string): string {

@@ -21,8 +21,8 @@ export function guardProblem(
   const byName = new Map([...policies].map((policy) => [policy.metadata.name, policy]));
   const denied = new Set(
     [...bindings]
-      .filter(({ spec }) => spec?.validationActions?.includes('Deny'))
-      .map(({ metadata, spec }) => (metadata.name === spec?.policyName ? spec.policyName : undefined)),
+      .filter(({ metadata, spec }) => spec?.policyName === metadata.name && spec.validationActions?.includes('Deny'))
+      .map(({ metadata }) => metadata.name),
   );
   for (const name of ChartName.admissionPolicies) {
     const policy = byName.get(name);

@@ -2,10 +2,9 @@
  * Lent pods that are where or more than they may be: beyond what their lease holds, or on a node that is not lent to
  * them at all. An honest computing cluster makes none; a stolen credential may. Pure.
  */
-import { type LeasedNode, labelValue } from '@kubeocean/shared/api';
+import type { LeasedNode } from '@kubeocean/shared/api';
 import {
   beyondCeiling,
-  groupName,
   fitsCeiling,
   hasEnded,
   type LentPods,
@@ -13,7 +12,7 @@ import {
   type Tenant,
 } from '@kubeocean/shared/lease';
 import type { DesiredRecord } from '@kubeocean/shared/lease';
-import { graceOf, isLent, type PodStep, shortening } from '../reclaim/plan.ts';
+import { graceOf, isLent, placeOf, type PodStep, shortening } from '../reclaim/plan.ts';
 
 export interface PlacesInput {
   /** Leases that run, with the status that they should have now. */
@@ -65,10 +64,6 @@ export function findOutOfPlace(input: PlacesInput): OutOfPlace {
     }
   }
   return found;
-}
-
-function placeOf(namespace: string, { nodeName, cluster }: { nodeName: string; cluster: string }): string {
-  return `${nodeName}/${groupName(namespace, labelValue(cluster))}`;
 }
 
 function amounts(list: Record<string, string> | undefined): string {

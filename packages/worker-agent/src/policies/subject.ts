@@ -1,7 +1,7 @@
-import { ApiGroup, ApiVersion, type ResourceLeasingPolicy } from '@kubeocean/shared/api';
-import type { EventSubject } from '@kubeocean/shared/kube';
+import { ResourceLeasingPolicies, type ResourceLeasingPolicy } from '@kubeocean/shared/api';
+import { apiVersionOf, type EventSubject } from '@kubeocean/shared/kube';
 
 /** A policy as what an event is about. */
 export function policySubject({ metadata }: ResourceLeasingPolicy): EventSubject {
-  return { apiVersion: `${ApiGroup}/${ApiVersion}`, kind: 'ResourceLeasingPolicy', metadata };
+  return { apiVersion: apiVersionOf(ResourceLeasingPolicies), kind: ResourceLeasingPolicies.kind, metadata };
 }

@@ -138,19 +138,13 @@ export class Reclaimer {
       await client.delete(Pods, namespace, name, { uid, ...options });
       const metadata = withoutFinalizer(uid, Finalizer.homeSync);
       await this.end(step, client.patch(Pods, namespace, name, { metadata }, { type: 'strategic', ...options }));
-    } else if (kind === 'exceed' || kind === 'stray') {
-      await this.explainer.tryToExplain(step);
-      if (!this.isDue(step)) return false;
-      await this.end(step, client.delete(Pods, namespace, name, { uid, ...grace, ...options }));
     } else if (kind === 'shorten') {
       await client.delete(Pods, namespace, name, { uid, ...grace, ...options });
     } else {
       // A pod that goes must say why: home shows it, and its controller does not count it as a failure of its own.
       await this.explainer.tryToExplain(step);
       if (!this.isDue(step)) return false;
-      if (kind === 'delete') {
-        await this.end(step, client.delete(Pods, namespace, name, { uid, ...grace, ...options }));
-      } else {
+      if (kind === 'evict') {
         const eviction = {
           apiVersion: 'policy/v1',
           kind: 'Eviction',
@@ -160,6 +154,8 @@ export class Reclaimer {
         await this.end(step, client.create(Pods, eviction, { subresource: 'eviction', ...options }));
         // The Eviction API puts its own words in the place of ours.
         await this.explainer.tryToExplain(step);
+      } else {
+        await this.end(step, client.delete(Pods, namespace, name, { uid, ...grace, ...options }));
       }
     }
     return true;

@@ -1,5 +1,13 @@
 /** What is to be done now with the pods of leases that end. Pure: all of it follows from records and pods. */
-import { Finalizer, Label, type LeasedNode, type LeasedNodeStatus, labelValue, PodReason } from '@kubeocean/shared/api';
+import {
+  Finalizer,
+  Label,
+  type LeasedNode,
+  type LeasedNodeStatus,
+  labelValue,
+  PodCondition,
+  PodReason,
+} from '@kubeocean/shared/api';
 import type { Condition } from '@kubeocean/shared/kube';
 import { groupName, hasEnded, type LentPods, type PodForRequests, type Tenant } from '@kubeocean/shared/lease';
 import { isEarlier } from '../pods/earlier.ts';
@@ -53,7 +61,7 @@ export function planReclaim(input: ReclaimInput): Map<string, PodStep> {
   const leased = new Set<string>();
   for (const { record, status } of input.leases) {
     const { reclaimStage, reclaimAt } = status;
-    const place = `${record.spec.nodeName}/${groupName(record.metadata.namespace, labelValue(record.spec.cluster))}`;
+    const place = placeOf(record.metadata.namespace, record.spec);
     leased.add(place);
     if (reclaimStage !== 'Evicting' && reclaimStage !== 'Deleting') continue;
     // Nothing happens to pods on the strength of a statement that nobody could read yet.
@@ -80,6 +88,11 @@ export function planReclaim(input: ReclaimInput): Map<string, PodStep> {
     }
   }
   return steps;
+}
+
+/** Names the pods of one binding on one node: those of its group there. */
+export function placeOf(namespace: string, { nodeName, cluster }: { nodeName: string; cluster: string }): string {
+  return `${nodeName}/${groupName(namespace, labelValue(cluster))}`;
 }
 
 type Step = Pick<PodStep, 'kind' | 'graceSeconds' | 'message' | 'deadline'>;
@@ -148,7 +161,7 @@ function disruptionReason(pod: PodForRequests): string | undefined {
 /** The condition by which the pod, and through it the home pod, says why it ends. */
 export function disruption(step: PodStep, now: string): Condition {
   return {
-    type: 'DisruptionTarget',
+    type: PodCondition.disruptionTarget,
     status: 'True',
     reason: PodReason.leaseClosed,
     message: step.message,

@@ -1,15 +1,14 @@
 /** Tells what happened to leases: events on the policy, and on the pods when a closing is near. */
 import {
-  ApiGroup,
-  ApiVersion,
   firstFew,
   Label,
   type LeasedNode,
+  LeasedNodes,
   type LeasedNodeStatus,
   labelValue,
   type ResourceLeasingPolicy,
 } from '@kubeocean/shared/api';
-import type { EventSubject } from '@kubeocean/shared/kube';
+import { apiVersionOf, type EventSubject } from '@kubeocean/shared/kube';
 import { type Allocation, hasEnded, type PodForRequests, Shrunk } from '@kubeocean/shared/lease';
 import { policySubject } from '../policies/subject.ts';
 import type { RecordWrite } from '../records/plan.ts';
@@ -140,7 +139,7 @@ export function tellShrunk(written: readonly Written[]): Told[] {
   return written
     .filter(({ record, status }) => status.reason === Shrunk && record.status?.reason !== Shrunk)
     .map(({ record, status }) => ({
-      subject: { apiVersion: `${ApiGroup}/${ApiVersion}`, kind: 'LeasedNode', metadata: record.metadata },
+      subject: { apiVersion: apiVersionOf(LeasedNodes), kind: LeasedNodes.kind, metadata: record.metadata },
       type: 'Warning',
       reason: Shrunk,
       message: status.message ?? '',
