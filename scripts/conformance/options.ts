@@ -34,7 +34,7 @@ vnodes. Brings the clusters up when they do not run, installs both charts, binds
   --prepared     the clusters are as an earlier run left them: go on at once
 
 Regular expressions are Go's (RE2). The whole output is in .local/conformance/*.log. Exit code 0 when all passed, 1 when
-a case failed, 2 when nothing could be run.`;
+a case failed or was not run, 2 when nothing could be run.`;
 
 /** Of JavaScript's expressions RE2 has neither look-around nor back-references. */
 const NOT_RE2 = /\(\?(?:[=!]|<[=!])|\\[1-9]/;

@@ -97,6 +97,6 @@ export const OPTIONS = {
   'workloads-file': {
     type: 'string',
     description:
-      'JSON file with resources, nodeSelector, tolerations and extraArgs of both Deployments; empty: the one that the chart mounts',
+      'JSON file with resources, priorityClassName, nodeSelector, tolerations and extraArgs of both Deployments; empty: the one that the chart mounts',
   },
 } as const satisfies OptionTable;

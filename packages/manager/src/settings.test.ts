@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { OPTIONS } from './options.ts';
 import { parseWorkloads } from './settings.ts';
 
 describe('parseWorkloads', () => {
@@ -10,6 +11,12 @@ describe('parseWorkloads', () => {
       resources: { limits: { memory: '512Mi' } },
     });
     expect(proxier.extraArgs).toEqual([]);
+  });
+
+  it('takes what --help says that it takes', () => {
+    for (const field of Object.keys(parseWorkloads('{}', 'w.json').syncer)) {
+      expect(OPTIONS['workloads-file'].description).toContain(field);
+    }
   });
 
   it.each([

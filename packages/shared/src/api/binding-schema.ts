@@ -47,7 +47,7 @@ const spec = object(
 const status = object('What came of it.', {
   phase: word('Pending, Ready or Failed; the conditions say why.', ['Pending', 'Ready', 'Failed']),
   conditions: conditions(
-    'Ready, Connected, SyncerReady, ProxierReady, ServiceNamespacesUnused (manager); Claimed, AgentReady, DeletionGuard, WorkerReachable, ForeignState (syncer).',
+    'Ready, Connected, SyncerReady, ProxierReady (manager); Claimed, AgentReady, DeletionGuard, WorkerReachable, ForeignState, ServiceNamespacesUnused (syncer).',
   ),
   lastSyncTime: time('When the binding last became Ready.'),
   nodes: integer('Number of vnodes.'),

@@ -65,7 +65,7 @@ export interface ClusterBindingStatus {
   previousEpoch?: string;
 }
 
-/** Condition types of a binding. The first four are the manager's, the rest the syncer's. */
+/** Condition types of a binding. The first four and the last are the manager's, the others the syncer's. */
 export const BindingCondition = {
   ready: 'Ready',
   connected: 'Connected',
