@@ -87,3 +87,37 @@ test('while nothing may begin, what continues is worked on, of every owner; then
   expect(order.indexOf('small/n0')).toBeLessThan(4);
   await queue.stop();
 });
+
+test('while nothing may begin, what continues is found without going over all owners, and in turn', async () => {
+  const order: string[] = [];
+  const handler = (key: string) => {
+    order.push(key);
+    return Promise.resolve(undefined);
+  };
+  const queue = new WorkQueue(handler, {
+    name: 'test',
+    workers: 1,
+    ownerOf: (key) => key.split('/')[0] ?? '',
+    continues: (key) => key.includes('c'),
+    mayBegin: () => false,
+  });
+  for (let n = 0; n < 1000; n++) queue.add(`${n}/n`);
+  for (const key of ['900/c0', '900/c1', '901/c0']) queue.add(key);
+  const entries = Object.getPrototypeOf(new Map().entries()) as { next: () => unknown };
+  const { next } = entries;
+  let looks = 0;
+  entries.next = function (this: unknown) {
+    looks++;
+    return next.call(this as typeof entries);
+  };
+  try {
+    queue.start();
+    await settle();
+  } finally {
+    entries.next = next;
+  }
+  expect(order).toEqual(['900/c0', '901/c0', '900/c1']);
+  expect(queue.depth).toBe(1000);
+  expect(looks).toBeLessThan(100);
+  await queue.stop();
+});

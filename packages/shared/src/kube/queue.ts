@@ -64,6 +64,8 @@ export class WorkQueue {
   /** What waits, by owner; the owner whose turn it is comes first. */
   private readonly waiting = new Map<string, Line>();
   private waitingCount = 0;
+  /** Owners with keys that continue, in turn: while nothing may begin the others, perhaps thousands, are not gone over. */
+  private readonly continuing = new Set<string>();
   private readonly running = new Set<string>();
   /** Keys added while they ran. */
   private readonly dirty = new Set<string>();
@@ -122,6 +124,7 @@ export class WorkQueue {
   async stop(deadlineMs = 10_000): Promise<void> {
     this.stopped = true;
     this.waiting.clear();
+    this.continuing.clear();
     this.waitingCount = 0;
     this.dirty.clear();
     this.delayed.clear();
@@ -140,6 +143,7 @@ export class WorkQueue {
     if (this.options.continues?.(key)) {
       line.begun.delete(key);
       line.continued.set(key, since ?? performance.now());
+      this.continuing.add(owner);
     } else if (since === undefined) line.begun.set(key, performance.now());
     if (since === undefined) this.waitingCount++;
   }
@@ -147,9 +151,10 @@ export class WorkQueue {
   /** The next key in turn, taken out; its owner goes to the end of the line of owners. */
   private next(): [key: string, addedAt: number] | undefined {
     const mayBegin = this.waitingCount === 0 || (this.options.mayBegin?.() ?? true);
-    for (const [owner, line] of this.waiting) {
+    for (const owner of mayBegin ? this.waiting.keys() : this.continuing) {
+      const line = this.waiting.get(owner);
+      if (!line) continue;
       const { continued, begun } = line;
-      if (continued.size === 0 && !mayBegin) continue;
       this.waiting.delete(owner);
       const passes = continued.size > 0 && (begun.size === 0 || !mayBegin || line.passed < MOST_PASSING);
       line.passed = passes ? line.passed + 1 : 0;
@@ -158,6 +163,8 @@ export class WorkQueue {
         from.delete(entry[0]);
         this.waitingCount--;
         if (continued.size + begun.size > 0) this.waiting.set(owner, line);
+        this.continuing.delete(owner);
+        if (continued.size > 0) this.continuing.add(owner);
         return entry;
       }
     }

@@ -94,6 +94,21 @@ describe('who is served', () => {
     ]);
   });
 
+  it('a node is not looked up for each policy that means others', () => {
+    let looks = 0;
+    const matchExpressions = [{ key: 'role', operator: 'In' as const, values: ['other'] }];
+    const other = policy('p1', { nodeSelector: { nodeSelectorTerms: [{ matchExpressions }] } });
+    Object.defineProperty(other.spec, 'cluster', {
+      get() {
+        looks++;
+        return 'b1';
+      },
+    });
+    const nodes = Array.from({ length: 50 }, (_, at) => node(`node${at}`));
+    expect(run({ policies: [other], nodes }).open).toEqual([]);
+    expect(looks).toBeLessThan(nodes.length);
+  });
+
   it('the earliest policy of a binding; the later one says which', () => {
     const policies = [
       policy('late', {}, '2026-02-01T00:00:00Z'),

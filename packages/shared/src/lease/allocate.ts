@@ -183,9 +183,10 @@ function lend(
   for (const outcome of outcomes) {
     const bid = bidFor(node, outcome, records);
     if (!bid) continue;
-    const winner = bids.get(groupOf(bid.claim.namespace, bid.outcome));
+    const group = groupOf(bid.claim.namespace, outcome);
+    const winner = bids.get(group);
     if (winner) outcome.passedOver.set(node.metadata.name, winner.outcome.policy.metadata.name);
-    else bids.set(groupOf(bid.claim.namespace, bid.outcome), bid);
+    else bids.set(group, bid);
   }
 
   const used = view.usage.on(node.metadata.name);
@@ -242,8 +243,9 @@ function lend(
 /** A policy's bid for a node, when its claim is served and both selectors want it. */
 function bidFor(node: WorkerNode, outcome: PolicyOutcome, records: ReadonlyMap<string, LeasedNode>): Bid | undefined {
   const claim = outcome.claim.served;
-  if (!claim) return undefined;
   const { spec, policy } = outcome;
+  // Of many policies most mean other nodes.
+  if (!claim || (spec && !matchesNode(spec.nodeSelector, node))) return undefined;
   const name = leasedNodeName((spec ?? policy.spec).cluster, node.metadata.name);
   const existing = records.get(keyOf({ namespace: claim.namespace, name }));
   const bid = { outcome, claim, existing };
@@ -251,7 +253,6 @@ function bidFor(node: WorkerNode, outcome: PolicyOutcome, records: ReadonlyMap<s
   // Not valid and nothing remembered: what runs under it stays, nothing new comes.
   if (!spec)
     return running && (existing.status?.policy ?? existing.spec.policy) === policy.metadata.name ? bid : undefined;
-  if (!matchesNode(spec.nodeSelector, node)) return undefined;
   if (claim.problem !== undefined) return running ? bid : undefined;
   return matchesNode(claim.nodeSelector, node) ? bid : undefined;
 }

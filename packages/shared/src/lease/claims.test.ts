@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { claim, now } from './allocate-fixtures.ts';
-import { judgeClaims, readClaim } from './claims.ts';
+import { judgeClaims, LongestSelector, readClaim } from './claims.ts';
 
 it('a selector as long as a claim may bring is read once, not at each look', () => {
   const terms = Array.from({ length: 64 }, () => ({ matchExpressions: [{ key: 'a', operator: 'Exists' }] }));
@@ -27,6 +27,14 @@ it.each<[string, string | undefined]>([
   const read = readClaim(claim('b', 'w', { 'kubeocean.io/node-selector': text }));
   expect(read?.problem?.slice(0, 32)).toBe(problem);
   if (problem !== undefined) expect(read?.nodeSelector).toBeUndefined();
+});
+
+it.each([
+  [0, undefined],
+  [1, 'its node selector is longer than 32768 characters'],
+])('of a claim with a node selector of %i characters more than agents read it is said: %s', (more, problem) => {
+  const text = 'null'.padStart(LongestSelector + more);
+  expect(readClaim(claim('b', 'w', { 'kubeocean.io/node-selector': text }))?.problem).toBe(problem);
 });
 
 it('the remark says what is wrong with the claim that is served, and who else asks', () => {

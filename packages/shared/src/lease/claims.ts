@@ -41,7 +41,7 @@ export interface ClaimVerdict {
 
 /** Characters of a claim's node selector that agents read, as JSON: a tenant must not fill their memory. */
 export const LongestSelector = 32_768;
-/** Stands in the place of one that is longer. It is no JSON, and never selects anything. */
+/** Stands in the place of one that is longer, and never selects anything. */
 export const TooLongSelector = `longer than ${LongestSelector} characters`;
 
 /** What was read of a Lease, which is never changed in place. Its selector may be a long text, and each look asks for it. */
@@ -68,13 +68,16 @@ function read({ metadata }: KubeObject): Claim | undefined {
 
 function readSelector(text: string | undefined): Pick<Claim, 'nodeSelector' | 'problem'> {
   if (!text) return {};
+  if (text === TooLongSelector || text.length > LongestSelector) {
+    return { problem: `its node selector is ${TooLongSelector}` };
+  }
   try {
     const parsed = JSON.parse(text) as NodeSelector | null;
     const problem = nodeSelectorProblem(parsed ?? undefined);
     if (problem) return { problem: `its node selector is not valid: ${problem}` };
     return parsed ? { nodeSelector: parsed } : {};
   } catch {
-    return { problem: `its node selector is ${text === TooLongSelector ? text : 'not JSON'}` };
+    return { problem: 'its node selector is not JSON' };
   }
 }
 

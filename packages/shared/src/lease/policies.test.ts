@@ -1,4 +1,5 @@
-import { describe, expect, it } from 'vitest';
+import { IANAZone } from 'luxon';
+import { describe, expect, it, vi } from 'vitest';
 import { policy } from './allocate-fixtures.ts';
 import { judgePolicy, olderPolicyFirst, policyProblem, rememberedSpec } from './policies.ts';
 
@@ -65,6 +66,29 @@ describe('a window', () => {
     const spec = { cluster: 'b', timeWindows: [{ start: '20:00', end: '22:00' }], ...(timeZone && { timeZone }) };
     const judged = judgePolicy({ metadata: { name: 'p' }, spec }, undefined, now, agents);
     expect({ inside: judged.inside, closesAt: judged.closesAt?.toISOString() }).toEqual({ inside, closesAt });
+  });
+});
+
+describe('a policy that is judged again', () => {
+  const spec = { cluster: 'b', timeWindows: [{ start: '20:00', end: '22:00' }] };
+  const judged = (time: string, zone = 'Europe/Berlin', of = spec) =>
+    judgePolicy({ metadata: { name: 'p' }, spec: of }, undefined, new Date(time), zone);
+
+  it('does not cost another look at its zone before its windows change', () => {
+    const first = judged('2026-11-20T12:00:00Z');
+    const asked = vi.spyOn(IANAZone.prototype, 'offset');
+    expect(judged('2026-11-20T18:59:59Z')).toEqual(first);
+    expect(asked).not.toHaveBeenCalled();
+    asked.mockRestore();
+  });
+
+  it('is judged as at first, whatever the clock and the zone do', () => {
+    const hours = ['12:00', '18:59', '19:00', '12:00', '21:00', '21:01', '20:00', '23:00'];
+    for (const at of hours.map((hour) => `2026-11-20T${hour}:00Z`)) {
+      for (const zone of ['Europe/Berlin', 'Asia/Tokyo']) {
+        expect(judged(at, zone)).toEqual(judged(at, zone, structuredClone(spec)));
+      }
+    }
   });
 });
 

@@ -64,12 +64,34 @@ export function judgePolicy(
   const spec = problem === undefined ? policy.spec : lastValid;
   const reason = problem === undefined ? {} : { problem };
   if (!spec) return { policy, inside: false, ...reason };
-  const zone = spec.timeZone ?? defaultTimeZone;
-  const inside = insideWindows(spec.timeWindows, now, zone);
-  const next = nextTransition(spec.timeWindows, now, zone);
-  const after = next && nextTransition(spec.timeWindows, next, zone);
+  const { inside, next, after } = openingOf(spec, now, spec.timeZone ?? defaultTimeZone);
   const [closesAt, opensAt] = inside ? [next, after] : [after, next];
   return { policy, spec, inside, ...reason, ...(closesAt && { closesAt }), ...(opensAt && { opensAt }) };
+}
+
+/** Whether a window is open from one moment on, and its next two changes. */
+interface Opening {
+  zone: string;
+  from: Date;
+  inside: boolean;
+  next: Date | undefined;
+  after: Date | undefined;
+}
+
+const DayMs = 86_400_000;
+/** Of specs, which are never changed in place: each look asks, and offsets of zones are dear to ask for. */
+const known = new WeakMap<ResourceLeasingPolicySpec, Opening>();
+
+function openingOf(spec: ResourceLeasingPolicySpec, now: Date, zone: string): Opening {
+  const before = known.get(spec);
+  if (before?.zone === zone && before.from <= now && now < (before.next ?? new Date(before.from.getTime() + DayMs))) {
+    return before;
+  }
+  const next = nextTransition(spec.timeWindows, now, zone);
+  const after = next && nextTransition(spec.timeWindows, next, zone);
+  const opening = { zone, from: now, inside: insideWindows(spec.timeWindows, now, zone), next, after };
+  known.set(spec, opening);
+  return opening;
 }
 
 /** Older policies come first; of equal age the name decides. */

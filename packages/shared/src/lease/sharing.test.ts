@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { claim, lent, mount, pod, policy, run } from './allocate-fixtures.ts';
 import { lentShare } from './limits.ts';
-import { parseQuantity } from './quantity.ts';
+import { parseQuantity, type Quantity } from './quantity.ts';
 import { formatResources, parseResources } from './resources.ts';
 import { shareOut, type Stake } from './sharing.ts';
 
@@ -48,6 +48,27 @@ const cases: [string, Given[], string[]][] = [
 
 describe('a node of 8 cpu that several share', () => {
   it.each(cases)('%s', (_, given, expected) => expect(shares(8, given)).toEqual(expected));
+});
+
+it('is shared by many without adding up for each of them what all after it hold', () => {
+  let looks = 0;
+  class Counted extends Map<string, Quantity> {
+    override [Symbol.iterator]() {
+      looks++;
+      return super[Symbol.iterator]();
+    }
+  }
+  const many = Array.from({ length: 50 }, () => ({
+    ...stake({ limit: 1 }),
+    held: new Counted(parseResources({ cpu: 1 })),
+  }));
+  looks = 0;
+  expect(
+    shareOut(parseResources({ cpu: 60 }), many)
+      .at(-1)
+      ?.share.get('cpu'),
+  ).toEqual(parseQuantity('1'));
+  expect(looks).toBeLessThan(5 * many.length);
 });
 
 it('promises nothing twice, whoever holds what', () => {

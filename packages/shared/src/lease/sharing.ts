@@ -1,5 +1,5 @@
 /** How several bindings share what a node can lend: served one after the other, and nothing promised twice. */
-import { accumulate, larger, remaining, type Resources, smaller } from './resources.ts';
+import { accumulate, deduct, larger, remaining, type Resources, smaller } from './resources.ts';
 import type { Quantity } from './quantity.ts';
 
 /** One binding's part in a node. */
@@ -27,16 +27,19 @@ export interface Portion {
  */
 export function shareOut<T extends Stake>(free: Resources, stakes: readonly T[]): (T & Portion)[] {
   let left = free;
-  return stakes.map((stake, index) => {
+  /** By pods of those that are not served yet. */
+  const later = heldBy(stakes);
+  return stakes.map((stake) => {
     const { held, due, keeps } = stake;
-    const within = remaining(left, heldBy(stakes.slice(index + 1)));
+    deduct(later, held);
+    const within = remaining(left, later);
     const part = due(left);
     left = remaining(left, keeps ? larger(part, held) : held);
     return { ...stake, within, share: smaller(part, within) };
   });
 }
 
-function heldBy(stakes: readonly Stake[]): Resources {
+function heldBy(stakes: readonly Stake[]): Map<string, Quantity> {
   const sum = new Map<string, Quantity>();
   for (const { held } of stakes) accumulate(sum, held);
   return sum;

@@ -117,6 +117,27 @@ describe('the pods of a vnode whose lease closes', () => {
     expect(told).toEqual([]);
   });
 
+  test('that budgets keep cost no look at all worker pods for each of them', async () => {
+    let looks = 0;
+    const names = Array.from({ length: 50 }, (_, at) => `p${at}`);
+    homePods.remove('shop/p');
+    for (const uid of names) {
+      put(uid);
+      answers[`evict ${uid}`] = BUDGET;
+      const metadata = { name: uid, uid: `w-${uid}`, annotations: { 'kubeocean.io/virtual-pod-uid': uid } };
+      workerPods.set({
+        get metadata() {
+          looks++;
+          return metadata;
+        },
+      });
+    }
+    looks = 0;
+    await reclaimOf().step('v', record());
+    expect(calls).toHaveLength(names.length);
+    expect(looks).toBeLessThan(5 * names.length);
+  });
+
   test('that were evicted without words are only told why', async () => {
     put('p', goes, { phase: 'Running', conditions: evicted });
     await reclaimOf().step('v', record());

@@ -61,13 +61,17 @@ export function createReclaim(context: SyncerContext, clock: () => number = () =
 
   async function step(vnode: string, record: LeasedNode, isStillTakenBack = () => true): Promise<Outcome> {
     if (!asksToGo(record.status)) return undefined;
-    const workerPods = stores.workerPods.byIndex('vnode', vnode);
+    // A vnode may have a thousand pods, and each is looked at whenever the record changes.
+    const workerPods = Map.groupBy(
+      stores.workerPods.byIndex('vnode', vnode),
+      ({ metadata }) => metadata.annotations?.[Annotation.virtualPodUID],
+    );
     let left = 0;
     let failure: ApiError | undefined;
     for (const listed of stores.homePods.byIndex('node', vnode)) {
       // Each of those before it took its time: it may be gone by now, or go for another reason.
       const pod = knownNow(listed);
-      const kind = pod && stepFor(pod, workerPods);
+      const kind = pod && stepFor(pod, workerPods.get(pod.metadata.uid) ?? []);
       if (!kind) continue;
       left++;
       const { uid = '' } = pod.metadata;

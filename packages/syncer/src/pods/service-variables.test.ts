@@ -11,7 +11,7 @@ import {
 import { FACTS, samplePod } from './samples.ts';
 import { toWorkerPod } from './to-worker.ts';
 
-const map = (variables: { name: string; value?: string }[]) =>
+const map = (variables: readonly { name: string; value?: string }[]) =>
   Object.fromEntries(variables.map(({ name, value }) => [name, value]));
 
 test('a Service with two ports, as a kubelet writes it', () => {
@@ -62,6 +62,11 @@ test('the API server wins over a Service of its name; beyond the bound there are
   expect(env).not.toHaveProperty(`S${MAX_SERVICE_LINKS}_SERVICE_HOST`);
   const none = toWorkerPod(samplePod({ enableServiceLinks: false }), facts).spec.containers[0]?.env ?? [];
   expect(none.every(({ name }) => name.startsWith('KUBERNETES_'))).toBe(true);
+});
+
+test('the variables of a Service are made once for all pods and containers', () => {
+  const [service] = short(1) as [ReturnType<typeof short>[number]];
+  expect(serviceVariables(service)).toBe(serviceVariables(service));
 });
 
 test('what is left out is told, with what to do', () => {

@@ -65,14 +65,23 @@ export function serviceAddress(service: KubeObject): ServiceAddress | undefined 
 }
 
 /** The variables of the API server under the name `kubernetes`, wherever it really is. */
-export function apiServerVariables(apiServer: { host: string; port: number } | undefined): EnvVar[] {
+export function apiServerVariables(apiServer: { host: string; port: number } | undefined): readonly EnvVar[] {
   if (!apiServer) return [];
   const ports = [{ name: 'https', port: apiServer.port, protocol: 'TCP' }];
   return serviceVariables({ name: 'kubernetes', clusterIP: apiServer.host, ports });
 }
 
+/** Of Services, which are never changed in place: each container of each pod of a namespace asks for those of hundreds. */
+const known = new WeakMap<ServiceAddress, readonly EnvVar[]>();
+
 /** `<NAME>_SERVICE_HOST`, `_SERVICE_PORT…` and the older Docker links `<NAME>_PORT_…`. */
-export function serviceVariables({ name, clusterIP, ports }: ServiceAddress): EnvVar[] {
+export function serviceVariables(service: ServiceAddress): readonly EnvVar[] {
+  let variables = known.get(service);
+  if (!variables) known.set(service, (variables = variablesOf(service)));
+  return variables;
+}
+
+function variablesOf({ name, clusterIP, ports }: ServiceAddress): EnvVar[] {
   const prefix = variableName(name);
   const variables: EnvVar[] = [
     { name: `${prefix}_SERVICE_HOST`, value: clusterIP },

@@ -43,6 +43,21 @@ describe('writes of guards', () => {
     ]);
   });
 
+  it('of many tenants go over what is lent once, not for each', () => {
+    let looks = 0;
+    const tenants = Array.from({ length: 50 }, (_, at) => `t${at}`);
+    const open = tenants.map((namespace) =>
+      Object.defineProperty(record('n1', 'a', 'Active'), 'namespace', {
+        get() {
+          looks++;
+          return namespace;
+        },
+      }),
+    );
+    expect(planGuards(tenants, open, () => undefined)).toHaveLength(tenants.length);
+    expect(looks).toBeLessThan(5 * tenants.length);
+  });
+
   it('just the nodes that changed', () => {
     const now = [record('n1', 'a', 'Active'), record('n2', 'a', 'Closing'), record('n3', 'a', 'Active')];
     expect(planGuards(['w'], now, () => guard({ n1: ['a'], n2: ['a'] }))).toMatchObject([

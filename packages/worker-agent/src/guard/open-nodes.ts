@@ -11,8 +11,11 @@ export function openNodes(open: readonly DesiredRecord[], namespace: string): Le
   for (const { namespace: where, labels, spec, status } of open) {
     const binding = labels[Label.clusterBinding];
     if (where !== namespace || status.phase !== 'Active' || binding === undefined) continue;
-    byNode.set(spec.nodeName, [...(byNode.get(spec.nodeName) ?? []), binding].toSorted());
+    const bindings = byNode.get(spec.nodeName);
+    if (bindings) bindings.push(binding);
+    else byNode.set(spec.nodeName, [binding]);
   }
+  for (const bindings of byNode.values()) bindings.sort();
   return Object.fromEntries(byNode);
 }
 
@@ -25,8 +28,9 @@ export function planGuards(
   open: readonly DesiredRecord[],
   existing: (namespace: string) => LeaseGuard | undefined,
 ): GuardWrite[] {
+  const byNamespace = Map.groupBy(open, ({ namespace }) => namespace);
   return namespaces.flatMap((namespace): GuardWrite[] => {
-    const spec = { open: openNodes(open, namespace) };
+    const spec = { open: openNodes(byNamespace.get(namespace) ?? [], namespace) };
     const guard = existing(namespace);
     if (!guard) {
       const labels = { [Label.managedBy]: ManagedByValue };
