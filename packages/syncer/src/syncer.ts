@@ -203,17 +203,17 @@ async function lead(
   }
 
   async function work(): Promise<void> {
-    await guard(last);
-    running.push(claim.run(scope), showVersion());
     const { vnodes, homePods, slices, records, workerPods } = reflectors;
+    // Home counts the seconds since the last renewal. It may refuse the finalizer, and its pods may take minutes to list.
+    const renewing = orEnd(vnodes.store.synced).then(() => (scope.aborted ? undefined : nodes.renewLeases()));
+    await guard(last);
+    if (scope.aborted) return;
+    running.push(claim.run(scope), showVersion());
     const atHome = orEnd(Promise.all([vnodes.store.synced, homePods.store.synced, slices.store.synced]));
     const inWorker = [records, workerPods, reflectors.heartbeat].map(({ store }) => store.synced);
     const known = orEnd(Promise.all([atHome, ...inWorker, claim.firstKnown]));
     pods.push(startPods(context, known));
-    await orEnd(vnodes.store.synced);
-    if (scope.aborted) return;
-    // Home counts the seconds since the last renewal, and its pods may take minutes to list.
-    nodes.renewLeases();
+    await renewing;
     await retried('labels of vnodes', () => nodes.takeBack());
     await atHome;
     if (scope.aborted) return;

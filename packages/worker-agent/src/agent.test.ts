@@ -3,7 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createLogger, type OptionValues, parseOptions, Registry } from '@kubeocean/shared/daemon';
-import type { ClusterAccess } from '@kubeocean/shared/kube';
+import { type ClusterAccess, KubeClient } from '@kubeocean/shared/kube';
+import type { Tenant } from '@kubeocean/shared/lease';
 import { TestServer } from '@kubeocean/shared/testing';
 import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest';
 import { runAgent } from './agent.ts';
@@ -40,6 +41,31 @@ function kubeconfig({ server: url, ca = '', token }: ClusterAccess): object {
   };
 }
 
+function run(client: KubeClient, tenants: readonly Tenant[]): Promise<void> {
+  const flags = [
+    '--leader-elect=false',
+    '--stats-bind-address=127.0.0.1:0',
+    `--kubeconfig=${file('kubeconfig', kubeconfig(server.access()))}`,
+    `--tenants-file=${file('tenants.json', tenants)}`,
+  ];
+  return runAgent({
+    name: 'worker-agent',
+    options: parseOptions(AGENT_OPTIONS, flags) as OptionValues<typeof AGENT_OPTIONS>,
+    log: createLogger('test', 'silent'),
+    registry: new Registry(),
+    signal: stop.signal,
+    instance: 'agent-0',
+    namespace: 'kubeocean-agent',
+    ready: {},
+    connect: () => client,
+  });
+}
+
+it('ends at once when it was told to stop before it began', async () => {
+  stop.abort();
+  await expect(run(new KubeClient(server.transport()), [])).resolves.toBeUndefined();
+});
+
 it.each([
   [0, 'when records say what is so, not before'],
   [1, 'not yet when the API server failed to write what they are to say'],
@@ -60,23 +86,7 @@ it.each([
     if (what === record && written.filter((one) => one === record).length <= failures) response.statusCode = 500;
     return response.end(JSON.stringify({ metadata: { name: 'x', uid: 'x' } }));
   };
-  const flags = [
-    '--leader-elect=false',
-    '--stats-bind-address=127.0.0.1:0',
-    `--kubeconfig=${file('kubeconfig', kubeconfig(server.access()))}`,
-    `--tenants-file=${file('tenants.json', options.tenants)}`,
-  ];
-  const running = runAgent({
-    name: 'worker-agent',
-    options: parseOptions(AGENT_OPTIONS, flags) as OptionValues<typeof AGENT_OPTIONS>,
-    log: createLogger('test', 'silent'),
-    registry: new Registry(),
-    signal: stop.signal,
-    instance: 'agent-0',
-    namespace: 'kubeocean-agent',
-    ready: {},
-    connect: () => client,
-  });
+  const running = run(client, options.tenants);
   const beats = ['north', 'south'].map((namespace) => `PATCH ${namespace}/leases/kubeocean-agent`);
   await vi.waitFor(() => expect(written).toEqual(expect.arrayContaining(beats)), 25_000);
   const before = written.slice(0, Math.min(...beats.map((beat) => written.indexOf(beat))));

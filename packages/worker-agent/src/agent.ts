@@ -1,6 +1,6 @@
 /** The agent's parts put together: stores that every replica keeps, and pods and the loop of the one that leads. */
 import { type Daemon, leadWhenElected } from '@kubeocean/shared/daemon';
-import { createEventRecorder, credentialsFor, type Leadership, messageOf } from '@kubeocean/shared/kube';
+import { createEventRecorder, credentialsFor, type Leadership, messageOf, untilAborted } from '@kubeocean/shared/kube';
 import { windowsProblem } from '@kubeocean/shared/lease';
 import { fileClock, systemClock } from './clock.ts';
 import { beat } from './heartbeat/heartbeat.ts';
@@ -50,11 +50,9 @@ export async function runAgent(daemon: Daemon<typeof AGENT_OPTIONS>): Promise<vo
   async function lead(leadership: Leadership): Promise<void> {
     const { signal } = leadership;
     const client = connected.ledBy(leadership);
-    const aborted = Promise.withResolvers<void>();
-    signal.addEventListener('abort', () => aborted.resolve(), { once: true });
     const watchingPods = stores.runPods(signal);
     // Nothing is written, closed or deleted on the strength of an incomplete list.
-    await Promise.race([stores.synced, aborted.promise]);
+    await Promise.race([stores.synced, untilAborted(signal)]);
     if (signal.aborted) return;
     const events = createEventRecorder(client, {
       component: 'kubeocean-worker-agent',

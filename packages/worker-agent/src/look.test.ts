@@ -16,16 +16,20 @@ afterEach(() => {
   server.reset();
 });
 
-it('while nobody holds tenants to what is lent, a lease that was closed is not opened anew', async () => {
+it('while nobody holds tenants to what is lent, a lease that was closed is not opened anew, and its pods go', async () => {
+  const closed = record('north', 'a', 'Closed');
+  Object.assign(closed['status'] as object, { reclaimStage: 'Evicting', reclaimAt: '2026-11-20T11:59:00Z' });
   const { looks } = await begin(server, stop.signal, {
     bindings: [['a', 'b'], []],
     policies: [policy('a', 1), policy('b', 2)],
-    records: [record('north', 'a', 'Closed'), record('north', 'b')],
+    records: [closed, record('north', 'b')],
+    pods: [pod('left', 'north', '1', { 'kubeocean.io/cluster-binding': 'a' })],
     guarded: false,
     readable: true,
   });
-  const { allocation, recordWrites, guardWrites } = looks.look(now, 0);
+  const { allocation, recordWrites, guardWrites, steps } = looks.look(now, 0);
   expect(allocation.open.map(({ name }) => name)).toEqual(['b.n']);
+  expect(steps.get('left')?.kind).toBe('evict');
   expect(recordWrites.map(({ record: { spec } }) => spec.cluster)).toEqual(['b']);
   expect(JSON.stringify(guardWrites)).not.toContain('"a"');
   const a = allocation.policies.find((outcome) => outcome.policy.metadata.name === 'p-a');

@@ -1,6 +1,7 @@
-import { connect, type Socket } from 'node:net';
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { Counter, Registry } from 'prom-client';
-import { expect, test, vi } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { startHealthServers } from './health.ts';
 
 async function ask(port: number, path: string): Promise<{ status: number; text: string; type: string | null }> {
@@ -61,6 +62,20 @@ test('what waits for something after its time to start has started all the same'
   } finally {
     await servers.close();
   }
+});
+
+test('what has yet to listen on its other address cannot be asked whether it is ready', async () => {
+  const taken = await Promise.all(
+    ['health', 'metrics'].map(async () => {
+      const server = createServer();
+      onTestFinished(() => void server.close());
+      await once(server.listen(0, '127.0.0.1'), 'listening');
+      return `127.0.0.1:${(server.address() as AddressInfo).port}`;
+    }),
+  );
+  const [healthAddress = '', metricsAddress = ''] = taken;
+  const starting = startHealthServers({ healthAddress, metricsAddress, registry: new Registry(), ready: {} });
+  await expect(starting).rejects.toThrow(`cannot listen on ${metricsAddress}`);
 });
 
 test('metrics are served in the registry’s own format, and nothing else is', async () => {

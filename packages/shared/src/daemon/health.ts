@@ -85,8 +85,9 @@ export async function startHealthServers(options: HealthOptions): Promise<Health
     );
   });
   metrics.maxConnections = MOST_SCRAPERS;
-  const healthPort = await listen(health, options.healthAddress);
   const metricsPort = await listen(metrics, options.metricsAddress);
+  // Last, as the caller has yet to say what it waits for: until then it would count as ready, and as started for good.
+  const healthPort = await listen(health, options.healthAddress);
   return {
     healthPort,
     metricsPort,

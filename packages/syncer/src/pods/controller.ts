@@ -93,7 +93,7 @@ export function createPodController(state: PodState): PodController {
   async function sync(key: string): Promise<Outcome> {
     const home = homePods.get(key) as Pod | undefined;
     const named = { metadata: splitKey(key) };
-    const worker = workerOf(state, home ?? named);
+    const worker = workerOf(state, named);
     try {
       const outcome = await syncPod(key, home, worker);
       for (const other of held.passed(key, context.mayWriteWorker())) queue.add(other);

@@ -2,6 +2,7 @@
 import { type LeasedNode, migratedNameSaidBy, PodReason } from '@kubeocean/shared/api';
 import { ApiError, isAlreadyExists, keyOf, type Outcome, pathOf, Pods } from '@kubeocean/shared/kube';
 import { podRequests } from '@kubeocean/shared/lease';
+import type { SyncerContext } from '../context.ts';
 import { namespaceLabels } from '../namespaces.ts';
 import { leavingReason } from '../nodes/leaving.ts';
 import { isForNoPod } from '../dependents/tokens.ts';
@@ -31,22 +32,29 @@ const GONE_MS = 1000;
 const NOT_SELECTED_MS = 60_000;
 
 /** Why the pod is not run on vnodes at all; the namespace is only read when the binding selects by it. */
-export async function whyNotRun(state: PodState, home: Pod): Promise<Reason | undefined> {
-  const binding = state.context.binding();
+export async function whyNotRun({ context }: Pick<PodState, 'context'>, home: Pod): Promise<Reason | undefined> {
+  const binding = context.binding();
   if (!binding.spec.namespaceSelector) return notRunReason(home, binding, undefined);
-  return notRunReason(home, binding, await namespaceLabels(state.context.home, home.metadata.namespace ?? ''));
+  return notRunReason(home, binding, await namespaceLabels(context.home, home.metadata.namespace ?? ''));
 }
 
-/**
- * Says so on the pod, once. It takes no room any more, if it was let in before.
- * @param isExcused as for {@link notRunPatch}
- */
-async function tellNotRun(state: PodState, home: Pod, { reason, message }: Reason, isExcused = false): Promise<void> {
+/** Says so on the pod, once. It takes no room any more, if it was let in before. */
+async function tellNotRun(state: PodState, home: Pod, why: Reason, isExcused = false): Promise<void> {
   admit(state, home, false);
-  const patch = notRunPatch(home, reason, message, state.context.now(), 'notRun', isExcused);
+  await sayNotRun(state.context, home, why, isExcused);
+}
+
+/** @param isExcused as for {@link notRunPatch} */
+export async function sayNotRun(
+  context: SyncerContext,
+  home: Pod,
+  { reason, message }: Reason,
+  isExcused: boolean,
+): Promise<void> {
+  const patch = notRunPatch(home, reason, message, context.now(), 'notRun', isExcused);
   if (!patch) return;
-  await patchHomeStatus(state.context, home, patch);
-  state.context.homeEvents.event(podSubject(home), 'Warning', 'NotRun', message);
+  await patchHomeStatus(context, home, patch);
+  context.homeEvents.event(podSubject(home), 'Warning', 'NotRun', message);
 }
 
 /** @param stored the home pod as the watch has it */

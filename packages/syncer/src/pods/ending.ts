@@ -159,8 +159,8 @@ export async function orphan(state: PodState, homeKey: string, worker: Pod, depa
 }
 
 /**
- * A worker pod that was made for an earlier home pod of the name, and is still there. The one that has the name now never
- * ran: when it is to go, too, it does not wait.
+ * A worker pod that was made for an earlier home pod of the name, and is still there. Nothing runs of the one that has the
+ * name now: when it is to go, too, it does not wait.
  */
 export async function predecessor(state: PodState, home: Pod, worker: Pod, departures: Departures): Promise<Outcome> {
   const waits = home.metadata.deletionTimestamp ? await finishWithoutWorker(state, home) : undefined;

@@ -13,7 +13,11 @@ const LONG_MS = 12_000;
  * @param waitMs until it is looked at again, which it gives back
  * @throws ApiError, ConnectionError
  */
-export async function tellHeld(state: PodState, homeKey: string, waitMs: number): Promise<number> {
+export async function tellHeld(
+  state: Pick<PodState, 'context' | 'created'>,
+  homeKey: string,
+  waitMs: number,
+): Promise<number> {
   const { context } = state;
   const home = context.stores.homePods.get(homeKey) as Pod | undefined;
   if (waitMs < LONG_MS || !home || !context.leadership.isCurrent()) return waitMs;

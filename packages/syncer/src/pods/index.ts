@@ -10,6 +10,7 @@ import { createPodController, type PodController } from './controller.ts';
 import { createDeletionGuard, type DeletionGuard, type GuardState } from './deletion-guard.ts';
 import { createHomeNetwork } from './home-network.ts';
 import { watchNetworkPolicies } from './network-policies.ts';
+import { tellNotRunMeanwhile } from './not-run-meanwhile.ts';
 import { createPodPhases } from './phases.ts';
 import { sweepEvery } from './sweep.ts';
 import { startVolumes } from '../volumes/index.ts';
@@ -50,10 +51,12 @@ export function startPods(context: SyncerContext, ready: Promise<unknown>): Pods
     const onAppeared = (homeKey: string) => controller?.add(homeKey);
     const volumes = startVolumes(context, { signal, ready, onAppeared });
     stops.push(() => volumes.stop());
+    const meanwhile = tellNotRunMeanwhile(context, ready);
+    stops.push(() => meanwhile);
     const dependents = await startDependents(context, { signal, ready, repairs, onAppeared });
     if (!dependents) return;
     stops.push(() => dependents.stop());
-    await services.store.synced;
+    await Promise.all([services.store.synced, meanwhile]);
     if (signal.aborted) return;
     const known: Omit<PodState, 'room'> = {
       context,

@@ -15,7 +15,6 @@ test.each<[string, object | undefined, object | undefined, ReturnType<typeof con
   ['less is lent', active, { ...active, allocatable: { cpu: '3' } }, 'none'],
   ['as much in other words', active, { ...active, allocatable: { cpu: '4000m' } }, 'none'],
   ['anything else', active, { ...active, message: 'x', node: {} }, 'none'],
-  ['nonsense', active, { ...active, allocatable: { cpu: 'x' } }, 'waiting'],
   ['addresses mean others', active, overlap, 'all'],
   ['and no more', overlap, active, 'all'],
   ['still', overlap, { ...overlap, message: 'x' }, 'none'],

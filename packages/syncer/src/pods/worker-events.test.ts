@@ -96,23 +96,41 @@ test('news of a worker whose clock is an hour behind are told, what was there be
   }
 });
 
-test.each([
-  ['cannot be asked for a moment', 503, 13],
-  ['takes none', 422, 0],
-])('of a home that %s, so many of what a pod is to be told come in the end', async (_, code, expected) => {
+/** The n-th of several events of one pod. */
+const another = (event: KubeObject, n: number): KubeObject => ({
+  ...event,
+  metadata: { ...event.metadata, name: `e${n}`, uid: `e${n}` },
+});
+
+test('a home that cannot be asked for a moment does not use up what a pod is to be told', async () => {
   home.reset();
   worker.reset();
   const first = failing('shop', 'web', new Date());
-  for (let n = 0; n < 13; n++) {
-    worker.put(Events, { ...first, metadata: { ...first.metadata, name: `e${n}`, uid: `e${n}` } });
-  }
+  for (let n = 0; n < 13; n++) worker.put(Events, another(first, n));
   let asked = 0;
   // More often than a pod's budget is large.
-  home.refuse = () => (asked++ < 30 ? { code, message: 'no' } : undefined);
+  home.refuse = () => (asked++ < 30 ? { code: 503, message: 'no' } : undefined);
   const stop = new AbortController();
   const events = start(worker.client(), stop.signal);
-  await vi.waitFor(() => expect(asked).toBeGreaterThanOrEqual(expected > 0 ? 30 + expected : 25), { timeout: 20_000 });
+  await vi.waitFor(() => expect(home.all(Events)).toHaveLength(13), { timeout: 20_000 });
   stop.abort();
   await events.stop();
-  expect(home.all(Events)).toHaveLength(expected);
+});
+
+test('what home refuses is of the pod’s budget all the same', async () => {
+  home.reset();
+  worker.reset();
+  const first = failing('shop', 'web', new Date());
+  for (let n = 0; n < 26; n++) worker.put(Events, another(first, n));
+  worker.put(Events, failing('shop', 'next', new Date()));
+  let asked = 0;
+  home.refuse = ({ body }) =>
+    body.metadata?.name.startsWith('web.') && asked++ < 25 ? { code: 422, message: 'no' } : undefined;
+  const stop = new AbortController();
+  const events = start(worker.client(), stop.signal);
+  // It comes when all others were tried once.
+  await vi.waitFor(() => expect(home.all(Events)).not.toHaveLength(0), { timeout: 20_000 });
+  stop.abort();
+  await events.stop();
+  expect(home.all(Events).map(({ metadata }) => metadata.name)).toEqual([expect.stringMatching(/^next\./)]);
 });

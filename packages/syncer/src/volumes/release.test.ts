@@ -1,6 +1,6 @@
 /** What becomes of volumes, and of claims that wait for one, when their binding ends. */
 import { Label, VolumeAnnotation, VolumeFinalizer } from '@kubeocean/shared/api';
-import { Nodes } from '@kubeocean/shared/kube';
+import { type KubeObject, Nodes } from '@kubeocean/shared/kube';
 import { describe, expect, test } from 'vitest';
 import type { Peer } from './peer.ts';
 import { releaseVolumes } from './release.ts';
@@ -127,16 +127,29 @@ describe('a claim that somebody changes while its binding ends', () => {
 });
 
 test('what a webhook guards keeps nothing else', async () => {
-  const guarded = waitingClaim();
-  home.put(Claims, { ...guarded, metadata: { ...guarded.metadata, name: 'guarded', uid: 'guarded' } });
-  home.put(Claims, waitingClaim());
-  worker.put(Claims, claimFor('node1'));
-  home.refuse = ({ path }) => (path.endsWith('/guarded') ? { code: 403, message: 'guarded by a policy' } : undefined);
+  const named = <T extends KubeObject>(name: string, object: T): T => ({
+    ...object,
+    metadata: { ...object.metadata, name, uid: name },
+  });
+  const volume = volumeFor(named('used', claimFor('node1')));
+  for (const name of ['guarded', 'other']) {
+    home.put(Volumes, named(name, volume));
+    home.put(Claims, named(name, waitingClaim()));
+    worker.put(Claims, boundClaim(named(name, homeClaim())));
+  }
+  for (const peer of [home, worker])
+    peer.refuse = ({ path }) => (path.includes('/guarded') ? { code: 403, message: 'guarded by a policy' } : undefined);
   await expect(releaseVolumes(at.context, true)).rejects.toThrow('guarded by a policy');
+  const policies = home.all<Volume>(Volumes).map(({ spec }) => spec.persistentVolumeReclaimPolicy);
   const selections = home
     .all<Claim>(Claims)
     .map(({ metadata }) => metadata.annotations?.[VolumeAnnotation.selectedNode]);
-  expect([selections, worker.all(Claims)]).toEqual([[VNODE, undefined], []]);
+  const left = worker.all(Claims).map(({ metadata }) => metadata.name);
+  expect({ policies, selections, left }).toEqual({
+    policies: ['Delete', 'Retain'],
+    selections: [VNODE, undefined],
+    left: [expect.stringMatching(/^guarded-/)],
+  });
 });
 
 test('of the worker’s claims only those go that nothing was ever in', async () => {

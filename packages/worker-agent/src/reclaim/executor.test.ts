@@ -201,6 +201,22 @@ describe('a lent pod that has to go', () => {
     expect(told).toEqual(events);
   });
 
+  it('is not said to have gone, when its end got no answer, while the plan has it, nor when a budget kept it then', async () => {
+    const { reclaimer, told, results } = world(() => 429, ['POST']);
+    const serve = server.answer;
+    server.answer = (request, response) =>
+      request.method === 'PATCH' ? serve(request, response) : request.resume().on('end', () => response.destroy());
+    for (let looks = 0; looks < 2; looks++) {
+      reclaimer.take(new Map([step('evict')]));
+      await vi.waitFor(() => expect(results).toContain('evict failed'), 5000);
+      server.answer = serve;
+    }
+    expect(told).toEqual([]);
+    await vi.waitFor(() => expect(results).toContain('evict refused'), 5000);
+    reclaimer.take(new Map());
+    expect(told).toEqual(['Warning ReclaimBlocked: no; tried again']);
+  });
+
   const words = { type: 'DisruptionTarget', status: 'True', reason: 'LeaseClosed', message: 'why' };
   it.each<[PodStep['kind'], object]>([
     ['explain', { metadata: { annotations: { [annotated]: 'why' } }, status: { conditions: [words] } }],
