@@ -1,6 +1,6 @@
 /** The end of vnodes and bindings on real clusters: a closed record, unbinding, a worker that is dead. */
 import { claimName, ClusterBindings } from '@kubeocean/shared/api';
-import { Events, Leases, Pods } from '@kubeocean/shared/kube';
+import { Events, type Json, Leases, Pods, withoutFinalizer } from '@kubeocean/shared/kube';
 import { afterEach, beforeAll, expect, test } from 'vitest';
 import { absent, cleanup, kubectl, uniqueName, waitFor } from './harness/index.ts';
 import { ignoreMissing, openStatus, SyncerRig, taintKeys } from './syncer/rig.ts';
@@ -37,20 +37,18 @@ test('a closed record drains the vnode and removes it', async () => {
   );
   // Held by somebody's finalizer, as the drain would otherwise be over between two looks at the vnode.
   const held = 'example.com/held';
-  async function setHeld(isHeld: boolean): Promise<void> {
-    const { finalizers = [] } = (await worker.get(Pods, mount, metadata.name)).metadata;
-    const others = finalizers.filter((finalizer) => finalizer !== held);
-    await worker.patch(Pods, mount, metadata.name, { metadata: { finalizers: isHeld ? [...others, held] : others } });
-  }
-  cleanup(() => setHeld(false).catch(ignoreMissing));
-  await setHeld(true);
+  const change = (to: Json) => worker.patch(Pods, mount, metadata.name, { metadata: to }, { type: 'strategic' });
+  const letGo = () => change(withoutFinalizer(metadata.uid, held));
+  cleanup(() => letGo().catch(ignoreMissing));
+  await change({ finalizers: [held] });
   await rig.patchRecord(node, { phase: 'Closed', reason: 'NodeGone', message: 'the node was deleted' });
   const closing = await waitFor('cordon', async () => {
     const now = await rig.vnodeNow();
     return now.spec.unschedulable === true && now;
   });
   expect(taintKeys(closing)).toContain('kubeocean.io/vnode-deleting:NoSchedule');
-  await setHeld(false);
+  // The syncer takes its own finalizer off about now.
+  await letGo();
   await waitFor('vnode gone', () => rig.gone(vnode));
   // Failed is the end of it; home's pod garbage collector or the drain may be about to take it away.
   await absent('the home pod', () => home.get(Pods, 'default', pod.metadata.name));

@@ -90,7 +90,7 @@ export async function runManager(daemon: Daemon<typeof OPTIONS>): Promise<void> 
       bindings: bindings.store,
       secrets: secrets.store,
       made,
-      applier: new Applier(home, made, leadership),
+      applier: new Applier(home, made),
       checks: new WorkerChecks({
         connect: (credentials) => daemon.connect(credentials, 'worker', WORKER_ANSWER),
         onNews: (name) => queue.add(name),

@@ -100,6 +100,7 @@ test.each([
   ['values that are no list', [{ matchExpressions: [{ key: 'role', operator: 'In', values: 'xyz' }] }]],
   ['a key that is no text', [{ matchExpressions: [{ key: { toString: 1 }, operator: 'Exists' }] }]],
   ['a name that is no list', [{ matchFields: [{ key: 'metadata.name', operator: 'In', values: 'x' }] }]],
+  ['more text than an agent reads', [{ matchExpressions: [{ key: 'a'.repeat(32_768), operator: 'Exists' }] }]],
 ])('a claim whose selector has %s is a claim that cannot be read', (_, nodeSelectorTerms) => {
   const selector = { 'kubeocean.io/node-selector': JSON.stringify({ nodeSelectorTerms }) };
   const leases = { value: [lease(claimName('b'), 5, selector), lease('kubeocean-agent', 5)] };

@@ -8,13 +8,13 @@ import {
   type JudgedPolicy,
   judgePolicy,
   olderPolicyFirst,
+  readClaim,
   rememberedSpec,
   type Tenant,
   windowsProblem,
   type WorkerNode,
 } from '@kubeocean/shared/lease';
 import { duration } from '../times.ts';
-import { trustedClaim } from './claims.ts';
 import { valueOr, type WorkerFacts } from './facts.ts';
 
 export interface PolicyView extends JudgedPolicy {
@@ -40,7 +40,7 @@ export interface World {
 /** What is not known counts as empty; whoever says "none" asks first whether the list was read. */
 export function worldOf(worker: WorkerFacts, now: Date): World {
   const leases = valueOr(worker.leases, []);
-  const claims = leases.map(trustedClaim).filter((claim) => claim !== undefined);
+  const claims = leases.map(readClaim).filter((claim) => claim !== undefined);
   // Without the agent's list every namespace with a claim counts as a tenant.
   const anyone = [...new Set(claims.map(({ namespace }) => namespace))].map((namespace) => ({
     namespace,

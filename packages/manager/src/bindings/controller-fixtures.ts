@@ -36,8 +36,14 @@ export function controllerOf(
     calls.push(`${request.method} ${(request.url ?? '').split('?')[0]}`);
     response.end(JSON.stringify(of));
   };
+  const leadership = {
+    signal: new AbortController().signal,
+    isCurrent,
+    transitions: 0,
+    leaseTime: () => new Date(0),
+  };
   const controller = new BindingController({
-    home: new KubeClient(server.transport()),
+    home: new KubeClient(server.transport()).ledBy(leadership),
     bindings: new Map([[of.metadata.name, of]]) as unknown as ControllerOptions['bindings'],
     secrets: new Map() as unknown as ControllerOptions['secrets'],
     made: { get: made } as unknown as ControllerOptions['made'],
@@ -55,7 +61,7 @@ export function controllerOf(
       flush: () => Promise.resolve(),
     },
     log: createLogger('test', 'silent'),
-    leadership: { signal: new AbortController().signal, isCurrent, transitions: 0, leaseTime: () => new Date(0) },
+    leadership,
     now: () => new Date(0),
     monotonic: () => 0,
     abandonAfterMs: 0,

@@ -1,9 +1,8 @@
 /** Runs for one binding against a server of the tests' own; with real clusters in e2e/manager.test.ts. */
 import { Annotation, type ClusterBinding, Finalizer, labelValue } from '@kubeocean/shared/api';
-import { ApiError, type Condition, type KubeObject } from '@kubeocean/shared/kube';
+import type { Condition, KubeObject } from '@kubeocean/shared/kube';
 import { TestServer } from '@kubeocean/shared/testing';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
-import { NotLeading } from '../leading.ts';
 import type { ControllerOptions } from './controller.ts';
 import { controllerOf } from './controller-fixtures.ts';
 import { binding } from './fixtures.ts';
@@ -122,51 +121,6 @@ it('a binding that is being deleted ends when nothing of it is left, and keeps t
   expect(written).toMatchObject([{ metadata: { uid: metadata.uid, finalizers: ['theirs'] } }]);
 });
 
-/** What is said of a binding that is being deleted. */
-const deletedWith = (finalizers: string[]) => ({ deletionTimestamp: '2026-01-02T00:00:00Z', finalizers });
-const denied = new ApiError(403, { kind: 'Status', code: 403, message: 'a policy denied the request' }, 'PATCH', '/x');
-
-it.each<
-  [string, Partial<KubeObject['metadata']>, Partial<Record<'ensure' | 'removeAll', () => Promise<never>>>, string]
->([
-  [
-    'keeps it from being begun with',
-    {},
-    {},
-    'Warning FinalizerRefused: the manager cannot put its finalizer on the binding, and begins nothing before: a policy',
-  ],
-  [
-    'keeps its syncer from being made anew when it is deleted',
-    deletedWith([Finalizer.bindingManager, Finalizer.bindingSyncer]),
-    { ensure: () => Promise.reject(denied) },
-    'Normal Unbinding: not all that its syncer needs can be made (a policy denied the request); the syncer removes',
-  ],
-  [
-    'keeps what was made for it when it is deleted',
-    deletedWith([Finalizer.bindingManager]),
-    { removeAll: () => Promise.reject(denied) },
-    'Normal Unbinding: what was made for it cannot be removed, which is tried again: a policy denied the request',
-  ],
-  [
-    'keeps the finalizer when it is deleted',
-    deletedWith([Finalizer.bindingManager]),
-    {},
-    'Normal Unbinding: its finalizer kubeocean.io/clusterbinding-manager cannot be taken off, which is tried again: a policy denied',
-  ],
-])('a binding says what %s', async (_, change, applier, words) => {
-  const { metadata, ...rest } = binding('a');
-  const of = { ...rest, metadata: { ...metadata, ...change } };
-  const own = Object.keys(applier).length > 0 && { applier: applier as unknown as ControllerOptions['applier'] };
-  const { run, told } = controllerOf(server, of, undefined, undefined, undefined, { ...own });
-  server.answer = (request, response) => {
-    if (request.url?.includes('/status')) return response.end(JSON.stringify(of));
-    response.statusCode = 403;
-    return response.end(JSON.stringify(denied.status));
-  };
-  await expect(run()).rejects.toThrow('a policy denied the request');
-  expect(told).toEqual([expect.stringContaining(words)]);
-});
-
 it('a binding that is given up does not end while its syncer runs, which removes what it made', async () => {
   const { told, calls, run } = controllerOf(server, givenUp('a'), undefined, ({ object }) => ({
     ...object,
@@ -241,8 +195,27 @@ it.each<[string, ClusterBinding]>([
 ])('does not write %s once leadership has ended during the run', async (_, of) => {
   let asked = 0;
   const { calls, run } = controllerOf(server, of, () => ++asked === 1);
-  await expect(run()).rejects.toThrow(NotLeading);
+  await expect(run()).rejects.toMatchObject({ code: 'NOT_SENT' });
   expect(calls).toEqual([]);
+});
+
+it.each<[string, boolean]>([
+  ['is told and begins nothing of a new binding', false],
+  ['is told of one that serves pods, which goes on being kept up', true],
+])('a node selector that no agent reads %s', async (_, isEstablished) => {
+  const term = { matchExpressions: [{ key: 'a', operator: 'Gt' as const, values: ['b'] }] };
+  const { metadata, ...rest } = binding('a', { nodeSelector: { nodeSelectorTerms: [term] } });
+  const of: ClusterBinding = {
+    ...rest,
+    metadata: { ...metadata, finalizers: [Finalizer.bindingManager] },
+    status: { phase: 'Pending', ...(isEstablished && { lastSyncTime: '2026-01-02T00:00:00Z' }) },
+  };
+  const { run, told, ensured } = controllerOf(server, of, undefined, undefined, undefined, {
+    checks: { current: () => ({ worker: { user: 'u' } }) } as unknown as ControllerOptions['checks'],
+  });
+  await run();
+  expect(told).toEqual([expect.stringMatching(/^Warning NodeSelectorInvalid: .*Gt needs exactly one integer/)]);
+  expect(ensured.some((name) => name.startsWith('kubeocean-syncer'))).toBe(isEstablished);
 });
 
 it.each<[string, Partial<KubeObject['metadata']>, number]>([

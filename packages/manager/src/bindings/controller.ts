@@ -15,12 +15,12 @@ import {
   ApiError,
   isConflict,
   type KubeObject,
+  type Leadership,
   messageOf,
   type Outcome,
   Pods,
   type ReadonlyStore,
 } from '@kubeocean/shared/kube';
-import { mayWrite } from '../leading.ts';
 import type { Settings } from '../settings.ts';
 import { accessObjects } from '../workloads/access.ts';
 import { type Applier, ForeignStateError, type MadeStores } from '../workloads/applier.ts';
@@ -31,7 +31,7 @@ import { whyNotRunning } from './pods.ts';
 import { BindingProblem } from './problem.ts';
 import { Reporter, type ReporterOptions, subject } from './report.ts';
 import { isStuck, isUp, type Known } from './status.ts';
-import { type KubeconfigSecret, secretProblem, specProblem } from './validate.ts';
+import { type KubeconfigSecret, secretProblem, selectorProblem, specProblem } from './validate.ts';
 
 export interface ControllerOptions extends ReporterOptions {
   secrets: ReadonlyStore<KubeconfigSecret>;
@@ -39,6 +39,7 @@ export interface ControllerOptions extends ReporterOptions {
   applier: Applier;
   checks: WorkerChecks;
   settings: Settings;
+  leadership: Leadership;
   /** Milliseconds that never go back. */
   monotonic: () => number;
   /** Milliseconds for which its syncer must not have run before an abandoned binding finishes without it. */
@@ -62,6 +63,14 @@ function tryAgain(error: unknown): Outcome {
   throw error;
 }
 
+/**
+ * Without the port of a connection to a webhook that broke: words that are others each time would make another status each time,
+ * whose change begins the next try at once.
+ */
+function wordsOf(error: unknown): string {
+  return messageOf(error).replace(/:\d+->/g, '->');
+}
+
 export class BindingController {
   private readonly options: ControllerOptions;
   private readonly reporter: Reporter;
@@ -81,7 +90,7 @@ export class BindingController {
     if (!(binding.metadata.finalizers ?? []).includes(Finalizer.bindingManager)) {
       const finalizers = [...(binding.metadata.finalizers ?? []), Finalizer.bindingManager];
       await this.setFinalizers(binding, finalizers).catch((error: unknown) => {
-        const message = `the manager cannot put its finalizer on the binding, and begins nothing before: ${messageOf(error)}`;
+        const message = `the manager cannot put its finalizer on the binding, and begins nothing before: ${wordsOf(error)}`;
         return this.refused(binding, error, { problem: new BindingProblem('spec', 'FinalizerRefused', message) });
       });
       return undefined;
@@ -101,7 +110,8 @@ export class BindingController {
     // Nothing new to say: the end of the look comes back here.
     if (!checked) return applied?.error ? tryAgain(applied.error) : undefined;
     const agentWell = binding.status?.conditions?.some((one) => one.type === 'AgentReady' && one.status === 'True');
-    const trouble = checked.problem?.stage === 'agent' && agentWell ? undefined : checked.problem;
+    const found = checked.problem?.stage === 'agent' && agentWell ? undefined : checked.problem;
+    const trouble = found ?? selectorProblem(binding);
     if (!trouble && !established) applied = await this.apply(binding);
 
     const known: Known = {
@@ -109,15 +119,16 @@ export class BindingController {
       ...this.deployed(binding),
       ...(trouble && { problem: trouble }),
       ...(checked.worker && { worker: checked.worker }),
-      ...(applied?.error && { applyError: messageOf(applied.error) }),
+      ...(applied?.error && { applyError: wordsOf(applied.error) }),
       ...(applied?.error instanceof ForeignStateError && { applyReason: 'ForeignState' }),
     };
     const down = await this.explain(binding, known);
     const latest = this.reporter.newest(this.options.bindings.get(name) ?? binding);
     const { uid, generation } = latest.metadata;
     // What is known is of the spec that was looked at. Another one, or its deletion, is on its way here by itself.
-    if (uid === binding.metadata.uid && generation === binding.metadata.generation)
+    if (uid === binding.metadata.uid && generation === binding.metadata.generation) {
       await this.reporter.report(latest, known);
+    }
     if (applied?.error) return tryAgain(applied.error);
     const waits = [checked.againInMs, down ? POLL_MS : undefined].filter((ms) => ms !== undefined);
     return waits.length > 0 ? { againInMs: Math.min(...waits) } : undefined;
@@ -207,7 +218,7 @@ export class BindingController {
           ? 'without the worker cluster, as kubeocean.io/abandon asks'
           : `first; if the worker cluster is gone for good: kubectl annotate clusterbinding ${name} ${Annotation.abandon}=true`;
         const problem = secretProblem(binding, this.secretOf(binding));
-        const failed = applied.error ? `not all that its syncer needs can be made (${messageOf(applied.error)}); ` : '';
+        const failed = applied.error ? `not all that its syncer needs can be made (${wordsOf(applied.error)}); ` : '';
         const known: Known = {
           ...this.deployed(binding),
           ...(problem && { problem }),
@@ -231,7 +242,7 @@ export class BindingController {
       return undefined;
     }
     const left = await applier.removeAll(binding).catch((error: unknown) => {
-      const deleting = `what was made for it cannot be removed, which is tried again: ${messageOf(error)}`;
+      const deleting = `what was made for it cannot be removed, which is tried again: ${wordsOf(error)}`;
       return this.refused(binding, error, { deleting });
     });
     // Their disappearance comes back as a change; the time is for one that was missed.
@@ -244,7 +255,7 @@ export class BindingController {
   private async takeOff(binding: ClusterBinding, finalizer: string): Promise<void> {
     const others = (binding.metadata.finalizers ?? []).filter((one) => one !== finalizer);
     await this.setFinalizers(binding, others).catch((error: unknown) => {
-      const deleting = `its finalizer ${finalizer} cannot be taken off, which is tried again: ${messageOf(error)}`;
+      const deleting = `its finalizer ${finalizer} cannot be taken off, which is tried again: ${wordsOf(error)}`;
       return this.refused(binding, error, { deleting });
     });
   }
@@ -271,7 +282,6 @@ export class BindingController {
 
   private async setFinalizers(binding: ClusterBinding, finalizers: string[]): Promise<void> {
     const { name, uid, resourceVersion } = binding.metadata;
-    mayWrite(this.options.leadership);
     await this.options.home.patch(ClusterBindings, '', name, { metadata: { uid, resourceVersion, finalizers } });
   }
 }

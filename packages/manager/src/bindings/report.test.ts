@@ -36,12 +36,6 @@ it.each([
       flush: () => Promise.resolve(),
     },
     log: createLogger('test', 'silent'),
-    leadership: {
-      signal: new AbortController().signal,
-      isCurrent: () => true,
-      transitions: 0,
-      leaseTime: () => new Date(0),
-    },
     now: () => new Date(0),
   });
   await expect(reporter.report(stored, {})).rejects.toThrow();

@@ -8,10 +8,8 @@ import {
   type Condition,
   type EventRecorder,
   type KubeClient,
-  type Leadership,
   type ReadonlyStore,
 } from '@kubeocean/shared/kube';
-import { mayWrite } from '../leading.ts';
 import { LastWrites } from './last-writes.ts';
 import { type Known, readyOf, sameStatus, statusOf } from './status.ts';
 
@@ -20,7 +18,6 @@ export interface ReporterOptions {
   bindings: ReadonlyStore<ClusterBinding>;
   events: EventRecorder;
   log: Logger;
-  leadership: Leadership;
   now: () => Date;
 }
 
@@ -42,14 +39,13 @@ export class Reporter {
     return this.written.newest(stored);
   }
 
-  /** Writes the status when it differs, and an event when Ready does. @throws NotLeading, ApiError, ConnectionError */
+  /** Writes the status when it differs, and an event when Ready does. @throws ApiError, ConnectionError */
   async report(binding: ClusterBinding, known: Known): Promise<void> {
     const { events, log, now } = this.options;
     const { name, uid = '' } = binding.metadata;
     const status = statusOf(binding, known, now());
     const before = this.untold.has(uid) ? this.untold.get(uid) : readyOf(binding.status);
     if (!sameStatus(binding.status, status)) {
-      mayWrite(this.options.leadership);
       this.untold.set(uid, before);
       await this.write(binding, status);
     }

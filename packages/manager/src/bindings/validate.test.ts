@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { BindingProblem } from './problem.ts';
 import { binding } from './fixtures.ts';
-import { accessOf, holderOf, type KubeconfigSecret, specProblem } from './validate.ts';
+import { accessOf, holderOf, type KubeconfigSecret, selectorProblem, specProblem } from './validate.ts';
 import { newKeyPair, selfSignedCertificate } from '@kubeocean/shared/tls';
 
 const CA = Buffer.from(
@@ -93,12 +93,7 @@ describe('accessOf', () => {
   });
 });
 
-describe('specProblem', () => {
-  it('refuses a Secret in another namespace', () => {
-    const odd = binding('a', { secretRef: { name: 's', namespace: 'default' } });
-    expect(specProblem(odd, [odd])).toMatchObject({ reason: 'SecretNamespace', stage: 'spec' });
-  });
-
+describe('selectorProblem', () => {
   it('refuses a node selector that no agent reads, which the worker would only tell its owner of', () => {
     const hosts = Array.from({ length: 256 }, (_, at) => `ip-10-0-123-${at}.eu-central-1.compute.internal`);
     const selecting = (key: string, operator: 'In' | 'Gt', values: string[], terms = 1) => ({
@@ -106,11 +101,19 @@ describe('specProblem', () => {
     });
     const hostname = 'kubernetes.io/hostname';
     const named = (terms: number) => binding('a', { nodeSelector: selecting(hostname, 'In', hosts, terms) });
-    expect(specProblem(named(2), [])).toBeUndefined();
-    expect(specProblem(named(4), [])).toMatchObject({ reason: 'NodeSelectorInvalid', stage: 'spec' });
-    expect(specProblem(named(4), [])?.message).toMatch(/characters as JSON, more than 32768/);
+    expect(selectorProblem(binding('a'))).toBeUndefined();
+    expect(selectorProblem(named(2))).toBeUndefined();
+    expect(selectorProblem(named(4))).toMatchObject({ reason: 'NodeSelectorInvalid', stage: 'spec' });
+    expect(selectorProblem(named(4))?.message).toMatch(/characters as JSON, more than 32768/);
     const beyond = binding('a', { nodeSelector: selecting('rank', 'Gt', ['9223372036854775808']) });
-    expect(specProblem(beyond, [])?.message).toMatch(/Gt needs exactly one integer/);
+    expect(selectorProblem(beyond)?.message).toMatch(/Gt needs exactly one integer/);
+  });
+});
+
+describe('specProblem', () => {
+  it('refuses a Secret in another namespace', () => {
+    const odd = binding('a', { secretRef: { name: 's', namespace: 'default' } });
+    expect(specProblem(odd, [odd])).toMatchObject({ reason: 'SecretNamespace', stage: 'spec' });
   });
 
   it('gives a clusterID to the older binding, whichever is looked at first, and names it to the younger', () => {

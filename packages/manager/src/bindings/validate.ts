@@ -19,7 +19,7 @@ export function specProblem(
   others: Iterable<ClusterBinding>,
   ownerUID?: string,
 ): BindingProblem | undefined {
-  const { clusterID, secretRef, nodeSelector } = binding.spec;
+  const { clusterID, secretRef } = binding.spec;
   const holder = holderOf(clusterID, [binding, ...others], ownerUID);
   if (holder && holder.metadata.uid !== binding.metadata.uid) {
     const deleting = holder.metadata.deletionTimestamp ? ', which is being deleted' : '';
@@ -38,15 +38,18 @@ export function specProblem(
         `${Namespace.system}: create Secret "${secretRef.name}" there and set spec.secretRef.namespace to it`,
     );
   }
-  const unread = claimedSelectorProblem(nodeSelector);
-  if (unread) {
-    return new BindingProblem(
-      'spec',
-      'NodeSelectorInvalid',
-      `spec.nodeSelector is not one that the agent in the worker cluster reads, so that nothing new would be lent: ${unread}`,
-    );
-  }
   return undefined;
+}
+
+/** What keeps the agent from reading the node selector. What is lent already stays, and needs what serves it. */
+export function selectorProblem({ spec }: ClusterBinding): BindingProblem | undefined {
+  const unread = claimedSelectorProblem(spec.nodeSelector);
+  if (!unread) return undefined;
+  return new BindingProblem(
+    'spec',
+    'NodeSelectorInvalid',
+    `spec.nodeSelector is not one that the agent in the worker cluster reads, so that nothing new is lent: ${unread}`,
+  );
 }
 
 /**

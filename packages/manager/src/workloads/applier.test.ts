@@ -1,10 +1,9 @@
 import { Label, proxierName, syncerName } from '@kubeocean/shared/api';
-import { Deployments, KubeClient, type KubeObject, type Leadership, ServiceAccounts } from '@kubeocean/shared/kube';
+import { Deployments, KubeClient, type KubeObject, ServiceAccounts } from '@kubeocean/shared/kube';
 import { TestServer } from '@kubeocean/shared/testing';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { binding } from '../bindings/fixtures.ts';
 import { parseWorkloads } from '../settings.ts';
-import { NotLeading } from '../leading.ts';
 import { Applier, type MadeStores } from './applier.ts';
 import { deployment } from './deployment.ts';
 
@@ -30,8 +29,6 @@ beforeEach(() => {
   };
 });
 afterAll(() => server.stop());
-
-const leading = { isCurrent: () => true } as Leadership;
 
 /** A quantity is another text in the server than it was given as. */
 function stored(applied: KubeObject): KubeObject {
@@ -63,7 +60,7 @@ it.each<['labels' | 'annotations', string]>([
   ['annotations', 'kubeocean.io/template-hash'],
 ])('puts back %s that somebody takes off a Deployment (%s), and writes nothing else', async (field, key) => {
   const watched = () => (current?.metadata.labels?.[Label.managedBy] ? current : undefined);
-  const applier = new Applier(new KubeClient(server.transport()), { get: watched } as unknown as MadeStores, leading);
+  const applier = new Applier(new KubeClient(server.transport()), { get: watched } as unknown as MadeStores);
   const written = async () => (await applier.ensure('uid-of-a', wanted)).written;
   current = stored(wanted.object);
   // Spelt in another way: applied once, to see what the server makes of it.
@@ -87,11 +84,7 @@ it.each<[string, (ours: KubeObject) => KubeObject, RegExp]>([
   ],
 ])('leaves a Deployment %s alone', async (_, change, message) => {
   const found = change(stored(wanted.object));
-  const applier = new Applier(
-    new KubeClient(server.transport()),
-    { get: () => found } as unknown as MadeStores,
-    leading,
-  );
+  const applier = new Applier(new KubeClient(server.transport()), { get: () => found } as unknown as MadeStores);
   await expect(applier.ensure('uid-of-a', wanted)).rejects.toThrow(message);
   expect(calls).toEqual([]);
 });
@@ -118,7 +111,7 @@ it('removes what is left of a binding, the Lease of its syncers before the accou
     });
   };
   const stores = { ownedBy: (uid: string) => (uid === 'uid-of-a' ? left : []) } as unknown as MadeStores;
-  const applier = new Applier(new KubeClient(server.transport()), stores, leading);
+  const applier = new Applier(new KubeClient(server.transport()), stores);
   expect(await applier.removeAll(of)).toBe(3);
   expect(calls).toEqual([
     `DELETE serviceaccounts/${proxier}`,
@@ -138,13 +131,12 @@ it('writes and deletes nothing once leadership has ended while the server was as
     response.statusCode = 404;
     response.end(JSON.stringify({ kind: 'Status', code: 404, reason: 'NotFound', message: 'none' }));
   };
-  const lost = { isCurrent: () => isCurrent } as Leadership;
   const left = ['a', 'b'].map((name) => ({ resource: Deployments, object: { metadata: { name, uid: name } } }));
   const stores = { get: () => undefined, ownedBy: () => left } as unknown as MadeStores;
-  const applier = new Applier(new KubeClient(server.transport()), stores, lost);
-  await expect(applier.ensure('uid-of-a', wanted)).rejects.toThrow(NotLeading);
+  const applier = new Applier(new KubeClient(server.transport()).ledBy({ isCurrent: () => isCurrent }), stores);
+  await expect(applier.ensure('uid-of-a', wanted)).rejects.toMatchObject({ code: 'NOT_SENT' });
   expect(calls).toEqual(['GET']);
   isCurrent = true;
-  await expect(applier.removeAll(binding('a'))).rejects.toThrow(NotLeading);
+  await expect(applier.removeAll(binding('a'))).rejects.toMatchObject({ code: 'NOT_SENT' });
   expect(calls).toEqual(['GET', 'DELETE']);
 });

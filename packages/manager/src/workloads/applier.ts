@@ -21,7 +21,6 @@ import {
   type KubeClient,
   type KubeObject,
   keyOf,
-  type Leadership,
   Leases,
   type Reflector,
   type Resource,
@@ -29,7 +28,6 @@ import {
   ServiceAccounts,
   Services,
 } from '@kubeocean/shared/kube';
-import { mayWrite } from '../leading.ts';
 import { covers, isOwnedBy, type Made } from './made.ts';
 
 /**
@@ -105,19 +103,17 @@ export function createMadeStores(client: KubeClient, onError: (error: unknown, k
 export class Applier {
   private readonly client: KubeClient;
   private readonly stores: MadeStores;
-  private readonly leadership: Leadership;
   /** What the server made of our last apply, for values that it spells in its own way (quantities). */
   private readonly settled = new Map<string, string>();
 
-  constructor(client: KubeClient, stores: MadeStores, leadership: Leadership) {
+  constructor(client: KubeClient, stores: MadeStores) {
     this.client = client;
     this.stores = stores;
-    this.leadership = leadership;
   }
 
   /**
    * @returns the object as it is now, and whether something was written.
-   * @throws NotOursError, NotLeading, ApiError, ConnectionError
+   * @throws NotOursError, ForeignStateError, ApiError, ConnectionError
    */
   async ensure(bindingUID: string, wanted: Made): Promise<{ object: KubeObject; written: boolean }> {
     const { resource, object } = wanted;
@@ -131,7 +127,6 @@ export class Applier {
       return { object: known, written: false };
     }
     const uid = known?.metadata.uid;
-    mayWrite(this.leadership);
     const applied = await this.client.apply<KubeObject>(
       resource,
       { ...object, metadata: { ...object.metadata, ...(uid && { uid }) } },
@@ -146,7 +141,7 @@ export class Applier {
    * Deletes what was made for a binding, and the Lease by which its syncers elected their leader. What is another
    * binding's stays, also when that one has the clusterID.
    * @returns how many objects are still there.
-   * @throws NotLeading, ApiError, ConnectionError
+   * @throws ApiError, ConnectionError
    */
   async removeAll({ metadata, spec }: ClusterBinding): Promise<number> {
     const left = this.stores.ownedBy(metadata.uid ?? '');
@@ -163,7 +158,6 @@ export class Applier {
   }
 
   private async remove(...what: Parameters<KubeClient['delete']>): Promise<void> {
-    mayWrite(this.leadership);
     try {
       await this.client.delete(...what);
     } catch (error) {

@@ -2,7 +2,7 @@
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import type { Duplex, Readable } from 'node:stream';
 import type { Ending } from './deadline.ts';
-import { ApiError, ConnectionError, messageOf, NOT_SERVED, type Status } from './errors.ts';
+import { ApiError, ConnectionError, isDenied, messageOf, NOT_SERVED, type Status } from './errors.ts';
 import { isObject } from './patch.ts';
 
 /** The error that an answer of 300 and above stands for, as API servers lead nobody elsewhere; `text` is its body. */
@@ -33,8 +33,6 @@ export function toApiError(
 
 /** Codes by which an API server itself refuses what it understood: from a webhook they mean the same. */
 const REFUSALS = [400, 403, 422];
-/** How an API server begins what a webhook or policy says (apiserver's ToStatusErr, and its validating policies' dispatcher). */
-const DENIED = /^admission webhook "[^"]*" denied the request|: ValidatingAdmissionPolicy '[^']*' .*denied request: /;
 
 /**
  * Whether a webhook or policy refuses what the server would have done, with a code that says something else of a server: that
@@ -42,9 +40,7 @@ const DENIED = /^admission webhook "[^"]*" denied the request|: ValidatingAdmiss
  * often those of a failure they met themselves.
  */
 function isDenial(code: number, { message }: Status): boolean {
-  if (code < 400 || code >= 500 || REFUSALS.includes(code) || typeof message !== 'string') return false;
-  // What comes before its words is names; whoever administers a worker writes messages of any length.
-  return DENIED.test(message.slice(0, 1024));
+  return code >= 400 && code < 500 && !REFUSALS.includes(code) && isDenied(message);
 }
 
 /** What Node says of a connection, in our words. An ended signal explains everything that broke under it. */

@@ -70,6 +70,7 @@ test.each([
   ['a gateway', api(504), true],
   ['an etcd that did not answer', api(500, { message: 'etcdserver: request timed out' }), true],
   ['a webhook that cannot be called', api(500, { reason: 'InternalError', message: 'failed calling webhook' }), false],
+  ['a webhook that failed itself', api(500, { message: 'admission webhook "own" denied the request: no' }), false],
   ['a refusal', api(409, { reason: 'Conflict' }), false],
   ['anything else', new Error('no'), false],
 ])('after %s a write may be done all the same, or not', (_what, error, may) => {

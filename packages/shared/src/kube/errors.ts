@@ -140,13 +140,23 @@ export function isTooLargeResourceVersion(error: unknown): boolean {
   );
 }
 
+/** How an API server begins what a webhook or policy says (apiserver's ToStatusErr, and its validating policies' dispatcher). */
+const DENIED = /^admission webhook "[^"]*" denied the request|: ValidatingAdmissionPolicy '[^']*' .*denied request: /;
+
+/** Whether a webhook or policy refused the request, with whatever code, so that nothing was stored. */
+export function isDenied(message: unknown): boolean {
+  // What comes before its words is names; whoever administers a worker writes messages of any length.
+  return typeof message === 'string' && DENIED.test(message.slice(0, 1024));
+}
+
 /**
  * Whether a write may be done all the same: no answer came, or one that says nothing of it. That is 502 to 504, of a server that
- * was too slow or of what stands before it, and 500 without a reason, of an etcd that did not answer (apiserver's ErrorToAPIStatus);
- * a webhook that cannot be called comes as InternalError, and nothing was stored then.
+ * was too slow or of what stands before it, and 500 without a reason, of an etcd that did not answer (apiserver's ErrorToAPIStatus).
+ * A webhook that cannot be called comes as InternalError; one that refuses by a code of its own need not give a reason either.
  */
 export function mayBeDone(error: unknown): boolean {
   if (!(error instanceof ApiError)) return error instanceof ConnectionError;
+  if (isDenied(error.message)) return false;
   return error.code > 500 || (error.code === 500 && error.reason === '');
 }
 
