@@ -3,20 +3,9 @@ import type { ClusterBinding } from '@kubeocean/shared/api';
 import { createLogger } from '@kubeocean/shared/daemon';
 import { KubeClient, type KubeObject } from '@kubeocean/shared/kube';
 import type { TestServer } from '@kubeocean/shared/testing';
-import { parseWorkloads, type Settings } from '../settings.ts';
 import type { Made } from '../workloads/made.ts';
 import { BindingController, type ControllerOptions } from './controller.ts';
-
-const settings: Settings = {
-  syncer: { image: 'syncer', replicas: 2, ...parseWorkloads('{}', 'f').syncer },
-  proxier: { image: 'proxier', replicas: 2, ...parseWorkloads('{}', 'f').proxier },
-  imagePullPolicy: 'IfNotPresent',
-  imagePullSecrets: [],
-  servingCertificate: 'csr',
-  clusterDNS: '',
-  clusterDomain: 'cluster.local',
-  logLevel: 'info',
-};
+import { settings } from './fixtures.ts';
 
 /** Of a cluster in which nothing was made for the binding. */
 export function controllerOf(

@@ -2,8 +2,7 @@ import { Label, proxierName, syncerName } from '@kubeocean/shared/api';
 import { Deployments, KubeClient, type KubeObject, ServiceAccounts } from '@kubeocean/shared/kube';
 import { TestServer } from '@kubeocean/shared/testing';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
-import { binding } from '../bindings/fixtures.ts';
-import { parseWorkloads } from '../settings.ts';
+import { binding, settings } from '../bindings/fixtures.ts';
 import { Applier, type MadeStores } from './applier.ts';
 import { deployment } from './deployment.ts';
 
@@ -42,16 +41,7 @@ function without(field: 'labels' | 'annotations', key: string): void {
 }
 
 const resources = { requests: { cpu: '1000m' } };
-const wanted = deployment(binding('a'), 'syncer', {
-  syncer: { image: 'syncer', replicas: 2, ...parseWorkloads('{}', 'f').syncer, resources },
-  proxier: { image: 'proxier', replicas: 2, ...parseWorkloads('{}', 'f').proxier },
-  imagePullPolicy: 'IfNotPresent',
-  imagePullSecrets: [],
-  servingCertificate: 'csr',
-  clusterDNS: '',
-  clusterDomain: 'cluster.local',
-  logLevel: 'info',
-});
+const wanted = deployment(binding('a'), 'syncer', { ...settings, syncer: { ...settings.syncer, resources } });
 
 it.each<['labels' | 'annotations', string]>([
   ['labels', 'app.kubernetes.io/name'],

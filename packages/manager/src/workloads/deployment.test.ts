@@ -1,20 +1,16 @@
 import type { KubeObject } from '@kubeocean/shared/kube';
 import { describe, expect, it } from 'vitest';
-import { binding } from '../bindings/fixtures.ts';
-import { parseWorkloads, type Settings } from '../settings.ts';
+import { binding, settings as plain } from '../bindings/fixtures.ts';
+import type { Settings } from '../settings.ts';
 import { accessObjects } from './access.ts';
 import { deployment } from './deployment.ts';
 import type { ComponentName } from './made.ts';
 
 const settings: Settings = {
-  syncer: { image: 'repo/syncer:v1', replicas: 2, ...parseWorkloads('{}', 'f').syncer },
-  proxier: { image: 'repo/proxier:v1', replicas: 3, ...parseWorkloads('{}', 'f').proxier },
-  imagePullPolicy: 'IfNotPresent',
-  imagePullSecrets: [],
-  servingCertificate: 'csr',
+  ...plain,
+  syncer: { ...plain.syncer, image: 'repo/syncer:v1' },
+  proxier: { ...plain.proxier, image: 'repo/proxier:v1', replicas: 3 },
   clusterDNS: '10.0.0.10',
-  clusterDomain: 'cluster.local',
-  logLevel: 'info',
 };
 
 interface PodSpec {

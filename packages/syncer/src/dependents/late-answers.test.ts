@@ -45,13 +45,19 @@ test('a token Secret whose answer got lost was not changed by hand', async () =>
   expect([w.repaired, served.writes]).toEqual([[], []]);
 });
 
-test('a copy that lost its label while it was being written is ours all the same, and gets it back', async () => {
+/** A pod that runs, with a copy that the watch has told of. */
+async function copied() {
   const w = served.world();
   const at = pathOfCopy('configmap');
   atHome(served, w, '1', { data: { key: 'one' } });
   runs(w);
   await w.copies.ensure('configmap', 'shop', 'conf');
   watchTells(served, w);
+  return { w, at };
+}
+
+test('a copy that lost its label while it was being written is ours all the same, and gets it back', async () => {
+  const { w, at } = await copied();
   atHome(served, w, '2', { data: { key: 'two' } });
   const replace = w.context.worker.replace.bind(w.context.worker);
   vi.spyOn(w.context.worker, 'replace').mockImplementationOnce(async (resource, object, options) => {
@@ -73,12 +79,7 @@ test('a copy that lost its label while it was being written is ours all the same
 });
 
 test('a copy whose removal was not answered was not taken away by somebody', async () => {
-  const w = served.world();
-  const at = pathOfCopy('configmap');
-  atHome(served, w, '1', { data: { key: 'one' } });
-  runs(w);
-  await w.copies.ensure('configmap', 'shop', 'conf');
-  watchTells(served, w);
+  const { w, at } = await copied();
   const previous = served.objects.get(at) as KubeObject;
   served.objects.delete('/api/v1/namespaces/shop/configmaps/conf');
   w.sources.configmap.remove('shop/conf');

@@ -4,12 +4,9 @@ import { ApiError, type KubeObject, type Resource, Store } from '@kubeocean/shar
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { SyncerContext } from '../context.ts';
 import { createNodesController, type NodesController } from './controller.ts';
+import { binding, DEADLINE, fine } from './controller-fixtures.ts';
 import { created, now } from './plan-fixtures.ts';
-import { sampleBinding, sampleRecord } from './samples.ts';
-
-const binding = sampleBinding();
-/** Of waiting, on a machine that has much else to do. */
-const DEADLINE = { timeout: 10_000 };
+import { sampleRecord } from './samples.ts';
 
 /** What home was asked to do, `<verb> <name>`, Leases and patches apart. */
 let asked: string[];
@@ -63,15 +60,7 @@ function start(): void {
     queue: (name: string) => ({ name, ...(name === 'vnodes' && { observe: () => void looks++ }) }),
     homeEvents: { event: () => undefined },
   } as unknown as SyncerContext;
-  const view = {
-    unreachable: false,
-    recordsKnown: true,
-    isReleased: false,
-    leaseUnknown: false,
-    evictWhenUnreachable: false,
-    workerAheadMs: 0,
-  };
-  running = createNodesController(context, { slices: new Store(), worker: () => view, removal: () => removal });
+  running = createNodesController(context, { slices: new Store(), worker: () => fine, removal: () => removal });
   running.start();
 }
 
