@@ -12,6 +12,7 @@ import {
   type KubeObject,
   type Lease,
   Leases,
+  mayPass,
   Namespaces,
   SelfSubjectReviews,
 } from '@kubeocean/shared/kube';
@@ -270,7 +271,7 @@ export function workerProblem(error: unknown, server: string, secret: string): B
   }
   return new BindingProblem(
     'worker',
-    error.code >= 500 || error.code === 429 ? 'WorkerUnreachable' : 'WorkerRefused',
+    mayPass(error) ? 'WorkerUnreachable' : 'WorkerRefused',
     `the worker's API server at ${server} (from ${secret}) answered ${error.code}: ${error.message.slice(0, 512)}`,
   );
 }

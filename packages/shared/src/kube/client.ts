@@ -20,6 +20,9 @@ const PATCH_CONTENT: Record<PatchType, string> = {
   strategic: 'application/strategic-merge-patch+json',
 };
 
+/** Objects of a page: as fast as more, and their texts are the most memory that a process ever needs. */
+export const PAGE_SIZE = 200;
+
 /** Selects among the objects of a kind. An absent or empty namespace means all of them. */
 export interface Selection {
   namespace?: string;

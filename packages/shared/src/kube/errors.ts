@@ -160,6 +160,11 @@ export function mayBeDone(error: unknown): boolean {
   return error.code > 500 || (error.code === 500 && error.reason === '');
 }
 
+/** Whether the same request may be answered otherwise in a moment. Else the server has taken it in and does not want it. */
+export function mayPass(error: unknown): boolean {
+  return !(error instanceof ApiError) || error.code === 429 || error.code >= 500;
+}
+
 /** Text for a log line or a condition, of anything thrown. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

@@ -5,7 +5,7 @@
  *
  * Rules after client-go's reflector (tools/cache) and https://kubernetes.io/docs/reference/using-api/api-concepts/.
  */
-import { type KubeClient, pathOf, type Selection } from './client.ts';
+import { type KubeClient, PAGE_SIZE, pathOf, type Selection } from './client.ts';
 import { ApiError, isExpired, messageOf, type Status } from './errors.ts';
 import { eventCame } from './coalescing.ts';
 import { isOlder, mustListAgain, StateWentBack } from './revisions.ts';
@@ -35,7 +35,7 @@ export interface ReflectorOptions<T extends KubeObject> extends Selection {
   familyOf?: (object: T) => string;
   /** Ask for metadata only (PartialObjectMetadata). */
   metadataOnly?: boolean;
-  /** Objects a page. Default 200: as fast as more, and their texts are the most memory that a process ever needs. */
+  /** Objects a page; default: {@link PAGE_SIZE}. */
   pageSize?: number;
   /** Told of each failed list or watch. The reflector goes on by itself. */
   onError?: (error: unknown, doing: 'list' | 'watch') => void;
@@ -141,7 +141,7 @@ export function createReflector<T extends KubeObject = KubeObject>(
     let listed = '';
     for await (const page of client.pages(
       options.resource,
-      { ...selection(), ...(paged && { limit: options.pageSize ?? 200 }) },
+      { ...selection(), ...(paged && { limit: options.pageSize ?? PAGE_SIZE }) },
       { signal, timeoutMs: 60_000, metadataOnly },
     )) {
       options.onContact?.();

@@ -10,6 +10,7 @@ import {
   type KubeObject,
   messageOf,
   Nodes,
+  PAGE_SIZE,
   type Resource,
   Secrets,
   sleep,
@@ -201,7 +202,7 @@ async function mustBeWithoutVnodes({ home, bindingName, bindingUID, clusterID }:
 /** One that a webhook guards does not keep the others. @throws the first failure */
 async function deleteCopies(context: SyncerContext, signal: AbortSignal): Promise<void> {
   const { worker, mountNamespace: namespace } = context;
-  const selection = { namespace, labelSelector: `${Label.bindingUID}=${context.bindingUID}`, limit: 200 };
+  const selection = { namespace, labelSelector: `${Label.bindingUID}=${context.bindingUID}`, limit: PAGE_SIZE };
   const parts = createParts();
   for (const resource of [ConfigMaps, Secrets]) {
     // Each once: one that a finalizer of somebody else keeps would be in every new list.

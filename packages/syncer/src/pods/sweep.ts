@@ -4,7 +4,7 @@
  * and keys whose news was lost in whatever way nobody has thought of.
  */
 import { Finalizer, Label, workerName } from '@kubeocean/shared/api';
-import { messageOf, Pods, sleep, splitKey } from '@kubeocean/shared/kube';
+import { messageOf, PAGE_SIZE, Pods, sleep, splitKey } from '@kubeocean/shared/kube';
 import type { SyncerContext } from '../context.ts';
 import type { Repairs } from '../repairs.ts';
 import { isGone, mayWriteWorker, WritesHeld } from './gate.ts';
@@ -12,9 +12,6 @@ import { claimedUID, homeKeyOf } from './ownership.ts';
 import { createParts } from './parts.ts';
 import { bindingLabels } from './to-worker.ts';
 import type { Pod } from './types.ts';
-
-/** Pods a page: those of other bindings in the namespace may be ten thousand. */
-const PAGE_SIZE = 200;
 
 export interface Swept {
   /** Looks again at every home pod, and at every worker pod of this binding. */

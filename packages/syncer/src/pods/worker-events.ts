@@ -6,13 +6,13 @@
 import { createHash } from 'node:crypto';
 import { Annotation } from '@kubeocean/shared/api';
 import {
-  ApiError,
   createReflector,
   Events,
   isAlreadyExists,
   isNotFound,
   type KubeObject,
   keyOf,
+  mayPass,
   messageOf,
   type Outcome,
   WorkQueue,
@@ -94,7 +94,7 @@ export function startWorkerEvents(context: SyncerContext, signal: AbortSignal): 
       await write(made, known !== undefined, event);
     } catch (error) {
       // Asked again and again, a home that does not answer would use up what its pods are to be told once it does.
-      if (!isRefusal(error)) budget.left++;
+      if (mayPass(error)) budget.left++;
       throw error;
     }
     told.set(uid, { count: event.count ?? 1, at: performance.now() });
@@ -151,11 +151,6 @@ export function startWorkerEvents(context: SyncerContext, signal: AbortSignal): 
       await queue.stop();
     },
   };
-}
-
-/** Whether home took in what it was asked, and does not want it. */
-function isRefusal(error: unknown): boolean {
-  return error instanceof ApiError && error.code < 500 && error.code !== 429;
 }
 
 function digest(uid: string): string {

@@ -4,7 +4,7 @@
  * finds both again. What was only on its way is given up: nobody is left to finish it.
  */
 import { Label, labelValue, VolumeAnnotation, VolumeDriver, VolumeFinalizer } from '@kubeocean/shared/api';
-import { isConflict, isNotFound, keyOf, Nodes, withoutFinalizer } from '@kubeocean/shared/kube';
+import { isConflict, isNotFound, keyOf, Nodes, PAGE_SIZE, withoutFinalizer } from '@kubeocean/shared/kube';
 import type { SyncerContext } from '../context.ts';
 import { isGone, mayWriteHome, mayWriteWorker } from '../pods/gate.ts';
 import { createParts, type Parts } from '../pods/parts.ts';
@@ -25,7 +25,7 @@ export async function releaseVolumes(context: SyncerContext, withWorker: boolean
   const parts = createParts();
   let kept = 0;
   // All of home's: one that lost its label would be kept by our finalizer for ever.
-  for await (const page of context.home.pages<Volume>(Volumes, { limit: 200 })) {
+  for await (const page of context.home.pages<Volume>(Volumes, { limit: PAGE_SIZE })) {
     for (const volume of page.items) {
       const claim = workerClaimOf({ context }, volume);
       if (claim === undefined || volume.spec.csi?.driver !== VolumeDriver) continue;
@@ -71,7 +71,7 @@ async function giveBackClaims(context: SyncerContext, parts: Parts): Promise<voi
     if (claim.metadata.annotations?.[storageProvisioner] !== VolumeDriver) return true;
     return (await homeNow({ context }, Nodes, '', selected)) !== undefined || resetSelection({ context }, claim);
   }
-  for await (const page of context.home.pages<Claim>(Claims, { limit: 200 })) {
+  for await (const page of context.home.pages<Claim>(Claims, { limit: PAGE_SIZE })) {
     for (const claim of page.items) {
       const { namespace = '', name } = claim.metadata;
       await parts.run(() => settle(claim, giveBack, () => homeNow({ context }, Claims, namespace, name)));
@@ -98,7 +98,7 @@ async function removeEmpty(context: SyncerContext, inUse: ReadonlySet<string>, p
     return true;
   }
   const labelSelector = `${Label.clusterBinding}=${labelValue(context.bindingName)}`;
-  for await (const page of worker.pages<Claim>(Claims, { namespace, labelSelector, limit: 200 })) {
+  for await (const page of worker.pages<Claim>(Claims, { namespace, labelSelector, limit: PAGE_SIZE })) {
     for (const claim of page.items) {
       await parts.run(() => settle(claim, remove, () => workerNow({ context }, claim.metadata.name)));
     }

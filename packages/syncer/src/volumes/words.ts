@@ -1,6 +1,6 @@
 /** What people are told of a claim that has no volume yet: on the claim, and on the pods that wait for it. */
 import { labelValue, OfferedTo } from '@kubeocean/shared/api';
-import { type EventSubject, Events, type KubeClient, type KubeObject, Pods } from '@kubeocean/shared/kube';
+import { type EventSubject, Events, type KubeClient, type KubeObject, PAGE_SIZE, Pods } from '@kubeocean/shared/kube';
 import type { SyncerContext } from '../context.ts';
 import { cachePerClient } from '../per-client.ts';
 import { type Pod, podSubject } from '../pods/types.ts';
@@ -49,7 +49,6 @@ interface WaitingPods {
 
 /** A list stands for so long, in milliseconds: hundreds of claims of a namespace fail in the same moment, again and again. */
 const HELD_MS = 500;
-const PAGE_SIZE = 200;
 const waiting = cachePerClient<WaitingPods>({ holdMs: () => HELD_MS, bound: 10 });
 
 /** A claim that is looked at has a pod that waits for it, mostly: when a list that is held has none, that pod is newer. */

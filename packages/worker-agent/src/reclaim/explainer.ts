@@ -5,11 +5,11 @@
 import { Annotation, PodCondition } from '@kubeocean/shared/api';
 import type { Logger } from '@kubeocean/shared/daemon';
 import {
-  ApiError,
   isConflict,
   isNotFound,
   type KubeClient,
   type Leadership,
+  mayPass,
   messageOf,
   Pods,
 } from '@kubeocean/shared/kube';
@@ -116,9 +116,4 @@ export class Explainer {
       timeoutMs: CALL_MS,
     });
   }
-}
-
-/** Whether the same request may be answered otherwise in a moment. */
-function mayPass(error: unknown): boolean {
-  return !(error instanceof ApiError) || error.code === 429 || error.code >= 500;
 }
