@@ -1,7 +1,7 @@
 /** Tokens while the clock of this machine is wrong, or is set. */
 import { Annotation, tokenSecretName } from '@kubeocean/shared/api';
 import { type KubeObject, Store } from '@kubeocean/shared/kube';
-import { expect, test, vi } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import type { SyncerContext } from '../context.ts';
 import type { Pod } from '../pods/types.ts';
 import { bindingUID, serveClusters } from './copies-fixtures.ts';
@@ -17,6 +17,9 @@ const home: Pod = {
   },
 };
 const served = serveClusters();
+
+// A test that fails must not leave its clock to the next.
+afterEach(() => void vi.useRealTimers());
 
 test.each([
   ['ahead of', 2 * HOUR],
@@ -70,7 +73,6 @@ test('tokens are renewed in time although the clock was set back', async () => {
   await vi.advanceTimersByTimeAsync(0.8 * HOUR);
   expect(tokens.willAsk(home)).toBe(true);
   await tokens.stop();
-  vi.useRealTimers();
 });
 
 test('tokens made while the clock was half an hour ahead are renewed in time once that is right again', async () => {
@@ -84,7 +86,6 @@ test('tokens made while the clock was half an hour ahead are renewed in time onc
   await vi.advanceTimersByTimeAsync(0.8 * HOUR);
   expect(tokens.willAsk(home)).toBe(true);
   await tokens.stop();
-  vi.useRealTimers();
 });
 
 test('tokens that ended while the machine slept are renewed when it wakes', async () => {
@@ -103,7 +104,6 @@ test('tokens that ended while the machine slept are renewed when it wakes', asyn
   await vi.advanceTimersByTimeAsync(30_000);
   expect(tries).toBeGreaterThan(0);
   await tokens.stop();
-  vi.useRealTimers();
 });
 
 test('a time of renewal that is further away than any can be is of another clock: they are renewed now', async () => {
