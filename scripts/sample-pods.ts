@@ -1,7 +1,7 @@
 /** Pods of the bench's shape without a cluster, for measuring what becomes of them in our own processes. */
 import type { KubeObject } from '@kubeocean/shared/kube';
 import { benchPod } from '../bench/pods.ts';
-import { toWorkerPod } from '../packages/syncer/src/pods/to-worker.ts';
+import { toWorkerPod } from '../packages/syncer/src/pods/translation/to-worker.ts';
 import type { Pod } from '../packages/syncer/src/pods/types.ts';
 
 /** As API server and admission leave it. */

@@ -19,7 +19,7 @@ import {
 } from '@kubeocean/shared/api';
 import { ApiError, type Json, type KubeClient, type KubeObject, Leases, Nodes, Pods } from '@kubeocean/shared/kube';
 import { expect } from 'vitest';
-import { toWorkerPod } from '../../packages/syncer/src/pods/to-worker.ts';
+import { toWorkerPod } from '../../packages/syncer/src/pods/translation/to-worker.ts';
 import {
   cleanup,
   client,

@@ -106,7 +106,7 @@ function isIts(counterpart: ExplainedPod | undefined, { metadata }: ExplainedPod
   return counterpart !== undefined && counterpart.metadata.annotations?.[Annotation.virtualPodUID] === metadata.uid;
 }
 
-/** Made by us for another pod of this name, as our syncer sees it (packages/syncer/src/pods/ownership.ts, `namesake`). */
+/** Made by us for another pod of this name, as our syncer sees it (packages/syncer/src/pods/writes/ownership.ts, `namesake`). */
 function isPredecessor({ metadata: { labels, annotations = {} } }: ExplainedPod, home: ExplainedPod): boolean {
   return (
     labels?.[Label.bindingUID] !== undefined &&

@@ -14,7 +14,7 @@ import {
   splitKey,
 } from '@kubeocean/shared/kube';
 import type { SyncerContext } from '../context.ts';
-import { mayWriteWorker, WritesHeld } from '../pods/gate.ts';
+import { mayWriteWorker, WritesHeld } from '../gate.ts';
 import type { Pod } from '../pods/types.ts';
 import type { Repairs } from '../repairs.ts';
 import type { Holders } from './holders.ts';

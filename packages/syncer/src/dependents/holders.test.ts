@@ -2,7 +2,7 @@ import { Store, type KubeObject } from '@kubeocean/shared/kube';
 import { tokenSecretName, workerName } from '@kubeocean/shared/api';
 import { expect, test } from 'vitest';
 import { FACTS, samplePod } from '../pods/samples.ts';
-import { toWorkerPod } from '../pods/to-worker.ts';
+import { toWorkerPod } from '../pods/translation/to-worker.ts';
 import { createHolders } from './holders.ts';
 
 const CA = `configmap/${workerName(FACTS.bindingUID, 'shop', 'kube-root-ca.crt', 'configmap')}`;

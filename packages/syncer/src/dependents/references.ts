@@ -1,6 +1,7 @@
 /**
  * What a home pod refers to: ConfigMaps, Secrets and ServiceAccount tokens. Pure. One walk over the spec is shared with
- * nothing else, so that "found" and "renamed" (pods/volumes.ts, pods/environment.ts) can be tested against each other.
+ * nothing else, so that "found" and "renamed" (volumes.ts and environment.ts in pods/translation) can be tested against
+ * each other.
  */
 import type { CopiedKind } from '@kubeocean/shared/api';
 import type { Pod, ServiceAccountTokenProjection } from '../pods/types.ts';

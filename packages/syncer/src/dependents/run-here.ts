@@ -5,8 +5,8 @@
 import { Label } from '@kubeocean/shared/api';
 import type { SyncerContext } from '../context.ts';
 import { namespaceLabels } from '../namespaces.ts';
-import { notRunReason } from '../pods/eligibility.ts';
-import { wasShown } from '../pods/to-home.ts';
+import { notRunReason } from '../pods/placement/eligibility.ts';
+import { wasShown } from '../pods/status/to-home.ts';
 import { isTerminal, type Pod } from '../pods/types.ts';
 
 type Facts = Pick<SyncerContext, 'binding' | 'bindingUID' | 'home' | 'stores'>;

@@ -2,7 +2,7 @@
 import { type KubeObject, type ReadonlyStore, splitKey } from '@kubeocean/shared/kube';
 import type { SyncerContext } from '../context.ts';
 import { type Pod, podSubject } from '../pods/types.ts';
-import { wordsFor } from '../pods/words.ts';
+import { wordsFor } from '../pods/status/words.ts';
 import type { Holders } from './holders.ts';
 import { type Kind, RESOURCES } from './kinds.ts';
 import type { Written } from './written.ts';

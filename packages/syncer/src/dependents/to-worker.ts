@@ -3,7 +3,7 @@ import { hash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { Annotation, Label, tokenSecretName, workerName } from '@kubeocean/shared/api';
 import type { KubeObject } from '@kubeocean/shared/kube';
-import { bindingLabels } from '../pods/to-worker.ts';
+import { bindingLabels } from '../pods/translation/to-worker.ts';
 import type { Pod } from '../pods/types.ts';
 import type { DependentReference } from './references.ts';
 

@@ -2,7 +2,7 @@ import { Annotation, tokenSecretName } from '@kubeocean/shared/api';
 import { ApiError, ConnectionError, type KubeObject, Store } from '@kubeocean/shared/kube';
 import { describe, expect, test, vi } from 'vitest';
 import type { SyncerContext } from '../context.ts';
-import { WritesHeld } from '../pods/gate.ts';
+import { WritesHeld } from '../gate.ts';
 import type { Pod } from '../pods/types.ts';
 import { atHome, bindingUID, runs, serveClusters, watchTells, workerPod, type World } from './copies-fixtures.ts';
 import { createTokens, isForNoPod } from './tokens.ts';

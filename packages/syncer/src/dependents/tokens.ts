@@ -15,7 +15,7 @@ import {
   WorkQueue,
 } from '@kubeocean/shared/kube';
 import type { SyncerContext } from '../context.ts';
-import { mayWriteWorker, WritesHeld } from '../pods/gate.ts';
+import { mayWriteWorker, WritesHeld } from '../gate.ts';
 import { isTerminal, type Pod, podSubject } from '../pods/types.ts';
 import { referencesOf, type TokenSource } from './references.ts';
 import { contentOf, LATEST_RENEWAL_MS, renewalTime, tokenSeconds, toTokenSecret } from './to-worker.ts';

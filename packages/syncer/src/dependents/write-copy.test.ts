@@ -2,7 +2,7 @@
 import { Label } from '@kubeocean/shared/api';
 import { ApiError, ConfigMaps, type KubeObject } from '@kubeocean/shared/kube';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { WritesHeld } from '../pods/gate.ts';
+import { WritesHeld } from '../gate.ts';
 import { bindingUID, copyName, pathOfCopy, serveClusters, type World } from './copies-fixtures.ts';
 import { ForeignObject, removeCopy, writeCopy } from './write-copy.ts';
 

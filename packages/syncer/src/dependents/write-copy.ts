@@ -2,7 +2,7 @@
 import { Label } from '@kubeocean/shared/api';
 import { ApiError, isAlreadyExists, isNotFound, type KubeObject, type Resource } from '@kubeocean/shared/kube';
 import type { SyncerContext } from '../context.ts';
-import { mayWriteWorker } from '../pods/gate.ts';
+import { mayWriteWorker } from '../gate.ts';
 import type { Written } from './written.ts';
 
 /** An object of that name exists in the mount namespace and is not ours: it is left alone. */

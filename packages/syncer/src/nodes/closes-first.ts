@@ -2,7 +2,7 @@
 import { Annotation, PodReason } from '@kubeocean/shared/api';
 import type { KubeObject } from '@kubeocean/shared/kube';
 import type { SyncerContext } from '../context.ts';
-import { outlivesLease } from '../pods/outlives-lease.ts';
+import { outlivesLease } from '../pods/placement/outlives-lease.ts';
 import { isTerminal, type Pod, podSubject } from '../pods/types.ts';
 
 /**

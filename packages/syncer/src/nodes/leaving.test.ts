@@ -1,8 +1,8 @@
 import type { LeasedNode } from '@kubeocean/shared/api';
 import { type KubeObject, Pods } from '@kubeocean/shared/kube';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createWorker } from '../pods/creation.ts';
-import { createRefusals } from '../pods/refusals.ts';
+import { createWorker } from '../pods/creation/creation.ts';
+import { createRefusals } from '../pods/creation/refusals.ts';
 import type { PodState } from '../pods/state.ts';
 import type { Pod } from '../pods/types.ts';
 import { Peer } from '../volumes/peer.ts';

@@ -7,7 +7,7 @@ import { keyOf, type KubeObject, Nodes, unlessMissing } from '@kubeocean/shared/
 import { Finalizer, Label, labelValue, vnodeNames } from '@kubeocean/shared/api';
 import { bindingSubject } from '../binding/subject.ts';
 import type { SyncerContext } from '../context.ts';
-import { createParts } from '../pods/parts.ts';
+import { createParts } from '../parts.ts';
 import { isForeignVnode } from './foreign.ts';
 import { nodeNameOf } from './from-record.ts';
 import { bindingThatMade } from './applied.ts';

@@ -13,7 +13,7 @@ import {
 } from '@kubeocean/shared/kube';
 import { rfc3339 } from '@kubeocean/shared/lease';
 import type { SyncerContext } from '../context.ts';
-import { patchHomeStatus } from '../pods/home.ts';
+import { patchHomeStatus } from '../pods/writes/home.ts';
 import { isTerminal, type Pod, podSubject } from '../pods/types.ts';
 import { evict, isOfPod, mustGo, REFUSED_MS, tellNotAsked } from './drain.ts';
 import { asksToGo, leaseWords } from './lease-over.ts';

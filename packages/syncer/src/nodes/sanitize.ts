@@ -2,7 +2,7 @@
 import { Label, type Taint, TaintKey } from '@kubeocean/shared/api';
 import { type Condition, isObject, type Json } from '@kubeocean/shared/kube';
 import { formatQuantity, parseQuantity, rfc3339 } from '@kubeocean/shared/lease';
-import { cut } from '../pods/cut.ts';
+import { cut } from '../cut.ts';
 
 /**
  * Most labels, taints, conditions and resources taken from one record. Those of Kubernetes itself come before all others: a node

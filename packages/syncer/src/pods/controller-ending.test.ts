@@ -3,7 +3,7 @@ import { labelValue, type LeasedNode, migratedWorkerName, vnodeName } from '@kub
 import { expect, test, vi } from 'vitest';
 import { controllerWorld, pathOf, runningIn, workerPathOf } from './controller-fixtures.ts';
 import { FACTS, samplePod } from './samples.ts';
-import { THEN } from './to-home-fixtures.ts';
+import { THEN } from './status/to-home-fixtures.ts';
 import type { Pod } from './types.ts';
 
 const { bindingUID, mountNamespace } = FACTS;

@@ -5,11 +5,11 @@ import { TestServer } from '@kubeocean/shared/testing';
 import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest';
 import type { SyncerContext } from '../context.ts';
 import { createPodController, type PodController } from './controller.ts';
-import { createDeletionGuard } from './deletion-guard.ts';
+import { createDeletionGuard } from './ending/deletion-guard.ts';
 import { FACTS, samplePod } from './samples.ts';
 import type { PodState } from './state.ts';
-import { THEN } from './to-home-fixtures.ts';
-import { toWorkerPod } from './to-worker.ts';
+import { THEN } from './status/to-home-fixtures.ts';
+import { toWorkerPod } from './translation/to-worker.ts';
 import type { Pod } from './types.ts';
 
 const { bindingName, bindingUID, mountNamespace } = FACTS;

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { CONTAINER, ENV_SOURCE, type Fate, POD_SPEC, POD_STATUS, PROJECTED_SOURCE, VOLUME } from './fields.ts';
-import { Refusal } from './refusal.ts';
+import { Refusal } from './translation/refusal.ts';
 import { FACTS, samplePod } from './samples.ts';
-import { STATUS_FIELDS, ADDRESS_LISTS } from './status-difference.ts';
-import { toWorkerPod } from './to-worker.ts';
+import { STATUS_FIELDS, ADDRESS_LISTS } from './status/status-difference.ts';
+import { toWorkerPod } from './translation/to-worker.ts';
 import type { PodSpec } from './types.ts';
 
 /** Values for the fields that cannot be any text. */

@@ -12,7 +12,7 @@ export type FieldTable = Readonly<Record<string, FieldRow>>;
 
 const asIs = (test: string, how = ''): FieldRow => ['carried', how, test];
 
-/** left-out.ts, dropped-volumes.ts */
+/** creation/left-out.ts, creation/dropped-volumes.ts */
 const NOT_WITHOUT = 'not run while the worker’s API server would take it off the pod';
 
 export const POD_SPEC: FieldTable = {

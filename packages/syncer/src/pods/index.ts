@@ -7,17 +7,17 @@ import type { SyncerContext } from '../context.ts';
 import { startDependents } from '../dependents/index.ts';
 import { createRepairs } from '../repairs.ts';
 import { createPodController, type PodController } from './controller.ts';
-import { createDeletionGuard, type DeletionGuard, type GuardState } from './deletion-guard.ts';
-import { createHomeNetwork } from './home-network.ts';
-import { watchNetworkPolicies } from './network-policies.ts';
-import { tellNotRunMeanwhile } from './not-run-meanwhile.ts';
+import { createDeletionGuard, type DeletionGuard, type GuardState } from './ending/deletion-guard.ts';
+import { createHomeNetwork } from './translation/home-network.ts';
+import { watchNetworkPolicies } from './events/network-policies.ts';
+import { tellNotRunMeanwhile } from './creation/not-run-meanwhile.ts';
 import { createPodPhases } from './phases.ts';
 import { sweepEvery } from './sweep.ts';
 import { startVolumes } from '../volumes/index.ts';
-import { createRoom } from './room.ts';
-import { createServiceAddresses } from './service-addresses.ts';
+import { createRoom } from './placement/room.ts';
+import { createServiceAddresses } from './translation/service-addresses.ts';
 import { type PodState, takenBy } from './state.ts';
-import { startWorkerEvents } from './worker-events.ts';
+import { startWorkerEvents } from './events/worker-events.ts';
 
 /** After so long, in milliseconds, a syncer that began has looked at every pod: one minute for 10,000. */
 const LOOKED_AT_MS = 300_000;

@@ -1,7 +1,7 @@
 /** Home pods for tests: by hand, and arbitrary ones of fast-check. */
 import fc from 'fast-check';
 import type { Pod } from './types.ts';
-import type { WorkerFacts } from './to-worker.ts';
+import type { WorkerFacts } from './translation/to-worker.ts';
 
 export const FACTS: WorkerFacts = {
   bindingName: 'example-cluster',

@@ -6,12 +6,12 @@ import type { SyncerContext } from '../context.ts';
 import type { Dependents } from '../dependents/index.ts';
 import type { Repairs } from '../repairs.ts';
 import type { PodVolumes } from '../volumes/index.ts';
-import type { DeletionGuard } from './deletion-guard.ts';
-import type { HomeNetwork } from './home-network.ts';
-import type { NetworkPolicyWatch } from './network-policies.ts';
+import type { DeletionGuard } from './ending/deletion-guard.ts';
+import type { HomeNetwork } from './translation/home-network.ts';
+import type { NetworkPolicyWatch } from './events/network-policies.ts';
 import type { PodPhases } from './phases.ts';
-import type { Room, Taken } from './room.ts';
-import type { ServiceAddresses } from './service-addresses.ts';
+import type { Room, Taken } from './placement/room.ts';
+import type { ServiceAddresses } from './translation/service-addresses.ts';
 import { isTerminal, type Pod } from './types.ts';
 
 /** A watch that has not told of a pod by then will not. Milliseconds. */

@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { SyncerContext } from '../context.ts';
 import { FACTS, samplePod } from './samples.ts';
 import { sweepEvery } from './sweep.ts';
-import { toWorkerPod } from './to-worker.ts';
+import { toWorkerPod } from './translation/to-worker.ts';
 import type { Pod } from './types.ts';
 
 const { bindingName, bindingUID, mountNamespace } = FACTS;

@@ -7,10 +7,10 @@ import { Finalizer, Label, workerName } from '@kubeocean/shared/api';
 import { messageOf, PAGE_SIZE, Pods, sleep, splitKey } from '@kubeocean/shared/kube';
 import type { SyncerContext } from '../context.ts';
 import type { Repairs } from '../repairs.ts';
-import { isGone, mayWriteWorker, WritesHeld } from './gate.ts';
-import { claimedUID, homeKeyOf } from './ownership.ts';
-import { createParts } from './parts.ts';
-import { bindingLabels } from './to-worker.ts';
+import { isGone, mayWriteWorker, WritesHeld } from '../gate.ts';
+import { claimedUID, homeKeyOf } from './writes/ownership.ts';
+import { createParts } from '../parts.ts';
+import { bindingLabels } from './translation/to-worker.ts';
 import type { Pod } from './types.ts';
 
 export interface Swept {

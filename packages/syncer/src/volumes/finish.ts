@@ -1,7 +1,7 @@
 /** The storage in the worker has given what was asked for: home gets the volume that stands for it. */
 import { Label, labelValue, VolumeAnnotation } from '@kubeocean/shared/api';
 import { isAlreadyExists, type KubeObject, type Outcome } from '@kubeocean/shared/kube';
-import { mayWriteHome, mayWriteWorker } from '../pods/gate.ts';
+import { mayWriteHome, mayWriteWorker } from '../gate.ts';
 import { removeUnused } from './give-back.ts';
 import { homeNow } from './look.ts';
 import type { VolumeState } from './state.ts';

@@ -5,7 +5,7 @@
 import { homeVolumeName, VolumeAnnotation, volumeHandle } from '@kubeocean/shared/api';
 import { isConflict, isNotFound, type Outcome } from '@kubeocean/shared/kube';
 import type { SyncerContext } from '../context.ts';
-import { mayWriteHome, mayWriteWorker } from '../pods/gate.ts';
+import { mayWriteHome, mayWriteWorker } from '../gate.ts';
 import { homeNow } from './look.ts';
 import type { VolumeState } from './state.ts';
 import { holderOf, standsFor } from './to-worker.ts';

@@ -6,7 +6,7 @@ import { homeVolumeName, Label, vnodeNames } from '@kubeocean/shared/api';
 import { keyOf, type Outcome, type ReadonlyStore, WorkQueue } from '@kubeocean/shared/kube';
 import type { KubeObject } from '@kubeocean/shared/kube';
 import type { SyncerContext } from '../context.ts';
-import { WritesHeld } from '../pods/gate.ts';
+import { WritesHeld } from '../gate.ts';
 import type { Pod } from '../pods/types.ts';
 import { provision } from './provision.ts';
 import { isDynamic, syncVolume, syncWorkerClaim, workerClaimOf } from './reclaim.ts';

@@ -1,7 +1,7 @@
 /** How a volume of ours comes to its end, step by step: what of it is deleted, what stays, and on whose word. */
 import { homeVolumeName, Label, OfferedTo, VolumeAnnotation, VolumeFinalizer } from '@kubeocean/shared/api';
 import { describe, expect, test, vi } from 'vitest';
-import { WritesHeld } from '../pods/gate.ts';
+import { WritesHeld } from '../gate.ts';
 import type { Peer } from './peer.ts';
 import { syncVolume, syncWorkerClaim } from './reclaim.ts';
 import { boundClaim, facts, homeClaim } from './samples.ts';

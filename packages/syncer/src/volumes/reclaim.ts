@@ -12,7 +12,7 @@ import {
 } from '@kubeocean/shared/api';
 import { messageOf, type Outcome, withoutFinalizer } from '@kubeocean/shared/kube';
 import type { SyncerContext } from '../context.ts';
-import { isGone, mayBelieveAbsence, mayWriteHome, mayWriteWorker, WritesHeld } from '../pods/gate.ts';
+import { isGone, mayBelieveAbsence, mayWriteHome, mayWriteWorker, WritesHeld } from '../gate.ts';
 import { failedAgain } from './failures.ts';
 import { markUsed } from './finish.ts';
 import { removeUnused } from './give-back.ts';

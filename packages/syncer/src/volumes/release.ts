@@ -6,8 +6,8 @@
 import { Label, labelValue, VolumeAnnotation, VolumeDriver, VolumeFinalizer } from '@kubeocean/shared/api';
 import { isConflict, isNotFound, keyOf, Nodes, PAGE_SIZE, withoutFinalizer } from '@kubeocean/shared/kube';
 import type { SyncerContext } from '../context.ts';
-import { isGone, mayWriteHome, mayWriteWorker } from '../pods/gate.ts';
-import { createParts, type Parts } from '../pods/parts.ts';
+import { isGone, mayWriteHome, mayWriteWorker } from '../gate.ts';
+import { createParts, type Parts } from '../parts.ts';
 import { resetSelection } from './give-back.ts';
 import { homeNow, workerNow } from './look.ts';
 import { isDynamic, retain, workerClaimOf } from './reclaim.ts';

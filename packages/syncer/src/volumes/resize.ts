@@ -1,6 +1,6 @@
 /** A volume that grows: asked for on the home claim, done by the worker's storage, shown at home. */
 import { isConflict, messageOf, type Outcome } from '@kubeocean/shared/kube';
-import { mayWriteHome, mayWriteWorker, WritesHeld } from '../pods/gate.ts';
+import { mayWriteHome, mayWriteWorker, WritesHeld } from '../gate.ts';
 import { failedAgain, isRefusal } from './failures.ts';
 import type { VolumeState } from './state.ts';
 import { capacityPatch, claimStatusPatch } from './to-home.ts';

@@ -1,7 +1,7 @@
 /** The claims that a home pod's volumes stand on → the claims in the worker that hold them, or what they wait for. */
 import { labelValue, OfferedTo, parseVolumeHandle, VolumeAnnotation, VolumeDriver } from '@kubeocean/shared/api';
 import { unlessMissing } from '@kubeocean/shared/kube';
-import { Refusal } from '../pods/refusal.ts';
+import { Refusal } from '../pods/translation/refusal.ts';
 import type { Pod, Volume as PodVolume } from '../pods/types.ts';
 import { workerClaim } from './look.ts';
 import { isDynamic } from './reclaim.ts';

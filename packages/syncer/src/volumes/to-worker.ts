@@ -9,7 +9,7 @@ import {
   workerClaimName,
 } from '@kubeocean/shared/api';
 import { compareQuantities, parseQuantity } from '@kubeocean/shared/lease';
-import { bindingLabels } from '../pods/to-worker.ts';
+import { bindingLabels } from '../pods/translation/to-worker.ts';
 import type { Claim, Volume } from './types.ts';
 
 export interface ClaimFacts {
