@@ -65,6 +65,26 @@ it('a policy that is deleted and made again while its notice runs does not put o
   expect(open.map(({ status }) => [status.reason, status.reclaimAt])).toEqual([['WindowClosed', announced]]);
 });
 
+it('what pods may hold is not more while their claim is gone: one that is taken away again and again frees nobody', async () => {
+  const label = { 'kubeocean.io/cluster-binding': 'a' };
+  const { looks, stores } = await begin(server, stop.signal, {
+    bindings: [['a'], []],
+    policies: [policy('a', 1)],
+    records: [record('north', 'a')],
+    pods: [pod('first', 'north', '5', label), pod('second', 'north', '5', label)],
+    readable: true,
+  });
+  const claims = stores.claims[0] as Store<KubeObject>;
+  claims.remove('north/kubeocean-claim.a');
+  const at = (seconds: number) => looks.look(new Date(now.getTime() + seconds * 1000), seconds * 1000);
+  const { allocation, recordWrites, guardWrites } = at(0);
+  expect(allocation.closed[0]?.status).toMatchObject({ phase: 'Closing', reason: 'Released', ceiling: { cpu: '8' } });
+  expect(recordWrites.map(({ kind }) => kind)).toEqual(['status']);
+  // Nothing new comes meanwhile.
+  expect(JSON.stringify(guardWrites)).not.toContain('"a"');
+  expect([...at(2).steps.values()].map(({ kind, name }) => [kind, name])).toEqual([['exceed', 'second']]);
+});
+
 it('a last valid spec that somebody made by hand in a status stops nothing', async () => {
   const { spec, ...rest } = policy('b', 2);
   const broken = { ...rest, spec: { ...(spec as object), timeZone: 'Mars/Olympus' } };

@@ -10,6 +10,7 @@ import {
   countPods,
   type DesiredRecord,
   isOpen,
+  isSettling,
   type ReclaimTiming,
   rememberedSpec,
   type Tenant,
@@ -148,7 +149,13 @@ export class Looks {
     const reclaim = planReclaim({ leases, pods: lent, tenants, maxGraceSeconds, guardedSince: since });
     const unfollowed = findUnfollowed(lent, claims, now);
     const outOfPlace = this.settled(
-      findOutOfPlace({ open: allocated.open, records, pods: lent, tenants, maxGraceSeconds }),
+      findOutOfPlace({
+        open: [...allocated.open, ...settlingOf(allocated)],
+        records,
+        pods: lent,
+        tenants,
+        maxGraceSeconds,
+      }),
       unfollowed.steps,
       monotonic,
     );
@@ -252,6 +259,19 @@ function leasesOf(allocated: Allocation, allocation: Allocation, records: Readon
       return record && status ? [{ record, status }] : [];
     }),
   ];
+}
+
+/**
+ * Leases that seem to be over, which may be for a moment: pods may hold there what they could before. Otherwise a tenant that
+ * takes its claim away again and again would be held to nothing.
+ */
+function settlingOf({ closed }: Allocation): DesiredRecord[] {
+  return closed
+    .filter(({ status }) => isSettling(status) && status.ceiling !== undefined)
+    .map(({ record: { metadata, spec }, status }) => {
+      const { namespace, name, labels = {} } = metadata;
+      return { namespace, name, labels, spec, status };
+    });
 }
 
 function keyOfRecord({ namespace, name }: DesiredRecord): string {

@@ -52,6 +52,11 @@ describe('policy: why a node is not lent', () => {
       'no worker agent has shown life in the namespace kubeocean-worker',
     ],
     [
+      'a claim that is gone while its leases run',
+      { leases: { value: [lease('kubeocean-agent', 5)] } },
+      'claim kubeocean-worker/kubeocean-claim.b is gone: it was deleted, or lost its label',
+    ],
+    [
       'stale claim',
       { leases: { value: [lease(claimName('b'), 3600), lease('kubeocean-agent', 5)] } },
       'has not renewed its claim kubeocean-worker/kubeocean-claim.b since',
@@ -122,6 +127,7 @@ describe('what happens next', () => {
       'once the annotation kubeocean.io/reclaim is taken off',
     ],
     ['settling', { phase: 'Closing', reason: 'PolicyGone' }, {}, 'Unless that changes within seconds'],
+    ['without its claim', { phase: 'Closing', reason: 'Released' }, {}, 'Unless that changes within seconds'],
     ['closed', { phase: 'Closed' }, {}, 'drains and removes its vnode'],
   ])('%s', (_, status, spec, words) => {
     const facts = worker({ records: { value: [record(status)] }, policies: { value: [policy('p', spec)] } });

@@ -4,6 +4,7 @@ import type { KubeObject } from '@kubeocean/shared/kube';
 import {
   type Claim,
   type ClaimVerdict,
+  holdersOf,
   judgeClaims,
   type JudgedPolicy,
   judgePolicy,
@@ -49,10 +50,12 @@ export function worldOf(worker: WorkerFacts, now: Date): World {
   }));
   const tenants = valueOr(worker.tenants, anyone);
   const zone = usableZone(valueOr(worker.timeZone, 'UTC'));
+  const records = valueOr(worker.records, []);
+  const holders = holdersOf(records);
   const policies = [...valueOr(worker.policies, [])].sort(olderPolicyFirst).map((policy): PolicyView => {
     const judged = judge(policy, now, zone);
     const { cluster } = judged.spec ?? policy.spec;
-    return { ...judged, cluster, claim: judgeClaims(claims, tenants, cluster) };
+    return { ...judged, cluster, claim: judgeClaims(claims, tenants, cluster, { holders: holders.get(cluster) }) };
   });
   const nodes = valueOr(worker.nodes, []);
   const seen = {
@@ -61,7 +64,7 @@ export function worldOf(worker: WorkerFacts, now: Date): World {
     records: 'value' in worker.records,
     leases: 'value' in worker.leases,
   };
-  return { now, zone, policies, claims, nodes, records: valueOr(worker.records, []), tenants, leases, seen };
+  return { now, zone, policies, claims, nodes, records, tenants, leases, seen };
 }
 
 /** A policy as the agent judges it: while its spec is not valid, by the last valid one that its status remembers. */

@@ -37,7 +37,7 @@ const status = object('The lease as it stands.', {
     'Closed',
   ]),
   reason: text(
-    'Why it closes: WindowClosed, ReclaimedByOwner, or PolicyGone and NotSelected for the first seconds. Why it is closed: NodeGone, NotSelected, PolicyGone, Released. Shrunk: pods hold more than is lent by now; they stay.',
+    'Why it closes: WindowClosed, ReclaimedByOwner, or PolicyGone, NotSelected and Released for the first seconds. Why it is closed: NodeGone, NotSelected, PolicyGone, Released. Shrunk: pods hold more than is lent by now; they stay.',
   ),
   message: text('The same for people.'),
   policy: text('Policy that applies now.'),

@@ -49,8 +49,8 @@ export interface Taint {
 export interface LeasedNodeStatus {
   phase?: LeasedNodePhase;
   /**
-   * Closed: one of {@link LeasedNodeClosedReason}. Closing: WindowClosed or ReclaimedByOwner; PolicyGone or NotSelected for
-   * the seconds in which that may still turn out to be for a moment. Active: Shrunk, while pods hold more than is lent by now.
+   * Closed: one of {@link LeasedNodeClosedReason}. Closing: WindowClosed or ReclaimedByOwner; PolicyGone, NotSelected or
+   * Released for the seconds in which that may still turn out to be for a moment. Active: Shrunk, while pods hold more than is lent by now.
    */
   reason?: string;
   message?: string;

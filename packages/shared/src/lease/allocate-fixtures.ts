@@ -1,5 +1,5 @@
 /** Small clusters for the tests of the allocator. */
-import type { LeasedNode } from '../api/leased-node.ts';
+import type { LeasedNode, LeasedNodeStatus } from '../api/leased-node.ts';
 import { claimName } from '../api/names.ts';
 import type { ResourceLeasingPolicy, ResourceLeasingPolicySpec } from '../api/policy.ts';
 import type { KubeObject } from '../kube/types.ts';
@@ -94,4 +94,26 @@ export function written(records: readonly DesiredRecord[]): LeasedNode[] {
 
 export function lent(result: Allocation): Record<string, Record<string, string>> {
   return Object.fromEntries(result.open.map((record) => [record.name, record.status.allocatable ?? {}]));
+}
+
+/** A pod of the binding b1 that runs on the node. */
+export const lentPods = [pod('lent', 'node1', '1', mount, { 'kubeocean.io/cluster-binding': 'b1' })];
+
+export function at(seconds: number): Date {
+  return new Date(now.getTime() + seconds * 1000);
+}
+
+/** The same as it is written. */
+export function text(seconds: number): string {
+  return at(seconds).toISOString().replace('.000', '');
+}
+
+/** A look at the records that the last one left; what they come to say. A pod runs under them. */
+export function look(records: LeasedNode[], seconds: number, input: Partial<AllocationInput>): LeasedNode[] {
+  const { open, closed } = run({ pods: lentPods, records, now: at(seconds), ...input });
+  return [...written(open), ...closed.map(({ record, status }) => ({ ...record, status }))];
+}
+
+export function statusOf([record]: LeasedNode[]): LeasedNodeStatus {
+  return record?.status ?? {};
 }

@@ -4,23 +4,24 @@
  */
 import { Label } from '../api/constants.ts';
 import type { LeasedNode, LeasedNodeClosedReason, LeasedNodeSpec, LeasedNodeStatus } from '../api/leased-node.ts';
-import { labelValue, leasedNodeName } from '../api/names.ts';
+import { claimName, labelValue, leasedNodeName } from '../api/names.ts';
 import type { ResourceLeasingPolicy, ResourceLeasingPolicySpec } from '../api/policy.ts';
 import type { KubeObject } from '../kube/types.ts';
 import { type Account, keepAccount } from './account.ts';
 import { ceilingOf, shortage } from './ceiling.ts';
-import { type Claim, type ClaimVerdict, judgeClaims, readClaim, type Tenant } from './claims.ts';
+import { type Claim, type ClaimVerdict, holdersOf, judgeClaims, readClaim, type Tenant } from './claims.ts';
 import { closing, endedStatus, isRemovable, removalAt } from './closing.ts';
 import { lentShare } from './limits.ts';
 import { type JudgedPolicy, judgePolicy, olderPolicyFirst } from './policies.ts';
 import { minQuantity, type Quantity, QuantityError, Zero } from './quantity.ts';
-import { DefaultReclaimTiming, nextReclaimChange, type ReclaimFacts, type ReclaimTiming } from './reclaim.ts';
+import { DefaultReclaimTiming, nextReclaimChange, type ReclaimTiming } from './reclaim.ts';
 import { closingOf, frozenStatus, isLendable, isOpen, openStatus, WindowClosed, type WorkerNode } from './record.ts';
 import { accumulate, parseResources, type Resources, remaining } from './resources.ts';
 import type { PodForRequests } from './requests.ts';
 import { matchesNode } from './selector.ts';
 import { shareOut, type Stake } from './sharing.ts';
 import { countPods, groupName, PodUsage } from './usage.ts';
+import { factsOf, groupOfRecord, lazyGroups, type View } from './view.ts';
 
 export interface AllocationInput {
   nodes: readonly WorkerNode[];
@@ -88,15 +89,6 @@ export interface Allocation {
   nextChange?: Date;
 }
 
-/** What decisions on single records look at. */
-export interface View {
-  usage: PodUsage;
-  timing: ReclaimTiming;
-  staleSince: ReadonlyMap<string, Date>;
-  readers?: ReadonlySet<string> | undefined;
-  now: Date;
-}
-
 interface Bid {
   outcome: PolicyOutcome;
   claim: Claim;
@@ -111,9 +103,11 @@ interface BidStake extends Stake {
 /** Decides what is lent. The same input in any order gives the same result. */
 export function allocate(input: AllocationInput): Allocation {
   const claims = input.claims.map(readClaim).filter((claim) => claim !== undefined);
+  const holders = holdersOf(input.records);
   const verdicts = new Map<string, ClaimVerdict>();
   function verdictOn(binding: string): ClaimVerdict {
-    const verdict = verdicts.get(binding) ?? judgeClaims(claims, input.tenants, binding, input.staleSince);
+    const facts = { staleSince: input.staleSince, holders: holders.get(binding) };
+    const verdict = verdicts.get(binding) ?? judgeClaims(claims, input.tenants, binding, facts);
     verdicts.set(binding, verdict);
     return verdict;
   }
@@ -142,16 +136,23 @@ export function allocate(input: AllocationInput): Allocation {
   const nodesByName = new Map(nodes.map((node) => [node.metadata.name, node]));
   const openKeys = new Set(open.map(keyOf));
 
+  const hasPods = lazyGroups(view.usage);
   const closed = input.records
     .filter((record) => !openKeys.has(keyOf(record.metadata)))
     .map((record): ClosedRecord => {
       const { cluster, nodeName } = record.spec;
-      const { reason, message } = closing(record, nodesByName, outcomes, verdictOn(cluster));
-      const facts = factsOf(nodeName, groupName(record.metadata.namespace, labelValue(cluster)), true, view);
-      return { record, reason, status: endedStatus({ record, reason, message, facts, now }) };
+      const group = groupOfRecord(record);
+      const ending = closing(record, nodesByName, outcomes, verdictOn(cluster), () => hasPods(group));
+      const facts = factsOf(nodeName, group, true, view);
+      return { record, reason: ending.reason, status: endedStatus({ ...ending, record, facts, now }) };
     });
+  const readers = new Map(claims.flatMap((claim) => (claim.released ? [] : [[keyOf(claim), claim]])));
   const removable = closed
-    .filter(({ record, reason }) => isRemovable(record, reason, nodesByName, verdictOn(record.spec.cluster), view))
+    .filter(({ record, reason }) => {
+      const { metadata, spec } = record;
+      const reader = readers.get(keyOf({ namespace: metadata.namespace, name: claimName(spec.cluster) }));
+      return isRemovable(record, reason, nodesByName, reader, view);
+    })
     .map(({ record }) => record);
   const nextChange = earliest([
     ...outcomes.flatMap(({ closesAt, opensAt }) => [closesAt, opensAt]),
@@ -164,11 +165,6 @@ export function allocate(input: AllocationInput): Allocation {
 
 function nothingLent(): Pick<PolicyOutcome, 'nodes' | 'account' | 'closing' | 'shrunk' | 'passedOver'> {
   return { nodes: [], account: new Map(), closing: new Map(), shrunk: new Map(), passedOver: new Map() };
-}
-
-function factsOf(node: string, group: string, syncerFirst: boolean, { usage, timing }: View): ReclaimFacts {
-  const { unfinished, unsynced } = usage.group(node, group);
-  return { unfinished, unsynced, syncerFirst, timing };
 }
 
 /** The records of one node: per claim the oldest policy that selects it, served oldest first from what is left. */

@@ -1,6 +1,9 @@
 import { expect, it } from 'vitest';
-import { claim, now } from './allocate-fixtures.ts';
-import { judgeClaims, LongestSelector, readClaim } from './claims.ts';
+import type { KubeObject } from '../kube/types.ts';
+import { claim, now, run, written } from './allocate-fixtures.ts';
+import { holdersOf, judgeClaims, LongestSelector, readClaim } from './claims.ts';
+
+const GONE = 'the claim w/kubeocean-claim.b is gone: it was deleted, or lost its label kubeocean.io/claim';
 
 it('a selector as long as a claim may bring is read once, not at each look', () => {
   const terms = Array.from({ length: 64 }, () => ({ matchExpressions: [{ key: 'a', operator: 'Exists' }] }));
@@ -46,7 +49,7 @@ it('the remark says what is wrong with the claim that is served, and who else as
       leases.flatMap((lease) => readClaim(lease) ?? []),
       tenants,
       'b',
-      stale,
+      { staleSince: stale },
     );
   expect(judge([claim('b', 'w')])).not.toHaveProperty('remark');
   for (const both of [
@@ -68,3 +71,54 @@ it('the remark says what is wrong with the claim that is served, and who else as
     remark: 'the claim w/kubeocean-claim.b is released (annotation kubeocean.io/release)',
   });
 });
+
+it.each<[string, string[], (KubeObject | string)[], { served?: string; missing?: string; remark?: string }]>([
+  ['nobody has leases', [], ['w', later('x')], { served: 'w', remark: 'the later claim in namespace x gets nothing' }],
+  ['it was deleted', ['w'], [], { missing: 'w', remark: GONE }],
+  [
+    'it was deleted, and another waits',
+    ['w'],
+    [later('x')],
+    { missing: 'w', remark: `${GONE}; the later claim in namespace x gets nothing` },
+  ],
+  [
+    'it was made again, and is younger',
+    ['w'],
+    [later('w'), 'x'],
+    { served: 'w', remark: 'the later claim in namespace x gets nothing' },
+  ],
+  ['it was released, and another waits', ['w'], [released('w'), later('x')], { served: 'x' }],
+  [
+    'it was released',
+    ['w'],
+    [released('w')],
+    { remark: 'the claim w/kubeocean-claim.b is released (annotation kubeocean.io/release)' },
+  ],
+  ['its namespace may not claim the name any more', ['none'], ['w'], { served: 'w' }],
+  ['two have leases, and one a claim', ['w', 'x'], [later('x')], { served: 'x', missing: 'w' }],
+])('of a claim in a namespace whose leases run: %s', (_, holders, leases, expected) => {
+  const tenants = ['w', 'x'].map((namespace) => ({ namespace, serviceAccount: 's', bindings: ['*'] }));
+  const claims = leases.flatMap((lease) => readClaim(typeof lease === 'string' ? claim('b', lease) : lease) ?? []);
+  const { served, ...verdict } = judgeClaims(claims, tenants, 'b', { holders: new Set(holders) });
+  expect({ ...verdict, ...(served && { served: served.namespace }) }).toEqual(expected);
+});
+
+it('namespaces with a record that is not closed have leases that run', () => {
+  const [record] = written(run({}).open);
+  const of = (phase: 'Active' | 'Closing' | 'Closed' | undefined, namespace: string) => ({
+    ...record,
+    metadata: { ...record?.metadata, name: 'b1.node1', namespace },
+    spec: { cluster: 'b1', nodeName: 'node1', nodeUID: 'u', policy: 'p' },
+    ...(phase && { status: { phase } }),
+  });
+  const records = [of('Active', 'a'), of('Closing', 'b'), of('Closed', 'c'), of(undefined, 'd'), of('Active', 'a')];
+  expect(holdersOf(records)).toEqual(new Map([['b1', new Set(['a', 'b', 'd'])]]));
+});
+
+function later(namespace: string): KubeObject {
+  return claim('b', namespace, {}, '2026-02-01T00:00:00Z');
+}
+
+function released(namespace: string): KubeObject {
+  return claim('b', namespace, { 'kubeocean.io/release': 'true' });
+}

@@ -1,11 +1,13 @@
 /**
  * Claims: the Leases by which computing clusters ask for what policies lend to a binding's name. The first claim of a
- * name is served until it is released or deleted; one that is no longer renewed is still served.
+ * name is served until it is released, or gone and not made again; one that is no longer renewed is still served.
  */
 import { Annotation, Label } from '../api/constants.ts';
+import type { LeasedNode } from '../api/leased-node.ts';
 import { claimName } from '../api/names.ts';
 import type { NodeSelector } from '../api/selector.ts';
 import type { KubeObject } from '../kube/types.ts';
+import { isOpen } from './record.ts';
 import { nodeSelectorProblem } from './selector.ts';
 
 /** A mount namespace and what may be claimed there: the worker chart's value `tenants`. */
@@ -37,6 +39,16 @@ export interface ClaimVerdict {
   served?: Claim;
   /** In words, for the policies of that binding; undefined when a claim is served without a remark. */
   remark?: string;
+  /** Namespace with leases that run under the name, whose claim is gone: it was deleted, or has no label any more. */
+  missing?: string;
+}
+
+/** What of a name is known beside its claims. */
+export interface NameFacts {
+  /** By claim UID, since when it was not seen to be renewed; that is told, and changes nothing. */
+  staleSince?: ReadonlyMap<string, Date> | undefined;
+  /** Namespaces with leases that run under the name ({@link holdersOf}). */
+  holders?: ReadonlySet<string> | undefined;
 }
 
 /** Characters of a claim's node selector that agents read, as JSON: a tenant must not fill their memory. */
@@ -95,45 +107,79 @@ export function mayClaim(tenants: readonly Tenant[], namespace: string, binding:
   );
 }
 
+/** By binding, the mount namespaces that have records of it whose lease is not over. */
+export function holdersOf(records: Iterable<LeasedNode>): Map<string, Set<string>> {
+  const holders = new Map<string, Set<string>>();
+  for (const record of records) {
+    if (!isOpen(record)) continue;
+    const { cluster } = record.spec;
+    const namespaces = holders.get(cluster) ?? new Set();
+    holders.set(cluster, namespaces.add(record.metadata.namespace));
+  }
+  return holders;
+}
+
 /**
- * Picks the claim that is served for a binding: the oldest allowed one that is not released. `staleSince` says by claim
- * UID since when a claim was not seen to be renewed; that is told, and changes nothing.
+ * Picks the claim that is served for a binding: the oldest allowed one that is not released. A namespace whose leases run
+ * keeps the name while its claim is gone, until they are over: a claim that somebody deleted is made again by its syncer, and
+ * is younger then than those of others.
  */
 export function judgeClaims(
   claims: readonly Claim[],
   tenants: readonly Tenant[],
   binding: string,
-  staleSince: ReadonlyMap<string, Date> = new Map(),
+  { staleSince, holders = new Set() }: NameFacts = {},
 ): ClaimVerdict {
-  const named = claims.filter((claim) => claim.name === claimName(binding)).sort(olderFirst);
+  const isLater = ({ namespace }: Claim): number => (holders.has(namespace) ? 0 : 1);
+  const named = claims
+    .filter((claim) => claim.name === claimName(binding))
+    .sort((a, b) => isLater(a) - isLater(b) || olderFirst(a, b));
   const allowed = named.filter((claim) => mayClaim(tenants, claim.namespace, binding));
-  const [served, ...later] = allowed.filter((claim) => !claim.released);
+  const standing = allowed.filter((claim) => !claim.released);
+  const [first] = standing;
+  const missing = [...holders].sort().find((namespace) => isMissing(namespace, named, tenants, binding));
+  const served = first && (missing === undefined || holders.has(first.namespace)) ? first : undefined;
+  const gone = missing === undefined ? {} : { missing };
   if (served) {
-    const since = staleSince.get(served.uid);
+    const since = staleSince?.get(served.uid);
     const remarks = [
       ...(since ? [`the claim ${served.namespace}/${served.name} is not renewed since ${since.toISOString()}`] : []),
       ...(served.problem ? [`the claim ${served.namespace}/${served.name} cannot be read: ${served.problem}`] : []),
-      ...later.map((claim) => `the later claim in namespace ${claim.namespace} gets nothing`),
+      ...laterOnes(standing.slice(1)),
     ];
-    return remarks.length > 0 ? { served, remark: remarks.join('; ') } : { served };
+    return { served, ...gone, ...(remarks.length > 0 && { remark: remarks.join('; ') }) };
   }
-  const [released] = allowed;
+  if (missing !== undefined) {
+    const words = `the claim ${missing}/${claimName(binding)} is gone: it was deleted, or lost its label ${Label.claim}`;
+    return { missing, remark: [words, ...laterOnes(standing)].join('; ') };
+  }
+  return { remark: whyNobody(allowed, named, tenants, binding) };
+}
+
+function isMissing(namespace: string, named: readonly Claim[], tenants: readonly Tenant[], binding: string): boolean {
+  return mayClaim(tenants, namespace, binding) && !named.some((claim) => claim.namespace === namespace);
+}
+
+function laterOnes(claims: readonly Claim[]): string[] {
+  return claims.map((claim) => `the later claim in namespace ${claim.namespace} gets nothing`);
+}
+
+/** Why no claim of a name is served, in words. */
+function whyNobody(
+  [released]: readonly Claim[],
+  [refused]: readonly Claim[],
+  tenants: readonly Tenant[],
+  binding: string,
+): string {
   if (released) {
-    return {
-      remark: `the claim ${released.namespace}/${released.name} is released (annotation ${Annotation.release})`,
-    };
+    return `the claim ${released.namespace}/${released.name} is released (annotation ${Annotation.release})`;
   }
-  const [refused] = named;
   if (refused) {
-    return {
-      remark: `namespace ${refused.namespace} may not claim "${binding}"; add it to the worker chart's value "tenants"`,
-    };
+    return `namespace ${refused.namespace} may not claim "${binding}"; add it to the worker chart's value "tenants"`;
   }
-  return {
-    remark: `no computing cluster claims "${binding}"; create a ClusterBinding of that name whose mountNamespace is one of: ${
-      tenants.map((tenant) => tenant.namespace).join(', ') || '(the chart names no tenants)'
-    }`,
-  };
+  return `no computing cluster claims "${binding}"; create a ClusterBinding of that name whose mountNamespace is one of: ${
+    tenants.map((tenant) => tenant.namespace).join(', ') || '(the chart names no tenants)'
+  }`;
 }
 
 function olderFirst(a: Claim, b: Claim): number {

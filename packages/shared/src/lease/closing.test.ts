@@ -1,10 +1,20 @@
 import { describe, expect, it } from 'vitest';
-import type { LeasedNode, LeasedNodeStatus } from '../api/leased-node.ts';
+import type { LeasedNode } from '../api/leased-node.ts';
 import type { AllocationInput } from './allocate.ts';
-import { claim, mount, node, now, pod, policy, run, written } from './allocate-fixtures.ts';
+import {
+  at,
+  claim,
+  lentPods as pods,
+  look,
+  mount,
+  node,
+  policy,
+  run,
+  statusOf,
+  text,
+  written,
+} from './allocate-fixtures.ts';
 
-const label = { 'kubeocean.io/cluster-binding': 'b1' };
-const pods = [pod('lent', 'node1', '1', mount, label)];
 const windowed = policy('p1', {
   timeWindows: [{ start: '18:00', end: '08:00' }],
   forceReclaim: true,
@@ -12,24 +22,6 @@ const windowed = policy('p1', {
 });
 const released = { claims: [claim('b1', mount, { 'kubeocean.io/release': 'true' })] };
 const unselected = { policies: [policy('p1', { nodeSelector: { nodeSelectorTerms: [{}] } })] };
-
-function at(seconds: number): Date {
-  return new Date(now.getTime() + seconds * 1000);
-}
-
-function text(seconds: number): string {
-  return at(seconds).toISOString().replace('.000', '');
-}
-
-/** A look at the records that the last one left; what they come to say. */
-function look(records: LeasedNode[], seconds: number, input: Partial<AllocationInput>): LeasedNode[] {
-  const { open, closed } = run({ pods, records, now: at(seconds), ...input });
-  return [...written(open), ...closed.map(({ record, status }) => ({ ...record, status }))];
-}
-
-function statusOf([record]: LeasedNode[]): LeasedNodeStatus {
-  return record?.status ?? {};
-}
 
 describe.each([
   ['PolicyGone', { policies: [] }],

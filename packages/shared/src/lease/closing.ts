@@ -1,40 +1,48 @@
 /** Records whose lease is over: what they say, why, and until when they are kept. */
-import { TaintKey } from '../api/constants.ts';
+import { Seconds, TaintKey } from '../api/constants.ts';
 import type { LeasedNode, LeasedNodeClosedReason, LeasedNodeStatus } from '../api/leased-node.ts';
-import { labelValue } from '../api/names.ts';
-import type { PolicyOutcome, View } from './allocate.ts';
-import type { ClaimVerdict } from './claims.ts';
+import type { PolicyOutcome } from './allocate.ts';
+import type { Claim, ClaimVerdict } from './claims.ts';
 import { type ReclaimFacts, reclaimStatus } from './reclaim.ts';
-import { earlier, isLendable, isOpen, isSettling, leaseTaint, settles, type WorkerNode } from './record.ts';
+import { earlier, isLendable, isOpen, isSettling, leaseTaint, type WorkerNode } from './record.ts';
 import { rfc3339 } from './time.ts';
-import { groupName } from './usage.ts';
+import { groupOfRecord, type View } from './view.ts';
 
 /** How long a computing cluster has to read a Closed record. It has no right to write that it did. */
 const RetentionMs = 24 * 3_600_000;
 
 /** How long nothing may lend before a lease is over for it. `kubectl replace --force` takes a second or two. */
 const SettleMs = 10_000;
+/** The same of a claim that is gone: its syncer looks at it every 10 s, and counts as silent after as long as this. */
+const ClaimSettleMs = Seconds.staleAfter * 1000;
 
-/** A record that nothing lends by now, and why. */
-interface EndedLease {
-  record: LeasedNode;
+/** Why a lease is over. */
+interface Ending {
   reason: LeasedNodeClosedReason;
   message: string;
+  /** How long that has to be so without a break before it is believed. */
+  settleMs: number;
+}
+
+/** A record that nothing lends by now, and why. */
+interface EndedLease extends Ending {
+  record: LeasedNode;
   facts: ReclaimFacts;
   now: Date;
 }
 
 /**
- * Status of a record that nothing lends by now. Without a policy or a selector that matches, it stops new pods at once but
- * says Closed, on which its vnode is drained, only when that has been so for 10 s without a break. Its `reclaimAt` is when
- * that is, so an agent that is started meanwhile goes on with it. A taking back that has begun is not held up.
+ * Status of a record that nothing lends by now. Where that may be for a moment only, it stops new pods at once but says Closed,
+ * on which its vnode is drained, only when it has been so for `settleMs` without a break. Its `reclaimAt` is when that is, so an
+ * agent that is started meanwhile goes on with it. A taking back that has begun is not held up, and no reason that comes after
+ * another puts the end off.
  */
 export function endedStatus(ended: EndedLease): LeasedNodeStatus {
-  const { record, reason, now } = ended;
-  if (isOpen(record) && settles(reason)) {
+  const { record, settleMs, now } = ended;
+  if (isOpen(record) && settleMs > 0) {
     const announced = record.status?.phase === 'Closing' ? record.status.reclaimAt : undefined;
     // Up to the whole second, in which times are written.
-    const settled = new Date(Math.ceil(now.getTime() / 1000) * 1000 + SettleMs);
+    const settled = new Date(Math.ceil(now.getTime() / 1000) * 1000 + settleMs);
     const endsAt = earlier(announced, rfc3339(settled));
     if (Date.parse(endsAt) > now.getTime()) return settlingStatus(ended, endsAt);
   }
@@ -82,20 +90,36 @@ function closedStatus({ record, reason, message, facts, now }: EndedLease): Leas
   };
 }
 
-/** Why an existing record's lease is over. @param nodes those that there are, by name */
+/**
+ * Why an existing record's lease is over. A claim that is gone is believed at once where no pod of its binding is left in its
+ * namespace: unbinding deletes it when there is none. Otherwise somebody deleted it, or took off its label, while its syncer
+ * lives, which makes it again.
+ * @param nodes those that there are, by name
+ * @param hasPods whether the binding has lent pods on any node
+ */
 export function closing(
   record: LeasedNode,
   nodes: ReadonlyMap<string, WorkerNode>,
   outcomes: readonly PolicyOutcome[],
   verdict: ClaimVerdict,
-): { reason: LeasedNodeClosedReason; message: string } {
-  const { cluster, nodeName, nodeUID } = record.spec;
-  if (verdict.served?.namespace !== record.metadata.namespace) {
-    return {
-      reason: 'Released',
-      message: verdict.remark ?? `the claim in namespace ${verdict.served?.namespace} is served`,
-    };
+  hasPods: () => boolean,
+): Ending {
+  const { namespace } = record.metadata;
+  if (verdict.served?.namespace !== namespace) {
+    const message = verdict.remark ?? `the claim in namespace ${verdict.served?.namespace} is served`;
+    const settleMs = verdict.missing === namespace && hasPods() ? ClaimSettleMs : 0;
+    return { reason: 'Released', message, settleMs };
   }
+  const ending = unlent(record, nodes, outcomes);
+  return { ...ending, settleMs: ending.reason === 'NodeGone' ? 0 : SettleMs };
+}
+
+/** Why nothing lends the node of a record whose claim is served. */
+function unlent(
+  { spec: { cluster, nodeName, nodeUID } }: LeasedNode,
+  nodes: ReadonlyMap<string, WorkerNode>,
+  outcomes: readonly PolicyOutcome[],
+): Pick<Ending, 'reason' | 'message'> {
   const node = nodes.get(nodeName);
   if (node?.metadata.uid !== nodeUID) {
     return {
@@ -124,23 +148,24 @@ export function removalAt(status: LeasedNodeStatus): Date {
 }
 
 /**
- * A Closed record is the only statement that its vnode may be drained. It stays until no pod is left under it, and then
- * until nobody is there to read it (Released), a new node needs its name, or 24 hours are over and the computing cluster has
- * read it: one that was away for longer has yet to.
+ * A Closed record is the only statement that its vnode may be drained, but for a claim that the owner gave back. It stays until
+ * no pod is left under it, and then until nobody is there to read it, a new node needs its name, or 24 hours are over and the
+ * computing cluster has read it: one that was away for longer has yet to.
+ * @param reader the claim of the name in the record's namespace, served or not; none where it is gone or was given back
  */
 export function isRemovable(
   record: LeasedNode,
   reason: LeasedNodeClosedReason,
   nodes: ReadonlyMap<string, WorkerNode>,
-  verdict: ClaimVerdict,
+  reader: Claim | undefined,
   view: View,
 ): boolean {
   if (record.status?.phase !== 'Closed') return false;
-  const { nodeName, cluster } = record.spec;
-  if (view.usage.group(nodeName, groupName(record.metadata.namespace, labelValue(cluster))).present > 0) return false;
-  if (reason === 'Released') return true;
+  const { nodeName } = record.spec;
+  if (view.usage.group(nodeName, groupOfRecord(record)).present > 0) return false;
+  if (!reader) return reason === 'Released';
   if (reason === 'NodeGone' && nodes.has(nodeName)) return true;
-  const { uid } = verdict.served ?? {};
-  const isRead = uid !== undefined && !view.staleSince.has(uid) && (view.readers?.has(uid) ?? true);
+  const { uid } = reader;
+  const isRead = !view.staleSince.has(uid) && (view.readers?.has(uid) ?? true);
   return isRead && record.status.closedAt !== undefined && removalAt(record.status) <= view.now;
 }

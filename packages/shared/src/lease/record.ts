@@ -183,9 +183,12 @@ export function frozenStatus(
   return { phase: 'Closing', ...closing, ...common, ...window, taints, ...reclaim };
 }
 
-/** Reasons for which a lease is over only once they held for a while: a policy may be deleted just to be made anew. */
+/**
+ * Reasons of a record that is Closing because its lease seems to be over: a policy may be deleted just to be made anew, and a
+ * claim that somebody deleted is made again by its syncer.
+ */
 export function settles(reason: string | undefined): boolean {
-  return reason === 'PolicyGone' || reason === 'NotSelected';
+  return reason === 'PolicyGone' || reason === 'NotSelected' || reason === 'Released';
 }
 
 /** Whether a record says that its lease seems to be over, which may yet turn out to be for a moment. */
