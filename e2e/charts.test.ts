@@ -11,6 +11,11 @@ import { find, podSpec, render, rightsOf, verbsOn } from './charts/render.ts';
 
 const bothCharts: Chart[] = ['kubeocean', 'kubeocean-worker'];
 
+/** The value `tenants` with one entry, for `--set`. */
+function tenant(namespace: string, serviceAccount: string): string {
+  return `tenants[0].namespace=${namespace},tenants[0].serviceAccount=${serviceAccount},tenants[0].bindings[0]=*`;
+}
+
 describe('both charts', () => {
   it('pass helm lint', async () => {
     const charts = bothCharts.map((chart) => join(checkout, 'charts', chart));
@@ -97,6 +102,14 @@ describe('both charts', () => {
     ['kubeocean-worker', 'tenant=a', /additional properties 'tenant' not allowed/],
     ['kubeocean-worker', 'agent.timeZone=+08:00', /at '\/agent\/timeZone'/],
     ['kubeocean-worker', 'tenants[0].namespace=kube-system', /at '\/tenants\/0/],
+    ['kubeocean-worker', tenant('kube-system', 'a'), /tenants: the namespace kube-system cannot be a tenant's/],
+    ['kubeocean-worker', tenant('kubeocean-agent', 'a'), /tenants: the namespace kubeocean-agent cannot be a tenant's/],
+    ['kubeocean-worker', tenant('a', 'default'), /tenants: the serviceAccount of the namespace a cannot be default/],
+    [
+      'kubeocean-worker',
+      'lentPods.volumes={hostpath}',
+      /at '\/lentPods\/volumes\/0': value must be one of 'configMap'/,
+    ],
     ['kubeocean-worker', 'tenants=null', /missing property 'tenants'/],
   ])('%s refuses %s', async (chart, value, message) => {
     const { status, stderr } = await helmTemplate(chart, { set: [value], anyExit: true });

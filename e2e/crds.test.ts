@@ -142,15 +142,28 @@ describe('kubectl get', () => {
       'cb',
       ['-owide'],
       binding({}),
-      { nodes: 2, pods: 3, workerVersion: 'v1.34.4' },
-      /CLUSTERID +PHASE +NODES +PODS +WORKER-VERSION +AGE\n.* 2 +3 +v1\.34\.4/,
+      {
+        nodes: 2,
+        pods: 3,
+        workerVersion: 'v1.34.4',
+        conditions: [
+          {
+            type: 'Ready',
+            status: 'False',
+            reason: 'SecretMissing',
+            message: 'the Secret is missing',
+            lastTransitionTime: '2026-01-01T08:00:00Z',
+          },
+        ],
+      },
+      /CLUSTERID +PHASE +NODES +PODS +WORKER-VERSION +MESSAGE +AGE\n.* 2 +3 +v1\.34\.4 +the Secret is missing/,
     ],
     [
       'rlp',
       [],
       policy({}),
-      { phase: 'Active', activeTimeWindow: true },
-      /^NAME +CLUSTER +PHASE +ACTIVE +AGE\ncolumns-rlp +test +Active +true/,
+      { phase: 'Active', activeTimeWindow: true, nodes: 0, reason: 'NoNodeMatches' },
+      /^NAME +CLUSTER +PHASE +ACTIVE +NODES +REASON +AGE\ncolumns-rlp +test +Active +true +0 +NoNodeMatches/,
     ],
     [
       'ln',

@@ -1,14 +1,21 @@
 /** scripts/kubeconfig.sh as the tutorial calls it, against the worker cluster: what it writes, and what it refuses. */
-import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { run, type RunResult } from './clusters/local/run.ts';
 import { binFolder, checkout } from './clusters/paths.ts';
 import { ServiceAccounts } from '@kubeocean/shared/kube';
-import { cleanup, client, kubeconfigOf, kubectl, uniqueName } from './harness/index.ts';
+import { cleanup, client, kubeconfigOf, kubectl, uniqueName, waitFor } from './harness/index.ts';
 
 const account = 'borrower';
+/** The Secret of an account, into which Kubernetes puts the token. */
+const tokenSecret = (name: string) => ({
+  apiVersion: 'v1',
+  kind: 'Secret',
+  type: 'kubernetes.io/service-account-token',
+  metadata: { name, namespace, annotations: { 'kubernetes.io/service-account.name': name } },
+});
 const namespace = uniqueName('kubeconfig');
 const folder = mkdtempSync(join(tmpdir(), 'kubeconfig-test-'));
 const file = join(folder, 'out');
@@ -21,9 +28,7 @@ beforeAll(async () => {
   await kubectl('worker-1', ['-n', namespace, 'create', 'serviceaccount', 'bare']);
   await kubectl('worker-1', ['-n', namespace, 'create', 'serviceaccount', 'opaque']);
   await kubectl('worker-1', ['-n', namespace, 'create', 'secret', 'generic', 'opaque']);
-  const metadata = { name: account, namespace, annotations: { 'kubernetes.io/service-account.name': account } };
-  const secret = { apiVersion: 'v1', kind: 'Secret', type: 'kubernetes.io/service-account-token', metadata };
-  await kubectl('worker-1', ['create', '-f', '-'], { input: JSON.stringify(secret) });
+  await kubectl('worker-1', ['create', '-f', '-'], { input: JSON.stringify(tokenSecret(account)) });
 });
 
 function script(args: string[], kubeconfig = kubeconfigOf('worker-1')): Promise<RunResult> {
@@ -84,6 +89,29 @@ describe('hack/kubeconfig.sh', () => {
     expect(stderr).toMatch(message);
     expect(status).toBe(code);
   });
+
+  it('gives another token, and the old one is void, once account and Secret were made anew as docs/security.md says', async () => {
+    const [rotated, old, renewed] = ['rotated', join(folder, 'old'), join(folder, 'renewed')] as const;
+    const make = async () => {
+      await kubectl('worker-1', ['-n', namespace, 'create', 'serviceaccount', rotated]);
+      await kubectl('worker-1', ['create', '-f', '-'], { input: JSON.stringify(tokenSecret(rotated)) });
+    };
+    const isKnown = async (path: string) =>
+      (await kubectl(path as `/${string}`, ['auth', 'whoami'], { anyExit: true })).status === 0;
+    await make();
+    expect((await script([rotated, namespace, old])).status).toBe(0);
+    expect(await isKnown(old)).toBe(true);
+    const said = readFileSync(join(checkout, 'docs/security.md'), 'utf8');
+    const [, kinds = ''] = /kubectl -n kubeocean-worker delete (\S+) kubeocean-syncer/.exec(said) ?? [];
+    await kubectl('worker-1', ['-n', namespace, 'delete', kinds, rotated]);
+    await make();
+    expect((await script([rotated, namespace, renewed])).status).toBe(0);
+    expect(await isKnown(renewed)).toBe(true);
+    // An API server remembers for ten seconds whose a token is.
+    await waitFor('the old token refused', async () => !(await isKnown(old)), { timeoutMs: 30_000, everyMs: 1000 });
+    rmSync(old);
+    rmSync(renewed);
+  }, 60_000);
 
   it('says so when kubectl has no cluster', async () => {
     const { status, stderr } = await script([account, namespace, file], '/dev/null');

@@ -180,6 +180,7 @@ const cases: [path: string, spec: Fields, says: RegExp][] = [
   ['resourceLimits[].resource', limit({ resource: undefined }), /resourceLimits\[0\]\.resource: Required value/],
   ['resourceLimits[].resource', limit({ resource: '' }), /resourceLimits\[0\]\.resource: .*at least 1/],
   ['resourceLimits[].resource', limit({ resource: 'my gpu' }), /resourceLimits\[0\]\.resource: .*should match/],
+  ['resourceLimits[].resource', limit({ resource: 'cpus' }), /resourceLimits\[0\]\.resource: .*must be cpu, memory/],
   [
     'resourceLimits[].quantity',
     limit({ quantity: '4 cores' }),
@@ -187,6 +188,8 @@ const cases: [path: string, spec: Fields, says: RegExp][] = [
   ],
   ['resourceLimits[].quantity', limit({ quantity: '' }), /\.quantity: .*Kubernetes quantity/],
   ['resourceLimits[].quantity', limit({ quantity: '-1Gi' }), /\.quantity: .*not negative/],
+  // The API server would take seconds of a processor to find that out, and with more digits all it has.
+  ['resourceLimits[].quantity', limit({ quantity: '1e9999999' }), /\.quantity: .*Kubernetes quantity/],
   ['resourceLimits[].quantity', limit({ quantity: 1.5 }), /\.quantity: .*must be (of type|an integer)/],
   ['resourceLimits[].percent', limit({ percent: 101 }), /\.percent: .*less than or equal to 100/],
   ['resourceLimits[].percent', limit({ percent: -1 }), /\.percent: .*greater than or equal to 0/],

@@ -1,6 +1,6 @@
 import { ApiError, ConnectionError } from '@kubeocean/shared/kube';
 import { expect, test } from 'vitest';
-import { createReachability } from './worker.ts';
+import { createReachability, unreachableMessage } from './worker.ts';
 
 const silent = new ConnectionError('https://worker', 'ETIMEDOUT', 'no answer in time');
 const revoked = new ApiError(401, { code: 401, message: 'Unauthorized' }, 'GET', '/');
@@ -25,4 +25,19 @@ test('what a watch goes on telling does not count once the credential was refuse
   worker.accepted(41_000);
   worker.contact(50_000);
   expect(worker.unreachable(80_000)).toBe(false);
+});
+
+test.each([
+  [
+    'refused the credential',
+    revoked,
+    /^the worker cluster has refused the credential .* for 30 s \(.*Unauthorized.*scripts\/kubeconfig\.sh/,
+  ],
+  [
+    'not answered',
+    silent,
+    /^the worker cluster has not answered for 30 s: .*no answer in time\. Pods that run there go on;/,
+  ],
+])('a worker that has %s is told of as such', (_, error, words) => {
+  expect(unreachableMessage(error, 30, false)).toMatch(words);
 });

@@ -1,5 +1,5 @@
 /** The worker cluster seen from here: whether anybody answers, and what people are told. */
-import { Annotation, Seconds } from '@kubeocean/shared/api';
+import { Annotation } from '@kubeocean/shared/api';
 import { ApiError, isForbidden, isCertificateError, is404, KubeconfigError, messageOf } from '@kubeocean/shared/kube';
 
 export interface Reachability {
@@ -63,9 +63,21 @@ export function failureReason(error: unknown): string {
  * @param evicts the binding lets home evict meanwhile
  */
 export function unreachableMessage(error: unknown, silenceSeconds: number, evicts: boolean): string {
-  const cause = error === undefined ? 'no answer' : messageOf(error);
   const leases = evicts
     ? `Their Leases lapse, and this cluster evicts as the pods' tolerations say (annotation ${Annotation.unreachable}: evict)`
-    : `Lease renewals go on every ${Seconds.renewEvery} s`;
-  return `the worker cluster has not answered for ${silenceSeconds} s: ${cause}. Pods that run there go on; vnodes take no new ones. ${leases}`;
+    : 'This cluster evicts none meanwhile: the Leases of the vnodes are renewed all the same';
+  return `${whatIsWrong(error, silenceSeconds)}. Pods that run there go on; vnodes take no new ones. ${leases}`;
+}
+
+/** What is wrong, and what to do about it where that is known. */
+function whatIsWrong(error: unknown, silenceSeconds: number): string {
+  const silent = `the worker cluster has not answered for ${silenceSeconds} s`;
+  if (error === undefined) return `${silent}: no answer`;
+  const renew =
+    'make a new kubeconfig there (scripts/kubeconfig.sh) and put it into the Secret that spec.secretRef names; it is taken up by itself';
+  if (error instanceof ApiError && error.code === 401) {
+    return `the worker cluster has refused the credential of the kubeconfig for ${silenceSeconds} s (${messageOf(error)}): it has expired or was revoked. If that does not end, ${renew}`;
+  }
+  const advice = isCertificateError(error) ? `. If its CA is another one by now, ${renew}` : '';
+  return `${silent}: ${messageOf(error)}${advice}`;
 }

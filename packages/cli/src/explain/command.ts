@@ -1,10 +1,12 @@
 /** `kubeocean explain node|pod|policy NAME`. */
+import { type ClusterBinding, Label, labelValue } from '@kubeocean/shared/api';
 import { OptionError, type OptionTable } from '@kubeocean/shared/daemon';
 import { connect, type Connection, defaultKubeconfig } from '../cluster.ts';
 import { type Command, OUTPUT_OPTION, refuseBadName } from '../command.ts';
 import { Failure } from '../failure.ts';
-import { type Explanation, type Facts, unknowns } from './facts.ts';
+import { type Explanation, type Facts, unknowns, valueOr } from './facts.ts';
 import { explainNode, workerNodeOf } from './node.ts';
+import { otherWorker } from './other-worker.ts';
 import { explainPod } from './pod.ts';
 import { explainPolicy } from './policy.ts';
 import { failIfSilent, readHome, readPodsOn, readWorker } from './read.ts';
@@ -76,19 +78,26 @@ type Explainer = (clusters: Clusters, name: string, namespace: string, now: Date
 const explainers: Record<string, Explainer | undefined> = {
   async node(clusters, name, _namespace, now) {
     const facts = await readFacts(clusters, now);
+    const other = await strangerTo(bindingOfVnode(name, facts), clusters);
+    if (other !== undefined) delete facts.worker;
     const node = workerNodeOf(name, facts);
     if (node !== undefined && clusters.worker && facts.worker) {
       facts.worker.podsOnNode = await readPodsOn(clusters.worker, node);
     }
-    return explainNode(name, facts) ?? notFound(`vnode or worker node ${name}`, clusters, factUnknowns(facts));
+    const explanation = explainNode(name, facts);
+    if (!explanation) return notFound(`vnode or worker node ${name}`, clusters, factUnknowns(facts));
+    return withUnknown(explanation, other);
   },
   async pod(clusters, name, namespace, now) {
     const facts = await readPod(clusters.home, clusters.worker, namespace, name, now);
+    const other = await strangerTo(valueOr(facts.home?.binding, undefined), clusters);
+    if (other !== undefined) delete facts.worker;
     // The zone only words the times; the facts are absolute.
-    return (
-      explainPod(facts, 'UTC') ??
-      notFound(`pod ${namespace}/${name}`, clusters, unknowns(facts.home?.pod, facts.worker?.pod))
-    );
+    const explanation = explainPod(facts, 'UTC');
+    if (!explanation) {
+      return notFound(`pod ${namespace}/${name}`, clusters, unknowns(facts.home?.pod, facts.worker?.pod));
+    }
+    return withUnknown(explanation, other);
   },
   async policy(clusters, name, _namespace, now) {
     if (!clusters.worker) throw new Failure('policies live in the worker cluster: give --worker-kubeconfig');
@@ -100,6 +109,23 @@ const explainers: Record<string, Explainer | undefined> = {
     );
   },
 };
+
+/** The binding of a vnode of that name. */
+function bindingOfVnode(name: string, { home }: Facts): ClusterBinding | undefined {
+  const vnode = valueOr(home?.vnodes, []).find(({ metadata }) => metadata.name === name);
+  const label = vnode?.metadata.labels?.[Label.clusterBinding];
+  if (label === undefined) return undefined;
+  return valueOr(home?.bindings, []).find(({ metadata }) => labelValue(metadata.name) === label);
+}
+
+/** That the worker cluster which was given is another than the binding's, in words. */
+async function strangerTo(binding: ClusterBinding | undefined, { worker }: Clusters): Promise<string | undefined> {
+  return binding && worker && otherWorker(worker, binding);
+}
+
+function withUnknown(explanation: Explanation, text: string | undefined): Explanation {
+  return text === undefined ? explanation : { ...explanation, unknown: [...explanation.unknown, text] };
+}
 
 /** `NAME`, in the namespace of the flag if there is one, or `NAMESPACE/NAME`. */
 function podName(given: string, flag: string | undefined): { namespace?: string; name: string } {

@@ -13,6 +13,7 @@ import {
   isSettling,
   isTakenBack,
   matchesNode,
+  ownLabel,
   parseQuantity,
   QuantityError,
   Shrunk,
@@ -199,7 +200,7 @@ export function mismatch(selector: NodeSelector | undefined, node: WorkerNode): 
     const failing = wanted.find(({ only }) => !matchesNode({ nodeSelectorTerms: [only] }, node));
     if (!failing) return 'matches';
     const { key, operator, values } = failing.one;
-    const value = key === 'metadata.name' ? node.metadata.name : node.metadata.labels?.[key];
+    const value = key === 'metadata.name' ? node.metadata.name : ownLabel(node.metadata.labels ?? {}, key);
     const has = value === undefined ? 'the node has no such label' : `the node has "${value}"`;
     return `wants ${key} ${operator}${values?.length ? ` (${values.join(', ')})` : ''}, ${has}`;
   });

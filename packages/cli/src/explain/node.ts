@@ -6,6 +6,7 @@ import type { Explanation, Facts, Vnode, WorkerFacts } from './facts.ts';
 import { unknowns, valueOr } from './facts.ts';
 import { amounts, recordNext, recordText, takenBack, verdictOn, windowText } from './lease-words.ts';
 import { bindingNamed, bindingProblems, sentence, WhileSilent } from './policy.ts';
+import { reclaimRemark } from './reclaim-remark.ts';
 import { whyNotMore } from './room.ts';
 import { isReady, physicalNode, readyText, taintTexts } from './vnode-words.ts';
 import { agentSilence, isGoing, type PolicyView, recordOf, type World, worldOf, zoneOf } from './world.ts';
@@ -107,6 +108,7 @@ function workerSide(target: Target, worker: WorkerFacts, facts: Facts): Side {
     why: [
       ...sides.flatMap((side) => side.why),
       ...(node?.spec?.unschedulable ? ['The worker node is cordoned: its vnodes take no new pods.'] : []),
+      ...(node ? reclaimRemark('the node', node) : []),
       ...(nobody ? [sentence(noPolicy(target))] : []),
     ],
     next: sides.flatMap(({ cluster, next }) => (several ? next.map((line) => `${cluster}: ${line}`) : next)),

@@ -34,6 +34,19 @@ describe('a policy that is being deleted', () => {
   });
 });
 
+test('a taint and a label named as what every object of JavaScript has', () => {
+  const tainted = { ...vnode, spec: { taints: [{ key: 'constructor', effect: 'NoSchedule' as const }] } };
+  const atHome = { ...home, vnodes: { value: [tainted] } };
+  expect(explainNode('vnode-cls-n1', { now, home: atHome })?.why).toContain(
+    "vnode-cls-n1 has the taint constructor:NoSchedule: the worker node's own, or someone's at home.",
+  );
+  const exists = { key: 'constructor', operator: 'Exists' as const };
+  const nodeSelector = { nodeSelectorTerms: [{ matchExpressions: [exists] }] };
+  const policies = { value: [policy('p', { nodeSelector })] };
+  const answer = explainPolicy('p', { now, worker: worker({ policies, records: { value: [] } }) });
+  expect(answer?.why.join()).toContain('wants constructor Exists, the node has no such label');
+});
+
 describe('a policy whose zone does not exist', () => {
   const window = { closesAt: '2026-11-20T18:00:00Z' };
   const mars = policy('p', { timeZone: 'Mars/Olympus', timeWindows: [{ start: '18:00', end: '08:00' }] });

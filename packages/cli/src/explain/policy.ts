@@ -5,6 +5,7 @@ import { deletionText } from '../deletion.ts';
 import type { Explanation, Facts, WorkerFacts } from './facts.ts';
 import { unknowns, valueOr } from './facts.ts';
 import { type NodeVerdict, recordNext, verdictOn, windowText } from './lease-words.ts';
+import { reclaimRemark } from './reclaim-remark.ts';
 import {
   agentSilence,
   claimSilence,
@@ -38,6 +39,7 @@ export function explainPolicy(name: string, facts: Facts & { worker: WorkerFacts
       ...(view.problem === undefined || isGoing(view) ? [] : [invalidText(view)]),
       ...policyWide(view, world, worker).filter((line) => !verdicts.some(({ text }) => line === toldOfAll(text))),
       ...(silence ? [sentence(silence)] : []),
+      ...reclaimRemark('the policy', view.policy),
       ...('unknown' in worker.records ? [] : notLentTexts(verdicts)),
       ...bindingProblems(facts, cluster),
     ],

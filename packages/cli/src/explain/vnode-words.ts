@@ -2,18 +2,18 @@
 import { Label, TaintKey } from '@kubeocean/shared/api';
 import { type PodFacts, valueOr, type Vnode } from './facts.ts';
 
-const meanings: Record<string, string> = {
-  [TaintKey.vnode]: 'only pods that tolerate it are scheduled here (the default of vnodes)',
-  [TaintKey.physicalNodeUnschedulable]: 'the worker node is cordoned, or its network is not up',
-  [TaintKey.outOfTimeWindows]: 'the lease takes no new pods: its window is closed, or the owner takes it back',
-  [TaintKey.vnodeDeleting]: 'the vnode is being removed',
-  [TaintKey.leaseUnknown]: 'nothing is known of the lease: its record is missing, or the worker agent is silent',
-  [TaintKey.workerUnreachable]: 'the worker cluster does not answer',
-};
+const meanings = new Map<string, string>([
+  [TaintKey.vnode, 'only pods that tolerate it are scheduled here (the default of vnodes)'],
+  [TaintKey.physicalNodeUnschedulable, 'the worker node is cordoned, or its network is not up'],
+  [TaintKey.outOfTimeWindows, 'the lease takes no new pods: its window is closed, or the owner takes it back'],
+  [TaintKey.vnodeDeleting, 'the vnode is being removed'],
+  [TaintKey.leaseUnknown, 'nothing is known of the lease: its record is missing, or the worker agent is silent'],
+  [TaintKey.workerUnreachable, 'the worker cluster does not answer'],
+]);
 
 function meaningOf(key: string): string {
   if (key.startsWith(TaintKey.kubernetesNodePrefix)) return "Kubernetes' own, from the state of the vnode at home";
-  return meanings[key] ?? "the worker node's own, or someone's at home";
+  return meanings.get(key) ?? "the worker node's own, or someone's at home";
 }
 
 /** The worker node behind a vnode. What is too long for a label stands in full in the annotation of the same key. */

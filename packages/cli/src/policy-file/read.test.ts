@@ -165,6 +165,10 @@ describe('what is refused', () => {
       'p.yaml:7: spec.resourceLimits[0].percent: Invalid value: 101: spec.resourceLimits[0].percent in body should be less than or equal to 100',
     ],
     [
+      'spec:\n  cluster: c\n  resourceLimits:\n  - {resource: cpu, quantity: "1e9999999"}',
+      'p.yaml:7: spec.resourceLimits[0].quantity: Invalid value: "1e9999999": must be a Kubernetes quantity and not negative',
+    ],
+    [
       'spec:\n  cluster: c\n  resourceLimits:\n  - {resource: cpu, quantity: -1}',
       'p.yaml:7: spec.resourceLimits[0].quantity: Invalid value: -1: must be a Kubernetes quantity and not negative',
     ],

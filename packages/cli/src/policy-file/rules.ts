@@ -18,12 +18,15 @@ function operatorIn(self: unknown, ...operators: string[]): boolean {
 }
 
 function isQuantityFromZero(self: unknown): boolean {
+  if (!/^[^eE]*(E|Ei|[eE][+-]?[0-9]{1,2})?$/.test(String(self))) return false;
   try {
     return parseQuantity(self as string | number).nanos >= 0n;
   } catch {
     return false;
   }
 }
+
+const plainResources = ['cpu', 'memory', 'ephemeral-storage', 'pods'];
 
 /** By the text of the rule: whether a value of the right type passes. */
 export const RULES: ReadonlyMap<string, (self: unknown) => boolean> = new Map([
@@ -37,8 +40,12 @@ export const RULES: ReadonlyMap<string, (self: unknown) => boolean> = new Map([
     (self) => Object.hasOwn(self as Json, 'start') === Object.hasOwn(self as Json, 'end'),
   ],
   [
-    "type(self) == string ? (isQuantity(self) && !quantity(self).isLessThan(quantity('0'))) : self >= 0",
+    "type(self) == string ? (self.matches('^[^eE]*(E|Ei|[eE][+-]?[0-9]{1,2})?$') && isQuantity(self) && !quantity(self).isLessThan(quantity('0'))) : self >= 0",
     isQuantityFromZero,
+  ],
+  [
+    `self.contains('/') || self.startsWith('hugepages-') || self in [${plainResources.map((name) => `'${name}'`).join(', ')}]`,
+    (self) => /\/|^hugepages-/.test(String(self)) || plainResources.includes(String(self)),
   ],
   [
     'has(self.quantity) || has(self.percent)',

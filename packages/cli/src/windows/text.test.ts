@@ -73,6 +73,27 @@ test('a policy that is being deleted says so, and what keeps it', () => {
   );
 });
 
+test.each([
+  [
+    [{ start: '22:00', end: '06:00', days: ['monday', 'Friday'] }],
+    /^The window 22:00-06:00 closes at midnight after Monday, Friday: .* add a window 00:00-06:00 on Tuesday, Saturday$/,
+  ],
+  [[{ start: '22:00', end: '06:00' }], undefined],
+  [
+    [
+      { start: '22:00', end: '06:00', days: ['Monday'] },
+      { start: '00:00', end: '06:00', days: ['Tuesday'] },
+    ],
+    undefined,
+  ],
+  [tutorial, undefined],
+])('a window that midnight cuts says so: %j', (timeWindows, remark) => {
+  const report = windowsReport(policy({ timeWindows }), 'UTC', new Date('2026-11-20T12:00:00Z'), 1);
+  const line = windowsText(report).split('\n')[4];
+  if (remark) expect(line).toMatch(remark);
+  else expect(line).toBe('');
+});
+
 test('hours that summer time skips are blank, and the repeated ones are one cell', () => {
   const spring = windowsReport(policy({ timeZone: 'Europe/Berlin' }), 'UTC', new Date('2026-03-28T23:00:00Z'), 1);
   expect(spring.days[0]).toEqual({ day: 'Sun 2026-03-29', bar: `####  ${'#'.repeat(42)}` });

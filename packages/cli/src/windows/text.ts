@@ -6,6 +6,7 @@ import { table } from '../table.ts';
 import { duration, inZone, whenFrom } from '../times.ts';
 import { oneLine } from '../visible.ts';
 import { type DayBar, dayBars, hourScale, Mark } from './calendar.ts';
+import { midnightRemarks } from './midnight.ts';
 
 const DayMs = 86_400_000;
 
@@ -22,6 +23,8 @@ export interface WindowsReport {
   /** With true ends, RFC 3339; a missing one lies beyond what was looked at. */
   intervals: { opensAt?: string; closesAt?: string }[];
   days: DayBar[];
+  /** What of its windows is easily taken for something else. */
+  remarks: string[];
   forceReclaim: boolean;
   gracefulReclaimPeriodSeconds: number;
   /** Its owner takes everything back now, whatever its windows say. */
@@ -57,6 +60,7 @@ export function windowsReport(
       ...(closesAt && { closesAt: rfc3339(closesAt) }),
     })),
     days: dayBars(intervals, timeZone, from, until),
+    remarks: midnightRemarks(spec.timeWindows),
     forceReclaim: spec.forceReclaim ?? false,
     gracefulReclaimPeriodSeconds: spec.gracefulReclaimPeriodSeconds ?? 0,
     takenBack: isTakenBack(policy),
@@ -77,6 +81,7 @@ export function windowsText(report: WindowsReport): string {
       ? [`Taken back by its owner: nothing is lent until the annotation ${Annotation.reclaim} is taken off`]
       : []),
     ...(report.deletion === undefined ? [] : [`It ${report.deletion}`]),
+    ...report.remarks,
     '',
   ];
   if (report.intervals.length > 0) lines.push(...intervalTable(report, zone), '');

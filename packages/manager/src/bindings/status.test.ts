@@ -157,6 +157,14 @@ describe('statusOf', () => {
     expect(conditions.map(({ observedGeneration }) => observedGeneration)).toEqual([4, 4, 4, 4]);
   });
 
+  it('says so when it is bound and no node is lent to it', () => {
+    const bound = saying(['Claimed', 'True']);
+    const message = (nodes: number) => ready({ ...bound, status: { ...bound.status, nodes } }, allUp).message;
+    expect(message(0)).toMatch(/; no node is lent to it now: .*spec\.cluster is "a"; .*kubectl get rlp -o wide/);
+    expect(message(1)).toBe(ready(bound, allUp).message);
+    expect(message(1)).not.toContain('no node');
+  });
+
   it('says why pods do not run', () => {
     const known = { ...allUp, syncer: deployed('syncer', 0), why: { syncer: 'image x cannot be pulled' } };
     expect(ready(binding('a'), known).message).toMatch(/kubeocean-syncer-cls-example: .*image x cannot be pulled/);
@@ -167,6 +175,10 @@ describe('statusOf', () => {
       statusOf(binding('a'), known, T0).conditions?.find((one) => one.type === type)?.message;
     expect(told(allUp, 'SyncerReady')).toMatch(/: every replica is available$/);
     expect(told(allUp, 'ProxierReady')).toMatch(/: at least one replica is available$/);
+    const rolling = { ...deployed('syncer', 2), status: { availableReplicas: 2, unavailableReplicas: 1 } };
+    expect(told({ ...allUp, syncer: rolling }, 'SyncerReady')).toMatch(
+      /available; of its last change 1 more does not run/,
+    );
     const none = {
       ...deployed('syncer', 0),
       status: { conditions: [{ type: 'Progressing', status: 'True', message: 'm' }] },
@@ -227,6 +239,13 @@ describe('statusOf', () => {
     const of = saying(['Claimed', 'True']);
     const status = statusOf(of, { ...allUp, worker: { user: 'u'.repeat(100_000) } }, T0);
     for (const { message = '' } of status.conditions ?? []) expect(message.length).toBeLessThan(32_768);
+  });
+
+  it('speaks to no terminal, whatever a worker calls us', () => {
+    const status = statusOf(saying(['Claimed', 'True']), { ...allUp, worker: { user: 'u\u009b31m' } }, T0);
+    expect(status.conditions?.map(({ message }) => message)).toContain(
+      'the worker cluster answers and knows us as "u 31m"',
+    );
   });
 
   it('is what an API server gives back, wherever a long message is cut', () => {

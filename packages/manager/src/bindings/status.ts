@@ -8,7 +8,7 @@ import {
   type ClusterBindingPhase,
   type ClusterBindingStatus,
 } from '@kubeocean/shared/api';
-import { type Condition, deepEqual, type KubeObject, withCondition } from '@kubeocean/shared/kube';
+import { type Condition, deepEqual, type KubeObject, printable, withCondition } from '@kubeocean/shared/kube';
 import type { BindingProblem } from './problem.ts';
 import type { WorkerIdentity } from './worker-check.ts';
 
@@ -72,7 +72,7 @@ export function statusOf(binding: ClusterBinding, known: Known, now: Date): Clus
         type,
         ...verdict,
         // Of half a character an API server keeps another in its place: it would be told, and written, at each look.
-        message: verdict.message.slice(0, LONGEST_MESSAGE).toWellFormed(),
+        message: printable(verdict.message.slice(0, LONGEST_MESSAGE).toWellFormed()),
         ...(generation !== undefined && { observedGeneration: generation }),
       },
       now,
@@ -163,7 +163,7 @@ function available(known: Known, component: 'syncer' | 'proxier'): Verdict {
   }
   const { spec, status, metadata } = deployment as KubeObject & {
     spec?: { replicas?: number };
-    status?: { availableReplicas?: number };
+    status?: { availableReplicas?: number; unavailableReplicas?: number };
   };
   const where = `Deployment ${metadata.namespace}/${metadata.name}`;
   const count = status?.availableReplicas ?? 0;
@@ -174,7 +174,9 @@ function available(known: Known, component: 'syncer' | 'proxier'): Verdict {
     return { status: 'True', reason: 'RolloutStuck', message };
   }
   if (count > 0) {
-    const message = `${where}: ${count < wanted ? 'at least one' : 'every'} replica is available`;
+    const coming = count < wanted ? 0 : (status?.unavailableReplicas ?? 0);
+    const rollout = coming > 0 ? `; of its last change ${coming} more ${coming === 1 ? 'does' : 'do'} not run yet` : '';
+    const message = `${where}: ${count < wanted ? 'at least one' : 'every'} replica is available${rollout}`;
     return { status: 'True', reason: 'DeploymentAvailable', message };
   }
   return {
@@ -204,6 +206,11 @@ function readiness(
   }
   if (!conditionOf(binding, BindingCondition.claimed))
     return no('SyncerStarting', 'the syncer has not claimed the binding in the worker yet');
-  const message = 'the worker cluster is bound: syncer and proxier run, the claim is held';
-  return { status: 'True', reason: 'ValidationPassed', message };
+  const bound = 'the worker cluster is bound: syncer and proxier run, the claim is held';
+  const none = `no node is lent to it now: a ResourceLeasingPolicy in the worker cluster decides, whose spec.cluster is "${binding.metadata.name}"; there, kubectl get rlp -o wide says why`;
+  return {
+    status: 'True',
+    reason: 'ValidationPassed',
+    message: binding.status?.nodes === 0 ? `${bound}; ${none}` : bound,
+  };
 }

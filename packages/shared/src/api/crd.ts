@@ -59,6 +59,13 @@ export const bindingDefinition: Definition = {
       description: 'Kubernetes version of the worker.',
       priority: 1,
     },
+    {
+      name: 'Message',
+      type: 'string',
+      jsonPath: '.status.conditions[?(@.type=="Ready")].message',
+      description: 'Why it is not Ready, and what to do about it.',
+      priority: 1,
+    },
     age,
   ],
 };
@@ -79,7 +86,7 @@ export const policyDefinition: Definition = {
       priority: 1,
     },
     { name: 'Opens', type: 'string', jsonPath: '.status.opensAt', description: 'When one opens next.', priority: 1 },
-    { name: 'Nodes', type: 'integer', jsonPath: '.status.nodes', description: 'Nodes lent now.', priority: 1 },
+    { name: 'Nodes', type: 'integer', jsonPath: '.status.nodes', description: 'Nodes lent now.' },
     ...['cpu', 'memory', 'pods'].map(
       (resource): Column => ({
         name: resource === 'cpu' ? 'CPU' : `${resource[0]?.toUpperCase()}${resource.slice(1)}`,
@@ -89,7 +96,7 @@ export const policyDefinition: Definition = {
         priority: 1,
       }),
     ),
-    { name: 'Reason', type: 'string', jsonPath: '.status.reason', description: 'Why nothing is lent.', priority: 1 },
+    { name: 'Reason', type: 'string', jsonPath: '.status.reason', description: 'NodesLent, or why nothing is lent.' },
     {
       name: 'Message',
       type: 'string',
@@ -126,6 +133,13 @@ export const leasedNodeDefinition: Definition = {
       type: 'string',
       jsonPath: '.status.reclaimStage',
       description: 'How far the taking back is.',
+      priority: 1,
+    },
+    {
+      name: 'Cordoned',
+      type: 'boolean',
+      jsonPath: '.status.unschedulable',
+      description: 'Whether the worker node is cordoned: its vnode takes no new pods.',
       priority: 1,
     },
     {

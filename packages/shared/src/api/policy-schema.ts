@@ -53,7 +53,8 @@ const quantity: Schema = {
   'x-kubernetes-int-or-string': true,
   'x-kubernetes-validations': [
     {
-      rule: "type(self) == string ? (isQuantity(self) && !quantity(self).isLessThan(quantity('0'))) : self >= 0",
+      // An API server writes an amount out to compare it: of 1e9999999 ten million digits, for as long as that takes it.
+      rule: "type(self) == string ? (self.matches('^[^eE]*(E|Ei|[eE][+-]?[0-9]{1,2})?$') && isQuantity(self) && !quantity(self).isLessThan(quantity('0'))) : self >= 0",
       message: 'must be a Kubernetes quantity and not negative, for example "4", 500m or 16Gi',
     },
   ],
@@ -66,6 +67,14 @@ const limit = object(
       minLength: 1,
       maxLength: 316,
       pattern: '^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$',
+      rules: [
+        {
+          // A cap on a resource that no node has would be none, and what was meant would be lent in full.
+          rule: "self.contains('/') || self.startsWith('hugepages-') || self in ['cpu', 'memory', 'ephemeral-storage', 'pods']",
+          message:
+            'must be cpu, memory, ephemeral-storage, pods, hugepages-<size>, or have a domain as in nvidia.com/gpu',
+        },
+      ],
     }),
     quantity,
     percent: integer('At most this share of what native pods leave, 0 to 100. 0 lends nothing.', {
