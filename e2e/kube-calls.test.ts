@@ -234,3 +234,14 @@ test('an ended signal ends a call under way', async () => {
   // Left alone, a call takes 30 s to give up.
   expect(performance.now() - began).toBeLessThan(10_000);
 });
+
+test('text of others, whatever is in it, keeps no apply from being taken', async () => {
+  // Half a character, DEL, C1 and what is none: API servers read an apply as YAML.
+  const text = 'cut \ud83d, \u007f\u009b31m\ufffe\uffff \\ud83d 😀';
+  const applied = await admin.apply<KubeObject & { data: Record<string, string> }>(
+    ConfigMaps,
+    { metadata: { name: 'said', namespace }, data: { text } },
+    'test',
+  );
+  expect(applied.data).toEqual({ text: text.toWellFormed() });
+});

@@ -3,7 +3,7 @@
  * very credential on the worker's real API server, and refused. Here: the pods that it may not make.
  */
 import { ChartName, LeaseGuards } from '@kubeocean/shared/api';
-import { type Json, type KubeObject, Pods } from '@kubeocean/shared/kube';
+import { type Json, type KubeObject, Pods, type Resource } from '@kubeocean/shared/kube';
 import { beforeAll, describe, it } from 'vitest';
 import { cleanup, merged, waitFor } from './harness/index.ts';
 import {
@@ -20,7 +20,9 @@ import {
   guardOf,
   id,
   inNamespace,
+  mount,
   nodeTerm,
+  OBJECTS,
   open,
   others,
   owner,
@@ -39,6 +41,14 @@ import {
 const term = { labelSelector: {}, namespaceSelector: {}, topologyKey: 'kubernetes.io/os' };
 const toOthers = { requiredDuringSchedulingIgnoredDuringExecution: [term] };
 const rather = { preferredDuringSchedulingIgnoredDuringExecution: [{ weight: 100, podAffinityTerm: term }] };
+
+const ResourceClaims: Resource = {
+  group: 'resource.k8s.io',
+  version: 'v1',
+  plural: 'resourceclaims',
+  kind: 'ResourceClaim',
+  namespaced: true,
+};
 
 beforeAll(async () => {
   await setUp();
@@ -183,6 +193,12 @@ describe('a stolen credential of a computing cluster', () => {
         () => create({ spec: { securityContext: { sysctls: [{ name: 'kernel.msgmax', value: '65536' }] } } }),
         POD_SECURITY,
         'forbidden sysctls',
+      ],
+      [
+        'to which the scheduler gives devices for a resource that is not lent',
+        () => owner.create(ResourceClaims, { metadata: { namespace: mount, name: 'devices' }, spec: {} }),
+        OBJECTS,
+        'devices of this cluster are not lent by claims',
       ],
       ['in the agent’s namespace', () => inNamespace('kubeocean-agent'), RIGHTS, 'in the namespace "kubeocean-agent"'],
       ['in another tenant’s', () => inNamespace(others), RIGHTS, `in the namespace "${others}"`],

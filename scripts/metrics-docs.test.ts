@@ -19,3 +19,29 @@ test.each(globSync('docs/**/*.md', { cwd: ROOT }))('%s names metrics that there 
   const named = read(document).match(/\bkubeocean_\w+/g) ?? [];
   expect([...new Set(named)].filter((name) => !made.has(name))).toEqual([]);
 });
+
+/** Labels of each metric as its source names them. */
+const labels = new Map(
+  sources.flatMap((path) =>
+    read(path)
+      .split(/(?=name: 'kubeocean_)/)
+      .flatMap((text) => {
+        const [, name] = /^name: '(kubeocean_\w+)'/.exec(text) ?? [];
+        // Up to the end of this metric: the next one's labels are not its own.
+        const [, names = ''] = /labelNames: \[([^\]]*)\]/.exec(text.split('\n  }')[0] ?? '') ?? [];
+        return name === undefined ? [] : [[name, names.match(/\w+/g) ?? []] as const];
+      }),
+  ),
+);
+
+test('docs/operations.md names the labels that metrics have', () => {
+  const named = [...read('docs/operations.md').matchAll(/\b(kubeocean_\w+)\{([^}]*)\}/g)].flatMap(
+    ([, metric = '', text = '']) =>
+      (text.replaceAll(/"[^"]*"/g, '').match(/\w+/g) ?? []).map((label) => ({ metric, label })),
+  );
+  expect(named.length).toBeGreaterThan(20);
+  // That of the pod, by relabelling.
+  const ofPods = ['binding'];
+  const wrong = named.filter(({ metric, label }) => ![...ofPods, ...(labels.get(metric) ?? [])].includes(label));
+  expect(wrong).toEqual([]);
+});

@@ -60,8 +60,8 @@ export async function startStorage(worker: KubeClient, folder: string): Promise<
   const claims = createReflector<Claim>(worker, { resource: Claims });
   const volumes = createReflector<Volume>(worker, { resource: Volumes });
   const options = { workers: 4, baseDelayMs: 500, maxDelayMs: 5000 };
-  const claimQueue = new WorkQueue(syncClaim, { name: 'claims', ...options });
-  const volumeQueue = new WorkQueue(syncVolume, { name: 'volumes', ...options });
+  const claimQueue = new WorkQueue(syncClaim, options);
+  const volumeQueue = new WorkQueue(syncVolume, options);
 
   async function syncClaim(key: string): Promise<{ againInMs: number } | undefined> {
     const claim = claims.store.get(key);

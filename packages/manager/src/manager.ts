@@ -1,11 +1,12 @@
 /** Wires the manager: what is watched, and whose change makes which binding run. */
 import { type ClusterBinding, ClusterBindings, KubeconfigKey, Namespace } from '@kubeocean/shared/api';
-import { Counter, type Daemon, Gauge, Histogram, leadWhenElected } from '@kubeocean/shared/daemon';
+import { Counter, type Daemon, Gauge, Histogram, leadWhenElected, logWatch } from '@kubeocean/shared/daemon';
 import {
   bareMetadata,
   createEventRecorder,
   createReflector,
   credentialsFor,
+  isRarer,
   type KubeObject,
   type Leadership,
   messageOf,
@@ -34,7 +35,7 @@ export async function runManager(daemon: Daemon<typeof OPTIONS>): Promise<void> 
   const { log, registry, options } = daemon;
   const settings = settingsFrom(options);
   const connected = daemon.connect(credentialsFor(options.kubeconfig), 'computing');
-  const onError = (kind: string) => (error: unknown) => log.warn({ kind, error: messageOf(error) }, 'watch failed');
+  const onError = (kind: string) => logWatch(log, { kind }, 'watch failed');
   const bindings = createReflector<ClusterBinding>(connected, {
     resource: ClusterBindings,
     onError: onError(ClusterBindings.kind),
@@ -79,7 +80,7 @@ export async function runManager(daemon: Daemon<typeof OPTIONS>): Promise<void> 
       project: kubeconfigOf,
       onError: onError(Secrets.kind),
     });
-    const made = createMadeStores(home, (error, kind) => onError(kind)(error));
+    const made = createMadeStores(home, onError);
     const events = createEventRecorder(home, {
       component: 'kubeocean-manager',
       instance: daemon.instance,
@@ -106,9 +107,9 @@ export async function runManager(daemon: Daemon<typeof OPTIONS>): Promise<void> 
       abandonAfterMs: options['abandon-after'] * 1000,
     });
     const queue: WorkQueue = new WorkQueue((name) => controller.reconcile(name), {
-      name: 'bindings',
       workers: WORKERS,
-      onError: (binding, error, failures) => log.warn({ binding, failures, error: messageOf(error) }, 'run failed'),
+      onError: (binding, error, failures) =>
+        log[isRarer(failures) ? 'warn' : 'debug']({ binding, failures, error: messageOf(error) }, 'run failed'),
       observe({ workSeconds, failed }) {
         reconciles.inc({ result: failed ? 'error' : 'ok' });
         seconds.observe(workSeconds);

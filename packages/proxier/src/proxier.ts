@@ -1,10 +1,11 @@
 /** Puts the parts of the proxier together and runs them until the process is told to stop. */
 import { X509Certificate } from 'node:crypto';
 import { type ClusterBinding, ClusterBindings, Label, labelValue } from '@kubeocean/shared/api';
-import { type Daemon, Gauge, type Logger, VERSION } from '@kubeocean/shared/daemon';
+import { type Daemon, type Logger, logWatch, VERSION } from '@kubeocean/shared/daemon';
 import {
-  credentialsFor,
+  createNews,
   createReflector,
+  credentialsFor,
   isNotFound,
   type KubeClient,
   type KubeObject,
@@ -28,6 +29,7 @@ import { askForLife, createWorkerWatch } from './kubelet/worker-watch.ts';
 import type { OPTIONS } from './options.ts';
 import { createStats } from './stats/index.ts';
 import { type CertificateSource, mounted, selfSigned, signedByCluster } from './tls/certificates.ts';
+import { expiryMetric } from './tls/expiry.ts';
 
 type ProxierDaemon = Daemon<typeof OPTIONS>;
 
@@ -142,7 +144,7 @@ function reflectVnodes(home: KubeClient, binding: BindingIdentity, log: Logger):
       const status = { addresses, capacity: { memory: capacity?.memory } };
       return { metadata: { name, uid, resourceVersion, labels, creationTimestamp }, spec: { providerID }, status };
     },
-    onError: (error, doing) => log.warn({ error: messageOf(error) }, `cannot ${doing} vnodes`),
+    onError: logWatch(log, {}, 'vnodes cannot be listed or watched'),
   });
 }
 
@@ -196,13 +198,9 @@ function serve(daemon: ProxierDaemon, { home, binding, server, listeners, nodes,
       }
       plan();
     },
-    (error) => log.warn({ error: messageOf(error) }, 'cannot read extension-apiserver-authentication'),
+    logWatch(log, {}, 'cannot read extension-apiserver-authentication'),
   );
-  const expiry = new Gauge({
-    name: 'kubeocean_proxier_certificate_expiry_timestamp_seconds',
-    help: 'When the serving certificate in use ends, in seconds since 1970',
-    registers: [daemon.registry],
-  });
+  const expiry = expiryMetric(daemon.registry);
   const { promise, reject } = Promise.withResolvers<never>();
   certificateSource(
     daemon,
@@ -212,7 +210,7 @@ function serve(daemon: ProxierDaemon, { home, binding, server, listeners, nodes,
     const { validTo, validToDate, fingerprint256 } = new X509Certificate(certificate.cert);
     server.setCertificate(certificate);
     log.info({ validTo, fingerprint: fingerprint256 }, 'serving certificate taken into use');
-    expiry.set(validToDate.getTime() / 1000);
+    expiry(validToDate);
     plan();
   }, stop).catch((error: unknown) => {
     if (!stop.aborted) reject(error);
@@ -241,6 +239,7 @@ function certificateSource(daemon: ProxierDaemon, home: KubeClient, binding: Bin
 }
 
 async function readBinding(home: KubeClient, name: string, daemon: ProxierDaemon): Promise<BindingIdentity> {
+  const isNews = createNews();
   for (;;) {
     try {
       const { metadata, spec } = await home.get<ClusterBinding>(ClusterBindings, '', name, { signal: daemon.signal });
@@ -248,7 +247,8 @@ async function readBinding(home: KubeClient, name: string, daemon: ProxierDaemon
       return { name, uid: metadata.uid as string, clusterID, mountNamespace };
     } catch (error) {
       daemon.signal.throwIfAborted();
-      daemon.log.error({ binding: name, error: messageOf(error) }, 'cannot read the ClusterBinding');
+      const cause = messageOf(error);
+      if (isNews(cause)) daemon.log.error({ binding: name, error: cause }, 'cannot read the ClusterBinding');
       await sleep(5_000, daemon.signal);
     }
   }

@@ -42,8 +42,8 @@ export interface SyncerContext {
   stores: SyncerStores;
   /** Conditions and counts of the binding that the syncer owns. */
   report: BindingReport;
-  /** Name, metrics and logging of a work queue: `new WorkQueue(handler, {...context.queue('pods'), workers: 16})`. */
-  queue: (name: string) => Pick<WorkQueueOptions, 'name' | 'observe' | 'onError'>;
+  /** Metrics and logging of a work queue of that name: `new WorkQueue(handler, {...context.queue('pods'), workers: 16})`. */
+  queue: (name: string) => Pick<WorkQueueOptions, 'observe' | 'onError'>;
 }
 
 export interface SyncerStores {

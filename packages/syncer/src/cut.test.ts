@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { cut } from './cut.ts';
+import { cut, cutWords } from './cut.ts';
 
 test.each([
   ['a text that fits', 'seven…7', 'seven…7'],
@@ -12,4 +12,10 @@ test.each([
 
 test('no text at all stays none', () => {
   expect(cut(undefined)).toBeUndefined();
+});
+
+test('words for people speak to no terminal', () => {
+  expect(cutWords('red \u009b31m\n')).toBe('red  31m\n');
+  expect(cutWords(`\u001b${'x'.repeat(9)}`, 7)).toBe(' xxx...');
+  expect(cutWords(undefined)).toBeUndefined();
 });

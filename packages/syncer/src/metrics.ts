@@ -6,7 +6,7 @@ export interface SyncerMetrics {
   vnodes: Gauge;
   workerReachable: Gauge;
   claimHeld: Gauge;
-  queue: (name: string) => Pick<WorkQueueOptions, 'name' | 'observe' | 'onError'>;
+  queue: (name: string) => Pick<WorkQueueOptions, 'observe' | 'onError'>;
 }
 
 export function createSyncerMetrics(registry: Registry, log: Logger): SyncerMetrics {
@@ -44,7 +44,6 @@ export function createSyncerMetrics(registry: Registry, log: Logger): SyncerMetr
       registers,
     }),
     queue: (name) => ({
-      name,
       observe({ waitSeconds, workSeconds, failed }) {
         wait.observe({ queue: name }, waitSeconds);
         work.observe({ queue: name }, workSeconds);

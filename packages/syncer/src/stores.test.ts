@@ -55,6 +55,7 @@ test.each<[string, (record: LeasedNode) => unknown, boolean]>([
   ['under another name', (record) => ({ ...record, spec: { ...record.spec, nodeName: 'node2' } }), false],
   ['without a UID', (record) => ({ ...record, spec: { ...record.spec, nodeUID: undefined } }), false],
   ['with a UID of a megabyte', (r) => ({ ...r, spec: { ...r.spec, nodeUID: 'u'.repeat(1_000_000) } }), false],
+  ['whose UID speaks to terminals', (r) => ({ ...r, spec: { ...r.spec, nodeUID: 'u\u009b31m' } }), false],
   ['whose policy is a number', (record) => ({ ...record, spec: { ...record.spec, policy: 5 } }), false],
   ['that names a list as its policy', (record) => ({ ...record, status: { ...record.status, policy: [] } }), false],
 ])('whether a record is taken %s', async (_, change, taken) => {

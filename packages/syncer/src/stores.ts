@@ -20,6 +20,7 @@ import {
   type KubeObject,
   Leases,
   Nodes,
+  type OnWatchError,
   Pods,
   type Reflector,
 } from '@kubeocean/shared/kube';
@@ -37,7 +38,7 @@ export interface StoreOptions {
   systemNamespace: string;
   /** Told of every answer of the worker, and of every failure on either side. */
   onWorkerContact: () => void;
-  onError: (cluster: 'computing' | 'worker', kind: string, error: unknown) => void;
+  onError: (cluster: 'computing' | 'worker', kind: string, ...failure: Parameters<OnWatchError>) => void;
 }
 
 export interface SyncerReflectors {
@@ -55,12 +56,12 @@ export function createReflectors(options: StoreOptions): SyncerReflectors {
   const { home, worker, bindingName, clusterID, mountNamespace } = options;
   const binding = `${Label.clusterBinding}=${labelValue(bindingName)}`;
   const atHome = (kind: string) => ({
-    onError: (error: unknown) => options.onError('computing', kind, error),
+    onError: (...failure: Parameters<OnWatchError>) => options.onError('computing', kind, ...failure),
   });
   const inWorker = (kind: string) => ({
     namespace: mountNamespace,
     onContact: options.onWorkerContact,
-    onError: (error: unknown) => options.onError('worker', kind, error),
+    onError: (...failure: Parameters<OnWatchError>) => options.onError('worker', kind, ...failure),
   });
   // Every name a vnode of this clusterID can have begins with it, the hashed ones too: the prefix is at most 30 long.
   const vnodePrefix = `vnode-${clusterID}-`;
@@ -135,9 +136,9 @@ function withReadableAmounts(record: LeasedNode): LeasedNode {
   return { ...record, status: { ...status, allocatable: carriedResources(status.allocatable) } };
 }
 
-/** A vnode shows these as they are; no name is longer. */
+/** A vnode shows these as they are; no name or UID is longer, or has other characters. */
 function isShort(text: unknown): boolean {
-  return typeof text === 'string' && text.length <= 253;
+  return typeof text === 'string' && /^[!-~]{0,253}$/.test(text);
 }
 
 function nodeNameOf(pod: KubeObject): string | undefined {

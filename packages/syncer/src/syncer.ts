@@ -1,8 +1,9 @@
 /** The syncer put together: waits for its binding and for leadership, then runs claim, vnodes, pods and unbinding. */
 import { ChartName, type ClusterBinding, ClusterBindings } from '@kubeocean/shared/api';
-import { type Daemon, leadWhenElected } from '@kubeocean/shared/daemon';
+import { type Daemon, leadWhenElected, logWatch } from '@kubeocean/shared/daemon';
 import {
   createEventRecorder,
+  createNews,
   createReflector,
   credentialsFor,
   endsWithin,
@@ -10,6 +11,7 @@ import {
   type KubeClient,
   type Leadership,
   messageOf,
+  printable,
   type ReadonlyStore,
   sleep,
   untilAborted,
@@ -25,6 +27,7 @@ import { carriedPrefixes } from './claim/heartbeat.ts';
 import { followWorkerIdentity, workerUIDOf } from './claim/worker-identity.ts';
 import { createClaimKeeper } from './claim/keeper.ts';
 import type { SyncerContext } from './context.ts';
+import { credentialExpiryMetric } from './credential-expiry.ts';
 import { createSyncerMetrics } from './metrics.ts';
 import { createNodesController } from './nodes/controller.ts';
 import { settingsOf, type SYNCER_OPTIONS } from './options.ts';
@@ -44,7 +47,7 @@ export async function runSyncer(daemon: SyncerDaemon): Promise<void> {
   const bindings = createReflector<ClusterBinding>(home, {
     resource: ClusterBindings,
     fieldSelector: `metadata.name=${bindingName}`,
-    onError: (error, doing) => daemon.log.warn({ doing, error: messageOf(error) }, 'binding'),
+    onError: logWatch(daemon.log, {}, 'binding'),
   });
   const watching = bindings.run(daemon.signal);
   daemon.ready['binding'] = () =>
@@ -80,6 +83,7 @@ async function lead(
   const credentials = workerCredentials(daemon.options['worker-kubeconfig'], (error) =>
     log.warn({ error: error.message }, 'the new worker kubeconfig is not usable; the old one stays in force'),
   );
+  credentialExpiryMetric(registry, credentials);
   const worker = daemon.connect(credentials, 'worker').ledBy(leadership);
   const reachability = createReachability(performance.now(), daemon.options['worker-unreachable-after'] * 1000);
   const onWorkerContact = () => reachability.contact(performance.now());
@@ -94,21 +98,25 @@ async function lead(
     mountNamespace,
     systemNamespace: settings.systemNamespace,
     onWorkerContact,
-    onError(cluster, kind, error) {
-      log.warn({ cluster, kind, error: messageOf(error) }, 'list or watch failed; it goes on by itself');
+    onError(cluster, kind, ...failure) {
+      const [error] = failure;
+      logWatch(log, { cluster, kind }, 'list or watch failed; it goes on by itself')(...failure);
       if (cluster === 'worker') reachability.failed(error);
       if (kind === 'leasednodes') late.health?.recordsError(error);
     },
   });
   const heartbeat = () => reflectors.heartbeat.store.get(`${mountNamespace}/${ChartName.agent}`);
+  const isNews = createNews();
   const report = createBindingReport({
     home,
     binding,
     uid: bindingUID,
     now,
     mayWrite: () => leadership.isCurrent(),
-    onError: (error) =>
-      log.warn({ error: messageOf(error) }, 'status of the binding could not be written; tried again'),
+    onError(error) {
+      const text = 'status of the binding could not be written; tried again';
+      log[isNews(messageOf(error)) ? 'warn' : 'debug']({ error: messageOf(error) }, text);
+    },
   });
   const homeEvents = createEventRecorder(home, {
     component: 'kubeocean-syncer',
@@ -186,7 +194,7 @@ async function lead(
       reportUnused(context);
     }
   });
-  const unguard = followFinalizer(bindings, bindingUID, (found) => void guard(found));
+  const unguard = followFinalizer(bindings, bindingUID, guard);
   reportUnused(context);
   const over = new AbortController();
   const scope = AbortSignal.any([signal, over.signal]);
@@ -258,7 +266,7 @@ async function lead(
       try {
         const call = { method: 'GET', path: '/version', signal: scope, timeoutMs: 10_000 } as const;
         const { gitVersion } = await worker.transport.call<{ gitVersion: string }>(call);
-        report.facts({ workerVersion: gitVersion.slice(0, 64) });
+        report.facts({ workerVersion: printable(gitVersion.slice(0, 64)) });
       } catch {
         // The condition WorkerReachable tells of it; this is only for show.
         waitMs = 30_000;
@@ -268,12 +276,13 @@ async function lead(
   }
 
   async function retried(what: string, act: () => Promise<void>): Promise<void> {
-    while (!scope.aborted) {
+    const isNews = createNews();
+    for (let waitMs = 1000; !scope.aborted; waitMs = Math.min(2 * waitMs, 10_000)) {
       try {
         return await act();
       } catch (error) {
-        log.warn({ what, error: messageOf(error) }, 'tried again');
-        await sleep(2000, scope).catch(() => undefined);
+        log[isNews(messageOf(error)) ? 'warn' : 'debug']({ what, error: messageOf(error) }, 'tried again');
+        await sleep(waitMs, scope).catch(() => undefined);
       }
     }
   }

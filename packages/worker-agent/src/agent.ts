@@ -5,7 +5,7 @@ import { windowsProblem } from '@kubeocean/shared/lease';
 import { fileClock, systemClock } from './clock.ts';
 import { beat } from './heartbeat/heartbeat.ts';
 import type { AGENT_OPTIONS } from './options.ts';
-import { agentMetrics, lentMetric } from './metrics.ts';
+import { agentMetrics, lentMetric, policiesMetric } from './metrics.ts';
 import { parseRanges } from './network/overlap.ts';
 import { Passes } from './pass.ts';
 import { Reclaimer } from './reclaim/executor.ts';
@@ -41,6 +41,7 @@ export async function runAgent(daemon: Daemon<typeof AGENT_OPTIONS>): Promise<vo
       .flatMap((store) => [...store.values()])
       .filter(({ metadata }) => !stores.isGone(metadata.namespace ?? '')),
   );
+  policiesMetric(registry, () => stores.policies.values());
   daemon.ready['stores'] = () => {
     const missing = stores.missing();
     return missing.length > 0 ? `not complete yet: ${missing.join(', ')}` : undefined;
@@ -101,12 +102,14 @@ export async function runAgent(daemon: Daemon<typeof AGENT_OPTIONS>): Promise<vo
     await trigger.run(
       async () => {
         const end = metrics.seconds.startTimer();
-        const { open, writes, failures, nextChange } = await passes.run(leadership, clock.now());
+        const { open, writes, failures, overdue, nextChange } = await passes.run(leadership, clock.now());
         end();
         if (failures === 0) recordsWritten.resolve();
         metrics.passes.inc();
         metrics.writes.inc(writes);
+        metrics.writeFailures.inc(failures);
         metrics.records.set(open);
+        metrics.overdue.set(overdue);
         const again = failures > 0 ? new Date(clock.now().getTime() + retryMs) : undefined;
         retryMs = failures > 0 ? Math.min(retryMs * 2, RETRY_MS.last) : RETRY_MS.first;
         trigger.setAt(again && (!nextChange || again < nextChange) ? again : nextChange);

@@ -1,7 +1,7 @@
-import type { LeasedNode } from '@kubeocean/shared/api';
+import type { LeasedNode, ResourceLeasingPolicy } from '@kubeocean/shared/api';
 import { Registry } from '@kubeocean/shared/daemon';
 import { expect, it } from 'vitest';
-import { lentMetric } from './metrics.ts';
+import { lentMetric, policiesMetric } from './metrics.ts';
 
 function record(cluster: string, status: LeasedNode['status']): LeasedNode {
   return {
@@ -30,4 +30,24 @@ it('accounts have what is lent now, by binding and policy: closing nodes count n
   ]);
   records = records.slice(2);
   expect(await told()).toEqual(['kubeocean_agent_lent{binding="b",policy="first",resource="cpu"} 3']);
+});
+
+it('policies are counted by what keeps them from lending, and nothing is left of what is over', async () => {
+  const registry = new Registry();
+  const saying = (reason?: string) =>
+    ({
+      metadata: { name: 'p' },
+      spec: { cluster: 'b' },
+      ...(reason && { status: { reason } }),
+    }) as ResourceLeasingPolicy;
+  let policies = [saying('NodesLent'), saying('NotGuarded'), saying('NotGuarded'), saying()];
+  policiesMetric(registry, () => policies);
+  const told = async () => (await registry.metrics()).split('\n').filter((line) => /^[^#]/.test(line));
+  expect(await told()).toEqual([
+    'kubeocean_agent_policies{reason="NodesLent"} 1',
+    'kubeocean_agent_policies{reason="NotGuarded"} 2',
+    'kubeocean_agent_policies{reason="Unknown"} 1',
+  ]);
+  policies = [saying('NodesLent')];
+  expect(await told()).toEqual(['kubeocean_agent_policies{reason="NodesLent"} 1']);
 });

@@ -1,5 +1,5 @@
 /** What the agent counts. */
-import type { LeasedNode } from '@kubeocean/shared/api';
+import type { LeasedNode, ResourceLeasingPolicy } from '@kubeocean/shared/api';
 import { Counter, Gauge, Histogram, type Registry } from '@kubeocean/shared/daemon';
 import { parseQuantity, QuantityError } from '@kubeocean/shared/lease';
 
@@ -20,6 +20,16 @@ export function agentMetrics(registry: Registry) {
     writes: new Counter({
       name: 'kubeocean_agent_writes_total',
       help: 'Writes of records and policy statuses',
+      registers,
+    }),
+    writeFailures: new Counter({
+      name: 'kubeocean_agent_write_failures_total',
+      help: 'Of those, writes that failed or were refused, and are tried again',
+      registers,
+    }),
+    overdue: new Gauge({
+      name: 'kubeocean_agent_overdue_pods',
+      help: 'Lent pods that still run past the deadline of their lease',
       registers,
     }),
     records: new Gauge({ name: 'kubeocean_agent_leased_nodes', help: 'Records of leases that run', registers }),
@@ -57,6 +67,23 @@ export function lentMetric(registry: Registry, records: () => Iterable<LeasedNod
           this.inc({ binding, policy: status.policy ?? policy, resource }, numberOf(amount));
         }
       }
+    },
+  });
+}
+
+/**
+ * Policies by what they say of themselves, in one word: that they lend, or what keeps them from it. Read off the statuses as
+ * {@link lentMetric}, so that nothing is left of what is over.
+ */
+export function policiesMetric(registry: Registry, policies: () => Iterable<ResourceLeasingPolicy>): Gauge {
+  return new Gauge({
+    name: 'kubeocean_agent_policies',
+    help: 'ResourceLeasingPolicies by the reason in their status; each replica says all of it',
+    labelNames: ['reason'],
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const { status } of policies()) this.inc({ reason: status?.reason ?? 'Unknown' });
     },
   });
 }

@@ -3,7 +3,7 @@ import { createLogger } from '@kubeocean/shared/daemon';
 import { type EventRecorder, isObject, type KubeObject, type ReadonlyStore, type Store } from '@kubeocean/shared/kube';
 import { TestServer } from '@kubeocean/shared/testing';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
-import { begin, policy, record, type World } from './look-fixtures.ts';
+import { begin, pod, policy, record, type World } from './look-fixtures.ts';
 import { Passes } from './pass.ts';
 import { Reclaimer } from './reclaim/executor.ts';
 
@@ -82,6 +82,18 @@ it('what leases come to is told once it is written', async () => {
   await passes.stop();
 });
 
+it('pods that run past the deadline of their lease are counted', async () => {
+  const { spec, ...rest } = policy('a', 1);
+  const night = { ...rest, spec: { ...(spec as object), timeWindows: [{ start: '18:00' }], forceReclaim: true } };
+  const times = { reclaimAt: '2026-11-20T11:00:00Z', reclaimDeadline: '2026-11-20T11:10:00Z' };
+  const status = { ceiling: { cpu: '8' }, phase: 'Closing', reason: 'WindowClosed', ...times };
+  const pods = [pod('x', 'north', '1', { 'kubeocean.io/cluster-binding': 'a' })];
+  const passes = await passing({ ...lending, policies: [night], records: [{ ...record('north', 'a'), status }], pods });
+  writes();
+  expect(await passes.pass()).toMatchObject({ overdue: 1 });
+  await passes.stop();
+});
+
 it('nothing is written while another may lead, and what was not is counted, so that it is looked at again', async () => {
   const passes = await passing(lending, () => false);
   const asked = writes();
@@ -103,6 +115,10 @@ it('what keeps a thousand writes from being made is not logged a thousand times 
   // Statuses of 50 policies and the guards of two namespaces.
   expect((await passes.pass()).failures).toBe(52);
   expect([passes.logged.length, passes.logged.at(-1)]).toEqual([6, { more: 47 }]);
+  expect(passes.logged[0]).toMatchObject({ write: expect.stringContaining('leaseguards') as string });
+  // The second time is told, the third is not.
+  for (let more = 0; more < 2; more++) await passes.pass();
+  expect(passes.logged).toHaveLength(12);
   await passes.stop();
 });
 
@@ -128,6 +144,66 @@ it('the owner is told on the policy when its records cannot be written, once tha
     ['a', 'b'].map(
       (name) =>
         `ResourceLeasingPolicy p-${name}: Warning RecordRefused the lease of node n waits: its LeasedNode cannot be written, which is tried again (no such taint)`,
+    ),
+  );
+  await passes.stop();
+});
+
+it('records that are refused are not asked for at each look, but at once for another step, and when one is taken', async () => {
+  const at = ['a', 'b', 'c', 'd'];
+  const passes = await passing({
+    bindings: [at, []],
+    policies: at.map((name) => policy(name, 1)),
+    records: [record('north', 'a')],
+    readable: true,
+  });
+  const { answer } = server;
+  const asked: string[] = [];
+  server.answer = (request, response) => {
+    if (request.method === 'GET') return answer(request, response);
+    request.resume();
+    const name = /leasednodes(.*)/.exec(request.url ?? '')?.[1];
+    if (name !== undefined) asked.push(`${request.method} ${name.split('?')[0]}`);
+    response.statusCode = name !== undefined ? 403 : 200;
+    return response.end(
+      JSON.stringify({ kind: 'Status', code: 403, message: 'no', metadata: { name: 'x', uid: 'x' } }),
+    );
+  };
+  for (let passed = 0; passed < 5; passed++) expect((await passes.pass()).failures).toBe(4);
+  expect(asked.toSorted()).toEqual(['PATCH /a.n/status', 'POST ', 'POST ', 'POST ']);
+  // It is over now.
+  asked.length = 0;
+  const known = passes.stores.policies as unknown as Store<KubeObject>;
+  known.remove('p-a');
+  await passes.pass();
+  expect(asked).toContain('PATCH /a.n/status');
+  await passes.stop();
+});
+
+it('the owner is told on the policies that lend there when the LeaseGuard cannot be written, once that lasts', async () => {
+  const passes = await passing({
+    bindings: [['a', 'b'], ['c']],
+    policies: [policy('a', 1), policy('b', 2), policy('c', 3)],
+    records: [record('north', 'b')],
+    readable: true,
+  });
+  const { answer } = server;
+  server.answer = (request, response) => {
+    if (request.method === 'GET') return answer(request, response);
+    request.resume();
+    response.statusCode = request.url?.includes('/north/leaseguards') ? 403 : 200;
+    return response.end(
+      JSON.stringify({ kind: 'Status', code: 403, message: 'no', metadata: { name: 'x', uid: 'x' } }),
+    );
+  };
+  const refused = () => passes.told.filter((event) => event.includes('GuardRefused'));
+  for (let passed = 0; passed < 3; passed++) expect((await passes.pass()).failures).toBe(1);
+  expect(refused()).toEqual([]);
+  for (let passed = 0; passed < 3; passed++) await passes.pass();
+  const text = `Warning GuardRefused the LeaseGuard north/kubeocean-lease cannot be written, which is tried again`;
+  expect(refused().sort()).toEqual(
+    ['a', 'b'].map(
+      (name) => expect.stringMatching(`^ResourceLeasingPolicy p-${name}: ${text}: .* [(]no[)]$`) as string,
     ),
   );
   await passes.stop();

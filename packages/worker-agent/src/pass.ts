@@ -3,6 +3,7 @@ import type { LeasedNodeStatus, ResourceLeasingPolicyStatus } from '@kubeocean/s
 import type { Logger } from '@kubeocean/shared/daemon';
 import {
   ApiError,
+  createNews,
   type EventRecorder,
   type Json,
   keyOf,
@@ -18,16 +19,20 @@ import { writeGuard } from './guard/writer.ts';
 import { type Look, type LookOptions, Looks } from './look.ts';
 import { type PolicyWrite, tellPolicy, writePolicy } from './policies/writer.ts';
 import type { Reclaimer } from './reclaim/executor.ts';
+import { overduePods } from './reclaim/overdue.ts';
 import {
+  type RefusedGuard,
   type RefusedWrite,
   tellPods,
   tellRefused,
+  tellRefusedGuards,
   tellShrunk,
   tellStages,
   type Told,
   type Written,
 } from './reclaim/tell.ts';
 import { LeftPods } from './records/left.ts';
+import { RefusedRecords } from './records/refused.ts';
 import { writeRecord } from './records/writer.ts';
 import type { AgentStores } from './stores.ts';
 
@@ -42,6 +47,8 @@ export interface PassResult {
   open: number;
   writes: number;
   failures: number;
+  /** Lent pods that run past the deadline of their lease. */
+  overdue: number;
   /** When time alone may change the result. */
   nextChange: Date | undefined;
 }
@@ -63,12 +70,14 @@ export interface PassOptions extends LookOptions {
 export class Passes {
   private readonly options: PassOptions;
   private readonly looks: Looks;
-  /** Passes in a row in which the API server refused to have a record written. */
-  private refusedPasses = 0;
+  /** Passes in a row in which the API server refused to have a record written, or a LeaseGuard. */
+  private readonly refusedPasses = { records: 0, guards: 0 };
+  private readonly refusedRecords = new RefusedRecords();
   /** Statuses of which it is not known whether they were taken: what is stored by the next pass says so. */
   private unanswered: { written: Written[]; policies: PolicyWrite[] } = { written: [], policies: [] };
   private unguarded: string | undefined;
   private earlier: string | undefined;
+  private readonly isNews = createNews();
 
   constructor(options: PassOptions) {
     this.options = options;
@@ -91,22 +100,42 @@ export class Passes {
     reclaimer.take(look.steps);
     const { signal } = leadership;
     let failed = 0;
-    function onError(error: unknown): void {
+    let told = 0;
+    const onError = (error: unknown) => {
       if (signal.aborted || ++failed > MOST_LOGGED) return;
-      log.warn({ error: messageOf(error) }, 'a write failed and is tried again');
-    }
+      const { method, path } = error instanceof ApiError ? error : {};
+      const cause = messageOf(error);
+      if (!this.isNews(`${path ?? ''} ${cause}`)) return;
+      told++;
+      log.warn({ ...(path && { write: `${method} ${path}` }), error: cause }, 'a write failed and is tried again');
+    };
     // First, so that a node is open for pods when its record says so, and shut before a record could be late to say it.
-    const guarding = look.guardWrites.map((write) => () => writeGuard(client, write, log, signal));
+    const refusedGuards: RefusedGuard[] = [];
+    const guarding = look.guardWrites.map((write) => async () => {
+      try {
+        await writeGuard(client, write, log, signal);
+      } catch (error) {
+        if (error instanceof ApiError) refusedGuards.push({ guard: write.guard, message: messageOf(error) });
+        throw error;
+      }
+    });
     const guardFailures = await runAll(guarding, leadership, onError);
     const refused: RefusedWrite[] = [];
     const left = new LeftPods(client, signal);
+    const { refusedRecords } = this;
+    const { now: recordWrites, waiting } = refusedRecords.part(look.recordWrites);
+    refused.push(...waiting);
     const tasks = [
-      ...look.recordWrites.map((write) => async () => {
+      ...recordWrites.map((write) => async () => {
         try {
           const isMade = await writeRecord(client, write, log, signal, left);
+          refusedRecords.made(write);
           if (isMade && write.kind === 'status') written.push(write);
         } catch (error) {
-          if (error instanceof ApiError) refused.push({ write, message: messageOf(error) });
+          if (error instanceof ApiError) {
+            refused.push({ write, message: messageOf(error) });
+            refusedRecords.refused(write, messageOf(error));
+          }
           if (mayBeDone(error) && write.kind === 'status') this.unanswered.written.push(write);
           throw error;
         }
@@ -120,11 +149,15 @@ export class Passes {
         }
       }),
     ];
-    const failures = guardFailures + (await runAll(tasks, leadership, onError));
-    if (failed > MOST_LOGGED) log.warn({ more: failed - MOST_LOGGED }, 'more writes failed and are tried again');
-    this.refusedPasses = refused.length > 0 ? this.refusedPasses + 1 : 0;
+    const failures = guardFailures + waiting.length + (await runAll(tasks, leadership, onError));
+    if (failed > MOST_LOGGED && told > 0)
+      log.warn({ more: failed - MOST_LOGGED }, 'more writes failed and are tried again');
+    const { refusedPasses } = this;
+    refusedPasses.records = refused.length > 0 ? refusedPasses.records + 1 : 0;
+    refusedPasses.guards = refusedGuards.length > 0 ? refusedPasses.guards + 1 : 0;
     const tellings = [
-      this.refusedPasses === TOLD_AFTER ? tellRefused(refused, look.allocation) : [],
+      refusedPasses.records === TOLD_AFTER ? tellRefused(refused, look.allocation) : [],
+      refusedPasses.guards === TOLD_AFTER ? tellRefusedGuards(refusedGuards, look.allocation) : [],
       tellStages(written, look.allocation),
       tellPods(written, stores.pods.values()),
       tellShrunk(written),
@@ -137,6 +170,7 @@ export class Passes {
       open: look.allocation.open.length,
       writes: guarding.length + tasks.length,
       failures,
+      overdue: overduePods(look.allocation, () => stores.pods.values()),
       nextChange: look.nextChange,
     };
   }

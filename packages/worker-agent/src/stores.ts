@@ -9,13 +9,12 @@ import {
   ResourceLeasingPolicies,
   type ResourceLeasingPolicy,
 } from '@kubeocean/shared/api';
-import type { Logger } from '@kubeocean/shared/daemon';
+import { type Logger, logWatch } from '@kubeocean/shared/daemon';
 import {
   createReflector,
   type KubeClient,
   type KubeObject,
   Leases,
-  messageOf,
   Nodes,
   Pods,
   type ReadonlyStore,
@@ -95,8 +94,8 @@ export function createStores(
     let followed: FollowedStore | undefined;
     const reflector = createReflector<T>(client, {
       ...options,
-      onError(error, doing) {
-        log.warn({ kind, doing, error: messageOf(error) }, 'the watch failed and goes on');
+      onError(error, doing, isNews) {
+        logWatch(log, { kind }, 'the watch failed and goes on')(error, doing, isNews);
         if (namespace && followed) lookAfter.failed(namespace, followed, error);
       },
       onContact() {

@@ -1,6 +1,6 @@
 /** Approves the serving certificates of the proxiers, denies those of theirs that ask for too much, leaves all others. */
 import { type ClusterBinding, KubeletServingSigner, Label, Namespace } from '@kubeocean/shared/api';
-import type { Logger } from '@kubeocean/shared/daemon';
+import { type Logger, logWatch } from '@kubeocean/shared/daemon';
 import {
   apiVersionOf,
   CertificateSigningRequests,
@@ -40,7 +40,7 @@ export function startApprover(options: ApproverOptions): { stop(): Promise<void>
     resource: CertificateSigningRequests,
     labelSelector: Label.clusterBinding,
     fieldSelector: `spec.signerName=${KubeletServingSigner}`,
-    onError: (error) => log.warn({ kind: 'CertificateSigningRequest', error: messageOf(error) }, 'watch failed'),
+    onError: logWatch(log, { kind: 'CertificateSigningRequest' }, 'watch failed'),
   });
 
   async function handle(name: string): Promise<Outcome> {
@@ -109,7 +109,6 @@ export function startApprover(options: ApproverOptions): { stop(): Promise<void>
   }
 
   const queue = new WorkQueue(handle, {
-    name: 'certificates',
     workers: 4,
     onError: (csr, error) => log.warn({ csr, error: messageOf(error) }, 'certificate request not decided'),
   });

@@ -22,6 +22,7 @@ import {
   type KubeObject,
   keyOf,
   Leases,
+  type OnWatchError,
   type Reflector,
   type Resource,
   RoleBindings,
@@ -74,7 +75,7 @@ export interface MadeStores {
   ownedBy(bindingUID: string): Made[];
 }
 
-export function createMadeStores(client: KubeClient, onError: (error: unknown, kind: string) => void): MadeStores {
+export function createMadeStores(client: KubeClient, onError: (kind: string) => OnWatchError): MadeStores {
   const places = PLACES.map(({ resource, namespace }) => ({
     resource,
     namespace,
@@ -82,7 +83,7 @@ export function createMadeStores(client: KubeClient, onError: (error: unknown, k
       resource,
       ...(namespace && { namespace }),
       labelSelector: `${Label.managedBy}=${ManagedByValue}`,
-      onError: (error) => onError(error, resource.kind),
+      onError: onError(resource.kind),
     }),
   }));
   return {

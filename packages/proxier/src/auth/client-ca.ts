@@ -6,7 +6,13 @@
  */
 import { X509Certificate } from 'node:crypto';
 import { Namespace } from '@kubeocean/shared/api';
-import { ConfigMaps, createReflector, type KubeClient, type KubeObject } from '@kubeocean/shared/kube';
+import {
+  ConfigMaps,
+  createReflector,
+  type KubeClient,
+  type KubeObject,
+  type OnWatchError,
+} from '@kubeocean/shared/kube';
 
 const NAME = 'extension-apiserver-authentication';
 const KEY = 'client-ca-file';
@@ -35,7 +41,7 @@ export function watchClientCa(
   client: KubeClient,
   signal: AbortSignal,
   tell: (ca: string | undefined) => void,
-  onError: (error: unknown) => void,
+  onError: OnWatchError,
 ): void {
   const reflector = createReflector<ConfigMap>(client, {
     resource: ConfigMaps,

@@ -34,6 +34,8 @@ let home: TestServer;
 let worker: TestServer;
 let vnode: Server;
 let sessions: Sessions;
+/** All that was logged. */
+let logged: string;
 
 beforeAll(async () => {
   [home, worker] = await Promise.all([TestServer.start(), TestServer.start()]);
@@ -45,7 +47,8 @@ beforeEach(async () => {
   vnode?.close();
   home.answer = says(200, homePod);
   worker.answer = says(200, counterpart);
-  const log = createLogger('test', 'silent');
+  logged = '';
+  const log = createLogger('test', 'info', { write: (line) => void (logged += line) });
   const registry = new Registry();
   sessions = createSessions({ total: 10, perVnode: 10, log, registry });
   const handlers = createHandlers({
@@ -80,7 +83,7 @@ afterAll(() => {
 /** Code and body of the answer to a log, or to an exec over SPDY. */
 function ask(path: string): Promise<[code: number, text: string]> {
   const { promise, resolve, reject } = Promise.withResolvers<[number, string]>();
-  const upgrade = path === EXEC && {
+  const upgrade = path.startsWith('/exec/') && {
     method: 'POST',
     headers: { connection: 'Upgrade', upgrade: 'SPDY/3.1', 'x-stream-protocol-version': 'v4.channel.k8s.io' },
   };
@@ -132,6 +135,12 @@ describe('an API server that asks for a log passes on the words of 400 and 502, 
   });
 });
 
+it('a list of pods is one that Go reads, though users write the largest number that there is', async () => {
+  const pod = '{"metadata":{"name":"web"},"spec":{"terminationGracePeriodSeconds":9223372036854775807}}';
+  home.answer = (_, response) => response.end(`{"metadata":{"resourceVersion":"1"},"items":[${pod}]}`);
+  expect(await ask('/pods')).toEqual([200, `{"kind":"PodList","apiVersion":"v1","metadata":{},"items":[${pod}]}`]);
+});
+
 describe('kubectl takes `this: that` for YAML, and finds no words in it; so it gets a Status', () => {
   it('of a pod that has not been started in the worker', async () => {
     worker.answer = status(404, 'pods "x" not found');
@@ -171,4 +180,35 @@ it('whoever is refused an upgrade, and goes on sending, is not listened to for e
     vi.useRealTimers();
   }
   await vi.waitFor(() => expect(client.destroyed).toBe(true), 5000).finally(() => client.destroy());
+});
+
+const SECRET = 'hunter2 & co';
+const asked = ['mysql', `-p${SECRET}`, 'db'].map((argument) => `command=${encodeURIComponent(argument)}`);
+const WITH_SECRET = `/exec/shop/web/main?${asked.join('&')}&output=1`;
+/** Of a worker whose API server is asked to switch: what it, or something before it, answers. */
+const refuses =
+  (code: number, words: (url: string) => string): Answer =>
+  (request, response) => {
+    const { url = '' } = request;
+    if (!url.includes('/exec')) says(200, counterpart)(request, response);
+    else response.writeHead(code).end(words(url));
+  };
+
+it.each([
+  ['the page of a proxy that names the URL', refuses(502, (url) => `<p>cannot reach <code>${url}</code></p>`), /reach/],
+  [
+    'a policy that names the command',
+    refuses(403, () =>
+      JSON.stringify({ kind: 'Status', code: 403, message: `denied the request: mysql -p${SECRET} is not allowed` }),
+    ),
+    /denied the request: mysql …/,
+  ],
+])('no argument of a command is in the log, whoever quotes it: %s', async (_, answer, words) => {
+  worker.answer = answer;
+  const [code, text] = await ask(WITH_SECRET);
+  expect([code, text]).toEqual([502, expect.stringContaining('hunter2')]);
+  await vi.waitFor(() => expect(logged).toMatch(/session ended[^]*request refused/));
+  expect(logged).toMatch(words);
+  expect(logged).toContain('"command":"mysql"');
+  expect(logged).not.toContain('hunter2');
 });

@@ -3,10 +3,11 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { STATUS_CODES } from 'node:http';
 import type { TLSSocket } from 'node:tls';
 import type { Logger, Registry } from '@kubeocean/shared/daemon';
-import { messageOf } from '@kubeocean/shared/kube';
+import { jsonText, messageOf } from '@kubeocean/shared/kube';
 import type { StatsPath } from '@kubeocean/shared/stats';
 import { METHOD_NOT_ALLOWED, type Refusal, toRefusal, Refusal as Refused } from '../errors.ts';
 import type { Admitted, Gate } from './gate.ts';
+import { reasonOf } from './arguments.ts';
 import { streamLogs } from './logs.ts';
 import { asRunningPod, type Clusters, type Counterpart, findCounterpart, podsOf } from './pods.ts';
 import { createTellRefusal } from './refusals-told.ts';
@@ -118,7 +119,7 @@ export function createHandlers(options: HandlerOptions): Handlers {
       session.end(end);
     } catch (error) {
       // Also of a container that has written nothing yet.
-      const refusal = endWithout(session, gone.signal, error);
+      const refusal = endWithout(session, gone.signal, error, '');
       if (refusal) throw refusal;
       if (!response.destroyed) throw new Refused(503, `the log has ended: ${messageOf(gone.signal.reason)}`);
     }
@@ -173,7 +174,7 @@ export function createHandlers(options: HandlerOptions): Handlers {
       kill = joined.kill;
       session.end(await joined.done);
     } catch (error) {
-      const refusal = endWithout(session, gone.signal, error);
+      const refusal = endWithout(session, gone.signal, error, request.url ?? '');
       if (!refusal) return;
       const inHomeWords = refusal.message
         .replaceAll(`${counterpart.name}_${clusters.binding.mountNamespace}`, `${route.pod}_${route.namespace}`)
@@ -212,9 +213,9 @@ export function createHandlers(options: HandlerOptions): Handlers {
 }
 
 /** Ends a session that never began. @returns what to answer; nothing where nobody waits for it any more, so that nothing was refused */
-function endWithout(session: Session, gone: AbortSignal, error: unknown): Refusal | undefined {
+function endWithout(session: Session, gone: AbortSignal, error: unknown, url: string): Refusal | undefined {
   const refusal = gone.aborted ? undefined : toRefusal(error);
-  const reason = refusal ? `refused: ${refusal.message}` : messageOf(gone.reason);
+  const reason = refusal ? reasonOf(refusal, url) : messageOf(gone.reason);
   session.end({ bytesUp: 0, bytesDown: 0, reason });
   return refusal;
 }
@@ -244,7 +245,7 @@ function facts(
 
 function sendList(response: ServerResponse, items: object[]): void {
   const list = { kind: 'PodList', apiVersion: 'v1', metadata: {}, items };
-  response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(list));
+  response.writeHead(200, { 'content-type': 'application/json' }).end(jsonText(list));
 }
 
 /**

@@ -60,6 +60,7 @@ describe('protocol asked for', () => {
     ['spdy/3.1', 'SPDY/3.1'],
     ['WebSocket', 'websocket'],
     ['h2c', undefined],
+    ['constructor', undefined],
     ['websocket, SPDY/3.1', undefined],
     ['', undefined],
     [undefined, undefined],

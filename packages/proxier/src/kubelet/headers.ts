@@ -27,11 +27,14 @@ function pairs(rawHeaders: readonly string[]): [string, string][] {
 }
 
 /** Protocols that a client may ask to switch to; the key is lower case, the value as Kubernetes writes it. */
-const UPGRADES: Record<string, string> = { 'spdy/3.1': 'SPDY/3.1', websocket: 'websocket' };
+const UPGRADES = new Map([
+  ['spdy/3.1', 'SPDY/3.1'],
+  ['websocket', 'websocket'],
+]);
 
 /** The protocol that a request asks to switch to, as Kubernetes writes it; undefined for any but the two it uses. */
 export function upgradeOf(header: string | undefined): string | undefined {
-  return UPGRADES[(header ?? '').trim().toLowerCase()];
+  return UPGRADES.get((header ?? '').trim().toLowerCase());
 }
 
 /** Of the protocols that a browser offers one may hold its token for home's API server (apiserver, authentication/request/websocket). */

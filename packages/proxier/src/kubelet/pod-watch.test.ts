@@ -56,3 +56,27 @@ it('asks no more once the session has ended, be it while it asks', async () => {
     expect([get.mock.calls.length, gone.mock.calls.length]).toEqual([length, 0]);
   }
 });
+
+it('asks home for the pods of one vnode, which etcd has no index for, from its cache', async () => {
+  const asked: unknown[] = [];
+  async function* pages(_: unknown, selection: object): AsyncGenerator<KubeList> {
+    asked.push(selection);
+    yield { items: [], metadata: { resourceVersion: '7' } };
+  }
+  const queries: unknown[] = [];
+  async function stream({ query }: { query: { resourceVersion: string } }): Promise<never> {
+    queries.push(query.resourceVersion);
+    throw new Error('the connection broke');
+  }
+  const list = vi.fn();
+  const home = { pages, list, get: () => new Promise(() => undefined), transport: { stream } } as unknown as KubeClient;
+  const podWatch = createPodWatch(home, { onError: () => undefined });
+  podWatch.watch({ vnode: 'v', namespace: 'a', pod: 'p', uid: 'u' }, () => undefined);
+  await vi.advanceTimersByTimeAsync(20_000);
+  expect(asked).toMatchObject([{ fieldSelector: 'spec.nodeName=v', resourceVersion: '0' }]);
+  // A watch that breaks is resumed where it was, and nothing is compared.
+  expect(queries.length).toBeGreaterThan(1);
+  expect(new Set(queries)).toEqual(new Set(['7']));
+  expect(list).not.toHaveBeenCalled();
+  podWatch.close();
+});

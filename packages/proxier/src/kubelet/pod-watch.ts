@@ -55,10 +55,12 @@ export function createPodWatch(home: KubeClient, options: PodWatchOptions): PodW
     const reflector = createReflector(home, {
       resource: Pods,
       fieldSelector: `spec.nodeName=${vnode}`,
+      // A live read decides.
+      cached: true,
       project: ({ metadata: { name, namespace, uid } }): KubeObject => ({
         metadata: { name, namespace, uid } as never,
       }),
-      onError: (error) => options.onError(error, vnode),
+      onError: (error, _, isNews) => void (isNews && options.onError(error, vnode)),
     });
     const { store } = reflector;
     const watch: VnodeWatch = {

@@ -5,6 +5,7 @@
 import type { IncomingMessage } from 'node:http';
 import { Counter, createSeldom, type Logger, type Registry } from '@kubeocean/shared/daemon';
 import type { Refusal } from '../errors.ts';
+import { withoutArguments } from './arguments.ts';
 
 /** Counts a refusal, and tells of one that somebody may have to do something about: not of a caller's mistake. */
 export type TellRefusal = (refusal: Refusal, request: Pick<IncomingMessage, 'method' | 'url'>) => void;
@@ -25,11 +26,12 @@ export function createTellRefusal(log: Logger, registry: Registry, clock?: () =>
   return ({ code, message }, { method, url = '' }) => {
     refused.inc({ code });
     if (code < 500 && !TOLD.includes(code)) return;
+    const why = withoutArguments(message, url);
     const path = url.split('?')[0]?.slice(0, 200) ?? '';
     // Each vnode without metrics has words of its own; who was refused which right is in the words.
     const isMetrics = code >= 500 && /^\/(metrics|stats)\//.test(path);
-    const untold = untoldOf(`${code} ${isMetrics ? 'metrics' : message.slice(0, MOST_WORDS)}`);
+    const untold = untoldOf(`${code} ${isMetrics ? 'metrics' : why.slice(0, MOST_WORDS)}`);
     if (untold === undefined) return;
-    log.warn({ code, why: message, method, path, ...(untold > 0 && { untold }) }, 'request refused');
+    log.warn({ code, why, method, path, ...(untold > 0 && { untold }) }, 'request refused');
   };
 }

@@ -88,6 +88,7 @@ describe('query of a log', () => {
     ['follow=true&previous=false&timestamps=1', { follow: 'true', previous: 'false', timestamps: 'true' }],
     ['tailLines=0', { tailLines: '0' }],
     ['tailLines=%2B5&limitBytes=1', { tailLines: '5', limitBytes: '1' }],
+    ['tailLines=9223372036854775807', { tailLines: '9223372036854775807' }],
     ['sinceSeconds=60', { sinceSeconds: '60' }],
     ['sinceTime=2026-11-21T06:00:00Z', { sinceTime: '2026-11-21T06:00:00Z' }],
     ['sinceTime=2026-11-21T06:00:00.5%2B02:00', { sinceTime: '2026-11-21T06:00:00.5+02:00' }],
@@ -104,6 +105,7 @@ describe('query of a log', () => {
   it.each<[string, number, RegExp]>([
     ['tailLines=-1', 422, /tailLines must be at least 0/],
     ['tailLines=x', 400, /tailLines must be a whole number/],
+    ['tailLines=9223372036854775808', 400, /tailLines must be a whole number/],
     ['tailLines=1e3', 400, /whole number/],
     ['limitBytes=0', 422, /limitBytes must be at least 1/],
     ['sinceSeconds=0', 422, /sinceSeconds/],

@@ -118,9 +118,13 @@ export function logQuery(query: URLSearchParams, container: string): Record<stri
   ] as const) {
     const value = query.get(name);
     if (value === null) continue;
-    if (!/^[+-]?\d{1,18}$/.test(value)) throw new QueryError(400, `${name} must be a whole number`);
-    if (Number(value) < min) throw new QueryError(422, `${name} must be at least ${min}`);
-    mapped[name] = String(BigInt(value.replace('+', '')));
+    const number = /^[+-]?\d{1,30}$/.test(value) ? BigInt(value.replace('+', '')) : undefined;
+    // Programs name the most that there is when they want no limit.
+    if (number === undefined || BigInt.asIntN(64, number) !== number) {
+      throw new QueryError(400, `${name} must be a whole number`);
+    }
+    if (number < min) throw new QueryError(422, `${name} must be at least ${min}`);
+    mapped[name] = String(number);
   }
   const sinceTime = query.get('sinceTime');
   if (sinceTime) {

@@ -3,6 +3,9 @@
  * at all. Facts go into fields, messages are constant; secrets never reach a field.
  */
 import { type DestinationStream, type Logger, type LoggerOptions, pino } from 'pino';
+import { messageOf } from '../kube/errors.ts';
+import { printableJson } from '../kube/printable.ts';
+import type { OnWatchError } from '../kube/news.ts';
 
 export type { Logger };
 
@@ -19,5 +22,14 @@ export function createLogger(process: string, level: string, to?: DestinationStr
     },
     serializers: { error: pino.stdSerializers.err },
   };
-  return pino(options, to ?? pino.destination({ fd: 1, sync: true }));
+  const lines: DestinationStream & { flushSync?: () => void } = to ?? pino.destination({ fd: 1, sync: true });
+  // A line may quote what another cluster says, and is read in a terminal.
+  const shown = { write: (line: string) => lines.write(printableJson(line)), flushSync: () => lines.flushSync?.() };
+  return pino(options, shown);
+}
+
+/** For a reflector: logs a list or watch that failed, as a warning where that is news. */
+export function logWatch(log: Logger, facts: Record<string, unknown>, message: string): OnWatchError {
+  return (error, doing, isNews) =>
+    log[isNews ? 'warn' : 'debug']({ ...facts, doing, error: messageOf(error) }, message);
 }

@@ -1,13 +1,14 @@
 /** The frame of every process: options, logger, metrics, signals, an orderly end. */
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
-import { Counter, Histogram, Registry } from 'prom-client';
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { CredentialSource } from '../kube/credentials.ts';
 import { KubeClient } from '../kube/client.ts';
 import { type Coalescing, coalesceWakeUps } from '../kube/coalescing.ts';
 import { runAsLeader, type Leadership } from '../kube/leader.ts';
 import { createLeaseTimes } from '../kube/lease-times.ts';
 import { messageOf } from '../kube/errors.ts';
+import { createNews } from '../kube/news.ts';
 import { Transport } from '../kube/transport.ts';
 import { resourceOfPath } from './call-resource.ts';
 import { collectProcessMetrics } from './process-metrics.ts';
@@ -200,17 +201,30 @@ export async function leadWhenElected<T extends OptionTable & typeof LEADER_OPTI
   lead: (leadership: Leadership) => Promise<void>,
 ): Promise<void> {
   const options = daemon.options as OptionValues<typeof LEADER_OPTIONS>;
+  const leading = new Gauge({
+    name: 'kubeocean_leading',
+    help: '1 while this replica leads, 0 while it stands by',
+    labelNames: ['process'],
+    registers: [daemon.registry],
+  });
+  leading.set({ process: daemon.name }, 0);
+  const led = async (leadership: Leadership) => {
+    leading.set({ process: daemon.name }, 1);
+    await lead(leadership).finally(() => leading.set({ process: daemon.name }, 0));
+  };
   if (!options['leader-elect']) {
     const times = createLeaseTimes();
     const { signal } = daemon;
-    await lead({ signal, isCurrent: () => true, transitions: 0, leaseTime: () => times.next() });
+    await led({ signal, isCurrent: () => true, transitions: 0, leaseTime: () => times.next() });
     return;
   }
+  const isNews = createNews();
   const election = {
     namespace: options['leader-election-namespace'] || daemon.namespace,
     name: options['leader-election-id'] || daemon.name,
     identity: `${daemon.instance}_${randomBytes(4).toString('hex')}`,
-    onError: (error: unknown) => daemon.log.warn({ error: messageOf(error) }, 'leader election'),
+    onError: (error: unknown) =>
+      daemon.log[isNews(messageOf(error)) ? 'warn' : 'debug']({ error: messageOf(error) }, 'leader election'),
   };
   daemon.log.info({ lease: `${election.namespace}/${election.name}` }, 'waiting to lead');
   let held: Leadership | undefined;
@@ -218,7 +232,7 @@ export async function leadWhenElected<T extends OptionTable & typeof LEADER_OPTI
     await runAsLeader(client, election, daemon.signal, async (leadership) => {
       held = leadership;
       daemon.log.info({ identity: election.identity, transitions: leadership.transitions }, 'leading');
-      await lead(leadership);
+      await led(leadership);
     });
   } catch (error) {
     // `lead` may stumble over the end of its signal in words of its own; why it ended is what counts.

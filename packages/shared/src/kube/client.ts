@@ -1,5 +1,6 @@
 /** Verbs on kinds: builds paths and bodies, keeps objects as raw JSON. One client per cluster. */
 import { parsed } from './answer.ts';
+import { applyText, jsonText } from './json-text.ts';
 import { continueIn, pageWithoutManagedFields } from './page-text.ts';
 import { Pods } from './resources.ts';
 import type { RequestOptions } from './request.ts';
@@ -160,7 +161,7 @@ export class KubeClient {
       maySend: this.maySend,
       path: pathOf(resource, namespace, subresource ? name : undefined, subresource),
       query: { fieldValidation, dryRun: options.dryRun ? 'All' : undefined },
-      body: JSON.stringify(body),
+      body: jsonText(body),
       ...plain(options),
     });
   }
@@ -177,7 +178,7 @@ export class KubeClient {
       maySend: this.maySend,
       path: pathOf(resource, namespace, name, options.subresource),
       query: { fieldValidation, dryRun: options.dryRun ? 'All' : undefined },
-      body: JSON.stringify(object),
+      body: jsonText(object),
       ...plain(options),
     });
   }
@@ -196,7 +197,7 @@ export class KubeClient {
       path: pathOf(resource, namespace, name, options.subresource),
       query: { fieldValidation, dryRun: options.dryRun ? 'All' : undefined },
       headers: { 'content-type': PATCH_CONTENT[options.type ?? 'merge'] },
-      body: JSON.stringify(patch),
+      body: jsonText(patch),
       ...plain(options),
     });
   }
@@ -220,7 +221,7 @@ export class KubeClient {
         dryRun: options.dryRun ? 'All' : undefined,
       },
       headers: { 'content-type': 'application/apply-patch+yaml' },
-      body: JSON.stringify({ apiVersion: apiVersionOf(resource), kind: resource.kind, ...object }),
+      body: applyText({ apiVersion: apiVersionOf(resource), kind: resource.kind, ...object }),
       ...plain(options),
     });
   }
@@ -233,7 +234,7 @@ export class KubeClient {
       maySend: this.maySend,
       path: pathOf(resource, namespace, name),
       query: { dryRun: options.dryRun ? 'All' : undefined },
-      body: JSON.stringify({
+      body: jsonText({
         kind: 'DeleteOptions',
         apiVersion: 'v1',
         preconditions,

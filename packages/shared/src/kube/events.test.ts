@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { TestServer } from '../testing/api-server.ts';
 import { KubeClient } from './client.ts';
 import { createEventRecorder, eventKey } from './events.ts';
+import type { KubeObject } from './types.ts';
 
 let server: TestServer;
 
@@ -64,6 +65,15 @@ test('events that a server takes do not hold up an end', async () => {
   recorder.event(pod, 'Normal', 'Second', 'two');
   await recorder.stop();
   expect(reasons).toEqual(['First', 'Second']);
+});
+
+test('what an event quotes of another cluster speaks to no terminal', async () => {
+  const made: unknown[] = [];
+  const client = { create: (_: unknown, { message }: KubeObject) => made.push(message) } as unknown as KubeClient;
+  const recorder = createEventRecorder(client, { component: 'test', instance: 'test-1' });
+  recorder.event(pod, 'Warning', 'FailedCreate', 'refused: \u001b[2J\u009b31m kubectl\r');
+  await recorder.flush();
+  expect(made).toEqual(['refused:  [2J 31m kubectl ']);
 });
 
 /** A client whose server takes events only when told to, and what it took. */

@@ -6,6 +6,7 @@
 import { createHash } from 'node:crypto';
 import type { KubeClient } from './client.ts';
 import { isNotFound } from './errors.ts';
+import { printable } from './printable.ts';
 import { isRarer } from './queue.ts';
 import { Events } from './resources.ts';
 import { endsWithin } from './sleep.ts';
@@ -18,7 +19,10 @@ export interface EventSubject {
 }
 
 export interface EventRecorder {
-  /** `reason` is one CamelCase word; `message` a sentence for a person (cut at 1,024 characters). */
+  /**
+   * `reason` is one CamelCase word; `message` a sentence for a person, cut at 1,024 characters. It may quote what another cluster
+   * says: nothing of it speaks to the reader's terminal.
+   */
   event(subject: EventSubject, type: 'Normal' | 'Warning', reason: string, message: string): void;
   /** Resolves when all that was recorded is written or has failed. */
   flush(): Promise<void>;
@@ -167,7 +171,7 @@ export function createEventRecorder(client: KubeClient, options: EventRecorderOp
       const who = `${subject.kind}/${namespace}/${name}/${uid}`;
       if (stopped || !allowed(who, at)) return;
       if (waiting.size >= MOST_WAITING) return leaveOut();
-      const text = message.length > 1024 ? `${message.slice(0, 1021)}...` : message;
+      const text = printable(message.length > 1024 ? `${message.slice(0, 1021)}...` : message);
       waiting.add({ subject, type, reason, message: text });
       writing ??= writeWaiting();
     },

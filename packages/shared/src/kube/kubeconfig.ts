@@ -8,7 +8,7 @@ import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { resolve } from 'node:path';
-import { parse } from 'yaml';
+import { parse, Parser } from 'yaml';
 
 /** Everything needed to open a connection. PEM texts, not file names. */
 export interface ClusterAccess {
@@ -64,7 +64,7 @@ type Entry = Record<string, unknown>;
 export function parseKubeconfig(text: string, options: KubeconfigOptions): ClusterAccess {
   let document: Entry;
   try {
-    document = parse(text, { maxAliasCount: 0, logLevel: 'error' }) as Entry;
+    document = read(text) as Entry;
   } catch {
     throw new KubeconfigError('Malformed', 'the kubeconfig is not valid YAML');
   }
@@ -117,6 +117,15 @@ export function parseKubeconfig(text: string, options: KubeconfigOptions): Clust
   return access;
 }
 
+/**
+ * In a time that grows with the text as its length does, as whoever wrote it may be hostile: to compare each key with all before
+ * it, or to collect tens of thousands of errors, takes minutes. Of a key that is there twice the last counts, as to kubectl.
+ */
+function read(text: string): unknown {
+  for (const { type } of new Parser().parse(text)) if (type === 'error') throw new Error('not YAML');
+  return parse(text, { maxAliasCount: 0, uniqueKeys: false, logLevel: 'error' });
+}
+
 function serverOf({ server }: Entry): string {
   if (typeof server !== 'string' || !URL.canParse(server)) {
     throw new KubeconfigError('Malformed', 'the kubeconfig names no valid server URL');
@@ -132,7 +141,8 @@ function serverOf({ server }: Entry): string {
       'a user name or password in the server URL of the kubeconfig is refused: give a token or client certificate of its user',
     );
   }
-  return server.replace(/\/+$/, '');
+  // Of many slashes in a row only the first is tried.
+  return server.replace(/(?<!\/)\/+$/, '');
 }
 
 function refuseUntrusted(cluster: Entry, user: Entry): void {

@@ -48,15 +48,21 @@ test('a replace patch removes what is not desired', () => {
   expect(replacePatch({ a: '1', b: '2' }, { a: '1', c: '3' })).toEqual({ b: null, c: '3' });
   expect(replacePatch({ a: '1' }, { a: '1' })).toBeUndefined();
   expect(replacePatch(undefined, {})).toBeUndefined();
+  // A label of a node may be named as what every object of JavaScript has.
+  expect(replacePatch({ constructor: '1' }, {})).toEqual({ constructor: null });
 });
 
 // Kubernetes objects hold no null: a JSON merge patch could not set one.
 const json = fc.letrec((tie) => ({
   leaf: fc.oneof(fc.integer(), fc.boolean(), fc.string({ maxLength: 3 })),
   list: fc.array(fc.oneof(tie('leaf'), tie('object')), { maxLength: 3 }),
-  object: fc.dictionary(fc.constantFrom('a', 'b', 'c', 'metadata'), fc.oneof(tie('leaf'), tie('list'), tie('object')), {
-    maxKeys: 4,
-  }),
+  object: fc.dictionary(
+    fc.constantFrom('a', 'b', 'c', 'constructor'),
+    fc.oneof(tie('leaf'), tie('list'), tie('object')),
+    {
+      maxKeys: 4,
+    },
+  ),
 })).object as fc.Arbitrary<Json>;
 
 test('applying the merge patch gives the desired fields and leaves the others', () => {

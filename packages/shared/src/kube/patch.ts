@@ -25,7 +25,7 @@ export function mergePatch(current: Json | undefined, desired: Json): Json | und
 /** As {@link mergePatch}, but removes what `desired` lacks: for maps that are wholly ours (`data` of a copy). */
 export function replacePatch(current: Json | undefined, desired: Json): Json | undefined {
   const all: Json = { ...desired };
-  for (const field of Object.keys(current ?? {})) if (!(field in desired)) all[field] = undefined;
+  for (const field of Object.keys(current ?? {})) if (!Object.hasOwn(desired, field)) all[field] = undefined;
   const patch: Json = {};
   for (const [field, wanted] of Object.entries(all)) {
     const present = current?.[field];

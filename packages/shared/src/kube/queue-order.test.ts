@@ -20,7 +20,7 @@ test('owners take turns: one with many keys does not keep another waiting', asyn
       order.push(key);
       return Promise.resolve(undefined);
     },
-    { name: 'test', workers: 1, ownerOf: (key) => key.split('/')[0] ?? '' },
+    { workers: 1, ownerOf: (key) => key.split('/')[0] ?? '' },
   );
   for (let n = 0; n < 100; n++) queue.add(`big/${n}`);
   for (const key of ['small/0', 'small/1', 'big/0', 'other/0']) queue.add(key);
@@ -41,7 +41,7 @@ test('what continues comes first within its owner, but one in four begins; a key
       order.push(key);
       return Promise.resolve(undefined);
     },
-    { name: 'test', workers: 1, ownerOf: (key) => key.split('/')[0] ?? '', continues: (key) => continued.has(key) },
+    { workers: 1, ownerOf: (key) => key.split('/')[0] ?? '', continues: (key) => continued.has(key) },
   );
   for (let n = 0; n < 5; n++) queue.add(`big/n${n}`);
   for (const key of continued) queue.add(key);
@@ -67,7 +67,6 @@ test('while nothing may begin, what continues is worked on, of every owner; then
       return Promise.resolve(undefined);
     },
     {
-      name: 'test',
       workers: 1,
       ownerOf: (key) => key.split('/')[0] ?? '',
       continues: (key) => key.includes('c'),
@@ -95,7 +94,6 @@ test('while nothing may begin, what continues is found without going over all ow
     return Promise.resolve(undefined);
   };
   const queue = new WorkQueue(handler, {
-    name: 'test',
     workers: 1,
     ownerOf: (key) => key.split('/')[0] ?? '',
     continues: (key) => key.includes('c'),
@@ -120,4 +118,50 @@ test('while nothing may begin, what continues is found without going over all ow
   expect(queue.depth).toBe(1000);
   expect(looks).toBeLessThan(100);
   await queue.stop();
+});
+
+test('an owner whose keys all hang keeps no other waiting', async () => {
+  const done: string[] = [];
+  const hanging: (() => void)[] = [];
+  const queue = new WorkQueue(
+    (key) => {
+      if (!key.startsWith('big/')) return Promise.resolve(void done.push(key));
+      return new Promise<undefined>((resolve) => hanging.push(() => resolve(undefined)));
+    },
+    { workers: 8, ownerOf: (key) => key.split('/')[0] ?? '' },
+  );
+  queue.start();
+  for (let n = 0; n < 100; n++) queue.add(`big/${n}`);
+  for (let n = 0; n < 50; n++) queue.add(`small/${n}`);
+  await settle();
+  expect([hanging.length, done.length]).toEqual([6, 50]);
+  // The next ones have the places of those that end.
+  for (const end of hanging.splice(0, 2)) end();
+  await settle();
+  expect([hanging.length, queue.depth]).toEqual([6, 92]);
+  const stopping = queue.stop(0);
+  await settle();
+  await stopping;
+});
+
+test('beginnings that all hang, whoever owns them, keep nothing waiting that continues', async () => {
+  const done: string[] = [];
+  let hanging = 0;
+  const queue = new WorkQueue(
+    (key) => {
+      if (key.startsWith('old')) return Promise.resolve(void done.push(key));
+      hanging++;
+      return new Promise<undefined>(() => undefined);
+    },
+    { workers: 8, ownerOf: (key) => key, continues: (key) => key.startsWith('old') },
+  );
+  queue.start();
+  for (let n = 0; n < 100; n++) queue.add(`new${n}`);
+  await settle();
+  for (let n = 0; n < 50; n++) queue.add(`old${n}`);
+  await settle();
+  expect([hanging, done.length]).toEqual([6, 50]);
+  const stopping = queue.stop(0);
+  await settle();
+  await stopping;
 });

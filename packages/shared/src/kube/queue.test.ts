@@ -26,7 +26,7 @@ async function settle(): Promise<void> {
 
 test('nothing runs before the start; then keys run in the order they were added', () => {
   const { handler, keys } = controlled();
-  const queue = new WorkQueue(handler, { name: 'test' });
+  const queue = new WorkQueue(handler);
   for (const key of ['a', 'b', 'a', 'c']) queue.add(key);
   expect(keys()).toEqual([]);
   expect(queue.depth).toBe(3);
@@ -37,7 +37,7 @@ test('nothing runs before the start; then keys run in the order they were added'
 
 test('a key never runs twice at once; added while it runs, it runs once more', async () => {
   const { runs, handler, keys } = controlled();
-  const queue = new WorkQueue(handler, { name: 'test' });
+  const queue = new WorkQueue(handler);
   queue.start();
   queue.add('a');
   queue.add('a');
@@ -54,7 +54,7 @@ test('a key never runs twice at once; added while it runs, it runs once more', a
 
 test('no more keys run at once than there are workers', async () => {
   const { runs, handler, keys } = controlled();
-  const queue = new WorkQueue(handler, { name: 'test', workers: 2 });
+  const queue = new WorkQueue(handler, { workers: 2 });
   queue.start();
   for (const key of ['a', 'b', 'c']) queue.add(key);
   expect(keys()).toEqual(['a', 'b']);
@@ -75,7 +75,6 @@ test('a failed key comes back after a delay that doubles up to the longest, and 
       if (failing) throw new Error('no');
     },
     {
-      name: 'test',
       baseDelayMs: 100,
       maxDelayMs: 1000,
       random: () => 0.5,
@@ -98,7 +97,7 @@ test('a failed key comes back after a delay that doubles up to the longest, and 
 
 test('a key added by somebody else does not wait for its back-off', async () => {
   const { runs, handler, keys } = controlled();
-  const queue = new WorkQueue(handler, { name: 'test', baseDelayMs: 60_000 });
+  const queue = new WorkQueue(handler, { baseDelayMs: 60_000 });
   queue.start();
   queue.add('a');
   runs[0]?.fail(new Error('no'));
@@ -113,7 +112,7 @@ test('a key added by somebody else does not wait for its back-off', async () => 
 
 test('a handler may ask to run again later', async () => {
   const { runs, handler, keys } = controlled();
-  const queue = new WorkQueue(handler, { name: 'test' });
+  const queue = new WorkQueue(handler);
   queue.start();
   queue.add('a');
   runs[0]?.finish({ againInMs: 5000 });
@@ -125,7 +124,7 @@ test('a handler may ask to run again later', async () => {
 
 test('of two times for a key the earlier one holds, and it runs once', async () => {
   const { runs, handler, keys } = controlled();
-  const queue = new WorkQueue(handler, { name: 'test' });
+  const queue = new WorkQueue(handler);
   queue.start();
   queue.addAfter('a', 3000);
   queue.addAfter('a', 1000);
@@ -139,7 +138,7 @@ test('of two times for a key the earlier one holds, and it runs once', async () 
 
 test('a time beyond what setTimeout takes is kept', async () => {
   const { handler, keys } = controlled();
-  const queue = new WorkQueue(handler, { name: 'test' });
+  const queue = new WorkQueue(handler);
   queue.start();
   const days = 24 * 3600 * 1000;
   queue.addAfter('a', 40 * days);
@@ -151,7 +150,7 @@ test('a time beyond what setTimeout takes is kept', async () => {
 
 test('stopping drops what waits, takes nothing new and waits for what runs', async () => {
   const { runs, handler, keys } = controlled();
-  const queue = new WorkQueue(handler, { name: 'test', workers: 1 });
+  const queue = new WorkQueue(handler, { workers: 1 });
   queue.start();
   queue.add('a');
   queue.add('b');
@@ -173,7 +172,7 @@ test('stopping drops what waits, takes nothing new and waits for what runs', asy
 
 test('stopping gives up on a handler that never ends', async () => {
   const { handler } = controlled();
-  const queue = new WorkQueue(handler, { name: 'test' });
+  const queue = new WorkQueue(handler);
   queue.start();
   queue.add('a');
   const stopping = queue.stop(2000);
@@ -184,7 +183,7 @@ test('stopping gives up on a handler that never ends', async () => {
 test('it tells how long each key waited and ran', async () => {
   const observed: { waitSeconds: number; workSeconds: number; failed: boolean }[] = [];
   const { runs, handler } = controlled();
-  const queue = new WorkQueue(handler, { name: 'test', observe: (run) => observed.push(run) });
+  const queue = new WorkQueue(handler, { observe: (run) => observed.push(run) });
   queue.add('a');
   await vi.advanceTimersByTimeAsync(3000);
   queue.start();
@@ -232,7 +231,6 @@ test('whatever the order: no key twice at once, never more than the workers, and
           return promise;
         },
         {
-          name: 'test',
           workers,
           baseDelayMs: 50,
           maxDelayMs: 400,

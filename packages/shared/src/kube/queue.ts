@@ -7,7 +7,6 @@ import { DueTimes } from './due.ts';
 import { sleep } from './sleep.ts';
 
 export interface WorkQueueOptions {
-  name: string;
   /** Keys worked on at the same time. Default 8. */
   workers?: number;
   /** First delay of a failed key in milliseconds, doubled each time. Default 50. */
@@ -21,12 +20,14 @@ export interface WorkQueueOptions {
   random?: () => number;
   /**
    * Whose a key is, such as its namespace: owners with keys that wait take turns, so that one with thousands does not
-   * keep the others waiting. Default: all are one owner's, and keys run in the order they came.
+   * keep the others waiting; and none has more than three in four workers, as calls for its keys may hang, each until its
+   * deadline. Default: all are one owner's, and keys run in the order they came.
    */
   ownerOf?: (key: string) => string;
   /**
    * Whether a key continues what has begun, asked when it is added. Those come before the others of their owner, so that
-   * a thousand beginnings do not keep every end waiting; but one in four goes to the others. Default: none does.
+   * a thousand beginnings do not keep every end waiting; but one in four goes to the others. One worker in four is left to them
+   * for the same reason as to other owners. Default: none does.
    */
   continues?: (key: string) => boolean;
   /**
@@ -46,6 +47,16 @@ interface Line {
 
 /** At most so many keys pass one that waits longer. */
 const MOST_PASSING = 3;
+/** Of the workers, what the keys of one owner, and all that begin, may have. */
+const SHARE = 0.75;
+
+/** A key that is worked on, or about to be. */
+interface Taken {
+  key: string;
+  addedAt: number;
+  owner: string;
+  begins: boolean;
+}
 
 /** setTimeout takes at most 2^31-1 ms; a longer wait is taken in parts. */
 const LONGEST_TIMER = 2 ** 31 - 1;
@@ -67,6 +78,9 @@ export class WorkQueue {
   /** Owners with keys that continue, in turn: while nothing may begin the others, perhaps thousands, are not gone over. */
   private readonly continuing = new Set<string>();
   private readonly running = new Set<string>();
+  /** How many keys of each owner are worked on, and how many of those begin. */
+  private readonly runningOf = new Map<string, number>();
+  private runningBeginnings = 0;
   /** Keys added while they ran. */
   private readonly dirty = new Set<string>();
   /** Keys that wait for a time, monotonic milliseconds, and the timer for the first of them. */
@@ -78,7 +92,7 @@ export class WorkQueue {
   private stopped = false;
   private idle = Promise.withResolvers<void>();
 
-  constructor(handler: (key: string) => Promise<Outcome>, options: WorkQueueOptions) {
+  constructor(handler: (key: string) => Promise<Outcome>, options: WorkQueueOptions = {}) {
     this.handler = handler;
     this.options = { workers: 8, baseDelayMs: 50, maxDelayMs: 60_000, ...options };
     this.idle.resolve();
@@ -149,23 +163,27 @@ export class WorkQueue {
   }
 
   /** The next key in turn, taken out; its owner goes to the end of the line of owners. */
-  private next(): [key: string, addedAt: number] | undefined {
-    const mayBegin = this.waitingCount === 0 || (this.options.mayBegin?.() ?? true);
+  private next(): Taken | undefined {
+    const { workers, ownerOf, continues } = this.options;
+    const share = Math.ceil(workers * SHARE);
+    const isOpen = this.waitingCount === 0 || (this.options.mayBegin?.() ?? true);
+    const mayBegin = isOpen && !(continues && this.runningBeginnings >= share);
     for (const owner of mayBegin ? this.waiting.keys() : this.continuing) {
       const line = this.waiting.get(owner);
-      if (!line) continue;
+      // No two owners have as much.
+      if (!line || (ownerOf && (this.runningOf.get(owner) ?? 0) >= share)) continue;
       const { continued, begun } = line;
       this.waiting.delete(owner);
       const passes = continued.size > 0 && (begun.size === 0 || !mayBegin || line.passed < MOST_PASSING);
       line.passed = passes ? line.passed + 1 : 0;
       const from = passes ? continued : begun;
-      for (const entry of from) {
-        from.delete(entry[0]);
+      for (const [key, addedAt] of from) {
+        from.delete(key);
         this.waitingCount--;
         if (continued.size + begun.size > 0) this.waiting.set(owner, line);
         this.continuing.delete(owner);
         if (continued.size > 0) this.continuing.add(owner);
-        return entry;
+        return { key, addedAt, owner, begins: !passes };
       }
     }
     return undefined;
@@ -174,15 +192,24 @@ export class WorkQueue {
   private dispatch(): void {
     if (!this.started || this.stopped) return;
     while (this.running.size < this.options.workers) {
-      const [key, addedAt] = this.next() ?? [];
-      if (key === undefined || addedAt === undefined) return;
+      const taken = this.next();
+      if (!taken) return;
       if (this.running.size === 0) this.idle = Promise.withResolvers<void>();
-      this.running.add(key);
-      void this.work(key, addedAt);
+      this.running.add(taken.key);
+      this.count(taken, 1);
+      void this.work(taken);
     }
   }
 
-  private async work(key: string, addedAt: number): Promise<void> {
+  private count({ owner, begins }: Taken, by: 1 | -1): void {
+    const running = (this.runningOf.get(owner) ?? 0) + by;
+    if (running > 0) this.runningOf.set(owner, running);
+    else this.runningOf.delete(owner);
+    if (begins) this.runningBeginnings += by;
+  }
+
+  private async work(taken: Taken): Promise<void> {
+    const { key, addedAt } = taken;
     const begunAt = performance.now();
     let failed = false;
     try {
@@ -204,6 +231,7 @@ export class WorkQueue {
       failed,
     });
     this.running.delete(key);
+    this.count(taken, -1);
     if (this.dirty.delete(key)) this.add(key);
     if (this.running.size === 0) this.idle.resolve();
     this.dispatch();

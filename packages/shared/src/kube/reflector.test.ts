@@ -244,3 +244,35 @@ test.each<[string, string, number]>([
   stop.abort();
   expect(reflector.lists).toBe(lists);
 });
+
+test('a server that is down for hours is told of now and then, and of another cause at once', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+  try {
+    let cause = 'refused';
+    let failures = 0;
+    const news: string[] = [];
+    // oxlint-disable-next-line require-yield
+    async function* pages(): AsyncGenerator<KubeList> {
+      throw new Error(cause);
+    }
+    const stop = new AbortController();
+    const reflector = createReflector({ pages } as unknown as KubeClient, {
+      resource: ConfigMaps,
+      random: () => 0,
+      onError(error, _, isNews) {
+        failures++;
+        if (isNews) news.push(messageOf(error));
+      },
+    });
+    void reflector.run(stop.signal);
+    await vi.advanceTimersByTimeAsync(8 * 3_600_000);
+    expect(failures).toBeGreaterThan(1900);
+    expect(news.length).toBeLessThan(20);
+    cause = 'Unauthorized';
+    await vi.advanceTimersByTimeAsync(30_000);
+    expect(news.slice(-2)).toEqual(['Unauthorized', 'Unauthorized']);
+    stop.abort();
+  } finally {
+    vi.useRealTimers();
+  }
+});

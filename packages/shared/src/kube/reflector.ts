@@ -5,15 +5,16 @@
  *
  * Rules after client-go's reflector (tools/cache) and https://kubernetes.io/docs/reference/using-api/api-concepts/.
  */
-import { type KubeClient, PAGE_SIZE, pathOf, type Selection } from './client.ts';
+import { type KubeClient, PAGE_SIZE, type PageSelection, pathOf, type Selection } from './client.ts';
 import { ApiError, isExpired, messageOf, type Status } from './errors.ts';
 import { eventCame } from './coalescing.ts';
+import { createNews, type OnWatchError } from './news.ts';
 import { isOlder, mustListAgain, StateWentBack } from './revisions.ts';
 import { Sharing } from './share.ts';
 import { type IndexFunction, type ReadonlyStore, Store } from './store.ts';
 import { sleep } from './sleep.ts';
 import { keyOf, type KubeObject, type Resource } from './types.ts';
-import { isChange, lines, mustBeWatch, revisionIn, withoutManagedFields } from './watch-lines.ts';
+import { eventIn, isChange, lines, mustBeWatch, revisionIn } from './watch-lines.ts';
 
 export interface ReflectorOptions<T extends KubeObject> extends Selection {
   resource: Resource;
@@ -35,10 +36,12 @@ export interface ReflectorOptions<T extends KubeObject> extends Selection {
   familyOf?: (object: T) => string;
   /** Ask for metadata only (PartialObjectMetadata). */
   metadataOnly?: boolean;
+  /** Lists may be a moment old: for a selection that an API server finds in its cache by an index, and etcd by reading all. */
+  cached?: boolean;
   /** Objects a page; default: {@link PAGE_SIZE}. */
   pageSize?: number;
   /** Told of each failed list or watch. The reflector goes on by itself. */
-  onError?: (error: unknown, doing: 'list' | 'watch') => void;
+  onError?: OnWatchError;
   /** Told whenever a request succeeds: the server answered a list, opened a watch or sent an event. */
   onContact?: () => void;
   /** How long the server is asked to keep a watch, in seconds; up to twice as long. Default 300. */
@@ -58,23 +61,21 @@ export interface Reflector<T extends KubeObject> {
   readonly watches: number;
 }
 
-interface WatchEvent {
-  type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK' | 'ERROR';
-  object: KubeObject;
-}
-
 /** Bookmarks come about once a minute (apiserver's cacher); silence this long means a dead connection, not a quiet kind. */
 const SILENCE_MS = 150_000;
 /** A sample is compared with the server between two watches at most this often. */
 const VERIFY_MS = 600_000;
+/** Objects of that sample. */
+const SAMPLE = 50;
 
 export function createReflector<T extends KubeObject = KubeObject>(
   client: KubeClient,
   options: ReflectorOptions<T>,
 ): Reflector<T> {
   const store = new Store<T>(options.indexes, {
-    ...(options.onError && { onListenerError: (error: unknown) => options.onError?.(error, 'watch') }),
+    ...(options.onError && { onListenerError: (error: unknown) => tell(error, 'watch') }),
   });
+  const isNews = createNews();
   const random = options.random ?? Math.random;
   const { metadataOnly = false } = options;
   const sharing = options.familyOf && new Sharing<T>(options.familyOf);
@@ -103,7 +104,7 @@ export function createReflector<T extends KubeObject = KubeObject>(
       try {
         if (doing === 'list') await list(signal);
         else {
-          if (doubtful || performance.now() - verifiedAt > VERIFY_MS) await verify(signal);
+          if (!options.cached && (doubtful || performance.now() - verifiedAt > VERIFY_MS)) await verify(signal);
           await watch(signal);
         }
         // A watch that the server ended is resumed at once, unless it ends them as fast as we open them and for nothing: a
@@ -121,8 +122,7 @@ export function createReflector<T extends KubeObject = KubeObject>(
         }
       } catch (error) {
         if (signal.aborted) return;
-        const usual = !bookmarks && doing === 'watch' && isExpired(error);
-        if (!usual) options.onError?.(error, doing);
+        if (bookmarks || doing === 'list' || !isExpired(error)) tell(error, doing);
         doubtful = true;
         if (told || performance.now() - started > 10_000) failures = lost = 0;
         if (doing === 'watch' && mustListAgain(error)) {
@@ -134,6 +134,10 @@ export function createReflector<T extends KubeObject = KubeObject>(
       failures++;
       await sleep(backOffMs(failures, random), signal).catch(() => undefined);
     }
+  }
+
+  function tell(error: unknown, doing: 'list' | 'watch'): void {
+    options.onError?.(error, doing, isNews(messageOf(error)));
   }
 
   async function list(signal: AbortSignal): Promise<void> {
@@ -203,18 +207,19 @@ export function createReflector<T extends KubeObject = KubeObject>(
       return kept;
     } catch (error) {
       const words = `${options.resource.kind} ${keyOf(object)} cannot be read, stays as it was: ${messageOf(error)}`;
-      options.onError?.(new Error(words, { cause: error }), doing);
+      tell(new Error(words, { cause: error }), doing);
       const known = store.get(keyOf(object));
       return known?.metadata.uid === object.metadata.uid ? known : undefined;
     }
   }
 
-  function selection(): Selection {
+  function selection(): PageSelection {
     const { namespace, labelSelector, fieldSelector } = options;
     return {
       ...(namespace && { namespace }),
       ...(labelSelector && { labelSelector }),
       ...(fieldSelector && { fieldSelector }),
+      ...(options.cached && { resourceVersion: '0' }),
     };
   }
 
@@ -253,7 +258,7 @@ export function createReflector<T extends KubeObject = KubeObject>(
       revision = revisionIn(line) ?? revision;
       return;
     }
-    const event = JSON.parse(ownKind ? withoutManagedFields(line) : line.toString('utf8')) as WatchEvent;
+    const event = eventIn(line, ownKind);
     if (event.type === 'ERROR') {
       const status = event.object as unknown as Status;
       throw new ApiError(status.code ?? 500, status, 'WATCH', pathOf(options.resource, options.namespace));
@@ -288,9 +293,6 @@ export function createReflector<T extends KubeObject = KubeObject>(
     },
   };
 }
-
-/** Objects that are compared with the server now and then. */
-const SAMPLE = 50;
 
 /** Waiting time before try `failures`: 0.8 s doubling to 30 s, half of it random. */
 export function backOffMs(failures: number, random: () => number): number {

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { isChange, lines, revisionIn, withoutManagedFields } from './watch-lines.ts';
+import { messageOf } from './errors.ts';
+import { eventIn, isChange, lines, revisionIn, withoutManagedFields } from './watch-lines.ts';
 
 async function* inPieces(bytes: Buffer, cuts: number[]): AsyncGenerator<Buffer> {
   let from = 0;
@@ -124,4 +125,24 @@ test('a field manager named like the end of metadata spoils no event', () => {
   const managedFields = [{ manager: 'x]},', operation: 'Update', fieldsV1: { 'f:x]},': {} } }];
   const line = pod({ name: 'a', managedFields });
   expect(JSON.parse(withoutManagedFields(line))).toEqual(JSON.parse(pod({ name: 'a' }).toString()));
+});
+
+test.each([
+  'hunter2',
+  '{"type":"ADDED","object":{"data":{"password":hunter2}}}',
+  '{"type":"ADDED","object":{"data":{"password":"hunter2',
+  '{"type":"ADDED"}',
+  '"hunter2"',
+  'null',
+])('what is no event is quoted nowhere: %s', (text) => {
+  let error: unknown;
+  try {
+    eventIn(Buffer.from(text), true);
+  } catch (thrown) {
+    error = thrown;
+  }
+  expect(messageOf(error)).toBe(
+    'a line of the watch is no event in JSON: what answers is no API server, or the line was cut',
+  );
+  expect((error as Error).cause).toBeUndefined();
 });

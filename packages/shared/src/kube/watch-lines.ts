@@ -1,5 +1,12 @@
 /** A watch's answer as it comes: lines of JSON, looked at as bytes before any of it is parsed. */
 import type { IncomingMessage } from 'node:http';
+import { isObject } from './patch.ts';
+import type { KubeObject } from './types.ts';
+
+interface WatchEvent {
+  type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK' | 'ERROR';
+  object: KubeObject;
+}
 
 /** @throws Error when it is something else that answers, such as a proxy's page: ended without a line it would look like a watch. */
 export function mustBeWatch(response: IncomingMessage): void {
@@ -55,6 +62,22 @@ export function withoutManagedFields(line: Buffer): string {
 /** Names of fields begin with a small one. */
 function isLetter(byte: number | undefined): boolean {
   return byte !== undefined && byte >= 97 && byte <= 122;
+}
+
+/**
+ * @param ownKind of Kubernetes' own kinds, whose managedFields are left out
+ * @throws Error when it is none. A parser would quote what it stumbled over, which may be a piece of a Secret, in a log.
+ */
+export function eventIn(line: Buffer, ownKind: boolean): WatchEvent {
+  const text = ownKind ? withoutManagedFields(line) : line.toString('utf8');
+  let event: unknown;
+  try {
+    event = JSON.parse(text);
+  } catch {
+    // Said below.
+  }
+  if (isObject(event) && isObject(event['object'])) return event as unknown as WatchEvent;
+  throw new Error('a line of the watch is no event in JSON: what answers is no API server, or the line was cut');
 }
 
 /** No object is as long (etcd takes 1.5 MiB); a hostile server must not fill our memory. */

@@ -26,7 +26,7 @@ function finalizers(): string[] | undefined {
 
 test('the finalizer is put back beside others, as often as somebody takes it off', async () => {
   const bindings = new Store<ClusterBinding>();
-  const stop = followFinalizer(bindings, 'binding-uid', (found) => void addFinalizer(client, found));
+  const stop = followFinalizer(bindings, 'binding-uid', (found) => addFinalizer(client, found));
   for (let n = 0; n < 2; n++) {
     bindings.set(bindingWith({ finalizers: [Finalizer.bindingManager] }));
     await vi.waitFor(() => expect(finalizers()).toEqual([Finalizer.bindingManager, Finalizer.bindingSyncer]));
@@ -44,5 +44,23 @@ test.each<[string, Partial<ClusterBinding['metadata']>]>([
   const stop = followFinalizer(bindings, 'binding-uid', put);
   bindings.set(bindingWith(metadata));
   expect(put).not.toHaveBeenCalled();
+  stop();
+});
+
+test('one that home refuses is asked for by one try at a time, however often the binding changes', async () => {
+  const bindings = new Store<ClusterBinding>();
+  const tries: (() => void)[] = [];
+  const put = vi.fn(() => new Promise<void>((resolve) => tries.push(resolve)));
+  const stop = followFinalizer(bindings, 'binding-uid', put);
+  for (let n = 0; n < 100; n++) bindings.set(bindingWith({ resourceVersion: `${n}` }));
+  await new Promise((resolve) => setTimeout(resolve, 10));
+  expect(put).toHaveBeenCalledTimes(1);
+  // What was told meanwhile is looked at once more, and what comes later anew.
+  for (const calls of [2, 2, 3]) {
+    if (calls === 3) bindings.set(bindingWith({ resourceVersion: '101' }));
+    tries.shift()?.();
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    expect(put).toHaveBeenCalledTimes(calls);
+  }
   stop();
 });

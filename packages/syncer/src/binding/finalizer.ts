@@ -18,15 +18,32 @@ export function addFinalizer(home: KubeClient, binding: ClusterBinding): Promise
 /**
  * Calls `put` whenever the binding is found without it and is not being deleted: `kubectl replace` takes off what its file does
  * not name, and a binding that is deleted then would leave its vnodes, pods and claim behind.
+ * @param put called once at a time: it may go on for hours where home refuses the finalizer, and the binding's status changes all
+ * the while. It looks at the binding itself. Never rejects
  * @returns what ends it
  */
 export function followFinalizer(
   bindings: Pick<ReadonlyStore<ClusterBinding>, 'onChange'>,
   uid: string,
-  put: (binding: ClusterBinding) => void,
+  put: (binding: ClusterBinding) => Promise<void>,
 ): () => void {
+  let isPutting = false;
+  /** Found without it meanwhile. */
+  let next: ClusterBinding | undefined;
+
+  async function putAll(): Promise<void> {
+    isPutting = true;
+    for (let binding = next; binding; binding = next) {
+      next = undefined;
+      await put(binding);
+    }
+    isPutting = false;
+  }
+
   return bindings.onChange(({ current }) => {
-    if (current?.metadata.uid === uid && !current.metadata.deletionTimestamp && !hasFinalizer(current)) put(current);
+    if (current?.metadata.uid !== uid || current.metadata.deletionTimestamp || hasFinalizer(current)) return;
+    next = current;
+    if (!isPutting) void putAll();
   });
 }
 

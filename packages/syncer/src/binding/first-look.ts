@@ -2,6 +2,7 @@
 import { type ClusterBinding, Namespace } from '@kubeocean/shared/api';
 import type { Logger } from '@kubeocean/shared/daemon';
 import {
+  createNews,
   isForbidden,
   type KubeClient,
   type KubeObject,
@@ -51,6 +52,7 @@ async function bindingSeen(
 }
 
 async function homeIdentity(home: KubeClient, log: Logger, signal: AbortSignal): Promise<string | undefined> {
+  const isNews = createNews();
   while (!signal.aborted) {
     try {
       return (await home.get<KubeObject>(Namespaces, '', Namespace.kubeSystem, { signal })).metadata.uid;
@@ -61,7 +63,8 @@ async function homeIdentity(home: KubeClient, log: Logger, signal: AbortSignal):
           { cause: error },
         );
       }
-      if (!signal.aborted) log.warn({ error: messageOf(error) }, 'the computing cluster does not answer');
+      const cause = messageOf(error);
+      if (!signal.aborted && isNews(cause)) log.warn({ error: cause }, 'the computing cluster does not answer');
       await sleep(2000, signal).catch(() => undefined);
     }
   }

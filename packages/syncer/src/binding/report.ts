@@ -4,7 +4,14 @@
  * what an apply repeats would hide that home was put back from a backup.
  */
 import { BindingCondition, type ClusterBinding, ClusterBindings, FieldManager } from '@kubeocean/shared/api';
-import { type Condition, deepEqual, type Json, type KubeClient, withCondition } from '@kubeocean/shared/kube';
+import {
+  type Condition,
+  deepEqual,
+  type Json,
+  type KubeClient,
+  printable,
+  withCondition,
+} from '@kubeocean/shared/kube';
 
 /** Condition types of the syncer. Those of a status that are not in here belong to somebody else. */
 const OWN: readonly string[] = [
@@ -104,7 +111,7 @@ export function createBindingReport(options: BindingReportOptions): BindingRepor
 
   return {
     condition({ message: whole, ...rest }) {
-      const next = { ...rest, message: whole.slice(0, LONGEST_MESSAGE) };
+      const next = { ...rest, message: printable(whole.slice(0, LONGEST_MESSAGE)) };
       const generation = options.binding().metadata.generation;
       const full = { ...next, ...(generation !== undefined && { observedGeneration: generation }) };
       const known = conditions.find(({ type }) => type === next.type);

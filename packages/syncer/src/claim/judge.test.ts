@@ -74,6 +74,20 @@ test.each(['$(curl x|sh)', 'e2; id', 'e'.repeat(64), ''])(
   },
 );
 
+test.each([
+  ['speaks to terminals', '\u001b[2J/x'],
+  ['does so in one character', 'home/\u009b31m'],
+  ['names a command', 'kubectl delete ns/default'],
+  ['is as long as an object may be', `home/${'x'.repeat(1_000_000)}`],
+])('of whoever holds a claim nothing is quoted that %s', (_, holder) => {
+  const verdict = judgeClaim(lease(holder), us);
+  const message = verdict.kind === 'refused' ? verdict.message : '';
+  expect(message).toMatch(/\(UID[^)]* unknown\)/);
+  expect(message.length).toBeLessThan(1000);
+  // oxlint-disable-next-line no-control-regex
+  expect(message).not.toMatch(/[\u001b\u009b]|delete ns/);
+});
+
 test.each<[string, Parameters<typeof isStillOurs>, boolean]>([
   ['ours as before', [{ kind: 'ours' }, { held: true, refusal: undefined, releasing: false }], true],
   ['ours, not seen so before', [{ kind: 'ours' }, { held: false, refusal: undefined, releasing: false }], false],

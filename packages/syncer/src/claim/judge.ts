@@ -83,12 +83,13 @@ export function isStillOurs(verdict: ClaimVerdict, { held, refusal, releasing }:
 /** Were the Lease deleted while pods of the other are left, these would count as this binding's, which does not follow them. */
 function taken(where: string, holder: string, claimant: Claimant): string {
   const name = claimant.binding.metadata.name;
-  const [home, binding] = holder.split('/');
+  // Whatever the worker has put there.
+  const [home = 'unknown', binding = 'unknown'] = holder.split('/').map((word) => (isPlain(word) ? word : 'unknown'));
   const way = `take its pods back (annotation ${Annotation.release}: "true" on the Lease ${where}) and, once none of them is left in the worker, delete that Lease`;
   if (home === claimant.homeUID) {
-    return `the name "${name}" is still claimed by an earlier binding of this computing cluster (UID ${binding ?? 'unknown'}): ask the owner of the worker cluster to ${way}`;
+    return `the name "${name}" is still claimed by an earlier binding of this computing cluster (UID ${binding}): ask the owner of the worker cluster to ${way}`;
   }
-  return `the name "${name}" is claimed by another computing cluster (UID of its kube-system namespace: ${home || 'unknown'}): give this binding another name, or ask the owner of the worker cluster to ${way}`;
+  return `the name "${name}" is claimed by another computing cluster (UID of its kube-system namespace: ${home}): give this binding another name, or ask the owner of the worker cluster to ${way}`;
 }
 
 /** The claim as it should be. */

@@ -12,6 +12,7 @@ import {
   Seconds,
 } from '@kubeocean/shared/api';
 import {
+  createNews,
   isAlreadyExists,
   isConflict,
   isNotFound,
@@ -78,6 +79,7 @@ export function createClaimKeeper(context: SyncerContext, options: ClaimKeeperOp
   const name = claimName(context.bindingName);
   const complaints = createComplaints(context, `${mountNamespace}/${name}`);
   const first = Promise.withResolvers<void>();
+  const isNews = createNews();
   let held = false;
   let refusal: string | undefined;
   let known: Lease | undefined;
@@ -263,7 +265,8 @@ export function createClaimKeeper(context: SyncerContext, options: ClaimKeeperOp
         } catch (error) {
           if (isConflict(error) || isAlreadyExists(error)) waitMs = 200;
           else if (error instanceof HomeSilent) {
-            log.warn({ error: error.message }, 'the computing cluster does not answer: the claim is renewed later');
+            const text = 'the computing cluster does not answer: the claim is renewed later';
+            log[isNews(error.message) ? 'warn' : 'debug']({ error: error.message }, text);
             waitMs = 2000;
           } else {
             options.onTurn(error);

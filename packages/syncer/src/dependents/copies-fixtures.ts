@@ -112,7 +112,7 @@ export function serveClusters(): Served & { world: () => World } {
       stores: { homePods, workerPods, vnodes },
       log: { info: () => undefined, warn: () => undefined },
       now: () => new Date(0),
-      queue: (name: string) => ({ name }),
+      queue: () => ({}),
       mayWriteWorker: () => true,
       homeEvents: {
         event: (subject: KubeObject, _type: string, reason: string, message: string) =>

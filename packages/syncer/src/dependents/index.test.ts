@@ -68,7 +68,7 @@ function start(stores: object, ready: Promise<unknown>): Promise<Dependents | un
     now: () => new Date(),
     mayWriteWorker: () => true,
     confirmWorker: async () => true,
-    queue: (name: string) => ({ name }),
+    queue: () => ({}),
   } as unknown as SyncerContext;
   const options = { signal: stop.signal, ready, onAppeared: () => undefined, repairs: { count: () => undefined } };
   return startDependents(context, options);
@@ -108,4 +108,27 @@ test.each([
   running = await starting;
   expect(running).toBeUndefined();
   expect(deleted).toEqual([]);
+});
+
+test('a pod that refers to a thousand objects does not ask for all of them at once', async () => {
+  running = await start(noPods(), Promise.resolve());
+  let underWay = 0;
+  let most = 0;
+  let asked = 0;
+  const { answer } = server;
+  server.answer = (request, response) => {
+    if (!request.url?.includes('/namespaces/shop/')) return answer(request, response);
+    asked++;
+    most = Math.max(most, ++underWay);
+    return setTimeout(() => {
+      underWay--;
+      response.statusCode = 404;
+      response.end(JSON.stringify({ kind: 'Status', code: 404, reason: 'NotFound' }));
+    }, 5);
+  };
+  const references = Array.from({ length: 100 }, (_, at) => ({ configMapRef: { name: `c${at}` } }));
+  const spec = { containers: [{ name: 'main', envFrom: references }], nodeName: 'v' };
+  const missing = await running?.prepare({ metadata: { namespace: 'shop', name: 'p', uid: 'u' }, spec });
+  expect(missing?.map(({ message }) => message.split(' ')[2])).toEqual(references.map((_, at) => `shop/c${at}`));
+  expect([asked, most]).toEqual([100, 4]);
 });

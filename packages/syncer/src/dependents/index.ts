@@ -3,11 +3,11 @@
  * last of them. ConfigMaps and Secrets of home are watched as metadata only and read when a pod refers to them.
  */
 import { Label, workerName } from '@kubeocean/shared/api';
+import { logWatch } from '@kubeocean/shared/daemon';
 import {
   ConfigMaps,
   createReflector,
   type KubeObject,
-  messageOf,
   type Reflector,
   Secrets,
   splitKey,
@@ -15,6 +15,7 @@ import {
   WorkQueue,
 } from '@kubeocean/shared/kube';
 import type { SyncerContext } from '../context.ts';
+import { fewAtOnce } from '../few.ts';
 import type { Pod } from '../pods/types.ts';
 import type { Repairs } from '../repairs.ts';
 import { createCopies, type Missing } from './copies.ts';
@@ -69,8 +70,7 @@ export async function startDependents(
         labelSelector: `${Label.bindingUID}=${bindingUID}`,
         familyOf,
       }),
-      onError: (error, doing) =>
-        context.log.warn({ kind: resource.kind, where, doing, error: messageOf(error) }, 'watching dependents'),
+      onError: logWatch(context.log, { kind: resource.kind, where }, 'watching dependents'),
     });
     void reflector.run(options.signal);
     return reflector;
@@ -133,12 +133,10 @@ export async function startDependents(
     async prepare(home) {
       const { namespace = '' } = home.metadata;
       const [problems] = await Promise.all([
-        Promise.all(
-          referencesOf(home).objects.map(async ({ kind, name, required }) => {
-            const problem = await copies.ensure(kind, namespace, name);
-            return required ? problem : undefined;
-          }),
-        ),
+        fewAtOnce(referencesOf(home).objects, async ({ kind, name, required }) => {
+          const problem = await copies.ensure(kind, namespace, name);
+          return required ? problem : undefined;
+        }),
         tokens.ensure(home),
       ]);
       return problems.filter((problem) => problem !== undefined);

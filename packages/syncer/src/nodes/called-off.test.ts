@@ -57,7 +57,7 @@ function start(): void {
     leadership: { isCurrent: () => true, leaseTime: () => now },
     settings: { maxVnodes: 10 },
     now: () => now,
-    queue: (name: string) => ({ name, ...(name === 'vnodes' && { observe: () => void looks++ }) }),
+    queue: (name: string) => ({ ...(name === 'vnodes' && { observe: () => void looks++ }) }),
     homeEvents: { event: () => undefined },
   } as unknown as SyncerContext;
   running = createNodesController(context, { slices: new Store(), worker: () => fine, removal: () => removal });

@@ -101,7 +101,7 @@ export function nodesWorld(): NodesWorld {
       leadership: { isCurrent: () => true, leaseTime: () => now },
       settings: { maxVnodes },
       now: () => now,
-      queue: (name: string) => ({ name, observe: () => void worked.push(name) }),
+      queue: (name: string) => ({ observe: () => void worked.push(name) }),
       homeEvents: {
         event({ metadata }: KubeObject, _type: string, reason: string, message: string) {
           told.push(`${reason}: ${message}`);

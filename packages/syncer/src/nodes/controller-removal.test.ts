@@ -50,7 +50,10 @@ test.each<[string, Partial<WorkerView>, boolean]>([
   start({ ...fine, ...view });
   const path = `/api/v1/nodes/${metadata.name}`;
   await vi.waitFor(() => expect(worked).toContain('vnodes'), DEADLINE);
-  expect(writes.some((write) => write.method === 'DELETE' && write.path === path)).toBe(goes);
+  const isDeleted = () => writes.some((write) => write.method === 'DELETE' && write.path === path);
+  // After the watch had time to tell of the taint.
+  if (goes) await vi.waitFor(() => expect(isDeleted()).toBe(true), DEADLINE);
+  else expect(isDeleted()).toBe(false);
   expect(told).toEqual(goes ? ['VnodeDraining: pods are evicted and the vnode goes: Released'] : []);
 });
 

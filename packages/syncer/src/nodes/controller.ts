@@ -1,8 +1,9 @@
 /** Keeps the vnodes in step with the records: one key per worker node, all writes to Nodes of the home cluster. */
-import { type KubeObject, Nodes, type Outcome, type ReadonlyStore, WorkQueue } from '@kubeocean/shared/kube';
+import { type KubeObject, type Outcome, type ReadonlyStore, WorkQueue } from '@kubeocean/shared/kube';
 import { Annotation, Label, leasedNodeName, type LeasedNode, TaintKey } from '@kubeocean/shared/api';
 import type { Removal } from '../binding/unbinding.ts';
 import type { SyncerContext } from '../context.ts';
+import { soonest } from '../parts.ts';
 import { chooseAddress, readyAddresses } from './addresses.ts';
 import { tellNewClosing } from './closes-first.ts';
 import { vnodeSubject } from './drain.ts';
@@ -22,6 +23,7 @@ import { createRemoval, letGo } from './removal.ts';
 import { isNotRun, notRunRequests } from './not-run.ts';
 import { closingFacts } from './notice.ts';
 import { createSurplus } from './surplus.ts';
+import { createUndone, type VnodeWrite, writeVnode } from './undone.ts';
 
 /** What the syncer knows of the worker, as far as vnodes are concerned. */
 export interface WorkerView {
@@ -65,9 +67,19 @@ export interface NodesOptions {
   removal: () => Removal;
 }
 
+/** Until the watch tells of what was just written. */
+const LAG_MS = 300;
+
+/** Whether its pods are asked to go: it shows already that no more are to come. */
+function isEmptied(vnode: KubeObject, record: LeasedNode | undefined): boolean {
+  if (hasTaint(vnode, TaintKey.vnodeDeleting)) return true;
+  return hasTaint(vnode, TaintKey.outOfTimeWindows) && asksToGo(record?.status);
+}
+
 export function createNodesController(context: SyncerContext, options: NodesOptions): NodesController {
-  const { home, stores, bindingUID, log } = context;
-  const own = createOwnVnodes(context);
+  const { stores, bindingUID, log } = context;
+  const undone = createUndone(context);
+  const own = createOwnVnodes(context, undone);
   const ports = createPortBook();
   const reclaim = createReclaim(context);
   const foreign = createForeignVnodes(context);
@@ -81,7 +93,17 @@ export function createNodesController(context: SyncerContext, options: NodesOpti
   });
   const remove = createRemoval(context, leases);
   const work = tellingRefusals(context, (nodeName) => own.of(nodeName), reconcile);
-  const queue = new WorkQueue(work, { ...context.queue('vnodes'), maxDelayMs: 10_000 });
+  const queue = new WorkQueue(work, {
+    ...context.queue('vnodes'),
+    // Of which pods of twelve vnodes are asked to go at a time.
+    workers: 16,
+    maxDelayMs: 10_000,
+    // Evictions that hang, in a webhook perhaps, keep no vnode from being made or changed.
+    continues(nodeName) {
+      const vnode = own.of(nodeName);
+      return !vnode || !isEmptied(vnode, recordOf(nodeName));
+    },
+  });
   const maker = createVnodeMaker(context, { own, foreign, ports });
   /** How many vnodes have no record, until either changes: it is asked for several times a second. */
   let recordless: number | undefined;
@@ -120,13 +142,15 @@ export function createNodesController(context: SyncerContext, options: NodesOpti
       if (!view.recordsKnown) return undefined;
     }
     const goes = drained || vnode.metadata.deletionTimestamp !== undefined;
-    await bringAbout(vnode, nodeName, record, view, goes);
+    const { wrote, later } = await bringAbout(vnode, nodeName, record, view, goes);
+    // No pod comes to any of them before those of one are asked to go, each of which may take long.
+    if (wrote && (goes || asksToGo(record?.status)) && !isEmptied(vnode, record)) return { againInMs: LAG_MS };
     // What was begun goes on once it is known that no record has revoked it.
-    if (removal === 'none' && !view.recordsKnown) return undefined;
-    if (goes) return remove(vnode, removal === 'abandon', () => mayStillGo(nodeName));
+    if (removal === 'none' && !view.recordsKnown) return later;
+    if (goes) return soonest(later, await remove(vnode, removal === 'abandon', () => mayStillGo(nodeName)));
     // With the link down home evicts nothing; the agent takes back without us.
-    if (!record || view.unreachable) return undefined;
-    return reclaim.step(vnode.metadata.name, record, () => isStillTakenBack(nodeName));
+    if (!record || view.unreachable) return later;
+    return soonest(later, await reclaim.step(vnode.metadata.name, record, () => isStillTakenBack(nodeName)));
   }
 
   /** Whether no record has revoked what was begun. Asked before each pod that has to go: they may be a hundred. */
@@ -148,24 +172,22 @@ export function createNodesController(context: SyncerContext, options: NodesOpti
     record: LeasedNode | undefined,
     view: WorkerView,
     draining: boolean,
-  ): Promise<void> {
+  ): Promise<VnodeWrite> {
     const { name } = vnode.metadata;
     const known = facts(name, view, vnode, draining, record);
     const desired = record ? vnodeFromRecord(record, known) : vnodeWithoutRecord(nodeName, known);
     const { patch, statusPatch } = planVnode(vnode, desired, context.now(), !view.evictWhenUnreachable);
-    if (draining && !hasTaint(vnode, TaintKey.vnodeDeleting)) {
+    const ofStatus = await writeVnode(context, undone, vnode, 'status', statusPatch);
+    const ofRest = await writeVnode(context, undone, vnode, 'metadata', patch);
+    if (ofRest.wrote && draining && !hasTaint(vnode, TaintKey.vnodeDeleting)) {
       const unrecorded = view.isReleased ? 'Released' : 'Deleted';
       const why = record?.status?.reason ?? (options.removal() === 'none' ? unrecorded : 'Unbinding');
       log.info({ vnode: name, why }, 'vnode is drained');
       const text = `pods are evicted and the vnode goes: ${why}${record?.status?.message ? ` (${record.status.message})` : ''}`;
       context.homeEvents.event(vnodeSubject(vnode), 'Normal', 'VnodeDraining', text);
     }
-    if (record) tellNewClosing(context, vnode, desired.annotations, view.workerAheadMs);
-    if (statusPatch) {
-      await home.patch(Nodes, '', name, statusPatch, { type: 'strategic', subresource: 'status' });
-    }
-    if (patch) await home.patch(Nodes, '', name, patch);
-    if (patch || statusPatch) log.debug({ vnode: name, patch, statusPatch }, 'vnode updated');
+    if (record && ofRest.wrote) tellNewClosing(context, vnode, desired.annotations, view.workerAheadMs);
+    return { wrote: ofStatus.wrote || ofRest.wrote, later: soonest(ofStatus.later, ofRest.later) };
   }
 
   function facts(

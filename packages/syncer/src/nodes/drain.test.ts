@@ -153,10 +153,12 @@ test('a vnode that stayed after all says again, when it is to go once more, that
   pod('a');
   refusals[`${path('a')}/eviction`] = BUDGET;
   const vnode: KubeObject = { metadata: draining.metadata };
-  for (const step of [vnode, draining, draining]) await remove(step, false);
-  expect(told).toHaveLength(1);
-  for (const step of [vnode, draining]) await remove(step, false);
-  expect(told).toHaveLength(2);
+  for (let times = 1; times <= 2; times++) {
+    vnodes.set(vnode);
+    vnodes.set(draining);
+    for (const step of [draining, draining]) await remove(step, false);
+    expect(told).toHaveLength(times);
+  }
 });
 
 test('pods that have ended hold no drain up: what tolerates every taint comes again and is refused again', async () => {

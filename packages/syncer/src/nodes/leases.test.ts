@@ -51,7 +51,7 @@ test('eight Leases are renewed at a time, and each once in its turn, however oft
     home: new KubeClient(server.transport()),
     stores: { vnodes },
     leadership: { isCurrent: () => true, leaseTime: () => new Date(0) },
-    queue: (name: string) => ({ name }),
+    queue: () => ({}),
   } as unknown as SyncerContext;
   // However slow this machine is, no renewal is late: more of them at a time would then be right.
   const options = { nodeOf: (name: string) => vnodes.get(name), paused: () => false, clock: () => 0 };
@@ -88,7 +88,7 @@ test.each([
     home: new KubeClient(server.transport()),
     stores: { vnodes },
     leadership: { isCurrent: () => true, leaseTime: () => new Date(0) },
-    queue: (name: string) => ({ name, observe: () => looked.resolve() }),
+    queue: () => ({ observe: () => looked.resolve() }),
   } as unknown as SyncerContext;
   const leases = createVnodeLeases(context, { nodeOf: (name) => vnodes.get(name), paused: () => false });
   leases.start();
@@ -116,7 +116,7 @@ test('a renewal bears the time of the leadership, which never goes back, and not
     stores: { vnodes },
     leadership: { isCurrent: () => true, leaseTime: () => new Date('2026-11-21T07:00:00Z') },
     now: () => new Date('2026-11-21T06:00:00Z'),
-    queue: (name: string) => ({ name }),
+    queue: () => ({}),
   } as unknown as SyncerContext;
   const leases = createVnodeLeases(context, { nodeOf: (name) => vnodes.get(name), paused: () => false });
   leases.start();

@@ -11,6 +11,7 @@ import { createParts } from '../parts.ts';
 import { isForeignVnode } from './foreign.ts';
 import { nodeNameOf } from './from-record.ts';
 import { bindingThatMade } from './applied.ts';
+import { createUndone, type Undone } from './undone.ts';
 
 /** Of a Node that is in the way of a vnode: when it is looked at again, in milliseconds. */
 export interface InTheWay {
@@ -48,7 +49,7 @@ const LAG_MS = 300;
 /** Of a Node that is in the way the binding is told again after so long: events live for an hour. Milliseconds. */
 const TOLD_AGAIN_MS = 3_600_000;
 
-export function createOwnVnodes(context: SyncerContext): OwnVnodes {
+export function createOwnVnodes(context: SyncerContext, undone: Undone = createUndone(context)): OwnVnodes {
   const { home, stores, clusterID, bindingUID, log } = context;
   /** The Node that was last seen as the vnode of a worker node. */
   const known = new Map<string, { name: string; uid: string | undefined }>();
@@ -97,8 +98,12 @@ export function createOwnVnodes(context: SyncerContext): OwnVnodes {
       const labels = { [Label.clusterBinding]: labelValue(bindingName), [Label.bindingUID]: bindingUID };
       const same = Object.entries(labels).every(([key, value]) => node.metadata.labels?.[key] === value);
       if (!same) {
+        const patch = { metadata: { uid, labels } };
+        const left = undone.left(node, 'whose', patch);
+        if (left > 0) return { againInMs: left };
         log.warn({ vnode: name }, 'vnode had lost the labels that say whose it is');
-        await home.patch(Nodes, '', name, { metadata: { uid, labels } });
+        await home.patch(Nodes, '', name, patch);
+        undone.wrote(node, 'whose', patch);
       }
       return { againInMs: LAG_MS };
     }

@@ -132,7 +132,7 @@ function planLabels(
     if (current[key] !== value) patch[key] = value;
   }
   for (const [key, value] of Object.entries(applied.labels)) {
-    if (key in desired.carriedLabels || key in desired.ownLabels) continue;
+    if (Object.hasOwn(desired.carriedLabels, key) || Object.hasOwn(desired.ownLabels, key)) continue;
     if (current[key] === value) patch[key] = null;
   }
   return { patch, kept };

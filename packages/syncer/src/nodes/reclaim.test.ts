@@ -199,6 +199,18 @@ describe('the pods of a vnode whose lease closes', () => {
     expect(told.map((text) => text.split(':')[0])).toEqual(['p LeaseClosed']);
   });
 
+  test('whose annotations are full are told once while they go, and again when there is something else to tell', async () => {
+    put('p', goes, { phase: 'Running', conditions: evicted });
+    const reclaim = reclaimOf();
+    for (; now < 60_000; now += 5000) expect(await reclaim.step('v', record())).toEqual({ againInMs: 5000 });
+    expect(calls).toEqual(['patch shop/p/status']);
+    await reclaim.step('v', record({ message: 'the policy is gone' }));
+    expect(calls).toHaveLength(2);
+    reclaim.forget('p');
+    await reclaim.step('v', record({ message: 'the policy is gone' }));
+    expect(calls).toHaveLength(3);
+  });
+
   test('that went, or were deleted by their users, while others were asked are let be', async () => {
     for (const name of ['q', 'r', 's']) put(name);
     Object.defineProperty(answers, 'patch shop/p/status', {

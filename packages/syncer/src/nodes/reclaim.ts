@@ -58,6 +58,8 @@ export function createReclaim(context: SyncerContext, clock: () => number = () =
   const asked = new Map<string, number>();
   /** The same of those that a disruption budget kept. */
   const refused = new Map<string, number>();
+  /** What those were told that go, by UID: one whose annotations are full never shows it. */
+  const explained = new Map<string, string>();
 
   async function step(vnode: string, record: LeasedNode, isStillTakenBack = () => true): Promise<Outcome> {
     if (!asksToGo(record.status)) return undefined;
@@ -66,6 +68,7 @@ export function createReclaim(context: SyncerContext, clock: () => number = () =
       stores.workerPods.byIndex('vnode', vnode),
       ({ metadata }) => metadata.annotations?.[Annotation.virtualPodUID],
     );
+    const words = leaseWords(record);
     let left = 0;
     let failure: ApiError | undefined;
     for (const listed of stores.homePods.byIndex('node', vnode)) {
@@ -75,6 +78,7 @@ export function createReclaim(context: SyncerContext, clock: () => number = () =
       if (!kind) continue;
       left++;
       const { uid = '' } = pod.metadata;
+      if (kind === 'explain' && explained.get(uid) === words) continue;
       const now = clock();
       const before = asked.get(uid);
       if (kind === 'evict' && before !== undefined && now - before < LOOK_AGAIN_MS) continue;
@@ -97,7 +101,8 @@ export function createReclaim(context: SyncerContext, clock: () => number = () =
           asked.set(uid, now);
           if (before === undefined) tell(pod, record);
         }
-        await explain(pod, record);
+        await explain(pod, words);
+        if (knownNow(pod)) explained.set(uid, words);
       } catch (error) {
         // One pod that cannot be evicted (two budgets that cover it, a webhook) does not keep the others.
         if (!isOfPod(error)) throw error;
@@ -119,9 +124,8 @@ export function createReclaim(context: SyncerContext, clock: () => number = () =
    * Says on the pod why it goes: the Eviction API's own words name nobody. The annotation outlives them, and a record
    * that says something else by the time the pod has ended.
    */
-  async function explain(pod: KubeObject, record: LeasedNode): Promise<void> {
+  async function explain(pod: KubeObject, message: string): Promise<void> {
     const { uid } = pod.metadata;
-    const message = leaseWords(record);
     const condition: Condition = {
       type: PodCondition.disruptionTarget,
       status: 'True',
@@ -154,6 +158,7 @@ export function createReclaim(context: SyncerContext, clock: () => number = () =
       if (uid === undefined) return;
       asked.delete(uid);
       refused.delete(uid);
+      explained.delete(uid);
     },
   };
 }

@@ -26,6 +26,11 @@ export function createRemoval(
   /** Of vnodes that are known to wait for disruption budgets, which pods. */
   const kept = new Map<string, DrainState['refusals']>();
 
+  // One that stays after all may be said to wait for them again.
+  context.stores.vnodes.onChange(({ key, current }) => {
+    if (!current || !hasTaint(current, TaintKey.vnodeDeleting)) kept.delete(key);
+  });
+
   /** Said once: budgets may refuse for ever, and are asked every few seconds. */
   function tellRefused(vnode: KubeObject, { refused: [first, ...others], refusals }: DrainState): void {
     const { name } = vnode.metadata;
@@ -40,8 +45,6 @@ export function createRemoval(
 
   return async (vnode, abandon, mayStillGo = () => true) => {
     const { name, uid } = vnode.metadata;
-    // It begins to go: what was told when it did before, and then stayed, is news again.
-    if (!hasTaint(vnode, TaintKey.vnodeDeleting)) kept.delete(name);
     if (abandon) {
       // Not waited for: what is made anew meanwhile (by DaemonSets that tolerate everything) ends with the Node.
       await abandonPods(context, name);

@@ -2,7 +2,7 @@
 import { Label, type Taint, TaintKey } from '@kubeocean/shared/api';
 import { type Condition, isObject, type Json } from '@kubeocean/shared/kube';
 import { formatQuantity, parseQuantity, rfc3339 } from '@kubeocean/shared/lease';
-import { cut } from '../cut.ts';
+import { cutWords } from '../cut.ts';
 
 /**
  * Most labels, taints, conditions and resources taken from one record. Those of Kubernetes itself come before all others: a node
@@ -140,8 +140,8 @@ export function carriedConditions(conditions: unknown): Condition[] {
     carried.set(type, {
       type,
       status,
-      ...(typeof reason === 'string' && reason && { reason: cut(reason, MESSAGE_LENGTH) }),
-      ...(typeof message === 'string' && message && { message: cut(message, MESSAGE_LENGTH) }),
+      ...(typeof reason === 'string' && reason && { reason: cutWords(reason, MESSAGE_LENGTH) }),
+      ...(typeof message === 'string' && message && { message: cutWords(message, MESSAGE_LENGTH) }),
       ...(changed !== undefined && { lastTransitionTime: changed }),
     });
   }
@@ -195,7 +195,7 @@ export function carriedNodeInfo(info: unknown): Record<string, string> {
   return Object.fromEntries(
     NODE_INFO_FIELDS.map((field) => {
       const value = source[field];
-      return [field, typeof value === 'string' ? cut(value, 256) : ''];
+      return [field, typeof value === 'string' ? cutWords(value, 256) : ''];
     }),
   );
 }

@@ -86,7 +86,7 @@ function stateOf(world: ControllerWorld, client: KubeClient): PodState {
     mayWriteWorker: () => true,
     confirmWorker: () => Promise.resolve(true),
     report: { facts: () => undefined },
-    queue: (name: string) => ({ name }),
+    queue: () => ({}),
     homeEvents: { event: (_subject: KubeObject, _type: string, reason: string) => void world.told.push(reason) },
   } as unknown as SyncerContext;
   const guard = createDeletionGuard({

@@ -57,8 +57,8 @@ export function createPodController(state: PodState): PodController {
   const { homePods, workerPods, records } = context.stores;
   const queue = new WorkQueue(sync, {
     ...context.queue('pods'),
-    // More than are likely to hang at once: what hangs keeps its worker until its deadline.
-    workers: 32,
+    // What hangs keeps its worker until its deadline: the pods of one namespace, and those that are made, have 30 of them.
+    workers: 40,
     baseDelayMs: 100,
     maxDelayMs: 10_000,
     // A namespace with thousands of pods to run does not keep the pods of others waiting.

@@ -40,6 +40,7 @@ export const POD_SPEC: FieldTable = {
     'by `pods/ephemeralcontainers` once the pod runs; what the worker refuses is the container’s waiting reason',
     'pods-changes',
   ],
+  evictionResponders: ['home', 'controllers of home, for which the worker’s evictions would wait', 'unit'],
   hostAliases: ['translated', 'with one more for home’s API server (`kubernetes.default.svc`, …)', 'pods-environment'],
   hostIPC: asIs('trust-pods', 'the worker’s Pod Security decides; `baseline` refuses'),
   hostNetwork: asIs('trust-pods', 'the worker’s Pod Security decides; `baseline` refuses'),
@@ -66,11 +67,12 @@ export const POD_SPEC: FieldTable = {
   ],
   readinessGates: ['home', 'home’s Ready is the worker’s ContainersReady and home’s gates', 'pods-environment'],
   resourceClaims: ['refused', 'devices of a claim are the home cluster’s', 'unit'],
-  resources: asIs('pods-spec', NOT_WITHOUT),
+  resources: asIs('pods-spec', `${NOT_WITHOUT}; not resized: home’s API server refuses that on vnodes`),
   restartPolicy: asIs('pods-controllers'),
   runtimeClassName: asIs('pods-spec', 'must exist in the worker, else refused in its words and asked again'),
   schedulerName: ['home', 'the worker’s default scheduler checks the placement', 'unit'],
   schedulingGates: ['home', 'a gated pod is on no vnode yet', 'pods-spec'],
+  schedulingGroup: ['home', 'home’s scheduler places the group', 'unit'],
   securityContext: asIs('pods-spec', 'all of it; the worker’s Pod Security decides'),
   serviceAccount: ['home', 'as serviceAccountName', 'unit'],
   serviceAccountName: ['home', 'tokens are of home’s account; in the worker it is `default`, without a token', 'pods'],
@@ -111,7 +113,10 @@ export const CONTAINER: FieldTable = {
   resizePolicy: asIs('pods-spec'),
   resources: asIs('pods-changes', 'CPU and memory are resized in place, both ways, once they fit what is lent'),
   restartPolicy: asIs('pods-spec', `\`Always\` of an init container: a sidecar; ${NOT_WITHOUT}`),
-  restartPolicyRules: asIs('unit', NOT_WITHOUT),
+  restartPolicyRules: asIs(
+    'unit',
+    `${NOT_WITHOUT}; with the action RestartAllContainers, home of 1.36 and newer places the pod on no vnode, which declares no node features`,
+  ),
   securityContext: asIs('pods-spec', 'all of it; the worker’s Pod Security decides'),
   startupProbe: asIs('pods-spec'),
   stdin: asIs('pods-spec'),
@@ -199,6 +204,7 @@ export const POD_STATUS: FieldTable = {
   hostIPs: asIs('pods-projected'),
   initContainerStatuses: asIs('pods-spec', 'as containerStatuses'),
   message: asIs('pods-told', 'in home’s names'),
+  nodeAllocatableResourceClaimStatuses: ['home', 'claims of devices are home’s', 'unit'],
   nominatedNodeName: ['home', 'the scheduler’s', 'unit'],
   observedGeneration: ['translated', 'home’s generation, once the worker’s kubelet has acted on it', 'pods-changes'],
   phase: asIs('pods'),
@@ -210,10 +216,14 @@ export const POD_STATUS: FieldTable = {
   resourceClaimStatuses: ['home', 'claims of devices are home’s', 'unit'],
   resources: asIs('unit'),
   startTime: asIs('pods-projected'),
+  volumeHealth: ['home', 'not shown: it is of the worker’s volumes', 'unit'],
 };
 
-/** Fields of Kubernetes newer than 1.34 that are known already: no API server of 1.34 lists them. */
-export const NEWER: readonly string[] = ['allocatedResources', 'resources'];
+/** Fields of Kubernetes 1.35 to 1.37 that are known already, by kind: no API server of 1.34 lists them. */
+export const NEWER: Readonly<Record<string, readonly string[]>> = {
+  PodSpec: ['evictionResponders', 'schedulingGroup'],
+  PodStatus: ['allocatedResources', 'nodeAllocatableResourceClaimStatuses', 'resources', 'volumeHealth'],
+};
 
 /** All tables, by the kind whose fields they name. */
 export const FIELD_TABLES = {

@@ -1,11 +1,12 @@
 /** The pods' side of the syncer. It reads from the start, and acts once it is told that everything else is known. */
 import { randomBytes } from 'node:crypto';
 import { Annotation, BindingCondition } from '@kubeocean/shared/api';
-import { Gauge } from '@kubeocean/shared/daemon';
+import { Gauge, logWatch } from '@kubeocean/shared/daemon';
 import { createReflector, type KubeObject, messageOf, Services, sleep } from '@kubeocean/shared/kube';
 import type { SyncerContext } from '../context.ts';
 import { startDependents } from '../dependents/index.ts';
 import { createRepairs } from '../repairs.ts';
+import { refusedMetric } from './refused-metric.ts';
 import { createPodController, type PodController } from './controller.ts';
 import { createDeletionGuard, type DeletionGuard, type GuardState } from './ending/deletion-guard.ts';
 import { createHomeNetwork } from './translation/home-network.ts';
@@ -44,7 +45,7 @@ export function startPods(context: SyncerContext, ready: Promise<unknown>): Pods
       resource: Services,
       project: addressOnly,
       indexes: { namespace: ({ metadata }) => [metadata.namespace ?? ''] },
-      onError: (error, doing) => context.log.warn({ doing, error: messageOf(error) }, 'watching Services'),
+      onError: logWatch(context.log, {}, 'watching Services'),
     });
     void services.run(signal);
     const repairs = createRepairs(context.registry);
@@ -76,6 +77,7 @@ export function startPods(context: SyncerContext, ready: Promise<unknown>): Pods
       released: new Set(),
     };
     const state: PodState = { ...known, room: createRoom((homeKey) => takenBy(known, homeKey)) };
+    refusedMetric(context.registry, () => context.stores.homePods.values());
     controller = createPodController(state);
     controller.start();
     sleep(LOOKED_AT_MS, signal).then(

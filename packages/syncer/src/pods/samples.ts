@@ -61,7 +61,15 @@ export function samplePod(spec: Record<string, unknown> = {}, metadata: Record<s
   };
 }
 
-const name = fc.stringMatching(/^[a-z][a-z0-9]{0,8}$/);
+/** Among them what every object of JavaScript has. */
+const name = fc.oneof(
+  { weight: 9, arbitrary: fc.stringMatching(/^[a-z][a-z0-9]{0,8}$/) },
+  { weight: 1, arbitrary: fc.constant('constructor') },
+);
+const variableName = fc.oneof(
+  { weight: 9, arbitrary: name },
+  { weight: 1, arbitrary: fc.constantFrom('__proto__', 'valueOf') },
+);
 const text = fc.string({ maxLength: 12 });
 const optional = fc.option(fc.boolean(), { nil: undefined });
 const fieldPath = fc.constantFrom(
@@ -76,11 +84,14 @@ const fieldPath = fc.constantFrom(
 );
 const reference = fc.record({ name, optional }, { requiredKeys: ['name'] });
 const variable = fc.oneof(
-  fc.record({ name, value: text }),
-  fc.record({ name, valueFrom: fc.record({ fieldRef: fc.record({ fieldPath }) }) }),
-  fc.record({ name, valueFrom: fc.record({ configMapKeyRef: reference }) }),
-  fc.record({ name, valueFrom: fc.record({ secretKeyRef: reference }) }),
-  fc.record({ name, valueFrom: fc.record({ resourceFieldRef: fc.record({ resource: fc.constant('limits.cpu') }) }) }),
+  fc.record({ name: variableName, value: text }),
+  fc.record({ name: variableName, valueFrom: fc.record({ fieldRef: fc.record({ fieldPath }) }) }),
+  fc.record({ name: variableName, valueFrom: fc.record({ configMapKeyRef: reference }) }),
+  fc.record({ name: variableName, valueFrom: fc.record({ secretKeyRef: reference }) }),
+  fc.record({
+    name: variableName,
+    valueFrom: fc.record({ resourceFieldRef: fc.record({ resource: fc.constant('limits.cpu') }) }),
+  }),
 );
 const container = fc.record({
   name,

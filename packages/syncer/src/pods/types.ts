@@ -94,6 +94,8 @@ export interface ServiceAccountTokenProjection {
   audience?: string;
   expirationSeconds?: number;
   path: string;
+  /** Whose the file is; alpha in 1.37. */
+  user?: number;
 }
 
 export interface DownwardItem extends Json {

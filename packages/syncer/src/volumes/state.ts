@@ -1,10 +1,10 @@
 /** What the parts of the volumes share: the context, and what is watched of claims, volumes and classes. */
 import { Label, labelValue, VolumeAnnotation, VolumeDriver } from '@kubeocean/shared/api';
+import { logWatch } from '@kubeocean/shared/daemon';
 import {
   createReflector,
   type IndexFunction,
   type KubeObject,
-  messageOf,
   type ReadonlyStore,
   type Resource,
 } from '@kubeocean/shared/kube';
@@ -68,8 +68,7 @@ export function watchVolumes(context: SyncerContext, signal: AbortSignal): Volum
       ...(options.project && { project: options.project }),
       ...(options.concerns && { concerns: options.concerns }),
       ...(options.indexes && { indexes: options.indexes }),
-      onError: (error, doing) =>
-        context.log.warn({ kind: resource.kind, where, doing, error: messageOf(error) }, 'watching volumes'),
+      onError: logWatch(context.log, { kind: resource.kind, where }, 'watching volumes'),
     });
     void reflector.run(signal);
     return reflector.store;

@@ -93,7 +93,7 @@ export function testState(home: Peer, worker: Peer): TestState {
     mayWriteWorker: () => true,
     confirmWorker: () => Promise.resolve(true),
     stores,
-    queue: (name: string) => ({ name }),
+    queue: () => ({}),
   } as unknown as SyncerContext;
   const claims = new Store<Claim>(INDEXES.claims);
   const volumes = new Store<Volume>(INDEXES.volumes);

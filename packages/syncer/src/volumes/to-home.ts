@@ -10,6 +10,7 @@ import {
   volumeHandle,
 } from '@kubeocean/shared/api';
 import type { Json, KubeObject } from '@kubeocean/shared/kube';
+import { cutWords } from '../cut.ts';
 import type { Offer } from './storage-class.ts';
 import { compare } from './to-worker.ts';
 import type { Claim, ClaimCondition, StorageClass, Volume } from './types.ts';
@@ -117,7 +118,7 @@ function waitingWords(worker: Claim, now: string): string {
     .filter(({ status }) => status === 'True')
     .map(({ type, message }) => (message ? `${type}: ${message}` : type));
   const more = said.length > 0 ? `; it says ${said.join(', ')}` : '';
-  return `the worker cluster has yet to enlarge the volume, which is ${now}${more}`.slice(0, 1024);
+  return cutWords(`the worker cluster has yet to enlarge the volume, which is ${now}${more}`, 1024);
 }
 
 function uidOf({ metadata }: KubeObject): { uid?: string } {

@@ -171,6 +171,21 @@ describe('worker claim → home volume', () => {
     );
   });
 
+  test('of a long word of the worker no half of a character is shown: home would keep another in its place', () => {
+    const home = homeClaim({ resources: { requests: { storage: '2Gi' } } }, { phase: 'Bound' });
+    const waits = boundClaim(home, '1Gi');
+    for (const before of ['', 'x']) {
+      const message = before + '\u{1f600}'.repeat(1000);
+      waits.status = { ...waits.status, conditions: [{ type: 'Resizing', status: 'True', message }] };
+      const { status } = claimStatusPatch(home, waits) as { status: { conditions: { message: string }[] } };
+      expect(status.conditions[0]?.message).toHaveProperty(
+        'length',
+        expect.toSatisfy((length) => length <= 1024),
+      );
+      expect(status.conditions[0]?.message.isWellFormed()).toBe(true);
+    }
+  });
+
   test('a claim that waits for room says so, keeps conditions of others, and is quiet once it has it', () => {
     const other = { type: 'ModifyingVolume', status: 'True' };
     const home = homeClaim(

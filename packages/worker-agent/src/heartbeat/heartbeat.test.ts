@@ -70,3 +70,31 @@ test('says nothing when it is told to stop before', async () => {
   await beating;
   expect(calls()).toBe(0);
 });
+
+test('a day of signs of life that are refused is told now and then', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+  const lines: unknown[] = [];
+  let refusals = 0;
+  const stop = new AbortController();
+  const beating = beat({
+    client: {
+      get: () => Promise.resolve({ metadata: { uid: 'u' } }),
+      apply() {
+        refusals++;
+        return Promise.reject(new Error('no'));
+      },
+    } as unknown as KubeClient,
+    namespaces: () => ['mount'],
+    recordsWritten: Promise.resolve(),
+    identity: 'agent-0',
+    log: createLogger('test', 'warn', { write: (line) => void lines.push(JSON.parse(line)) }),
+    signal: stop.signal,
+    now: () => NOW,
+  });
+  await vi.advanceTimersByTimeAsync(24 * 3_600_000);
+  expect(refusals).toBeGreaterThan(8000);
+  expect(lines.length).toBeLessThan(50);
+  expect(lines[0]).toMatchObject({ namespace: 'mount', error: 'no', msg: 'the heartbeat was not written' });
+  stop.abort();
+  await beating;
+});

@@ -2,6 +2,7 @@
 import { Annotation, ChartName, FieldManager, Label, ManagedByValue, Namespace, Seconds } from '@kubeocean/shared/api';
 import type { Logger } from '@kubeocean/shared/daemon';
 import {
+  createNews,
   endsWithin,
   type KubeClient,
   type KubeObject,
@@ -65,6 +66,7 @@ export function heartbeatLease(namespace: string, identity: string, now: Date, s
 export async function beat(options: BeatOptions): Promise<void> {
   const { client, namespaces, recordsWritten, identity, log, signal, prefixes, now } = options;
   let clusterUID: string | undefined;
+  const isNews = createNews();
   await endsWithin(RECORDS_MS, Promise.race([recordsWritten, untilAborted(signal)]));
   while (!signal.aborted) {
     clusterUID ??= await uidOf(options);
@@ -78,7 +80,9 @@ export async function beat(options: BeatOptions): Promise<void> {
     );
     for (const [index, result] of results.entries()) {
       if (result.status === 'rejected' && !signal.aborted) {
-        log.warn({ namespace: living[index], error: messageOf(result.reason) }, 'the heartbeat was not written');
+        const [namespace, error] = [living[index], messageOf(result.reason)];
+        const level = isNews(`${namespace} ${error}`) ? 'warn' : 'debug';
+        log[level]({ namespace, error }, 'the heartbeat was not written');
       }
     }
     await sleep(Seconds.renewEvery * 1000, signal).catch(() => undefined);

@@ -5,7 +5,7 @@ import {
   type PolicyResource,
   type ResourceLeasingPolicyStatus,
 } from '@kubeocean/shared/api';
-import { type Condition, withCondition } from '@kubeocean/shared/kube';
+import { type Condition, printable, withCondition } from '@kubeocean/shared/kube';
 import { formatForPeople, type PolicyOutcome, rfc3339 } from '@kubeocean/shared/lease';
 
 /** Nodes, policies or kinds of closings that a message tells one by one. */
@@ -176,10 +176,13 @@ function firstOf(list: readonly string[], separator: string, what: string): stri
   return `${list.slice(0, MOST_NAMED).join(separator)}${more}`;
 }
 
-/** The API server takes 32,768 characters, and refuses the whole status for one more. Nobody reads as many. */
+/**
+ * The API server takes 32,768 characters, and refuses the whole status for one more. Nobody reads as many. What a claim says is
+ * quoted, which another cluster writes.
+ */
 function shortened(condition: Condition): Condition {
   const { message = '' } = condition;
-  return message.length > LONGEST ? { ...condition, message: `${message.slice(0, LONGEST)}…` } : condition;
+  return { ...condition, message: printable(message.length > LONGEST ? `${message.slice(0, LONGEST)}…` : message) };
 }
 
 /** There only while there is something to say. */

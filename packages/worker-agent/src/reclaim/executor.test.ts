@@ -161,9 +161,29 @@ describe('a lent pod that has to go', () => {
       'Warning ReclaimBlocked: no; tried again until 2026-11-20T12:10:00Z, then deleted',
       'Normal Reclaimed: Evicted: why',
     ]);
-    // The Eviction API puts its own words in the place of ours.
-    expect(asked.slice(-2)).toEqual(['POST p/eviction 200', 'PATCH p/status annotated 200']);
+    // Told once before. The Eviction API puts its own words in the place of ours.
+    expect(asked).toEqual([
+      'PATCH p/status annotated 200',
+      'POST p/eviction 429',
+      'POST p/eviction 429',
+      'POST p/eviction 200',
+      'PATCH p/status annotated 200',
+    ]);
   }, 90_000);
+
+  it('is not told at each try that its annotations do not take why it goes, but once more for another step', async () => {
+    let refusals = 2;
+    const refuse = (body: string) =>
+      body.includes('Eviction') ? (refusals-- > 0 ? 429 : 200) : refuseAnnotations(body);
+    const { reclaimer, asked, results } = world(refuse, ['POST', 'PATCH']);
+    const told = () => asked.filter((what) => what.startsWith('PATCH'));
+    reclaimer.take(new Map([step('evict')]));
+    await vi.waitFor(() => expect(results.filter((result) => result === 'evict refused')).toHaveLength(2), 25_000);
+    expect(told()).toEqual(['PATCH p/status annotated 422', 'PATCH p/status 200']);
+    reclaimer.take(new Map([step('delete')]));
+    await vi.waitFor(() => expect(results).toContain('delete done'), 25_000);
+    expect(told()).toHaveLength(4);
+  }, 60_000);
 
   it('is not said to be kept by anything when the API server has too much to do for a moment', async () => {
     const { reclaimer, asked, told, results } = world(() => undefined);

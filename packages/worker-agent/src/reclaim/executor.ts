@@ -25,7 +25,8 @@ const REFUSED_MS = { first: 1000, last: 15_000 };
 const NOT_LEADING_MS = 1000;
 /** Milliseconds after which a step that took effect, as the server said, is due again if the plan still has it. */
 const DONE_MS = 10_000;
-const WORKERS = 16;
+/** Of which those of one tenant have three in four. */
+const WORKERS = 24;
 /** Steps that end no pod. */
 const WORDS_ONLY: ReadonlySet<PodStep['kind']> = new Set(['explain', 'retract']);
 /** What is told on a pod that a step has ended: type, reason and the first words. */
@@ -65,7 +66,6 @@ export class Reclaimer {
     this.options = options;
     this.explainer = new Explainer({ ...options, onFailure: () => options.observe('explain', 'failed') });
     this.queue = new WorkQueue((uid) => this.work(uid), {
-      name: 'reclaim',
       workers: WORKERS,
       baseDelayMs: 500,
       maxDelayMs: REFUSED_MS.last,
@@ -153,7 +153,7 @@ export class Reclaimer {
         };
         await this.end(step, client.create(Pods, eviction, { subresource: 'eviction', ...options }));
         // The Eviction API puts its own words in the place of ours.
-        await this.explainer.tryToExplain(step);
+        await this.explainer.tryToExplain(step, true);
       } else {
         await this.end(step, client.delete(Pods, namespace, name, { uid, ...grace, ...options }));
       }

@@ -34,6 +34,11 @@ export class Explainer {
   private readonly options: ExplainerOptions;
   /** Pods of which it was logged that they go without words, by UID. */
   private readonly told = new Set<string>();
+  /**
+   * What pods were told, by UID, or what could not be told them for which step: a disruption budget may refuse an eviction for
+   * ten minutes, and each try would be another write of the pod, which home then shows, too.
+   */
+  private readonly said = new Map<string, string>();
   /** Failures in a row, of any pod, that may pass. Those that were under way together are one. */
   private passing = 0;
   /** Monotonic milliseconds at which the last of them was counted. */
@@ -45,7 +50,9 @@ export class Explainer {
 
   /** Forgets pods that have no step any more. */
   keep(steps: ReadonlyMap<string, PodStep>): void {
-    for (const uid of this.told) if (!steps.has(uid)) this.told.delete(uid);
+    for (const known of [this.told, this.said]) {
+      for (const uid of known.keys()) if (!steps.has(uid)) known.delete(uid);
+    }
   }
 
   /** @throws ApiError | ConnectionError when the pod does not say now why it goes */
@@ -63,17 +70,25 @@ export class Explainer {
   /**
    * The same for a pod that goes next, whether or not it says why. A pod that is gone or another by now is for the
    * preconditions of what follows to tell.
+   * @param again also when it says so already, as far as we know
    * @throws ApiError | ConnectionError of a failure that may pass in a moment; the caller tries again
    */
-  async tryToExplain(step: PodStep): Promise<void> {
+  async tryToExplain(step: PodStep, again = false): Promise<void> {
+    const { uid, message } = step;
+    const failed = `${step.kind}: ${message}`;
+    const said = this.said.get(uid);
+    if (!again && (said === message || said === failed)) return;
     const begun = performance.now();
     try {
       await this.explain(step);
+      this.said.set(uid, message);
       this.passing = 0;
     } catch (error) {
       if (this.options.leadership.signal.aborted) throw error;
       if (isNotFound(error) || isConflict(error)) return;
-      if (mayPass(error) && this.countPassing(begun) <= PASSING) throw error;
+      if (mayPass(error)) {
+        if (this.countPassing(begun) <= PASSING) throw error;
+      } else this.said.set(uid, failed);
       this.options.onFailure();
       if (this.told.has(step.uid)) return;
       this.told.add(step.uid);
@@ -95,6 +110,7 @@ export class Explainer {
 
   /** Takes the words off again. @throws ApiError | ConnectionError */
   retract({ namespace, name, uid }: PodStep): Promise<unknown> {
+    this.said.delete(uid);
     const patch = {
       metadata: { uid, annotations: { [Annotation.leaseClosed]: null } },
       status: { conditions: [{ type: PodCondition.disruptionTarget, $patch: 'delete' }] },

@@ -5,6 +5,7 @@ import {
   type LeasedNode,
   LeasedNodes,
   type LeasedNodeStatus,
+  type LeaseGuard,
   labelValue,
   type ResourceLeasingPolicy,
 } from '@kubeocean/shared/api';
@@ -29,6 +30,12 @@ export interface Written {
 /** A record that the API server refused to have written, and its words. */
 export interface RefusedWrite {
   write: RecordWrite;
+  message: string;
+}
+
+/** A LeaseGuard that the API server refused to have written, and its words. */
+export interface RefusedGuard {
+  guard: LeaseGuard;
   message: string;
 }
 
@@ -93,6 +100,23 @@ export function tellRefused(refused: readonly RefusedWrite[], allocation: Alloca
     const { nodeName } = write.record.spec;
     const text = `the lease of node ${nodeName} waits: its LeasedNode cannot be written, which is tried again (${message})`;
     return [{ subject: policySubject(policy), type: 'Warning', reason: 'RecordRefused', message: text }];
+  });
+}
+
+/**
+ * One event per policy that lends where the API server refuses to have the LeaseGuard written: the admission policy lets pods in
+ * by what it said before.
+ */
+export function tellRefusedGuards(refused: readonly RefusedGuard[], { open, closed, policies }: Allocation): Told[] {
+  const records = [...open, ...closed.map(({ record: { metadata }, status }) => ({ ...metadata, status }))];
+  return policies.flatMap(({ policy }): Told[] => {
+    const lends = (at: string | undefined) =>
+      records.some(({ namespace, status }) => namespace === at && status.policy === policy.metadata.name);
+    const found = refused.find(({ guard }) => lends(guard.metadata.namespace));
+    if (!found) return [];
+    const { namespace, name } = found.guard.metadata;
+    const text = `the LeaseGuard ${namespace}/${name} cannot be written, which is tried again: no pod is let in on nodes that have opened since, and pods may still be made on those that have closed (${found.message})`;
+    return [{ subject: policySubject(policy), type: 'Warning', reason: 'GuardRefused', message: text }];
   });
 }
 

@@ -132,6 +132,34 @@ test.each<[string, object, object, string[]]>([
     ['procMount'],
   ],
   [
+    'mounts that are read-only all the way down',
+    { initContainers: [{ name: 'i', volumeMounts: [{ name: 'v', mountPath: '/v', recursiveReadOnly: 'Enabled' }] }] },
+    { initContainers: [{ name: 'i', volumeMounts: [{ name: 'v', mountPath: '/v', readOnly: true }] }] },
+    ['recursiveReadOnly'],
+  ],
+  [
+    'mounts that are so where that can be',
+    { containers: [{ name: 'a', volumeMounts: [{ name: 'v', mountPath: '/v', recursiveReadOnly: 'IfPossible' }] }] },
+    { containers: [{ name: 'a', volumeMounts: [{ name: 'v', mountPath: '/v' }] }] },
+    [],
+  ],
+  [
+    'a mount from which nothing is run',
+    {
+      containers: [
+        { name: 'a', volumeMounts: [{ name: 'v', mountPath: '/v', bindMountOptions: ['noexec', 'nodev'] }] },
+      ],
+    },
+    { containers: [{ name: 'a', volumeMounts: [{ name: 'v', mountPath: '/v', bindMountOptions: ['nodev'] }] }] },
+    ['bindMountOptions'],
+  ],
+  [
+    'a directory that is not everybody’s',
+    { volumes: [{ name: 'v', emptyDir: { mode: 0o700 } }] },
+    { volumes: [{ name: 'v', emptyDir: {} }] },
+    ['mode of emptyDir'],
+  ],
+  [
     'a sidecar, which would be waited for',
     { initContainers: [{ name: 's', restartPolicy: 'Always' }] },
     { initContainers: [{ name: 's' }] },

@@ -100,9 +100,19 @@ type Guard =
   | 'seccompProfile'
   | 'appArmorProfile'
   | 'procMount'
+  | 'recursiveReadOnly'
+  | 'bindMountOptions'
+  | 'mode of emptyDir'
   | 'resources of the pod'
   | 'sidecars'
   | 'restartPolicy of containers';
+
+/** What of a mount keeps its container from something. */
+interface Mount {
+  mountPath?: string;
+  recursiveReadOnly?: string;
+  bindMountOptions?: string[];
+}
 
 interface SecurityContext {
   supplementalGroupsPolicy?: string;
@@ -126,6 +136,17 @@ export function guardsOf({ spec }: Pod): Map<Guard, string> {
     if (seccompProfile) add('seccompProfile', name);
     if (appArmorProfile) add('appArmorProfile', name);
     if (procMount !== undefined && procMount !== 'Default') add('procMount', `${name}=${procMount}`);
+  }
+  for (const container of [...initContainers, ...containers]) {
+    for (const { mountPath, recursiveReadOnly, bindMountOptions = [] } of mountsOf(container)) {
+      // IfPossible takes what it gets.
+      if (recursiveReadOnly === 'Enabled') add('recursiveReadOnly', `${container.name}:${mountPath}`);
+      for (const option of bindMountOptions) add('bindMountOptions', `${container.name}:${mountPath}=${option}`);
+    }
+  }
+  for (const { name, ...source } of spec.volumes ?? []) {
+    const { mode } = (source['emptyDir'] ?? {}) as { mode?: number };
+    if (mode !== undefined) add('mode of emptyDir', `${name}=${mode}`);
   }
   if (hasAmounts(spec.resources)) add('resources of the pod', '');
   for (const container of [...initContainers, ...containers]) {
@@ -159,6 +180,10 @@ export function guardsWords(lost: readonly Guard[], does: 'runs' | 'would run'):
 
 function hasAmounts({ requests, limits }: PodSpec['resources'] = {}): boolean {
   return !isEmpty(requests) || !isEmpty(limits);
+}
+
+function mountsOf(container: Container): Mount[] {
+  return (container['volumeMounts'] ?? []) as Mount[];
 }
 
 function securityOf(holder: Json): SecurityContext {

@@ -3,12 +3,12 @@
  * and on the pod. That is all that is done about them.
  */
 import { firstFew, type LabelSelector } from '@kubeocean/shared/api';
+import { logWatch } from '@kubeocean/shared/daemon';
 import {
   apiVersionOf,
   createReflector,
   keyOf,
   type KubeObject,
-  messageOf,
   NetworkPolicies,
   type ReadonlyStore,
 } from '@kubeocean/shared/kube';
@@ -59,7 +59,7 @@ export function watchNetworkPolicies(context: SyncerContext, signal: AbortSignal
     resource: NetworkPolicies,
     project: selectorOnly,
     indexes: { namespace: ({ metadata }) => [metadata.namespace ?? ''] },
-    onError: (error, doing) => context.log.warn({ doing, error: messageOf(error) }, 'watching NetworkPolicies'),
+    onError: logWatch(context.log, {}, 'watching NetworkPolicies'),
   });
   void policies.run(signal);
   return tellOf(context, policies.store);

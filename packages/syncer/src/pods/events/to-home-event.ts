@@ -2,7 +2,7 @@
  * An event of the worker about a worker pod → an event of home about its home pod. Pure. Untrusted input: only short,
  * printable texts are taken over, in home's names.
  */
-import type { Json, KubeObject } from '@kubeocean/shared/kube';
+import { type Json, type KubeObject, printable } from '@kubeocean/shared/kube';
 import { rfc3339 } from '@kubeocean/shared/lease';
 import type { Pod } from '../types.ts';
 import type { Words } from '../status/words.ts';
@@ -104,10 +104,4 @@ function notAfter(time: string | null | undefined, now: Date): string {
   const at = Date.parse(time ?? '');
   const kept = Number.isNaN(at) ? now : new Date(Math.min(at, now.getTime()));
   return rfc3339(kept);
-}
-
-function printable(text: string): string {
-  // Control characters would speak to the reader's terminal.
-  // oxlint-disable-next-line no-control-regex
-  return text.replaceAll(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, ' ');
 }

@@ -53,7 +53,7 @@ function start(from: KubeClient, signal: AbortSignal) {
     instance: 'test',
     now: () => new Date(),
     leadership: { isCurrent: () => true },
-    queue: (name: string) => ({ name }),
+    queue: () => ({}),
     log: { warn: () => undefined },
   } as unknown as SyncerContext;
   return startWorkerEvents(context, signal);

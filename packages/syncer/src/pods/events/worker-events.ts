@@ -5,6 +5,7 @@
  */
 import { createHash } from 'node:crypto';
 import { Annotation } from '@kubeocean/shared/api';
+import { logWatch } from '@kubeocean/shared/daemon';
 import {
   createReflector,
   Events,
@@ -13,7 +14,6 @@ import {
   type KubeObject,
   keyOf,
   mayPass,
-  messageOf,
   type Outcome,
   WorkQueue,
 } from '@kubeocean/shared/kube';
@@ -46,7 +46,7 @@ export function startWorkerEvents(context: SyncerContext, signal: AbortSignal): 
     fieldSelector: `involvedObject.kind=Pod${settings.mirrorNormalEvents ? '' : ',type!=Normal'}`,
     indexes: { pod: (event) => [event.involvedObject?.uid ?? ''] },
     project: (event) => shortened(event),
-    onError: (error, doing) => context.log.warn({ doing, error: messageOf(error) }, 'watching events of the worker'),
+    onError: logWatch(context.log, {}, 'watching events of the worker'),
   });
   const queue = new WorkQueue(tell, {
     ...context.queue('events'),

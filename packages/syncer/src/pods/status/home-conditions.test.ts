@@ -50,6 +50,15 @@ describe('a pod that was taken from the worker without any grace', () => {
   });
 });
 
+test.each(['PodReadyToStartContainers', 'PodResizeInProgress', 'AllContainersRestarting'])(
+  'what a kubelet says of a pod comes from the worker: %s',
+  (type) => {
+    const home = samplePod();
+    const told = condition(type, 'True', { reason: 'A', message: 'b' });
+    expect(shown(workerOf(home, { ...running, conditions: [told] }), home, type)).toMatchObject(told);
+  },
+);
+
 describe('a pod that home says is not Ready, of a node that home has not heard of', () => {
   const home = samplePod();
   const doubted = condition('Ready', 'False', { lastTransitionTime: '2026-01-02T03:01:00Z' });

@@ -2,7 +2,7 @@
 import { Annotation, PodCondition, PodReason } from '@kubeocean/shared/api';
 import type { Condition } from '@kubeocean/shared/kube';
 import { rfc3339 } from '@kubeocean/shared/lease';
-import { cut } from '../../cut.ts';
+import { cutWords } from '../../cut.ts';
 import type { Reason } from '../placement/eligibility.ts';
 import { isExcuse, KUBELET_CONDITIONS } from './status-difference.ts';
 import { isTerminal, type Pod } from '../types.ts';
@@ -63,7 +63,7 @@ export function conditionsOf(
     );
   }
   for (const condition of conditions) {
-    const message = cut(condition.message && (own.words ?? same)(condition.message), 1024);
+    const message = cutWords(condition.message && (own.words ?? same)(condition.message), 1024);
     if (message !== undefined) condition.message = message;
     if (condition !== pending && condition.observedGeneration !== undefined) {
       if (generation !== undefined) condition.observedGeneration = generation;

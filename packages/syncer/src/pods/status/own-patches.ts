@@ -2,7 +2,7 @@
 import { PodCondition } from '@kubeocean/shared/api';
 import type { Json } from '@kubeocean/shared/kube';
 import { rfc3339 } from '@kubeocean/shared/lease';
-import { cut } from '../../cut.ts';
+import { cutWords } from '../../cut.ts';
 import { READINESS, stamped } from './home-conditions.ts';
 import { EXCUSED, isExcuse } from './status-difference.ts';
 import { REFUSED, type StatusPatch } from './to-home.ts';
@@ -17,7 +17,7 @@ export function failurePatch(
   const time = rfc3339(now);
   const { reason } = end;
   // It may have come with a record, which another cluster writes.
-  const message = cut(end.message, 1024);
+  const message = cutWords(end.message, 1024);
   const conditions: Json[] = [];
   for (const type of READINESS) {
     const known = home.status?.conditions?.find((condition) => condition.type === type);
@@ -58,7 +58,7 @@ export function notRunPatch(
   const [known, former] = [type, type === 'notRun' ? 'refused' : 'notRun'].map((which) =>
     home.status?.conditions?.find((condition) => condition.type === PodCondition[which as typeof type]),
   );
-  const text = cut(message, 1024);
+  const text = cutWords(message, 1024);
   const isSaid = known?.status === 'True' && known.reason === reason && known.message === text;
   const readiness = readinessWithoutWorker(home, isExcused, now);
   if (isSaid && !former && !readiness) return undefined;

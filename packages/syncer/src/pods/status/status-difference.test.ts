@@ -73,3 +73,28 @@ test('whatever a worker says, of each container there is one status, with texts 
   home.status = shown;
   expect(statusPatch(workerOf(home, { phase: 'Failed', containerStatuses: [status] }), home, NOW)?.status).toEqual({});
 });
+
+test('nothing that a worker says of a pod speaks to the terminal in which it is read; what containers left behind stays', () => {
+  const home = samplePod();
+  const said = 'x\u001b[31m\u009b0mx';
+  const heard = 'x [31m 0mx';
+  const terminated = { exitCode: 1, reason: said, message: said };
+  const status = { name: 'main', imageID: said, state: { waiting: { reason: said, message: said } } };
+  const conditions = [{ type: 'Ready', status: 'False', reason: said, message: said } as const];
+  const shown = homeStatus(
+    workerOf(home, {
+      phase: 'Failed',
+      reason: said,
+      message: said,
+      conditions,
+      containerStatuses: [{ ...status, lastState: { terminated } }],
+    }),
+    home,
+    NOW,
+  );
+  const { containerStatuses: [container] = [], reason, message } = shown;
+  expect(container?.lastState).toEqual({ terminated: { exitCode: 1, reason: heard, message: said } });
+  expect([reason, message, container?.imageID]).toEqual([heard, heard, heard]);
+  expect(container?.state?.waiting).toEqual({ reason: heard, message: heard });
+  expect(JSON.stringify(shown.conditions)).not.toMatch(/\\u001b|\u009b/);
+});

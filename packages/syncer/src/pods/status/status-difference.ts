@@ -1,7 +1,7 @@
 /** The smallest strategic merge patch from the status that home shows to the one it should show. Pure. */
 import { PodCondition } from '@kubeocean/shared/api';
 import { type Condition, deepEqual, type Json } from '@kubeocean/shared/kube';
-import { cut } from '../../cut.ts';
+import { cut, cutWords } from '../../cut.ts';
 import type { PodStatus } from '../types.ts';
 
 /** Conditions that a kubelet owns (kubelet/types IsKubeletConditionType …). PodScheduled is home's scheduler's. */
@@ -12,6 +12,7 @@ export const KUBELET_CONDITIONS: readonly string[] = [
   'PodReadyToStartContainers',
   'PodResizePending',
   'PodResizeInProgress',
+  'AllContainersRestarting',
 ];
 
 /**
@@ -95,10 +96,11 @@ function conditionsDifference(current: Condition[], wanted: Condition[]): Json[]
 
 /**
  * The value without fields that are null or undefined, at any depth: to a patch they mean "remove". Its texts are cut to
- * what kubelets write at most: a worker may say anything. What needs none of it is given back itself.
+ * what kubelets write at most, and speak to no terminal: a worker may say anything. What a container left behind is its users' own
+ * and stays as it is. What needs none of it is given back itself.
  */
 export function tidied(value: unknown): unknown {
-  if (typeof value === 'string') return cut(value);
+  if (typeof value === 'string') return cutWords(value);
   if (typeof value !== 'object' || value === null) return value;
   return Array.isArray(value) ? tidiedItems(value) : tidiedFields(value as Json);
 }
@@ -119,7 +121,8 @@ function tidiedFields(object: Json): Json {
   const kept: Json = {};
   for (const field of Object.keys(object)) {
     const value = object[field];
-    const inner = tidied(value);
+    const isLeftBehind = field === 'message' && typeof value === 'string' && 'exitCode' in object;
+    const inner = isLeftBehind ? cut(value) : tidied(value);
     if (inner !== value || inner === null || inner === undefined) isSame = false;
     if (inner !== null && inner !== undefined) kept[field] = inner;
   }

@@ -6,7 +6,7 @@
 import { Annotation, PodReason } from '@kubeocean/shared/api';
 import type { Json } from '@kubeocean/shared/kube';
 import { arePods } from './addresses.ts';
-import { cut } from '../../cut.ts';
+import { cutWords } from '../../cut.ts';
 import type { Words } from './words.ts';
 import { statusDifference, tidied } from './status-difference.ts';
 import type { Reason } from '../placement/eligibility.ts';
@@ -89,7 +89,7 @@ export function homeStatus(worker: Pod, home: Pod, now: Date, lease?: string, ow
   const told = ended ?? {
     phase: status.phase ?? 'Pending',
     reason: status.reason,
-    message: cut(status.message && words(status.message)),
+    message: cutWords(status.message && words(status.message)),
   };
   // What home says of a pod that has ended stays: it may be our own reason, which the worker pod does not have.
   const kept = isTerminal(home) && home.status?.phase === told.phase ? home.status : told;
@@ -142,19 +142,19 @@ function endOf(worker: Pod, home: Pod, lease: string | undefined): End | undefin
   // What home's users deleted ends as it ends.
   if (home.metadata.deletionTimestamp && lease === undefined) return undefined;
   if (isTerminal(worker) && finishedBeforeDeletion(worker)) return undefined;
-  if (lease !== undefined) return { phase: 'Failed', reason: PodReason.leaseClosed, message: cut(lease, 1024) };
+  if (lease !== undefined) return { phase: 'Failed', reason: PodReason.leaseClosed, message: cutWords(lease, 1024) };
   const target = disruptionOf(worker);
   const unscheduled = whyUnscheduled(worker);
   // One that no scheduler has looked at yet may have been ended by whoever said so on it.
   if (unscheduled && (unscheduled.judged || !target)) {
     const message = `the worker cluster could not place the pod: ${unscheduled.message}`;
-    return { phase: 'Failed', reason: PodReason.workerUnschedulable, message: cut(message, 1024) };
+    return { phase: 'Failed', reason: PodReason.workerUnschedulable, message: cutWords(message, 1024) };
   }
   return {
     phase: 'Failed',
     reason: worker.status?.reason ?? target?.reason ?? PodReason.workerPodLost,
     message:
-      cut(worker.status?.message ?? target?.message) ??
+      cutWords(worker.status?.message ?? target?.message) ??
       'the worker pod was deleted in the worker cluster; nobody in this cluster asked for it',
   };
 }
@@ -192,7 +192,7 @@ function statusesOf(
 function inHomeWords(status: ContainerStatus, words: Words): ContainerStatus {
   const message = status.state?.waiting?.message;
   if (message === undefined) return status;
-  const waiting = { ...status.state?.waiting, message: cut(words(message)) };
+  const waiting = { ...status.state?.waiting, message: cutWords(words(message)) };
   return { ...status, state: { ...status.state, waiting } };
 }
 
@@ -202,7 +202,7 @@ function debugStatusesOf(worker: Pod, home: Pod, own: OwnWord, words: Words): Co
   const { names = [], message = '' } = own.debug ?? {};
   for (const { name, image } of home.spec.ephemeralContainers ?? []) {
     if (!names.includes(name) || statuses.some((status) => status.name === name)) continue;
-    const waiting = { reason: REFUSED, message: cut(message, 1024) };
+    const waiting = { reason: REFUSED, message: cutWords(message, 1024) };
     statuses.push({ name, image, imageID: '', ready: false, restartCount: 0, state: { waiting } });
   }
   return statuses.length > 0 ? statuses : undefined;

@@ -7,6 +7,7 @@
  */
 import { createHash } from 'node:crypto';
 import { Annotation } from '@kubeocean/shared/api';
+import { goQuoted } from './go-quoted.ts';
 import { Refusal } from './refusal.ts';
 import type { DownwardItem, Pod } from '../types.ts';
 
@@ -46,10 +47,10 @@ export function downwardValue(home: Pod, fieldPath: string): string | undefined 
 }
 
 /** One `key="value"` a line, sorted, as a kubelet writes maps (k8s.io/kubernetes/pkg/fieldpath FormatMap). */
-function formatMap(map: Record<string, string> | undefined): string {
-  return Object.keys(map ?? {})
+function formatMap(map: Record<string, string> = {}): string {
+  return Object.keys(map)
     .sort()
-    .map((key) => `${key}=${JSON.stringify(map?.[key])}`)
+    .map((key) => `${key}=${goQuoted(map[key] ?? '')}`)
     .join('\n');
 }
 

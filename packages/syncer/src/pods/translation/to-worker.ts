@@ -53,6 +53,8 @@ const NOT_CARRIED = [
   // Of groups of pods that are placed together (KEP-4671): home's scheduler's.
   'workloadRef',
   'schedulingGroup',
+  // Controllers of home that are to see to an eviction (KEP-4563): the worker would wait for each of them, 20 minutes long.
+  'evictionResponders',
   // Taken up by a subresource once the pod is there (following/changes.ts).
   'ephemeralContainers',
   'subdomain',
@@ -208,7 +210,7 @@ export function workerMetadataPatch(
   const stuckOn =
     (map: Record<string, string> = {}) =>
     (key: string) =>
-      key in map && !mayGo(key);
+      Object.hasOwn(map, key) && !mayGo(key);
   const wanted = wantedMetadata(home, facts, {
     labels: carriedLabels.filter(stuckOn(worker.metadata.labels)),
     annotations: carriedAnnotations.filter(stuckOn(worker.metadata.annotations)),
@@ -227,6 +229,7 @@ function mapDifference(
   formerly: readonly string[],
 ): Record<string, string | null> | undefined {
   const changed: [string, string | null][] = Object.entries(wanted).filter(([key, value]) => present[key] !== value);
-  for (const key of formerly) if (!(key in wanted) && key in present) changed.push([key, null]);
+  const goes = (key: string) => !Object.hasOwn(wanted, key) && Object.hasOwn(present, key);
+  for (const key of formerly) if (goes(key)) changed.push([key, null]);
   return changed.length > 0 ? Object.fromEntries(changed) : undefined;
 }

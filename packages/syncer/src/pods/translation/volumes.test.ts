@@ -73,3 +73,9 @@ test('tokens are read from the Secret that they are kept in, each under its own 
     [from(2, 'one')],
   ]);
 });
+
+test('the file of a token belongs to whom home gives it', () => {
+  const sources = [{ serviceAccountToken: { path: 'token', user: 1000 } }];
+  const translated = translateVolume({ name: 'a', projected: { sources } }, home, facts).projected?.sources;
+  expect(translated?.[0]?.secret?.['items']).toEqual([{ key: expect.any(String), path: 'token', user: 1000 }]);
+});

@@ -98,9 +98,10 @@ function translateSource(
       case 'serviceAccountToken': {
         delete translated.serviceAccountToken;
         const { namespace = '', name, uid = '' } = home.metadata;
+        const { path = 'token', user } = source.serviceAccountToken ?? {};
         translated.secret = {
           name: tokenSecretName(facts.bindingUID, namespace, name, uid),
-          items: [{ key: tokenKey(volume, index), path: source.serviceAccountToken?.path ?? 'token' }],
+          items: [{ key: tokenKey(volume, index), path, ...(user !== undefined && { user }) }],
         };
         break;
       }

@@ -63,6 +63,14 @@ test('a change of it is only for the worker pod that was looked at, and takes no
   });
 });
 
+test('a key that home takes off goes though every object of JavaScript has it', () => {
+  const facts = { ...FACTS, carriedPrefixes: ['con'] };
+  const worker = toWorkerPod(samplePod({}, { labels: { constructor: 'acme' } }), facts);
+  expect(workerMetadataPatch(samplePod({}, { labels: {} }), worker, facts)?.metadata).toMatchObject({
+    labels: { constructor: null },
+  });
+});
+
 describe('what the worker’s own webhooks and network put under a carried prefix', () => {
   const facts = { ...FACTS, carriedPrefixes: ['cni.example/', 'app'] };
   const note = 'kubeocean.io/carried';
