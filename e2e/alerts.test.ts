@@ -1,4 +1,4 @@
-/** The alerts of docs/operations.md, word for word, in Prometheus' own rule tests: each is silent, fires, and is silent again. */
+/** The alerts of docs/monitoring.md, word for word, in Prometheus' own rule tests: each is silent, fires, and is silent again. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,7 +8,7 @@ import { run } from './clusters/local/run.ts';
 import { checkout } from './clusters/paths.ts';
 import { cleanup } from './harness/index.ts';
 
-const page = readFileSync(join(checkout, 'docs/operations.md'), 'utf8');
+const page = readFileSync(join(checkout, 'docs/monitoring.md'), 'utf8');
 const rules = /```yaml\n(groups:\n[^]*?)```/.exec(page)?.[1] ?? '';
 const folder = mkdtempSync(join(tmpdir(), 'kubeocean-alerts-'));
 cleanup(() => rmSync(folder, { recursive: true }));

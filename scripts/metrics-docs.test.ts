@@ -9,9 +9,9 @@ const read = (path: string) => readFileSync(join(ROOT, path), 'utf8');
 const sources = globSync('packages/*/src/**/*.ts', { cwd: ROOT }).filter((path) => !path.endsWith('.test.ts'));
 const made = new Set(sources.flatMap((path) => read(path).match(/(?<=name: ')kubeocean_\w+(?=')/g) ?? []));
 
-test('docs/operations.md tells of every metric', () => {
+test('docs/monitoring.md tells of every metric', () => {
   expect(made.size).toBeGreaterThan(20);
-  const told = new Set(read('docs/operations.md').match(/\bkubeocean_\w+/g));
+  const told = new Set(read('docs/monitoring.md').match(/\bkubeocean_\w+/g));
   expect([...made].filter((name) => !told.has(name))).toEqual([]);
 });
 
@@ -34,8 +34,8 @@ const labels = new Map(
   ),
 );
 
-test('docs/operations.md names the labels that metrics have', () => {
-  const named = [...read('docs/operations.md').matchAll(/\b(kubeocean_\w+)\{([^}]*)\}/g)].flatMap(
+test('docs/monitoring.md names the labels that metrics have', () => {
+  const named = [...read('docs/monitoring.md').matchAll(/\b(kubeocean_\w+)\{([^}]*)\}/g)].flatMap(
     ([, metric = '', text = '']) =>
       (text.replaceAll(/"[^"]*"/g, '').match(/\w+/g) ?? []).map((label) => ({ metric, label })),
   );

@@ -142,7 +142,8 @@ export class Looks {
     const allocation = { ...guarded, open: withOverlaps(guarded.open, overlaps) };
     const since = guardedSince(stores.admissionPolicies.values());
     const earlier = earlierProblem(lent, since);
-    const remarks = { unguarded, overlap: overlapProblem(overlaps), earlier };
+    const nodeOf = (name: string) => stores.nodes.get(name);
+    const remarks = { unguarded, overlap: overlapProblem(overlaps), earlier, nodeOf };
     const frozenOf = (namespace = '') =>
       frozenNames.has(namespace) ? frozenWords(namespace, stores.whyFrozen(namespace)) : undefined;
     const leases = leasesOf(allocated, allocation, byKey);

@@ -3,7 +3,7 @@ import { Annotation, firstFew, Label, PodCondition, TaintKey } from '@kubeocean/
 import { eventTexts } from './event-words.ts';
 import { type ExplainedPod, type Explanation, type PodFacts, unknowns, valueOr } from './facts.ts';
 import { recordNext, recordText } from './lease-words.ts';
-import { sentence } from './policy.ts';
+import { sentence } from './sentences.ts';
 import { isOnVnode, readyText, taintTexts } from './vnode-words.ts';
 import { judge, zoneOf } from './world.ts';
 

@@ -5,7 +5,7 @@ import { deletionText } from '../deletion.ts';
 import type { Explanation, Facts, WorkerFacts } from './facts.ts';
 import { unknowns, valueOr } from './facts.ts';
 import { type NodeVerdict, recordNext, verdictOn, windowText } from './lease-words.ts';
-import { reclaimRemark } from './reclaim-remark.ts';
+import { reclaimRemark, sentence } from './sentences.ts';
 import {
   agentSilence,
   claimSilence,
@@ -98,10 +98,6 @@ function byText(verdicts: readonly Verdict[]): string[] {
 }
 
 /** First letter large, and a full stop. */
-export function sentence(text: string): string {
-  return `${text.slice(0, 1).toUpperCase()}${text.slice(1)}${text.endsWith('.') ? '' : '.'}`;
-}
-
 function noHome(cluster: string): string {
   return `Whether the computing cluster has a ClusterBinding ${cluster}, and what it says: give --kubeconfig.`;
 }

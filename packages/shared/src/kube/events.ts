@@ -171,7 +171,7 @@ export function createEventRecorder(client: KubeClient, options: EventRecorderOp
       const who = `${subject.kind}/${namespace}/${name}/${uid}`;
       if (stopped || !allowed(who, at)) return;
       if (waiting.size >= MOST_WAITING) return leaveOut();
-      const text = printable(message.length > 1024 ? `${message.slice(0, 1021)}...` : message);
+      const text = printable(message.length > 1024 ? `${message.slice(0, 1021).toWellFormed()}...` : message);
       waiting.add({ subject, type, reason, message: text });
       writing ??= writeWaiting();
     },

@@ -84,3 +84,11 @@ export function nextReclaimChange(status: LeasedNodeStatus, timing: ReclaimTimin
 export function isTakenBack(object: KubeObject): boolean {
   return object.metadata.annotations?.[Annotation.reclaim] === 'now';
 }
+
+/** That the annotation says something which is not heeded, in words: its writer may believe that the node comes back. */
+export function misreadReclaim(what: string, { metadata }: Pick<KubeObject, 'metadata'>): string | undefined {
+  const value = metadata.annotations?.[Annotation.reclaim];
+  if (value === undefined || value === 'now') return undefined;
+  const said = JSON.stringify(value.slice(0, 64));
+  return `the annotation ${Annotation.reclaim} of ${what} says ${said}, which does nothing: only "now" takes back`;
+}

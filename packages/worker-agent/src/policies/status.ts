@@ -7,6 +7,7 @@ import {
 } from '@kubeocean/shared/api';
 import { type Condition, printable, withCondition } from '@kubeocean/shared/kube';
 import { formatForPeople, type PolicyOutcome, rfc3339 } from '@kubeocean/shared/lease';
+import { type NodeWords, nodeWords } from './node-words.ts';
 
 /** Nodes, policies or kinds of closings that a message tells one by one. */
 const MOST_NAMED = 5;
@@ -23,19 +24,24 @@ export interface Remarks {
   earlier?: string | undefined;
   /** Why nothing can be told of what it lends: the namespace of its tenant may not be read. */
   frozen?: string | undefined;
+  /** A node of the cluster by its name. */
+  nodeOf?: (name: string) => NodeWords | undefined;
 }
 
 /** The status a policy should have; equal to the one it has when nothing changed. */
 export function policyStatus(
   outcome: PolicyOutcome,
   now: Date,
-  { unguarded, overlap, earlier, frozen }: Remarks = {},
+  { unguarded, overlap, earlier, frozen, nodeOf = () => undefined }: Remarks = {},
 ): ResourceLeasingPolicyStatus {
   const { policy, inside, closesAt, opensAt, nodes } = outcome;
   const previous = policy.status;
   const generation = policy.metadata.generation;
   const phase = phaseOf(outcome);
-  const leased = frozen === undefined ? leasedCondition(outcome, unguarded) : frozenCondition(frozen);
+  const leased =
+    frozen === undefined
+      ? alsoSaying(leasedCondition(outcome, unguarded), nodeWords(outcome, nodeOf))
+      : frozenCondition(frozen);
   const steady = previous?.phase === phase && previous.activeTimeWindow === inside;
   const lastAppliedTime = steady && previous.lastAppliedTime ? previous.lastAppliedTime : rfc3339(now);
   return {
@@ -96,6 +102,10 @@ function activeCondition({ spec, problem, inside, closesAt, opensAt }: PolicyOut
   }
   const next = opensAt ? `the next one opens at ${rfc3339(opensAt)}` : 'none will ever open';
   return { type, status: 'False', reason: 'InactiveTimeWindow', message: `no time window is open; ${next}` };
+}
+
+function alsoSaying(condition: Condition, words: string): Condition {
+  return words === '' ? condition : { ...condition, message: `${condition.message}${words}` };
 }
 
 function frozenCondition(message: string): Condition {
@@ -182,7 +192,8 @@ function firstOf(list: readonly string[], separator: string, what: string): stri
  */
 function shortened(condition: Condition): Condition {
   const { message = '' } = condition;
-  return { ...condition, message: printable(message.length > LONGEST ? `${message.slice(0, LONGEST)}…` : message) };
+  const text = message.length > LONGEST ? `${message.slice(0, LONGEST).toWellFormed()}…` : message;
+  return { ...condition, message: printable(text) };
 }
 
 /** There only while there is something to say. */
