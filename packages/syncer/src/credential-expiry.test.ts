@@ -19,6 +19,7 @@ it.each<[string, Omit<ClusterAccess, 'server'>, string[]]>([
   ['a token that does not', { token: jwt({ iss: 'x' }) }, []],
   ['a token that is no JWT', { token: 'abcdef.0123456789abcdef' }, []],
   ['a certificate', { cert: certificate(new Date(1_900_000_000_000)) }, ['1900000000']],
+  ['a certificate that cannot be read', { cert: 'no certificate' }, []],
   [
     'both: whichever ends first',
     { token: jwt({ exp: 2_000_000_000 }), cert: certificate(new Date(1_900_000_000_000)) },

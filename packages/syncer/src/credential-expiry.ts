@@ -1,7 +1,7 @@
 /** When the credential for the worker cluster ends, for alarms: afterwards it takes somebody of the worker to make another. */
 import { X509Certificate } from 'node:crypto';
 import { Gauge, type Registry } from '@kubeocean/shared/daemon';
-import { type ClusterAccess, type CredentialSource, isObject } from '@kubeocean/shared/kube';
+import { type CredentialSource, isObject } from '@kubeocean/shared/kube';
 
 /** No figure where the credential says no end, as the token that scripts/kubeconfig.sh puts into a kubeconfig. */
 export function credentialExpiryMetric(registry: Registry, credentials: Pick<CredentialSource, 'current'>): Gauge {
@@ -19,17 +19,15 @@ export function credentialExpiryMetric(registry: Registry, credentials: Pick<Cre
 
 /** In seconds since 1970. */
 function endOf(credentials: Pick<CredentialSource, 'current'>): number | undefined {
-  let access: ClusterAccess;
   try {
-    access = credentials.current();
+    const { token, cert } = credentials.current();
+    const ends = [token && endOfToken(token), cert && new X509Certificate(cert).validToDate.getTime() / 1000];
+    const known = ends.filter((end) => typeof end === 'number');
+    return known.length > 0 ? Math.min(...known) : undefined;
   } catch {
-    // A kubeconfig that cannot be used is told of by the calls that need it.
+    // What cannot be used is told of by the calls that need it, and keeps no other metric from being read.
     return undefined;
   }
-  const { token, cert } = access;
-  const ends = [token && endOfToken(token), cert && new X509Certificate(cert).validToDate.getTime() / 1000];
-  const known = ends.filter((end) => typeof end === 'number');
-  return known.length > 0 ? Math.min(...known) : undefined;
 }
 
 /** Read out of a token, unchecked; undefined: it is none that says so. */

@@ -141,8 +141,10 @@ it('a pod that nobody follows and that does not end is looked at again when it s
   const { nextChange, steps } = at(31);
   expect(steps.get('a')?.kind).not.toBe('unfollow');
   expect(nextChange?.toISOString()).toBe('2026-11-20T12:01:30.000Z');
-  expect(at(90).nextChange?.toISOString()).toBe('2026-11-20T12:02:00.000Z');
-  expect(at(120).steps.get('a')?.kind).toBe('unfollow');
+  expect(at(90).nextChange?.toISOString()).toBe('2026-11-20T12:02:10.000Z');
+  // Its claim is waited for as long.
+  expect(at(129).steps.get('a')?.kind).not.toBe('unfollow');
+  expect(at(130).steps.get('a')?.kind).toBe('unfollow');
 });
 
 it('what was written is not written again; a look is due when a claim falls silent and when notice is given', async () => {

@@ -2,7 +2,7 @@
  * One look at everything: what is lent, what is to be written for it, and which pods have to go. No input or output but
  * the stores; what a look needs of the ones before is remembered. What it costs is measured by scripts/agent-look.ts.
  */
-import type { LeasedNode, ResourceLeasingPolicySpec } from '@kubeocean/shared/api';
+import { type LeasedNode, type ResourceLeasingPolicySpec, Seconds } from '@kubeocean/shared/api';
 import { keyOf, type KubeObject } from '@kubeocean/shared/kube';
 import {
   type Allocation,
@@ -33,9 +33,9 @@ import type { AgentStores } from './stores.ts';
 
 /**
  * Milliseconds for which a pod must be out of place before it goes: room that is on its way, records being written and
- * claims made anew have come by then.
+ * claims made anew have come by then. Pods lose their finalizer no sooner than a lease ends for want of its claim.
  */
-const SETTLE_MS = { beyond: 2000, strays: 30_000, unfollowed: 30_000 };
+const SETTLE_MS = { beyond: 2000, strays: 30_000, unfollowed: Seconds.staleAfter * 1000 };
 
 export interface LookOptions {
   stores: LookedAt;

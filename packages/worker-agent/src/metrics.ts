@@ -19,12 +19,12 @@ export function agentMetrics(registry: Registry) {
     }),
     writes: new Counter({
       name: 'kubeocean_agent_writes_total',
-      help: 'Writes of records and policy statuses',
+      help: 'Writes of records, guards and policy statuses that looks asked for',
       registers,
     }),
     writeFailures: new Counter({
       name: 'kubeocean_agent_write_failures_total',
-      help: 'Of those, writes that failed or were refused, and are tried again',
+      help: 'Of those, writes that failed, or wait because they were refused, and are tried again',
       registers,
     }),
     overdue: new Gauge({

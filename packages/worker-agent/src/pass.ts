@@ -168,7 +168,7 @@ export class Passes {
     }
     return {
       open: look.allocation.open.length,
-      writes: guarding.length + tasks.length,
+      writes: guarding.length + tasks.length + waiting.length,
       failures,
       overdue: overduePods(look.allocation, () => stores.pods.values()),
       nextChange: look.nextChange,

@@ -97,7 +97,6 @@ function byText(verdicts: readonly Verdict[]): string[] {
   return [...nodes].map(([text, names]) => `${firstFew(names, NamedNodes)}: ${text}`);
 }
 
-/** First letter large, and a full stop. */
 function noHome(cluster: string): string {
   return `Whether the computing cluster has a ClusterBinding ${cluster}, and what it says: give --kubeconfig.`;
 }

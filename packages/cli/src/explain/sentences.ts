@@ -2,6 +2,7 @@
 import type { KubeObject } from '@kubeocean/shared/kube';
 import { misreadReclaim } from '@kubeocean/shared/lease';
 
+/** First letter large, and a full stop. */
 export function sentence(text: string): string {
   return `${text.slice(0, 1).toUpperCase()}${text.slice(1)}${text.endsWith('.') ? '' : '.'}`;
 }

@@ -13,7 +13,8 @@ const MONDAY = Date.UTC(2026, 10, 23);
 export function midnightRemarks(windows: readonly TimeWindow[] | undefined): string[] {
   return (windows ?? []).flatMap((window) => {
     const { start, end, days = [] } = window;
-    if (start === undefined || end === undefined || end >= start || days.length === 0) return [];
+    // Who writes 00:00 means that it ends there.
+    if (start === undefined || end === undefined || end >= start || end === '00:00' || days.length === 0) return [];
     const listed = new Set(days.map((day) => day.toLowerCase()));
     const cut = Days.flatMap((day, index) => {
       const midnight = new Date(MONDAY + (index + 1) * 86_400_000);

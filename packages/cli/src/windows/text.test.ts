@@ -79,6 +79,7 @@ test.each([
     /^The window 22:00-06:00 closes at midnight after Monday, Friday: .* add a window 00:00-06:00 on Tuesday, Saturday$/,
   ],
   [[{ start: '22:00', end: '06:00' }], undefined],
+  [[{ start: '22:00', end: '00:00', days: ['Monday'] }], undefined],
   [
     [
       { start: '22:00', end: '06:00', days: ['Monday'] },

@@ -17,10 +17,14 @@ export function withoutArguments(text: string, url: string): string {
   let said = text.replaceAll(/\bcommand=[^&\s"'<>]*/g, 'command=…');
   // The program is what the audit line names.
   const [, ...args] = new URLSearchParams(url.slice(mark + 1)).getAll('command');
-  for (const argument of args.toSorted((a, b) => b.length - a.length)) {
-    if (argument.length >= SHORTEST) said = said.replaceAll(argument, '…');
-  }
+  // As they are, and as they stand in JSON, and in quotes of Go.
+  const forms = args.filter(({ length }) => length >= SHORTEST).flatMap((argument) => [argument, inQuotes(argument)]);
+  for (const form of forms.toSorted((a, b) => b.length - a.length)) said = said.replaceAll(form, '…');
   return said;
+}
+
+function inQuotes(argument: string): string {
+  return JSON.stringify(argument).slice(1, -1);
 }
 
 /** Characters of a refusal in the audit line of a session: there is one for each, and of the refusal another line. */

@@ -182,7 +182,7 @@ it('whoever is refused an upgrade, and goes on sending, is not listened to for e
   await vi.waitFor(() => expect(client.destroyed).toBe(true), 5000).finally(() => client.destroy());
 });
 
-const SECRET = 'hunter2 & co';
+const SECRET = 'hunter2 & "co"';
 const asked = ['mysql', `-p${SECRET}`, 'db'].map((argument) => `command=${encodeURIComponent(argument)}`);
 const WITH_SECRET = `/exec/shop/web/main?${asked.join('&')}&output=1`;
 /** Of a worker whose API server is asked to switch: what it, or something before it, answers. */
@@ -202,6 +202,13 @@ it.each([
       JSON.stringify({ kind: 'Status', code: 403, message: `denied the request: mysql -p${SECRET} is not allowed` }),
     ),
     /denied the request: mysql …/,
+  ],
+  [
+    'a policy that names it in quotes',
+    refuses(403, () =>
+      JSON.stringify({ kind: 'Status', code: 403, message: `denied: ${JSON.stringify(['mysql', `-p${SECRET}`])}` }),
+    ),
+    /denied: \[\\+"mysql\\+",\\+"…\\+"\]/,
   ],
 ])('no argument of a command is in the log, whoever quotes it: %s', async (_, answer, words) => {
   worker.answer = answer;

@@ -144,7 +144,10 @@ test('an owner whose keys all hang keeps no other waiting', async () => {
   await stopping;
 });
 
-test('beginnings that all hang, whoever owns them, keep nothing waiting that continues', async () => {
+test.each<[string, (key: string) => string]>([
+  ['of many owners', (key) => key],
+  ['of one owner', () => 'one'],
+])('beginnings that all hang, %s, keep nothing waiting that continues', async (_, ownerOf) => {
   const done: string[] = [];
   let hanging = 0;
   const queue = new WorkQueue(
@@ -153,7 +156,7 @@ test('beginnings that all hang, whoever owns them, keep nothing waiting that con
       hanging++;
       return new Promise<undefined>(() => undefined);
     },
-    { workers: 8, ownerOf: (key) => key, continues: (key) => key.startsWith('old') },
+    { workers: 8, ownerOf, continues: (key) => key.startsWith('old') },
   );
   queue.start();
   for (let n = 0; n < 100; n++) queue.add(`new${n}`);

@@ -20,14 +20,14 @@ export interface WorkQueueOptions {
   random?: () => number;
   /**
    * Whose a key is, such as its namespace: owners with keys that wait take turns, so that one with thousands does not
-   * keep the others waiting; and none has more than three in four workers, as calls for its keys may hang, each until its
-   * deadline. Default: all are one owner's, and keys run in the order they came.
+   * keep the others waiting; and none has more than three in four workers, or seven in eight with keys that continue, as calls
+   * for its keys may hang, each until its deadline. Default: all are one owner's, and keys run in the order they came.
    */
   ownerOf?: (key: string) => string;
   /**
    * Whether a key continues what has begun, asked when it is added. Those come before the others of their owner, so that
    * a thousand beginnings do not keep every end waiting; but one in four goes to the others. One worker in four is left to them
-   * for the same reason as to other owners. Default: none does.
+   * for the same reason as to other owners, of which their own owner may have half. Default: none does.
    */
   continues?: (key: string) => boolean;
   /**
@@ -47,8 +47,10 @@ interface Line {
 
 /** At most so many keys pass one that waits longer. */
 const MOST_PASSING = 3;
-/** Of the workers, what the keys of one owner, and all that begin, may have. */
+/** Of the workers, what the keys of one owner that begin, and all that begin, may have. */
 const SHARE = 0.75;
+/** The same of one owner with its keys that continue: as it begins no more than that, some are left to these, and to others. */
+const SHARE_CONTINUING = 0.875;
 
 /** A key that is worked on, or about to be. */
 interface Taken {
@@ -166,15 +168,19 @@ export class WorkQueue {
   private next(): Taken | undefined {
     const { workers, ownerOf, continues } = this.options;
     const share = Math.ceil(workers * SHARE);
+    const most = continues ? Math.ceil(workers * SHARE_CONTINUING) : share;
     const isOpen = this.waitingCount === 0 || (this.options.mayBegin?.() ?? true);
     const mayBegin = isOpen && !(continues && this.runningBeginnings >= share);
     for (const owner of mayBegin ? this.waiting.keys() : this.continuing) {
       const line = this.waiting.get(owner);
+      const has = ownerOf ? (this.runningOf.get(owner) ?? 0) : 0;
       // No two owners have as much.
-      if (!line || (ownerOf && (this.runningOf.get(owner) ?? 0) >= share)) continue;
+      if (!line || has >= most) continue;
       const { continued, begun } = line;
+      const begins = mayBegin && has < share;
+      if (!begins && continued.size === 0) continue;
       this.waiting.delete(owner);
-      const passes = continued.size > 0 && (begun.size === 0 || !mayBegin || line.passed < MOST_PASSING);
+      const passes = continued.size > 0 && (begun.size === 0 || !begins || line.passed < MOST_PASSING);
       line.passed = passes ? line.passed + 1 : 0;
       const from = passes ? continued : begun;
       for (const [key, addedAt] of from) {

@@ -13,10 +13,10 @@ import { type Claim, type ClaimVerdict, holdersOf, judgeClaims, readClaim, type 
 import { closing, endedStatus, isRemovable, removalAt } from './closing.ts';
 import { lentShare } from './limits.ts';
 import { type JudgedPolicy, judgePolicy, olderPolicyFirst } from './policies.ts';
-import { minQuantity, type Quantity, QuantityError, Zero } from './quantity.ts';
+import { minQuantity, type Quantity, Zero } from './quantity.ts';
 import { DefaultReclaimTiming, nextReclaimChange, type ReclaimTiming } from './reclaim.ts';
 import { closingOf, frozenStatus, isLendable, isOpen, openStatus, WindowClosed, type WorkerNode } from './record.ts';
-import { accumulate, parseResources, type Resources, remaining } from './resources.ts';
+import { accumulate, parseResources, type Resources, remaining, safeResources } from './resources.ts';
 import type { PodForRequests } from './requests.ts';
 import { matchesNode } from './selector.ts';
 import { shareOut, type Stake } from './sharing.ts';
@@ -266,15 +266,6 @@ function stakeOf(node: WorkerNode, group: string, bid: Bid, held: Resources = ne
 function atMost(left: Resources, listed: Record<string, string> | undefined): Map<string, Quantity> {
   const limits = safeResources(listed);
   return new Map([...left].map(([name, amount]) => [name, minQuantity(limits.get(name) ?? Zero, amount)]));
-}
-
-function safeResources(listed: Record<string, string> | undefined): Resources {
-  try {
-    return parseResources(listed);
-  } catch (error) {
-    if (error instanceof QuantityError) return new Map();
-    throw error;
-  }
 }
 
 function groupOf(namespace: string, { spec, policy }: PolicyOutcome): string {

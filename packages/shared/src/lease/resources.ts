@@ -6,6 +6,7 @@ import {
   minQuantity,
   parseQuantity,
   type Quantity,
+  QuantityError,
   subtractQuantities,
   Zero,
 } from './quantity.ts';
@@ -21,6 +22,16 @@ export function parseResources(list: Record<string, string | number> | undefined
   const resources = new Map<string, Quantity>();
   for (const [name, amount] of Object.entries(list ?? {})) resources.set(name, parseQuantity(amount));
   return resources;
+}
+
+/** The same of what somebody may have written by hand: nothing where an amount is no quantity. */
+export function safeResources(list: Record<string, string> | undefined): Resources {
+  try {
+    return parseResources(list);
+  } catch (error) {
+    if (error instanceof QuantityError) return new Map();
+    throw error;
+  }
 }
 
 /** Writes a core/v1 ResourceList, sorted by name, so that equal lists are equal texts. */

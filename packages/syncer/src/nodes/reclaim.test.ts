@@ -211,6 +211,16 @@ describe('the pods of a vnode whose lease closes', () => {
     expect(calls).toHaveLength(3);
   });
 
+  test('that others wrote at the same moment are told at the next look', async () => {
+    put('p', goes, { phase: 'Running', conditions: evicted });
+    const reclaim = reclaimOf();
+    answers['patch shop/p/status'] = { code: 409, reason: 'Conflict', message: 'the object has been modified' };
+    expect(await reclaim.step('v', record())).toEqual({ againInMs: 5000 });
+    answers = {};
+    for (let looks = 0; looks < 3; looks++) await reclaim.step('v', record());
+    expect(calls).toEqual(['patch shop/p/status', 'patch shop/p/status']);
+  });
+
   test('that went, or were deleted by their users, while others were asked are let be', async () => {
     for (const name of ['q', 'r', 's']) put(name);
     Object.defineProperty(answers, 'patch shop/p/status', {

@@ -102,7 +102,6 @@ export function createReclaim(context: SyncerContext, clock: () => number = () =
           if (before === undefined) tell(pod, record);
         }
         await explain(pod, words);
-        if (knownNow(pod)) explained.set(uid, words);
       } catch (error) {
         // One pod that cannot be evicted (two budgets that cover it, a webhook) does not keep the others.
         if (!isOfPod(error)) throw error;
@@ -139,8 +138,9 @@ export function createReclaim(context: SyncerContext, clock: () => number = () =
     };
     try {
       await patchHomeStatus(context, pod as Pod, patch);
+      if (uid !== undefined && knownNow(pod)) explained.set(uid, message);
     } catch (error) {
-      // Another of its name.
+      // Others wrote it at the same time: at the next look again.
       if (!isConflict(error)) throw error;
     }
   }

@@ -3,7 +3,15 @@
  * all Nodes, and we, would otherwise write by turns as fast as home's API server takes it, for each of a thousand vnodes.
  */
 import { hash } from 'node:crypto';
-import { type Json, type KubeObject, Nodes, type Outcome, type PatchOptions } from '@kubeocean/shared/kube';
+import {
+  type Condition,
+  isObject,
+  type Json,
+  type KubeObject,
+  Nodes,
+  type Outcome,
+  type PatchOptions,
+} from '@kubeocean/shared/kube';
 import type { SyncerContext } from '../context.ts';
 import { vnodeSubject } from './drain.ts';
 
@@ -28,6 +36,8 @@ const FIRST_MS = 1000;
 const LONGEST_MS: Record<Part, number> = { whose: 15_000, metadata: 60_000, status: 60_000 };
 /** So often in a row it was taken back before that is told: some seconds. */
 const TOLD_AFTER = 3;
+/** What was written so long ago, longer than any pause, is forgotten. Milliseconds. */
+const FORGOTTEN_MS = 120_000;
 /** Beyond as many vnodes all are forgotten. */
 const MOST = 10_000;
 /** Fields of a patch that are others each time. */
@@ -48,40 +58,52 @@ export function createUndone(
   { homeEvents, log }: Pick<SyncerContext, 'homeEvents' | 'log'>,
   clock: () => number = () => performance.now(),
 ): Undone {
-  /** What was written last. */
-  const written = new Map<string, Written>();
+  /** What was written last, by field: two writers may each take back something else, by turns. */
+  const written = new Map<string, Map<string, Written>>();
 
   const keyOf = ({ metadata: { name, uid } }: KubeObject, part: Part) => `${part} ${name} ${uid}`;
-
-  /** Of a patch that says what the last one said. */
-  function lastLike(vnode: KubeObject, part: Part, patch: Json): Written | undefined {
-    const last = written.get(keyOf(vnode, part));
-    return last?.what === hashOf(patch) ? last : undefined;
-  }
 
   function wasUndone({ at, againAt }: Written): boolean {
     return againAt !== undefined && againAt - at <= SOON_MS;
   }
 
+  const pauseOf = ({ count }: Written, part: Part) => Math.min(FIRST_MS * 2 ** count, LONGEST_MS[part]);
+
   return {
     left(vnode, part, patch) {
-      if (!patch) {
-        const last = written.get(keyOf(vnode, part));
-        if (last) last.againAt = undefined;
-        return 0;
-      }
-      const last = lastLike(vnode, part, patch);
+      const last = written.get(keyOf(vnode, part));
       if (!last) return 0;
-      last.againAt ??= clock();
-      if (!wasUndone(last)) return 0;
-      return Math.max(0, last.at + Math.min(FIRST_MS * 2 ** last.count, LONGEST_MS[part]) - clock());
+      const now = clock();
+      const wanted = valuesOf(patch ?? {});
+      for (const [field, known] of last) {
+        known.againAt = known.what === wanted.get(field) ? (known.againAt ?? now) : undefined;
+      }
+      if (wanted.size === 0) return 0;
+      const pauses = [...wanted].map(([field, what]) => {
+        const known = last.get(field);
+        if (known?.what !== what || !wasUndone(known)) return 0;
+        return known.at + pauseOf(known, part) - now;
+      });
+      return Math.max(0, Math.min(...pauses));
     },
     wrote(vnode, part, patch) {
-      const last = lastLike(vnode, part, patch);
-      const count = last && wasUndone(last) ? Math.min(last.count + 1, 30) : 0;
+      const key = keyOf(vnode, part);
+      const now = clock();
+      const before = written.get(key) ?? new Map<string, Written>();
+      const after = new Map([...before].filter(([, { at }]) => now - at < FORGOTTEN_MS));
+      let isNews = false;
+      for (const [field, what] of valuesOf(patch)) {
+        const last = before.get(field);
+        const isAgain = last?.what === what && wasUndone(last);
+        // Earlier than that it only went along with something else, and the watch may be behind.
+        const hasWaited = isAgain && now - last.at >= pauseOf(last, part);
+        const count = isAgain ? Math.min(last.count + (hasWaited ? 1 : 0), 30) : 0;
+        after.set(field, { what, at: now, againAt: undefined, count });
+        if (hasWaited && count === TOLD_AFTER) isNews = true;
+      }
       if (written.size >= MOST) written.clear();
-      written.set(keyOf(vnode, part), { what: hashOf(patch), at: clock(), againAt: undefined, count });
-      if (count !== TOLD_AFTER) return;
+      written.set(key, after);
+      if (!isNews) return;
       const fields = fieldsOf(patch);
       const { name } = vnode.metadata;
       log.warn({ vnode: name, fields }, 'somebody takes back what is written on the vnode');
@@ -91,12 +113,25 @@ export function createUndone(
   };
 }
 
-function hashOf(patch: Json): string {
-  return hash(
-    'sha256',
-    JSON.stringify(patch, (field, value: unknown) => (PASSING.has(field) ? undefined : value)),
-    'base64url',
-  );
+/** What a patch writes, as a hash for each field, and for each condition. */
+function valuesOf(patch: Json): Map<string, string> {
+  const values = new Map<string, string>();
+  function add(path: string, value: unknown): void {
+    if (isObject(value)) {
+      for (const [field, inner] of Object.entries(value)) {
+        if (path !== '/metadata' || !PASSING.has(field)) add(`${path}/${field}`, inner);
+      }
+    } else if (path === '/status/conditions') {
+      for (const condition of value as Condition[]) values.set(`${path}/${condition.type}`, hashOf(condition));
+    } else values.set(path, hashOf(value));
+  }
+  add('', patch);
+  return values;
+}
+
+function hashOf(value: unknown): string {
+  const text = JSON.stringify(value, (field, inner: unknown) => (PASSING.has(field) ? undefined : inner));
+  return hash('sha256', text, 'base64url');
 }
 
 /** What a patch is about, such as `labels, taints`. */

@@ -74,6 +74,7 @@ describe('pods out of place', () => {
 
   it('are none where no ceiling was ever written, nor those that end or have ended', () => {
     expect(find([pod('1', '99')], undefined)).toMatchObject(none);
+    expect(find([pod('1', '99')], { cpu: 'written by hand' })).toMatchObject(none);
     expect(find([pod('1', '99', { deletionTimestamp: 'x' })], { cpu: '1' })).toMatchObject(none);
     expect(find([ended(pod('1', '99'))], { cpu: '1' })).toMatchObject(none);
   });

@@ -8,7 +8,7 @@ import {
   fitsCeiling,
   hasEnded,
   type LentPods,
-  parseResources,
+  safeResources,
   type Tenant,
 } from '@kubeocean/shared/lease';
 import type { DesiredRecord } from '@kubeocean/shared/lease';
@@ -45,7 +45,7 @@ export function findOutOfPlace(input: PlacesInput): OutOfPlace {
     const place = `${node}/${group}`;
     const record = open.get(place);
     if (!record && known.has(place)) continue;
-    const ceiling = parseResources(record?.status.ceiling);
+    const ceiling = safeResources(record?.status.ceiling);
     if (record && fitsCeiling(lent.requests, ceiling)) continue;
     const unfinished = pods.filter((pod) => !hasEnded(pod));
     const tooMany = record ? beyondCeiling(unfinished, ceiling) : unfinished;
