@@ -110,9 +110,10 @@ beforeAll(async () => {
   cleanup(() => rmSync(folder, { recursive: true }));
   cleanup(() => logAt('info', 0));
   await Promise.all([logAt('debug', 1), bindWorker(id, folder)]);
-  secrets['the token of the kubeconfig'] = /token: "?([^"\s]+)/.exec(
+  secrets['the token of the kubeconfig'] = /token: '([^'\s]+)'/.exec(
     readFileSync(join(folder, 'worker.kubeconfig'), 'utf8'),
   )?.[1] as string;
+  expect(secrets['the token of the kubeconfig'].split('.')).toHaveLength(3);
   await waitFor(
     'the vnode',
     () => ok('computing', ['wait', `node/vnode-${id}-node1`, '--for=condition=Ready', '--timeout=5s']),
@@ -159,16 +160,17 @@ test('none of it is in anything that is written', { timeout: 400_000 }, async ()
 
   // A kubeconfig that cannot be read, and one whose token is refused.
   const good = readFileSync(join(folder, 'worker.kubeconfig'), 'utf8');
-  const bad = { 'is not YAML': `${good}\n\t}: [`, rejects: good.replace(/(token: "?[^"\s]+)/, '$1x') };
-  for (const [words, text] of Object.entries(bad)) {
+  const bad: [RegExp, string][] = [
+    [/not valid YAML/, `${good}\n\t}: [`],
+    [/rejects the credential|refused the credential/, good.replace(/(token: '[^'\s]+)/, '$1x')],
+  ];
+  for (const [words, text] of bad) {
     const patch = JSON.stringify({ stringData: { kubeconfig: text } });
     await ok('computing', ['-n', Namespace.system, 'patch', 'secret', id, '-p', patch]);
     await waitFor(
-      words,
-      async () => {
-        const { stdout } = await quiet('computing', 'get', 'clusterbinding', id, '-o', 'yaml');
-        return /not valid YAML|rejects the credential|refused the credential/.test(stdout);
-      },
+      `${words}`,
+      // Not as YAML, in which kubectl breaks long lines.
+      async () => words.test((await quiet('computing', 'get', 'clusterbinding', id, '-o', 'json')).stdout),
       { timeoutMs: 60_000 },
     );
   }
