@@ -1,9 +1,8 @@
 /** The syncer put together: waits for its binding and for leadership, then runs claim, vnodes, pods and unbinding. */
 import { ChartName, type ClusterBinding, ClusterBindings } from '@kubeocean/shared/api';
-import { type Daemon, leadWhenElected, logWatch } from '@kubeocean/shared/daemon';
+import { createFailureLog, type Daemon, leadWhenElected, logWatch } from '@kubeocean/shared/daemon';
 import {
   createEventRecorder,
-  createNews,
   createReflector,
   credentialsFor,
   endsWithin,
@@ -106,17 +105,14 @@ async function lead(
     },
   });
   const heartbeat = () => reflectors.heartbeat.store.get(`${mountNamespace}/${ChartName.agent}`);
-  const isNews = createNews();
+  const tellFailure = createFailureLog(log);
   const report = createBindingReport({
     home,
     binding,
     uid: bindingUID,
     now,
     mayWrite: () => leadership.isCurrent(),
-    onError(error) {
-      const text = 'status of the binding could not be written; tried again';
-      log[isNews(messageOf(error)) ? 'warn' : 'debug']({ error: messageOf(error) }, text);
-    },
+    onError: (error) => tellFailure({}, error, 'status of the binding could not be written; tried again'),
   });
   const homeEvents = createEventRecorder(home, {
     component: 'kubeocean-syncer',
@@ -276,12 +272,12 @@ async function lead(
   }
 
   async function retried(what: string, act: () => Promise<void>): Promise<void> {
-    const isNews = createNews();
+    const tellAgain = createFailureLog(log);
     for (let waitMs = 1000; !scope.aborted; waitMs = Math.min(2 * waitMs, 10_000)) {
       try {
         return await act();
       } catch (error) {
-        log[isNews(messageOf(error)) ? 'warn' : 'debug']({ what, error: messageOf(error) }, 'tried again');
+        tellAgain({ what }, error, 'tried again');
         await sleep(waitMs, scope).catch(() => undefined);
       }
     }

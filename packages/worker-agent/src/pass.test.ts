@@ -106,12 +106,7 @@ it('what keeps a thousand writes from being made is not logged a thousand times 
   const names = Array.from({ length: 50 }, (_, at) => `b${at}`);
   const policies = names.map((name) => policy(name, 1));
   const passes = await passing({ bindings: [['a'], []], policies, readable: true });
-  const { answer } = server;
-  server.answer = (request, response) => {
-    if (request.method === 'GET') return answer(request, response);
-    response.statusCode = 500;
-    return response.end(JSON.stringify({ kind: 'Status', code: 500, message: 'a webhook does not answer' }));
-  };
+  refuse(500, 'a webhook does not answer');
   // Statuses of 50 policies and the guards of two namespaces.
   expect((await passes.pass()).failures).toBe(52);
   expect([passes.logged.length, passes.logged.at(-1)]).toEqual([6, { more: 47 }]);
@@ -129,13 +124,7 @@ it('the owner is told on the policy when its records cannot be written, once tha
     records: [record('north', 'b')],
     readable: true,
   });
-  const { answer } = server;
-  server.answer = (request, response) => {
-    if (request.method === 'GET') return answer(request, response);
-    request.resume();
-    response.statusCode = request.url?.includes('leasednodes') ? 422 : 200;
-    return response.end(JSON.stringify({ kind: 'Status', code: 422, message: 'no such taint' }));
-  };
+  refuse(422, 'no such taint', 'leasednodes');
   const refused = () => passes.told.filter((event) => event.includes('RecordRefused'));
   for (let passed = 0; passed < 3; passed++) expect((await passes.pass()).failures).toBe(2);
   expect(refused()).toEqual([]);
@@ -187,15 +176,7 @@ it('the owner is told on the policies that lend there when the LeaseGuard cannot
     records: [record('north', 'b')],
     readable: true,
   });
-  const { answer } = server;
-  server.answer = (request, response) => {
-    if (request.method === 'GET') return answer(request, response);
-    request.resume();
-    response.statusCode = request.url?.includes('/north/leaseguards') ? 403 : 200;
-    return response.end(
-      JSON.stringify({ kind: 'Status', code: 403, message: 'no', metadata: { name: 'x', uid: 'x' } }),
-    );
-  };
+  refuse(403, 'no', '/north/leaseguards');
   const refused = () => passes.told.filter((event) => event.includes('GuardRefused'));
   for (let passed = 0; passed < 3; passed++) expect((await passes.pass()).failures).toBe(1);
   expect(refused()).toEqual([]);
@@ -208,6 +189,17 @@ it('the owner is told on the policies that lend there when the LeaseGuard cannot
   );
   await passes.stop();
 });
+
+/** The API server refuses writes whose URL has that in it, and takes all others. */
+function refuse(code: number, message: string, where = ''): void {
+  const { answer } = server;
+  server.answer = (request, response) => {
+    if (request.method === 'GET') return answer(request, response);
+    request.resume();
+    response.statusCode = request.url?.includes(where) ? code : 200;
+    return response.end(JSON.stringify({ kind: 'Status', code, message, metadata: { name: 'x', uid: 'x' } }));
+  };
+}
 
 /** RFC 7386. */
 function merged(value: unknown, patch: unknown): unknown {

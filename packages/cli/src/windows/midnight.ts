@@ -1,8 +1,7 @@
 /** Windows that end at midnight though they seem to go on. Pure. */
-import type { TimeWindow } from '@kubeocean/shared/api';
+import { DayNames, type TimeWindow } from '@kubeocean/shared/api';
 import { insideWindows } from '@kubeocean/shared/lease';
 
-const Days = ['Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday', 'Sunday'];
 /** A Monday, whose midnights stand for those of any week. */
 const MONDAY = Date.UTC(2026, 10, 23);
 
@@ -16,10 +15,10 @@ export function midnightRemarks(windows: readonly TimeWindow[] | undefined): str
     // Who writes 00:00 means that it ends there.
     if (start === undefined || end === undefined || end >= start || end === '00:00' || days.length === 0) return [];
     const listed = new Set(days.map((day) => day.toLowerCase()));
-    const cut = Days.flatMap((day, index) => {
+    const cut = DayNames.flatMap((day, index) => {
       const midnight = new Date(MONDAY + (index + 1) * 86_400_000);
       if (!listed.has(day.toLowerCase()) || insideWindows(windows, midnight, 'UTC')) return [];
-      return [{ day, next: Days[(index + 1) % 7] }];
+      return [{ day, next: DayNames[(index + 1) % 7] }];
     });
     if (cut.length === 0) return [];
     const evenings = cut.map(({ day }) => day).join(', ');

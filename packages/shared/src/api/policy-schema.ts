@@ -1,9 +1,7 @@
 /** Schema of ResourceLeasingPolicy; the TypeScript side is policy.ts. What cannot be valid is refused here (CEL). */
 import { boolean, integer, list, object, raw, type Schema, text, time, word } from './schema.ts';
-import { MaxGracefulReclaimSeconds } from './policy.ts';
+import { DayNames, MaxGracefulReclaimSeconds } from './policy.ts';
 import { conditions, nodeSelector, objectName } from './schema-common.ts';
-
-const dayNames = ['Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday', 'Sunday'];
 
 function clock(description: string): Schema {
   return text(description, {
@@ -28,8 +26,8 @@ const window = object(
         maxLength: 16,
         rules: [
           {
-            rule: `self.lowerAscii() in [${dayNames.map((day) => `'${day.toLowerCase()}'`).join(', ')}]`,
-            message: `must be one of ${dayNames.join(', ')}`,
+            rule: `self.lowerAscii() in [${DayNames.map((day) => `'${day.toLowerCase()}'`).join(', ')}]`,
+            message: `must be one of ${DayNames.join(', ')}`,
           },
         ],
       }),

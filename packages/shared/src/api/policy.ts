@@ -36,6 +36,9 @@ export interface ResourceLeasingPolicySpec {
 /** Longest `gracefulReclaimPeriodSeconds`: a year. A `format` alone is not checked by API servers. */
 export const MaxGracefulReclaimSeconds = 31_536_000;
 
+/** As in `days` of a window, which are read in any case. */
+export const DayNames = ['Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday', 'Sunday'] as const;
+
 /** Both ends are `HH:MM` and inclusive to the minute; both left out = the whole day; `end` < `start` crosses midnight. */
 export interface TimeWindow {
   start?: string;

@@ -5,7 +5,7 @@
 import { type DestinationStream, type Logger, type LoggerOptions, pino } from 'pino';
 import { messageOf } from '../kube/errors.ts';
 import { printableJson } from '../kube/printable.ts';
-import type { OnWatchError } from '../kube/news.ts';
+import { createNews, type OnWatchError } from '../kube/news.ts';
 
 export type { Logger };
 
@@ -26,6 +26,18 @@ export function createLogger(process: string, level: string, to?: DestinationStr
   // A line may quote what another cluster says, and is read in a terminal.
   const shown = { write: (line: string) => lines.write(printableJson(line)), flushSync: () => lines.flushSync?.() };
   return pino(options, shown);
+}
+
+/** Logs a failure of something that is tried again: as a warning where, of the same thing, that is news. */
+export function createFailureLog(
+  log: Logger,
+): (facts: Record<string, unknown>, error: unknown, message: string) => void {
+  const isNews = createNews();
+  return (facts, error, message) => {
+    const cause = messageOf(error);
+    const level = isNews([...Object.values(facts), cause].join(' ')) ? 'warn' : 'debug';
+    log[level]({ ...facts, error: cause }, message);
+  };
 }
 
 /** For a reflector: logs a list or watch that failed, as a warning where that is news. */

@@ -8,12 +8,11 @@ import { type Coalescing, coalesceWakeUps } from '../kube/coalescing.ts';
 import { runAsLeader, type Leadership } from '../kube/leader.ts';
 import { createLeaseTimes } from '../kube/lease-times.ts';
 import { messageOf } from '../kube/errors.ts';
-import { createNews } from '../kube/news.ts';
 import { Transport } from '../kube/transport.ts';
 import { resourceOfPath } from './call-resource.ts';
 import { collectProcessMetrics } from './process-metrics.ts';
 import { startHealthServers, type ReadyCheck } from './health.ts';
-import { createLogger, type Logger } from './logger.ts';
+import { createFailureLog, createLogger, type Logger } from './logger.ts';
 import {
   type COMMON_OPTIONS,
   helpText,
@@ -218,13 +217,12 @@ export async function leadWhenElected<T extends OptionTable & typeof LEADER_OPTI
     await led({ signal, isCurrent: () => true, transitions: 0, leaseTime: () => times.next() });
     return;
   }
-  const isNews = createNews();
+  const tellFailure = createFailureLog(daemon.log);
   const election = {
     namespace: options['leader-election-namespace'] || daemon.namespace,
     name: options['leader-election-id'] || daemon.name,
     identity: `${daemon.instance}_${randomBytes(4).toString('hex')}`,
-    onError: (error: unknown) =>
-      daemon.log[isNews(messageOf(error)) ? 'warn' : 'debug']({ error: messageOf(error) }, 'leader election'),
+    onError: (error: unknown) => tellFailure({}, error, 'leader election'),
   };
   daemon.log.info({ lease: `${election.namespace}/${election.name}` }, 'waiting to lead');
   let held: Leadership | undefined;

@@ -11,8 +11,8 @@ import {
   type ClusterBinding,
   Seconds,
 } from '@kubeocean/shared/api';
+import { createFailureLog } from '@kubeocean/shared/daemon';
 import {
-  createNews,
   isAlreadyExists,
   isConflict,
   isNotFound,
@@ -79,7 +79,7 @@ export function createClaimKeeper(context: SyncerContext, options: ClaimKeeperOp
   const name = claimName(context.bindingName);
   const complaints = createComplaints(context, `${mountNamespace}/${name}`);
   const first = Promise.withResolvers<void>();
-  const isNews = createNews();
+  const tellFailure = createFailureLog(log);
   let held = false;
   let refusal: string | undefined;
   let known: Lease | undefined;
@@ -265,8 +265,7 @@ export function createClaimKeeper(context: SyncerContext, options: ClaimKeeperOp
         } catch (error) {
           if (isConflict(error) || isAlreadyExists(error)) waitMs = 200;
           else if (error instanceof HomeSilent) {
-            const text = 'the computing cluster does not answer: the claim is renewed later';
-            log[isNews(error.message) ? 'warn' : 'debug']({ error: error.message }, text);
+            tellFailure({}, error, 'the computing cluster does not answer: the claim is renewed later');
             waitMs = 2000;
           } else {
             options.onTurn(error);

@@ -57,7 +57,7 @@ export function createPodController(state: PodState): PodController {
   const { homePods, workerPods, records } = context.stores;
   const queue = new WorkQueue(sync, {
     ...context.queue('pods'),
-    // What hangs keeps its worker until its deadline: the pods of one namespace, and those that are made, have 30 of them.
+    // What hangs keeps its worker until its deadline: those that are made have 30 of them, the pods of one namespace 35.
     workers: 40,
     baseDelayMs: 100,
     maxDelayMs: 10_000,

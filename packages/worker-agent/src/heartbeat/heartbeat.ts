@@ -1,8 +1,7 @@
 /** The agent's sign of life: a Lease in each mount namespace, by which syncers know that records are kept true. */
 import { Annotation, ChartName, FieldManager, Label, ManagedByValue, Namespace, Seconds } from '@kubeocean/shared/api';
-import type { Logger } from '@kubeocean/shared/daemon';
+import { createFailureLog, type Logger } from '@kubeocean/shared/daemon';
 import {
-  createNews,
   endsWithin,
   type KubeClient,
   type KubeObject,
@@ -66,7 +65,7 @@ export function heartbeatLease(namespace: string, identity: string, now: Date, s
 export async function beat(options: BeatOptions): Promise<void> {
   const { client, namespaces, recordsWritten, identity, log, signal, prefixes, now } = options;
   let clusterUID: string | undefined;
-  const isNews = createNews();
+  const tellFailure = createFailureLog(log);
   await endsWithin(RECORDS_MS, Promise.race([recordsWritten, untilAborted(signal)]));
   while (!signal.aborted) {
     clusterUID ??= await uidOf(options);
@@ -80,9 +79,7 @@ export async function beat(options: BeatOptions): Promise<void> {
     );
     for (const [index, result] of results.entries()) {
       if (result.status === 'rejected' && !signal.aborted) {
-        const [namespace, error] = [living[index], messageOf(result.reason)];
-        const level = isNews(`${namespace} ${error}`) ? 'warn' : 'debug';
-        log[level]({ namespace, error }, 'the heartbeat was not written');
+        tellFailure({ namespace: living[index] }, result.reason, 'the heartbeat was not written');
       }
     }
     await sleep(Seconds.renewEvery * 1000, signal).catch(() => undefined);
